@@ -1,0 +1,165 @@
+//! What went wrong, over HTTP: RFC 9457 problem documents.
+
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::answer::Reason;
+use crate::token::{TokenError, bearer};
+
+/// A problem document (`application/problem+json`).
+///
+/// ```json
+/// {"type":"about:blank","title":"Unprocessable Content","status":422,"detail":"…","reason":{"code":"AM12","message":"…"}}
+/// ```
+#[derive(Debug, Serialize)]
+pub struct Problem {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    #[serde(flatten)]
+    more: Map<String, Value>,
+    #[serde(skip)]
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Problem {
+    /// A problem with the sentence that tells the caller what to do about it.
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail: detail.into(),
+            more: Map::new(),
+            headers: Vec::new(),
+        }
+    }
+
+    /// A rejection with its reason code.
+    #[must_use]
+    pub fn rejected(status: StatusCode, reason: &Reason) -> Self {
+        let reason_json = serde_json::to_value(reason).expect("a code and a text are JSON");
+        Self::new(status, reason.message.clone()).with("reason", reason_json)
+    }
+
+    /// 401 with the challenge that RFC 6750 asks for.
+    #[must_use]
+    pub fn unauthorized(error: TokenError) -> Self {
+        let challenge = match error {
+            TokenError::Missing => "Bearer realm=\"quittance\"",
+            _ => "Bearer realm=\"quittance\", error=\"invalid_token\"",
+        };
+        Self::new(StatusCode::UNAUTHORIZED, error.to_string()).with_header(
+            header::WWW_AUTHENTICATE,
+            HeaderValue::from_static(challenge),
+        )
+    }
+
+    /// 403, naming the scope that would do.
+    #[must_use]
+    pub fn forbidden(needed: &str) -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            format!("the token needs the scope {needed}"),
+        )
+        .with_header(
+            header::WWW_AUTHENTICATE,
+            HeaderValue::from_static("Bearer realm=\"quittance\", error=\"insufficient_scope\""),
+        )
+    }
+
+    /// 503: something we depend on does not answer. The cause goes to the log, not to the caller.
+    pub fn unavailable(what: &str, cause: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%cause, "{what} does not answer");
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("{what} does not answer; the same request may be sent again"),
+        )
+        .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+
+    /// Adds a member.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.more.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Adds a response header.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).expect("made from a status code");
+        let mut response = (status, Json(&self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        headers.extend(self.headers);
+        response
+    }
+}
+
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        // axum answers 422 for JSON of the wrong shape; to the caller it is as malformed as broken JSON is.
+        let status = match rejection.status() {
+            StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
+            other => other,
+        };
+        Self::new(status, rejection.body_text())
+    }
+}
+
+impl From<PathRejection> for Problem {
+    fn from(rejection: PathRejection) -> Self {
+        Self::new(rejection.status(), rejection.body_text())
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::new(rejection.status(), rejection.body_text())
+    }
+}
+
+impl From<sqlx::Error> for Problem {
+    fn from(error: sqlx::Error) -> Self {
+        Self::unavailable("the database", &error)
+    }
+}
+
+/// The token of an HTTP request.
+///
+/// # Errors
+/// 401 when there is none, 400 when there are two: nobody can tell which was meant.
+pub fn bearer_token(headers: &HeaderMap) -> Result<&str, Problem> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let value = values
+        .next()
+        .ok_or_else(|| Problem::unauthorized(TokenError::Missing))?;
+    if values.next().is_some() {
+        return Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "the Authorization header appears twice",
+        ));
+    }
+    value
+        .to_str()
+        .map_err(|_| TokenError::Malformed)
+        .and_then(bearer)
+        .map_err(Problem::unauthorized)
+}

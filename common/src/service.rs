@@ -1,0 +1,193 @@
+//! What every service does around its own work: read its configuration, log, migrate and open its database, serve HTTP
+//! with health checks, and stop in order when it is told to.
+
+use std::io::IsTerminal as _;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::trace::TraceLayer;
+use tracing_subscriber::EnvFilter;
+
+use crate::broker;
+use crate::problem::Problem;
+
+/// Connections to the database per service: two cores are busy with fewer.
+const DATABASE_CONNECTIONS_MAX: u32 = 10;
+/// A request that waits longer than this for a connection is told to come again.
+const DATABASE_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What every service needs to know. Each option can also be given in the environment.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Config {
+    /// Address to serve HTTP on.
+    #[arg(long, env = "QUITTANCE_LISTEN")]
+    pub listen: SocketAddr,
+    /// The broker.
+    #[command(flatten)]
+    pub broker: broker::Config,
+    /// The databases.
+    #[command(flatten)]
+    pub database: Database,
+    /// Stop when standard input ends: whoever started this has died.
+    #[arg(long, env = "QUITTANCE_STOP_WITH_PARENT", action = clap::ArgAction::Set, default_value_t = false, num_args = 0..=1, default_missing_value = "true")]
+    pub stop_with_parent: bool,
+}
+
+/// Where a service's database is, for the service and for its migrations.
+#[derive(Clone, clap::Args)]
+pub struct Database {
+    /// `postgres://` URL of the role that the service works as.
+    #[arg(
+        long = "database-url",
+        env = "QUITTANCE_DATABASE_URL",
+        hide_env_values = true
+    )]
+    pub url: PgConnectOptions,
+    /// `postgres://` URL of the role that owns the tables; without it nothing is migrated.
+    #[arg(
+        long = "migration-database-url",
+        env = "QUITTANCE_MIGRATION_DATABASE_URL",
+        hide_env_values = true
+    )]
+    pub migration_url: Option<PgConnectOptions>,
+}
+
+/// URLs hold passwords.
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database")
+            .field("host", &self.url.get_host())
+            .field("database", &self.url.get_database())
+            .finish()
+    }
+}
+
+/// Logs from here on: to standard error, as text on a terminal and as JSON otherwise. `QUITTANCE_LOG` filters.
+pub fn start_logging() {
+    let filter = EnvFilter::builder()
+        .with_default_directive(tracing::Level::INFO.into())
+        .with_env_var("QUITTANCE_LOG")
+        .from_env_lossy();
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    // A second service in the same process (a test) logs with the first one's settings.
+    let started = if std::io::stderr().is_terminal() {
+        builder.try_init()
+    } else {
+        builder.json().try_init()
+    };
+    drop(started);
+}
+
+/// Migrates as the owner of the tables, then opens the pool that the service works with.
+///
+/// # Errors
+/// When the database does not answer, or holds tables of a newer version.
+pub async fn open_database(config: &Database, migrations: &Migrator) -> anyhow::Result<PgPool> {
+    if let Some(owner) = &config.migration_url {
+        let mut connection = owner
+            .connect()
+            .await
+            .context("the database does not let the tables' owner in")?;
+        migrations
+            .run(&mut connection)
+            .await
+            .context("the database can't be migrated")?;
+        connection.close().await?;
+    }
+    PgPoolOptions::new()
+        .max_connections(DATABASE_CONNECTIONS_MAX)
+        .acquire_timeout(DATABASE_ACQUIRE_TIMEOUT)
+        .connect_with(config.url.clone())
+        .await
+        .context("the database does not let the service in")
+}
+
+/// A token that is cancelled on SIGTERM, SIGINT or, if asked for, the end of standard input.
+///
+/// # Errors
+/// When the signals can't be listened for.
+pub fn stop_signal(stop_with_parent: bool) -> std::io::Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let stop = CancellationToken::new();
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    let signalled = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        signalled.cancel();
+    });
+    if stop_with_parent {
+        let orphaned = stop.clone();
+        tokio::spawn(async move {
+            let mut byte = [0];
+            while matches!(tokio::io::stdin().read(&mut byte).await, Ok(1..)) {}
+            orphaned.cancel();
+        });
+    }
+    Ok(stop)
+}
+
+/// Serves `routes` and the health checks until `stop`, then lets running requests end.
+///
+/// `GET /health/live` answers while the process runs, `GET /health/ready` says 503 until `ready` holds true.
+///
+/// # Errors
+/// When the address can't be listened on.
+pub async fn serve_http(
+    listen: SocketAddr,
+    routes: Router,
+    ready: watch::Receiver<bool>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let ok = r#"{"status":"ok"}"#;
+    let json = [("content-type", "application/json")];
+    let readiness = move || async move {
+        if *ready.borrow() {
+            Ok((json, ok))
+        } else {
+            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "starting"))
+        }
+    };
+    let router = routes
+        .route("/health/live", get(move || async move { (json, ok) }))
+        .route("/health/ready", get(readiness))
+        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this path has no such method",
+            )
+        })
+        .layer(TraceLayer::new_for_http())
+        .layer(CatchPanicLayer::custom(|_| {
+            use axum::response::IntoResponse as _;
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this is our fault").into_response()
+        }));
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("can't listen on {listen}"))?;
+    tracing::info!(%listen, "serving HTTP");
+    axum::serve(listener, router)
+        .with_graceful_shutdown(async move { stop.cancelled().await })
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! Names on the wire: streams, subjects and headers. The only place that spells them.
+
+use crate::ids::ClientId;
+
+/// The log of everything that may change the books.
+pub const REQUESTS: &str = "REQUESTS";
+/// The log of answers; message N answers message N of [`REQUESTS`].
+pub const SETTLEMENTS: &str = "SETTLEMENTS";
+
+/// `Bearer <token>`; case matters to NATS, so this spelling only.
+pub const AUTHORIZATION: &str = "Authorization";
+/// W3C trace context, copied from a request to its answer.
+pub const TRACEPARENT: &str = "traceparent";
+/// Version of CloudEvents, always `1.0`.
+pub const CE_SPECVERSION: &str = "ce-specversion";
+/// The event's id: the payment's for a request, the sequence for an answer.
+pub const CE_ID: &str = "ce-id";
+/// The event's type, such as `payment.settled.v1`.
+pub const CE_TYPE: &str = "ce-type";
+/// Who made the event.
+pub const CE_SOURCE: &str = "ce-source";
+/// What the event is about: the payment's or the account's id.
+pub const CE_SUBJECT: &str = "ce-subject";
+/// The published time of the request.
+pub const CE_TIME: &str = "ce-time";
+/// Head of the hash chain after this answer, 64 hex digits.
+pub const CHAIN: &str = "Quittance-Chain";
+
+/// The `ce-type` of a payment request.
+pub const PAYMENT_REQUESTED: &str = "payment.requested.v1";
+/// The `ce-type` of an account request.
+pub const ACCOUNT_REQUESTED: &str = "account.requested.v1";
+/// The `ce-type` of a key announcement.
+pub const KEY_REQUESTED: &str = "key.requested.v1";
+
+/// Where a client publishes its payment requests.
+#[must_use]
+pub fn payment_subject(client: &ClientId) -> String {
+    format!("request.payment.v1.{client}")
+}
+
+/// Where a client's account requests are published.
+#[must_use]
+pub fn account_subject(client: &ClientId) -> String {
+    format!("request.account.v1.{client}")
+}
+
+/// Where auth announces signing keys.
+pub const KEYS_SUBJECT: &str = "request.auth.v1.keys";
+
+/// The subject of the answer to a request: the same, with `settlement` in front instead of `request`.
+#[must_use]
+pub fn answer_subject(request_subject: &str) -> String {
+    let rest = request_subject
+        .strip_prefix("request")
+        .unwrap_or(request_subject);
+    format!("settlement{rest}")
+}
+
+/// What the subject of a stored request says it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// A payment of this client.
+    Payment(ClientId),
+    /// A change to an account, asked for by this client.
+    Account(ClientId),
+    /// A key announced by auth.
+    Key,
+    /// Nothing the ledger knows; it answers with a rejection.
+    Unknown,
+}
+
+impl Kind {
+    /// Reads a subject of [`REQUESTS`].
+    #[must_use]
+    pub fn of_subject(subject: &str) -> Self {
+        let client = |prefix: &str| subject.strip_prefix(prefix).and_then(|id| id.parse().ok());
+        if subject == KEYS_SUBJECT {
+            return Self::Key;
+        }
+        if let Some(client) = client("request.payment.v1.") {
+            return Self::Payment(client);
+        }
+        client("request.account.v1.").map_or(Self::Unknown, Self::Account)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_tells_the_kind_and_the_client() {
+        let shop: ClientId = "shop".parse().unwrap();
+        assert_eq!(
+            Kind::of_subject("request.payment.v1.shop"),
+            Kind::Payment(shop.clone())
+        );
+        assert_eq!(
+            Kind::of_subject("request.account.v1.shop"),
+            Kind::Account(shop)
+        );
+        assert_eq!(Kind::of_subject("request.auth.v1.keys"), Kind::Key);
+        for other in [
+            "request.payment.v1.a.b",
+            "request.payment.v1.",
+            "request.payment.v2.shop",
+            "request.x",
+            "x",
+        ] {
+            assert_eq!(Kind::of_subject(other), Kind::Unknown, "{other}");
+        }
+    }
+
+    #[test]
+    fn an_answer_stands_where_its_request_stood() {
+        assert_eq!(
+            answer_subject("request.payment.v1.shop"),
+            "settlement.payment.v1.shop"
+        );
+        assert_eq!(answer_subject("request.x"), "settlement.x");
+    }
+}
