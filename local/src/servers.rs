@@ -1,0 +1,184 @@
+//! PostgreSQL and NATS together: what a service needs to run, and what a test of one crate starts.
+
+use anyhow::{Context, Result};
+
+use crate::home::Home;
+use crate::install::{self, Found, Wanted};
+use crate::nats::Nats;
+use crate::part::{Part, Service};
+use crate::ports::{Ports, loopback};
+use crate::postgres::Postgres;
+use crate::process::Process;
+use crate::progress::{Progress, advanced, finished, started};
+
+/// What [`Servers::start`] may be told.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// Which ports to listen on.
+    pub ports: Ports,
+    /// The client ids that get a NATS login in the account EDGE; each gets a password of its own.
+    pub producers: Vec<String>,
+}
+
+/// A running PostgreSQL and NATS with the bank's roles, databases and accounts. Dropping stops both.
+#[derive(Debug)]
+pub struct Servers {
+    // In the order in which they are dropped.
+    nats: Nats,
+    postgres: Postgres,
+    home: Home,
+}
+
+impl Servers {
+    /// Finds or installs both servers, starts them side by side, and waits until both can be used.
+    pub async fn start(
+        mut home: Home,
+        options: &ServerOptions,
+        progress: &Progress,
+    ) -> Result<Self> {
+        home.add_producers(&options.producers)?;
+        let postgres = async {
+            started(progress, install::POSTGRES.label);
+            let found = find(&install::POSTGRES, progress).await?;
+            advanced(progress, install::POSTGRES.label, "starting");
+            let postgres = Postgres::start(found, &home, options.ports).await?;
+            finished(progress, install::POSTGRES.label);
+            anyhow::Ok(postgres)
+        };
+        let nats = async {
+            started(progress, install::NATS.label);
+            let found = find(&install::NATS, progress).await?;
+            advanced(progress, install::NATS.label, "starting");
+            let nats = Nats::start(found, &home, &options.producers, options.ports).await?;
+            finished(progress, install::NATS.label);
+            anyhow::Ok(nats)
+        };
+        // Not try_join: dropping a half-started server would leave it to the watcher.
+        let (nats, postgres) = tokio::join!(nats, postgres);
+        Ok(Self {
+            nats: nats?,
+            postgres: postgres?,
+            home,
+        })
+    }
+
+    /// The directory of this bank.
+    #[must_use]
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// Where clients of the broker connect: `nats://127.0.0.1:4222`.
+    #[must_use]
+    pub fn nats_url(&self) -> String {
+        self.nats.url()
+    }
+
+    /// The NATS password of `auth`, `ledger`, `payments`, `audit` (account CORE) or of a producer
+    /// (account EDGE). Its inbox is `_INBOX_<user>`. Panics when there is no such user.
+    #[must_use]
+    pub fn nats_password(&self, user: &str) -> &str {
+        let secrets = self.home.secrets();
+        let password = secrets
+            .nats
+            .get(user)
+            .or_else(|| secrets.producers.get(user));
+        password.unwrap_or_else(|| panic!("no NATS user {user}"))
+    }
+
+    /// The URL of the service's database for the role it runs as.
+    #[must_use]
+    pub fn database_url(&self, service: Service) -> String {
+        self.postgres
+            .url(&self.home, service.name(), service.name())
+    }
+
+    /// The URL of the service's database for the role that owns the tables.
+    #[must_use]
+    pub fn owner_database_url(&self, service: Service) -> String {
+        let role = format!("{service}_owner");
+        self.postgres.url(&self.home, &role, service.name())
+    }
+
+    /// The URL of the service's database for the superuser: for tests that look behind the scenes.
+    #[must_use]
+    pub fn superuser_database_url(&self, service: Service) -> String {
+        self.postgres.url(&self.home, "postgres", service.name())
+    }
+
+    /// Where PostgreSQL listens, without a login: `postgres://127.0.0.1:5433`.
+    #[must_use]
+    pub fn postgres_address(&self) -> String {
+        format!("postgres://{}", loopback(self.postgres.port))
+    }
+
+    /// The environment for `quittance serve <service>`, listening on this port of loopback.
+    #[must_use]
+    pub fn service_env(&self, service: Service, port: u16) -> Vec<(String, String)> {
+        let name = service.name();
+        let mut environment = vec![
+            ("QUITTANCE_LISTEN", loopback(port).to_string()),
+            ("QUITTANCE_NATS_URL", self.nats_url()),
+            ("QUITTANCE_NATS_USER", name.to_owned()),
+            (
+                "QUITTANCE_NATS_PASSWORD",
+                self.nats_password(name).to_owned(),
+            ),
+            ("QUITTANCE_DATABASE_URL", self.database_url(service)),
+            (
+                "QUITTANCE_MIGRATION_DATABASE_URL",
+                self.owner_database_url(service),
+            ),
+        ];
+        if service == Service::Auth {
+            let key = self.home.secrets().key_encryption_key.clone();
+            environment.push(("QUITTANCE_KEY_ENCRYPTION_KEY", key));
+        }
+        environment
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect()
+    }
+
+    /// `kill -9` for PostgreSQL.
+    pub fn kill_postgres(&mut self) {
+        self.postgres.process.kill_hard();
+    }
+
+    /// Starts PostgreSQL again, on the same port and the same data, and waits until it answers.
+    pub async fn restart_postgres(&mut self) -> Result<()> {
+        self.postgres.restart().await
+    }
+
+    /// `kill -9` for NATS.
+    pub fn kill_nats(&mut self) {
+        self.nats.process.kill_hard();
+    }
+
+    /// Starts NATS again, on the same port and the same data, and waits until its streams are there.
+    pub async fn restart_nats(&mut self) -> Result<()> {
+        self.nats.restart().await
+    }
+
+    /// The server's process.
+    pub(crate) fn process_mut(&mut self, part: Part) -> Option<&mut Process> {
+        match part {
+            Part::Postgres => Some(&mut self.postgres.process),
+            Part::Nats => Some(&mut self.nats.process),
+            Part::Auth | Part::Ledger | Part::Payments => None,
+        }
+    }
+
+    /// Stops both in order; blocks until they are gone.
+    pub fn stop(mut self) {
+        self.nats.process.stop();
+        self.postgres.process.stop();
+    }
+}
+
+async fn find(wanted: &'static Wanted, progress: &Progress) -> Result<Found> {
+    let progress = progress.clone();
+    tokio::task::spawn_blocking(move || install::find_or_install(wanted, &progress))
+        .await
+        .context("the search ended early")?
+}

@@ -1,0 +1,59 @@
+//! What the integration tests of every crate start with: real servers of their own.
+
+use std::time::Duration;
+use std::{env, fs};
+
+use crate::home::{self, Home};
+use crate::ports::Ports;
+use crate::progress::silent;
+use crate::servers::{ServerOptions, Servers};
+
+pub(crate) const DIRECTORY_PREFIX: &str = "quittance-test-";
+/// Older than this and held by nobody: its test was killed.
+const LEFTOVER_AGE: Duration = Duration::from_secs(600);
+
+/// Fresh, private servers on free ports, in a temporary directory that goes when they are dropped,
+/// with one producer, `demo-shop`. Panics when they cannot be had: a test has nothing else to do then.
+pub async fn servers() -> Servers {
+    servers_with_producers(&["demo-shop"]).await
+}
+
+/// As [`servers`], with these producers.
+pub async fn servers_with_producers(client_ids: &[&str]) -> Servers {
+    remove_leftovers();
+    let producers = client_ids
+        .iter()
+        .map(|client_id| (*client_id).to_owned())
+        .collect();
+    let options = ServerOptions {
+        ports: Ports::Free,
+        producers,
+    };
+    let start = async {
+        let home = Home::temporary()?;
+        Servers::start(home, &options, &silent()).await
+    };
+    start
+        .await
+        .unwrap_or_else(|error| panic!("no servers for this test: {error:#}"))
+}
+
+/// Removes the directories of tests that were killed.
+fn remove_leftovers() {
+    let Ok(entries) = fs::read_dir(env::temp_dir()) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let is_ours = entry
+            .file_name()
+            .to_string_lossy()
+            .starts_with(DIRECTORY_PREFIX);
+        let modified = entry.metadata().and_then(|about| about.modified()).ok();
+        let age = modified
+            .and_then(|modified| modified.elapsed().ok())
+            .unwrap_or_default();
+        if is_ours && age > LEFTOVER_AGE && home::lock(&entry.path()).is_ok() {
+            fs::remove_dir_all(entry.path()).ok();
+        }
+    }
+}
