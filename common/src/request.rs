@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, NaiveDate, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::answer::{Code, Reason};
 use crate::ids::{AccountId, PaymentId};
+use crate::money::{Currency, Money};
 
 /// Asks to move money from the debtor's account to the creditor's. Subject `request.payment.v1.<client_id>`.
 ///
@@ -47,6 +50,95 @@ pub const REFERENCE_CHARS_MAX: usize = 140;
 pub const METADATA_KEYS_MAX: usize = 20;
 /// Largest body of a request, in bytes: the fields above at their limits take under 16 KiB.
 pub const BODY_BYTES_MAX: usize = 32 * 1024;
+
+/// A payment request whose every field is what it should be. Whether the books allow it is the ledger's to decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// Amount and currency.
+    pub money: Money,
+    /// The value date, if it is not the day of publication.
+    pub effective_date: Option<NaiveDate>,
+}
+
+impl PaymentRequest {
+    /// Checks all that can be checked without the books. The HTTP edge calls it to answer at once, the ledger to decide.
+    ///
+    /// # Errors
+    /// The first that applies of FF01 (a text is too long), AM03 (no such currency), AM12 (no such amount), DT01 (no such
+    /// day, or one after the day of `published_at`), NARR (both accounts are the same).
+    pub fn terms(&self, published_at: DateTime<Utc>) -> Result<Terms, Reason> {
+        if self
+            .reference
+            .as_ref()
+            .is_some_and(|text| text.chars().count() > REFERENCE_CHARS_MAX)
+        {
+            return Err(Reason::new(
+                Code::FF01,
+                format!("the reference has more than {REFERENCE_CHARS_MAX} characters"),
+            ));
+        }
+        if self.metadata.len() > METADATA_KEYS_MAX {
+            return Err(Reason::new(
+                Code::FF01,
+                format!("metadata has more than {METADATA_KEYS_MAX} keys"),
+            ));
+        }
+        let currency = Currency::from_code(&self.currency).ok_or_else(|| {
+            Reason::new(
+                Code::AM03,
+                "the currency is no ISO 4217 code of money, such as EUR",
+            )
+        })?;
+        let money = Money::positive(&self.amount, currency)
+            .map_err(|error| Reason::new(Code::AM12, error.to_string()))?;
+        let effective_date = self
+            .effective_date
+            .as_deref()
+            .map(|text| value_date(text, published_at))
+            .transpose()?;
+        if self.debtor_account == self.creditor_account {
+            return Err(Reason::new(
+                Code::NARR,
+                "debtor_account and creditor_account are the same account",
+            ));
+        }
+        Ok(Terms {
+            money,
+            effective_date,
+        })
+    }
+
+    /// The request in one spelling: equal for two requests exactly if they ask for the same thing.
+    ///
+    /// Order of fields and white space don't count, and `30`, `30.0` and `30.00` EUR are the same amount.
+    #[must_use]
+    pub fn canonical_json(&self) -> Vec<u8> {
+        let money = Currency::from_code(&self.currency)
+            .and_then(|currency| Money::positive(&self.amount, currency).ok());
+        let amount = money.map_or_else(|| self.amount.clone(), |money| money.to_string());
+        serde_json::to_vec(&Self {
+            amount,
+            ..self.clone()
+        })
+        .expect("texts and ids are JSON")
+    }
+}
+
+fn value_date(text: &str, published_at: DateTime<Utc>) -> Result<NaiveDate, Reason> {
+    // chrono would read `2026-1-2` too.
+    let date = (text.len() == 10)
+        .then(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok())
+        .flatten();
+    let date =
+        date.ok_or_else(|| Reason::new(Code::DT01, "effective_date is no day such as 2026-11-23"))?;
+    if date > published_at.date_naive() {
+        return Err(Reason::new(
+            Code::DT01,
+            "effective_date is in the future; payments can't be scheduled",
+        ));
+    }
+    Ok(date)
+}
 
 /// Asks to change an account. Subject `request.account.v1.<client_id>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -157,4 +249,66 @@ pub struct AnnounceKey {
     pub n: String,
     /// RSA public exponent, base64url without padding.
     pub e: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(change: &str, expected: Option<Code>) {
+        let mut json = serde_json::json!({
+            "payment_id": "0198c0de-0000-7000-8000-000000000001",
+            "debtor_account": "0198c0de-0000-7000-8000-00000000000a",
+            "creditor_account": "0198c0de-0000-7000-8000-00000000000b",
+            "amount": "30.00", "currency": "EUR",
+        });
+        let change: serde_json::Value = serde_json::from_str(change).expect("the table holds JSON");
+        for (name, value) in change.as_object().expect("the table holds objects") {
+            json[name] = value.clone();
+        }
+        let request: PaymentRequest = serde_json::from_value(json).expect("well-formed");
+        let published_at = "2026-11-23T23:59:59Z".parse().expect("a time");
+        assert_eq!(
+            request.terms(published_at).err().map(|reason| reason.code),
+            expected,
+            "{change}"
+        );
+    }
+
+    #[test]
+    fn each_mistake_has_its_code() {
+        check("{}", None);
+        check(r#"{"amount":"30.001"}"#, Some(Code::AM12));
+        check(r#"{"amount":"0"}"#, Some(Code::AM12));
+        check(r#"{"amount":"-1"}"#, Some(Code::AM12));
+        check(r#"{"currency":"EURO"}"#, Some(Code::AM03));
+        check(r#"{"currency":"XXZ","amount":"x"}"#, Some(Code::AM03));
+        check(r#"{"effective_date":"2026-11-23"}"#, None);
+        check(r#"{"effective_date":"2026-11-24"}"#, Some(Code::DT01));
+        check(r#"{"effective_date":"2026-02-30"}"#, Some(Code::DT01));
+        check(r#"{"effective_date":"2026-1-2"}"#, Some(Code::DT01));
+        check(
+            r#"{"creditor_account":"0198c0de-0000-7000-8000-00000000000a"}"#,
+            Some(Code::NARR),
+        );
+        check(&format!(r#"{{"reference":"{}"}}"#, "ä".repeat(140)), None);
+        check(
+            &format!(r#"{{"reference":"{}"}}"#, "ä".repeat(141)),
+            Some(Code::FF01),
+        );
+    }
+
+    #[test]
+    fn spelling_is_not_content() {
+        let read = |amount: &str| -> PaymentRequest {
+            let text = format!(
+                r#"{{"amount":"{amount}","currency":"EUR","payment_id":"0198c0de-0000-7000-8000-000000000001",
+                "debtor_account":"0198c0de-0000-7000-8000-00000000000a","metadata":{{"b":"1","a":"2"}},
+                "creditor_account":"0198c0de-0000-7000-8000-00000000000b"}}"#
+            );
+            serde_json::from_str(&text).expect("well-formed")
+        };
+        assert_eq!(read("30").canonical_json(), read("30.00").canonical_json());
+        assert_ne!(read("30").canonical_json(), read("30.01").canonical_json());
+    }
 }

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
+use chrono::{DateTime, Utc};
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _};
@@ -114,6 +115,16 @@ pub async fn open_database(config: &Database, migrations: &Migrator) -> anyhow::
         .connect_with(config.url.clone())
         .await
         .context("the database does not let the service in")
+}
+
+/// The time. Shells read it here and pass it on; the core never does.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that reads the clock"
+)]
+pub fn now() -> DateTime<Utc> {
+    Utc::now()
 }
 
 /// A token that is cancelled on SIGTERM, SIGINT or, if asked for, the end of standard input.
