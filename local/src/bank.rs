@@ -1,7 +1,301 @@
-//! placeholder
+//! A whole bank: the servers and the three services, started, watched over and stopped as one.
+//!
+//! The services start together (the ledger makes the streams that auth needs) and are waited for
+//! together. A part that is killed starts again on its old port, with its old data: that is what the
+//! tests of crashes do, and what `quittance up` does for a service that died.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::home::Home;
+use crate::http;
+use crate::part::{Part, Service};
+use crate::ports::{self, Ports, loopback};
+use crate::process::{Process, Program, stop_leftover};
+use crate::progress::{Progress, finished, started};
+use crate::servers::{ServerOptions, Servers};
+use crate::status::{Demo, Status};
+
+/// A service migrates, connects, makes streams or reads what it missed.
+const READY_LIMIT: Duration = Duration::from_secs(60);
+
+/// What a bank is started with.
 #[derive(Debug)]
-pub struct Bank;
+pub struct BankOptions {
+    /// The directory that holds it.
+    pub home: Home,
+    /// The `quittance` binary; `<program> serve ledger` runs the ledger.
+    pub program: PathBuf,
+    /// Which ports to listen on.
+    pub ports: Ports,
+    /// The client ids that get a NATS login in the account EDGE.
+    pub producers: Vec<String>,
+    /// Additional environment of single services (tests: `QUITTANCE_CRASH_AT`).
+    pub environment: Vec<(Service, String, String)>,
+}
+
+/// A running bank. Dropping it stops everything.
 #[derive(Debug)]
-pub struct BankOptions;
+pub struct Bank {
+    // In the order in which they are dropped: the services before what they need.
+    services: BTreeMap<&'static str, ServiceProcess>,
+    servers: Servers,
+    program: PathBuf,
+    environment: Vec<(Service, String, String)>,
+}
+
+/// One running service.
 #[derive(Debug)]
-pub struct ServiceProcess;
+pub struct ServiceProcess {
+    service: Service,
+    port: u16,
+    process: Process,
+}
+
+impl Bank {
+    /// Starts everything and waits until all of it is ready.
+    pub async fn start(options: BankOptions, progress: &Progress) -> Result<Self> {
+        let BankOptions {
+            home,
+            program,
+            ports,
+            producers,
+            environment,
+        } = options;
+        let program = std::path::absolute(&program).context("the program is no usable path")?;
+        let servers = Servers::start(home, &ServerOptions { ports, producers }, progress).await?;
+        let mut bank = Self {
+            services: BTreeMap::new(),
+            servers,
+            program,
+            environment,
+        };
+        for (service, usual) in Service::ALL.into_iter().zip([8081, 8082, 8083]) {
+            started(progress, service.name());
+            let process = bank.spawn(service, service.name(), ports.pick(usual)?, &[])?;
+            bank.services.insert(service.name(), process);
+        }
+        for service in Service::ALL {
+            bank.service_mut(service).wait_until_ready().await?;
+            finished(progress, service.name());
+        }
+        Ok(bank)
+    }
+
+    /// The database and the broker, their URLs and passwords.
+    #[must_use]
+    pub fn servers(&self) -> &Servers {
+        &self.servers
+    }
+
+    /// The directory of this bank.
+    #[must_use]
+    pub fn home(&self) -> &Home {
+        self.servers.home()
+    }
+
+    /// Where a service answers: `http://127.0.0.1:8082`.
+    #[must_use]
+    pub fn url(&self, service: Service) -> String {
+        self.services[service.name()].url()
+    }
+
+    /// The environment a service was started with.
+    #[must_use]
+    pub fn service_env(&self, service: Service) -> Vec<(String, String)> {
+        self.environment_on(service, self.services[service.name()].port)
+    }
+
+    /// Sets (or with `None` removes) one variable of a service, from its next start on.
+    pub fn set_env(&mut self, service: Service, name: &str, value: Option<&str>) {
+        self.environment
+            .retain(|(of, key, _)| !(*of == service && key == name));
+        if let Some(value) = value {
+            self.environment
+                .push((service, name.to_owned(), value.to_owned()));
+        }
+    }
+
+    /// `kill -9` for one part.
+    pub fn kill(&mut self, part: Part) {
+        self.process_mut(part).kill_hard();
+    }
+
+    /// Stops one part in order; blocks until it is gone.
+    pub fn stop_part(&mut self, part: Part) {
+        self.process_mut(part).stop();
+    }
+
+    /// Does this part run?
+    pub fn is_running(&mut self, part: Part) -> bool {
+        self.process_mut(part).is_running()
+    }
+
+    /// Starts one part that was killed or stopped, on its old port, and waits until it is ready.
+    pub async fn start_part(&mut self, part: Part) -> Result<()> {
+        let service = match part {
+            Part::Postgres => return self.servers.restart_postgres().await,
+            Part::Nats => return self.servers.restart_nats().await,
+            Part::Auth => Service::Auth,
+            Part::Ledger => Service::Ledger,
+            Part::Payments => Service::Payments,
+        };
+        self.process_mut(part).stop();
+        let port = self.services[service.name()].port;
+        let process = self.spawn(service, service.name(), port, &[])?;
+        self.services.insert(service.name(), process);
+        self.service_mut(service).wait_until_ready().await
+    }
+
+    /// Starts one part without waiting until it is ready: for one that is meant to crash at its start.
+    pub fn spawn_part(&mut self, service: Service) -> Result<()> {
+        self.process_mut(service.into()).stop();
+        let port = self.services[service.name()].port;
+        let process = self.spawn(service, service.name(), port, &[])?;
+        self.services.insert(service.name(), process);
+        Ok(())
+    }
+
+    /// Starts one more process of a service, on a port of its own, with the same environment and
+    /// `environment` on top. `name` names its log. It is not waited for: a standby ledger may not be ready.
+    pub fn spawn_second(
+        &self,
+        service: Service,
+        name: &'static str,
+        environment: &[(String, String)],
+    ) -> Result<ServiceProcess> {
+        self.spawn(service, name, ports::free()?, environment)
+    }
+
+    /// Waits until one of the parts ended by itself, and says which.
+    pub async fn wait_for_an_end(&mut self) -> Part {
+        const PARTS: [Part; 5] = [
+            Part::Postgres,
+            Part::Nats,
+            Part::Auth,
+            Part::Ledger,
+            Part::Payments,
+        ];
+        loop {
+            if let Some(part) = PARTS.into_iter().find(|part| !self.is_running(*part)) {
+                return part;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Where everything is.
+    #[must_use]
+    pub fn status(&self, demo: Option<Demo>) -> Status {
+        Status {
+            auth: self.url(Service::Auth),
+            ledger: self.url(Service::Ledger),
+            payments: self.url(Service::Payments),
+            nats: self.servers.nats_url(),
+            postgres: self.servers.postgres_address(),
+            demo,
+        }
+    }
+
+    /// Stops everything, services first, and waits until it is gone.
+    pub async fn stop(self) -> Result<()> {
+        tokio::task::spawn_blocking(move || drop(self))
+            .await
+            .context("stopping ended early")
+    }
+
+    fn environment_on(&self, service: Service, port: u16) -> Vec<(String, String)> {
+        let mut environment = self.servers.service_env(service, port);
+        let additional = self.environment.iter().filter(|(of, _, _)| *of == service);
+        environment.extend(additional.map(|(_, name, value)| (name.clone(), value.clone())));
+        environment
+    }
+
+    fn spawn(
+        &self,
+        service: Service,
+        name: &'static str,
+        port: u16,
+        additional: &[(String, String)],
+    ) -> Result<ServiceProcess> {
+        let pid_file = self.home().pid_file(name);
+        stop_leftover(&pid_file, &format!("serve {service}"))?;
+        let mut environment = self.environment_on(service, port);
+        environment.extend_from_slice(additional);
+        let program = Program {
+            name,
+            path: &self.program,
+            arguments: vec![OsStr::new("serve"), OsStr::new(service.name())],
+            environment,
+            log: self.home().path().join("logs").join(format!("{name}.log")),
+            pid_file,
+        };
+        let process = Process::service(&program)?;
+        Ok(ServiceProcess {
+            service,
+            port,
+            process,
+        })
+    }
+
+    fn service_mut(&mut self, service: Service) -> &mut ServiceProcess {
+        self.services
+            .get_mut(service.name())
+            .expect("start inserts all services")
+    }
+
+    fn process_mut(&mut self, part: Part) -> &mut Process {
+        match part {
+            Part::Postgres => self.servers.postgres_process(),
+            Part::Nats => self.servers.nats_process(),
+            Part::Auth => &mut self.service_mut(Service::Auth).process,
+            Part::Ledger => &mut self.service_mut(Service::Ledger).process,
+            Part::Payments => &mut self.service_mut(Service::Payments).process,
+        }
+    }
+}
+
+impl Drop for Bank {
+    fn drop(&mut self) {
+        self.home().unpublish();
+        // In reverse: payments stops taking, then the ledger stops booking, then auth.
+        for service in Service::ALL.into_iter().rev() {
+            self.services.remove(service.name());
+        }
+    }
+}
+
+impl ServiceProcess {
+    /// Which service it is.
+    #[must_use]
+    pub fn service(&self) -> Service {
+        self.service
+    }
+
+    /// Where it answers: `http://127.0.0.1:8082`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", loopback(self.port))
+    }
+
+    /// Does it say that it is ready?
+    pub async fn is_ready(&self) -> bool {
+        http::says_ok(self.port, "/health/ready").await
+    }
+
+    /// Waits until it says that it is ready; fails, quoting its log, when it ends or takes too long.
+    pub async fn wait_until_ready(&mut self) -> Result<()> {
+        let port = self.port;
+        let ready = async || http::says_ok(port, "/health/ready").await;
+        self.process.wait_until_ready(READY_LIMIT, ready).await
+    }
+
+    /// Its process: to kill it, to stop it, to ask how it ended.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+}

@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use crate::home::Home;
 use crate::install::{self, Found, Wanted};
 use crate::nats::Nats;
-use crate::part::{Part, Service};
+use crate::part::Service;
 use crate::ports::{Ports, loopback};
 use crate::postgres::Postgres;
 use crate::process::Process;
@@ -160,13 +160,12 @@ impl Servers {
         self.nats.restart().await
     }
 
-    /// The server's process.
-    pub(crate) fn process_mut(&mut self, part: Part) -> Option<&mut Process> {
-        match part {
-            Part::Postgres => Some(&mut self.postgres.process),
-            Part::Nats => Some(&mut self.nats.process),
-            Part::Auth | Part::Ledger | Part::Payments => None,
-        }
+    pub(crate) fn postgres_process(&mut self) -> &mut Process {
+        &mut self.postgres.process
+    }
+
+    pub(crate) fn nats_process(&mut self) -> &mut Process {
+        &mut self.nats.process
     }
 
     /// Stops both in order; blocks until they are gone.
