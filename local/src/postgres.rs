@@ -10,7 +10,7 @@ use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
@@ -26,6 +26,8 @@ use crate::user::{self, User};
 
 /// The write-ahead log is replayed after a crash: up to `max_wal_size` of it.
 const READY_LIMIT: Duration = Duration::from_secs(120);
+/// How long the children of a killed server may take to end: they look up at their next wait.
+const ORPHANS_LIMIT: Duration = Duration::from_secs(10);
 /// Sizes for a machine with 2 cores and some GiB; durability is PostgreSQL's own default and stays so.
 const SETTINGS: [&str; 10] = [
     "listen_addresses=127.0.0.1",
@@ -91,7 +93,9 @@ impl Postgres {
             port,
             process,
         };
-        postgres.wait_until_ready().await?;
+        if postgres.wait_until_ready().await.is_err() {
+            postgres.restart().await?;
+        }
         postgres
             .make_databases(home)
             .await
@@ -102,16 +106,24 @@ impl Postgres {
     /// Starts it again on the same port and the same data.
     pub(crate) async fn restart(&mut self) -> Result<()> {
         self.process.stop();
-        let user = self.user.as_ref();
-        self.process = spawn(
-            &self.found,
-            user,
-            &self.data,
-            self.port,
-            &self.log,
-            &self.pid_file,
-        )?;
-        self.wait_until_ready().await
+        // The children of a killed server need a moment to notice; until then it is refused its data.
+        let deadline = Instant::now() + ORPHANS_LIMIT;
+        loop {
+            let user = self.user.as_ref();
+            self.process = spawn(
+                &self.found,
+                user,
+                &self.data,
+                self.port,
+                &self.log,
+                &self.pid_file,
+            )?;
+            let result = self.wait_until_ready().await;
+            if result.is_ok() || self.process.is_running() || Instant::now() > deadline {
+                return result;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// The URL for a role, with its password.

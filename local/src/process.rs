@@ -50,10 +50,9 @@ pub(crate) struct Program<'a> {
 pub struct Process {
     name: &'static str,
     child: Child,
-    /// Closing it is the order to stop.
+    /// Closing it is the order to stop, the only one: a stop and our death look the same.
     lifeline: Option<ChildStdin>,
     pid: Pid,
-    stop_signal: Signal,
     has_watcher: bool,
     log: PathBuf,
     pid_file: PathBuf,
@@ -78,7 +77,7 @@ impl Process {
         if let Some(user) = user {
             command.uid(user.uid).gid(user.gid);
         }
-        Self::spawn(program, command, Signal::INT)
+        Self::spawn(program, command, true)
     }
 
     /// Starts one of our services, which stops by itself when its stdin closes.
@@ -87,10 +86,10 @@ impl Process {
         command
             .args(&program.arguments)
             .env("QUITTANCE_STOP_WITH_PARENT", "true");
-        Self::spawn(program, command, Signal::TERM)
+        Self::spawn(program, command, false)
     }
 
-    fn spawn(program: &Program<'_>, mut command: Command, stop_signal: Signal) -> Result<Self> {
+    fn spawn(program: &Program<'_>, mut command: Command, has_watcher: bool) -> Result<Self> {
         let name = program.name;
         let open = || {
             OpenOptions::new()
@@ -115,8 +114,7 @@ impl Process {
             lifeline: child.stdin.take(),
             child,
             pid,
-            stop_signal,
-            has_watcher: stop_signal == Signal::INT,
+            has_watcher,
             log: program.log.clone(),
             pid_file: program.pid_file.clone(),
             is_over: false,
@@ -164,7 +162,6 @@ impl Process {
     /// Asks it to stop, waits, and kills it when it takes longer than 20 seconds.
     pub fn stop(&mut self) {
         if self.is_running() {
-            rustix::process::kill_process(self.pid, self.stop_signal).ok();
             self.lifeline = None;
             let deadline = Instant::now() + STOP_DEADLINE;
             while self.is_running() && Instant::now() < deadline {
