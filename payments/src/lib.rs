@@ -1,1 +1,119 @@
-//! payments
+//! Takes payments over HTTP and tells what became of them.
+//!
+//! In: `POST /payments`, which becomes a message in REQUESTS and nothing else; and both logs, which [`projection`] reads
+//! into PostgreSQL. Out: `202` with the sequence of the request, and `GET /payments/{id}` from the projection.
+//! The ledger is never called: this service meets it in the two streams, so either can be down without the other.
+//!
+//! Reading order: [`http`] is what a client sees, [`submit`] the way of a payment into the log, [`projection`] the way
+//! back, [`store`] all of the SQL.
+
+mod http;
+mod submit;
+
+mod projection;
+mod store;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use common::broker::{self, Answers};
+use common::service;
+use sqlx::migrate::Migrator;
+use tokio::sync::{OnceCell, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::projection::Projection;
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// Between two tries to find the streams, which the ledger makes at its first start.
+const STREAMS_RETRY_DELAY: Duration = Duration::from_millis(200);
+
+/// What the payments service needs to know.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Config {
+    /// The same for every service.
+    #[command(flatten)]
+    pub service: service::Config,
+}
+
+/// Runs the service until SIGTERM, SIGINT or, if so configured, the end of standard input.
+///
+/// # Errors
+/// When it can't start, or when a log has a gap and the projection can't go on.
+pub async fn serve(config: Config) -> anyhow::Result<()> {
+    service::start_logging();
+    let stop = service::stop_signal(config.service.stop_with_parent)?;
+    serve_until(config, stop).await
+}
+
+/// Runs the service until `stop` is cancelled.
+///
+/// It is ready once it has projected what was in the logs when it started.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
+    let Config { service: config } = config;
+    let pool = service::open_database(&config.database, &MIGRATIONS).await?;
+    let client = broker::connect(&config.broker)
+        .await
+        .context("the broker does not let the service in")?;
+    let jetstream = broker::jetstream(&client);
+    let projection = Arc::new(Projection::open(pool.clone(), jetstream.clone()).await?);
+    let answers = Arc::new(OnceCell::new());
+    let (is_ready, ready) = watch::channel(false);
+
+    let app = http::App {
+        pool,
+        client,
+        jetstream: jetstream.clone(),
+        projection: projection.clone(),
+        answers: answers.clone(),
+        stop: stop.clone(),
+    };
+    // The end of the projection, which is always an error, ends the HTTP side too.
+    let work = async {
+        // Whoever waits for an answer finds this already running.
+        until_started(&answers, &jetstream, &stop).await;
+        let (projected, ()) = tokio::join!(projection.run(), async {
+            if projection.catch_up_at_start().await {
+                is_ready.send_replace(true);
+                tracing::info!("has caught up with both logs");
+            }
+        });
+        projected
+    };
+    let work = async {
+        let outcome = stop.run_until_cancelled(work).await;
+        stop.cancel();
+        outcome.unwrap_or(Ok(()))
+    };
+    let serving = service::serve_http(config.listen, http::routes(app), ready, stop.clone());
+    let serving = async {
+        let outcome = serving.await;
+        stop.cancel();
+        outcome
+    };
+    let (worked, served) = tokio::join!(work, serving);
+    worked.context("the projection can't go on")?;
+    served
+}
+
+/// Waits for the streams, then starts the one reader of answers that all waiting requests share.
+async fn until_started(
+    answers: &OnceCell<Answers>,
+    jetstream: &async_nats::jetstream::Context,
+    stop: &CancellationToken,
+) {
+    let mut told = false;
+    loop {
+        let started = answers.get_or_try_init(|| Answers::start(jetstream.clone(), stop.clone()));
+        let Err(error) = started.await else { return };
+        if !std::mem::replace(&mut told, true) {
+            tracing::warn!(%error, "waiting for the streams, which the ledger makes");
+        }
+        tokio::time::sleep(STREAMS_RETRY_DELAY).await;
+    }
+}

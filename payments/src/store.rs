@@ -1,0 +1,314 @@
+//! All SQL of the payments service. One statement per function, on the caller's connection.
+
+use chrono::{DateTime, Utc};
+use common::answer::{Code, PaymentAnswer, Reason};
+use common::ids::{AccountId, ClientId, PaymentId};
+use common::request::PaymentRequest;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// A batch of a log: the sequences of its first and its last message.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Range {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+}
+
+/// A request as it becomes a pending payment.
+#[derive(Debug)]
+pub(crate) struct Requested {
+    pub(crate) client_id: ClientId,
+    pub(crate) request: PaymentRequest,
+    pub(crate) request_seq: u64,
+    pub(crate) subject: Option<String>,
+    pub(crate) published_at: DateTime<Utc>,
+}
+
+/// What an answer can decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Settled,
+    Rejected,
+}
+
+impl Outcome {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Settled => "settled",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+/// An answer as it decides a payment.
+#[derive(Debug)]
+pub(crate) struct Decided {
+    pub(crate) client_id: ClientId,
+    pub(crate) payment_id: PaymentId,
+    pub(crate) status: Outcome,
+    pub(crate) answer: PaymentAnswer,
+    /// The answer's body as published.
+    pub(crate) json: String,
+    pub(crate) decided_at: DateTime<Utc>,
+}
+
+/// A public key that the ledger has noted.
+#[derive(Debug)]
+pub(crate) struct SigningKey {
+    pub(crate) kid: String,
+    pub(crate) issuer: String,
+    pub(crate) n: String,
+    pub(crate) e: String,
+}
+
+/// A payment as it is projected.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) client_id: String,
+    pub(crate) payment_id: Uuid,
+    pub(crate) request_seq: i64,
+    pub(crate) status: String,
+    pub(crate) debtor_account: Option<Uuid>,
+    pub(crate) creditor_account: Option<Uuid>,
+    pub(crate) amount: Option<String>,
+    pub(crate) currency: Option<String>,
+    pub(crate) reference: Option<String>,
+    pub(crate) published_at: DateTime<Utc>,
+    pub(crate) decided_at: Option<DateTime<Utc>>,
+    pub(crate) answer: Option<String>,
+}
+
+/// Which payments a list shows.
+#[derive(Debug)]
+pub(crate) struct Page<'a> {
+    pub(crate) client_id: &'a ClientId,
+    /// `None` for any.
+    pub(crate) status: Option<&'a str>,
+    /// Only requests before this sequence; `None` for the newest.
+    pub(crate) before: Option<u64>,
+    pub(crate) limit: u32,
+}
+
+/// The last sequence of this stream that is projected.
+pub(crate) async fn cursor(db: &mut PgConnection, stream: &str) -> sqlx::Result<u64> {
+    let seq = sqlx::query_scalar!("select seq from cursor where stream = $1", stream)
+        .fetch_one(db)
+        .await?;
+    Ok(u64::try_from(seq).expect("constraint cursor_seq_not_negative"))
+}
+
+/// Moves the cursor over a batch; `false` when it is not where the batch begins.
+pub(crate) async fn advance_cursor(
+    db: &mut PgConnection,
+    stream: &str,
+    range: Range,
+) -> sqlx::Result<bool> {
+    let moved = sqlx::query!(
+        "update cursor set seq = $2 where stream = $1 and seq = $3::bigint - 1",
+        stream,
+        sequence(range.last),
+        sequence(range.first),
+    )
+    .execute(db)
+    .await?;
+    Ok(moved.rows_affected() == 1)
+}
+
+/// Adds pending payments; what is known already, pending or decided, stays as it is.
+pub(crate) async fn insert_requested(
+    db: &mut PgConnection,
+    rows: &[Requested],
+) -> sqlx::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let debtor = column(rows, |row| row.request.debtor_account.0);
+    let creditor = column(rows, |row| row.request.creditor_account.0);
+    let reference = column(rows, |row| row.request.reference.as_deref().map(storable));
+    let subject = column(rows, |row| row.subject.as_deref().map(storable));
+    sqlx::query!(
+        r#"insert into payment
+             (client_id, payment_id, request_seq, status, debtor_account, creditor_account,
+              amount, currency, reference, subject, published_at)
+           select client_id, payment_id, request_seq, 'pending', debtor_account, creditor_account,
+                  amount, currency, reference, subject, published_at
+           from unnest($1::text[], $2::uuid[], $3::bigint[], $4::uuid[], $5::uuid[],
+                       $6::text[], $7::text[], $8::text[], $9::text[], $10::timestamptz[])
+             as requested (client_id, payment_id, request_seq, debtor_account, creditor_account,
+                           amount, currency, reference, subject, published_at)
+           on conflict on constraint payment_pkey do nothing"#,
+        &column(rows, |row| row.client_id.to_string()),
+        &column(rows, |row| row.request.payment_id.0),
+        &column(rows, |row| sequence(row.request_seq)),
+        &debtor,
+        &creditor,
+        &column(rows, |row| storable(&row.request.amount)),
+        &column(rows, |row| storable(&row.request.currency)),
+        &reference as _,
+        &subject as _,
+        &column(rows, |row| row.published_at),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Writes answers over what is known: a settled one over anything, a rejected one over what is pending.
+pub(crate) async fn upsert_decided(db: &mut PgConnection, rows: &[Decided]) -> sqlx::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let reasons = column(rows, reason);
+    let code = column(&reasons, |reason| {
+        reason.as_ref().map(|r| r.code.as_str().to_owned())
+    });
+    let message = column(&reasons, |reason| {
+        reason.as_ref().map(|r| storable(&r.message))
+    });
+    let account = |account: Option<AccountId>| account.map(|account| account.0);
+    let debtor = column(rows, |row| account(row.answer.debtor_account));
+    let creditor = column(rows, |row| account(row.answer.creditor_account));
+    let amount = column(rows, |row| row.answer.amount.as_deref().map(storable));
+    let currency = column(rows, |row| row.answer.currency.as_deref().map(storable));
+    let reference = column(rows, |row| row.answer.reference.as_deref().map(storable));
+    sqlx::query!(
+        r#"insert into payment
+             (client_id, payment_id, request_seq, status, reason_code, reason_message,
+              debtor_account, creditor_account, amount, currency, reference,
+              published_at, decided_at, answer)
+           select client_id, payment_id, request_seq, status, reason_code, reason_message,
+                  debtor_account, creditor_account, amount, currency, reference,
+                  published_at, decided_at, answer::json
+           from unnest($1::text[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[],
+                       $7::uuid[], $8::uuid[], $9::text[], $10::text[], $11::text[],
+                       $12::timestamptz[], $13::timestamptz[], $14::text[])
+             as decided (client_id, payment_id, request_seq, status, reason_code, reason_message,
+                         debtor_account, creditor_account, amount, currency, reference,
+                         published_at, decided_at, answer)
+           on conflict on constraint payment_pkey do update set
+             request_seq = excluded.request_seq,
+             status = excluded.status,
+             reason_code = excluded.reason_code,
+             reason_message = excluded.reason_message,
+             debtor_account = excluded.debtor_account,
+             creditor_account = excluded.creditor_account,
+             amount = excluded.amount,
+             currency = excluded.currency,
+             reference = excluded.reference,
+             -- Whoever sent another request with this id did not send this one.
+             subject = case when payment.request_seq = excluded.request_seq then payment.subject end,
+             published_at = excluded.published_at,
+             decided_at = excluded.decided_at,
+             answer = excluded.answer
+           where excluded.status = 'settled' or payment.status = 'pending'"#,
+        &column(rows, |row| row.client_id.to_string()),
+        &column(rows, |row| row.payment_id.0),
+        &column(rows, |row| sequence(row.answer.request_seq)),
+        &column(rows, |row| row.status.as_str().to_owned()),
+        &code as _,
+        &message as _,
+        &debtor as _,
+        &creditor as _,
+        &amount as _,
+        &currency as _,
+        &reference as _,
+        &column(rows, |row| row.answer.published_at),
+        &column(rows, |row| row.decided_at),
+        &column(rows, |row| row.json.clone()),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Adds noted keys; a kid is its key's thumbprint, so one that is known can't be another key.
+pub(crate) async fn insert_keys(db: &mut PgConnection, rows: &[SigningKey]) -> sqlx::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into signing_key (kid, issuer, n, e)
+         select kid, issuer, n, e
+         from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as noted (kid, issuer, n, e)
+         on conflict on constraint signing_key_pkey do nothing",
+        &column(rows, |row| storable(&row.kid)),
+        &column(rows, |row| storable(&row.issuer)),
+        &column(rows, |row| storable(&row.n)),
+        &column(rows, |row| storable(&row.e)),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// All noted keys.
+pub(crate) async fn keys(db: &mut PgConnection) -> sqlx::Result<Vec<SigningKey>> {
+    sqlx::query_as!(SigningKey, "select kid, issuer, n, e from signing_key")
+        .fetch_all(db)
+        .await
+}
+
+/// One payment of a client.
+pub(crate) async fn payment(
+    db: &mut PgConnection,
+    client_id: &ClientId,
+    payment_id: PaymentId,
+) -> sqlx::Result<Option<Row>> {
+    sqlx::query_as!(
+        Row,
+        "select client_id, payment_id, request_seq, status, debtor_account, creditor_account,
+                amount, currency, reference, published_at, decided_at, answer::text
+         from payment where client_id = $1 and payment_id = $2",
+        client_id.as_str(),
+        payment_id.0,
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// Payments of a client, newest first.
+pub(crate) async fn payments(db: &mut PgConnection, page: &Page<'_>) -> sqlx::Result<Vec<Row>> {
+    sqlx::query_as!(
+        Row,
+        "select client_id, payment_id, request_seq, status, debtor_account, creditor_account,
+                amount, currency, reference, published_at, decided_at, answer::text
+         from payment
+         where client_id = $1 and ($2::text is null or status = $2) and request_seq < $3
+         order by request_seq desc
+         limit $4",
+        page.client_id.as_str(),
+        page.status,
+        page.before
+            .and_then(|before| i64::try_from(before).ok())
+            .unwrap_or(i64::MAX),
+        i64::from(page.limit),
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// One column of the rows, as PostgreSQL takes it.
+fn column<R, T>(rows: &[R], value: impl FnMut(&R) -> T) -> Vec<T> {
+    rows.iter().map(value).collect()
+}
+
+/// A rejected payment has a reason, whatever the answer says (constraint `payment_reason_if_rejected`).
+fn reason(row: &Decided) -> Option<Reason> {
+    match row.status {
+        Outcome::Settled => None,
+        Outcome::Rejected => Some(
+            (row.answer.reason.clone())
+                .unwrap_or_else(|| Reason::new(Code::NARR, "the answer gives no reason")),
+        ),
+    }
+}
+
+/// PostgreSQL's texts hold no NUL, JSON's may.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+fn sequence(sequence: u64) -> i64 {
+    i64::try_from(sequence)
+        .expect("a broker that stores a million messages a second is there in 292 000 years")
+}
