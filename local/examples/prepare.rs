@@ -4,6 +4,7 @@
 //! compile, what the database said is committed in `<service>/.sqlx`. This makes it anew: start the
 //! servers, apply the service's migrations, compile the service (and its tests) against them.
 //! With `--check` nothing is written, and a difference from what is committed is an error.
+//! Names of services behind it (`… --example prepare ledger`) leave the others out.
 
 #![expect(clippy::print_stderr, reason = "a tool for the terminal")]
 
@@ -20,17 +21,21 @@ use sqlx::{Connection, PgConnection};
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let only_check = match env::args().nth(1).as_deref() {
-        None => false,
-        Some("--check") => true,
-        Some(other) => bail!("prepare takes --check or nothing, not {other}"),
-    };
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let only_check = arguments.iter().any(|argument| argument == "--check");
+    let named: Vec<&String> = arguments.iter().filter(|argument| *argument != "--check").collect();
+    if let Some(unknown) = named.iter().find(|name| !Service::ALL.iter().any(|service| service.name() == name.as_str())) {
+        bail!("prepare takes --check and names of services, not {unknown}");
+    }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .context("no workspace")?;
     let servers = testing::servers().await;
     let mut outdated = Vec::new();
     for service in Service::ALL {
+        if !named.is_empty() && !named.iter().any(|name| *name == service.name()) {
+            continue;
+        }
         let directory = root.join(service.name());
         if !directory.join("migrations").is_dir() {
             eprintln!("{service}: no migrations");

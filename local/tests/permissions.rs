@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::consumer::{AckPolicy, pull};
+use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
 use async_nats::jetstream::stream::{Config, DiscardPolicy};
 use async_nats::jetstream::{self, Context};
 use async_nats::{Client, ConnectOptions, Event, HeaderMap, Message};
@@ -177,7 +177,9 @@ async fn a_producer_publishes_its_own_subject_and_nothing_else() {
         "$JS.API.DIRECT.GET.SETTLEMENTS",
         "$JS.API.CONSUMER.CREATE.SETTLEMENTS.demo-shop",
         "$JS.API.CONSUMER.MSG.NEXT.SETTLEMENTS.other-shop",
-        "$JS.API.CONSUMER.INFO.SETTLEMENTS.other-shop",
+        "$JS.API.CONSUMER.INFO.SETTLEMENTS.demo-shop",
+        "$JS.quittance.API.CONSUMER.MSG.NEXT.SETTLEMENTS.other-shop",
+        "$JS.quittance.API.CONSUMER.INFO.SETTLEMENTS.other-shop",
         "$JS.ACK.SETTLEMENTS.other-shop.1.1.1.1.1",
         "_INBOX_other-shop.x",
         "$SYS.REQ.SERVER.PING",
@@ -252,33 +254,36 @@ async fn a_subscriber_pulls_and_acknowledges_the_consumer_auth_made_for_it() {
     }
 
     let shop = User::connect(&servers, "demo-shop").await;
-    let inbox = shop.client.new_inbox();
-    let mut pulled = shop.client.subscribe(inbox.clone()).await.unwrap();
-    let next_message = "$JS.API.CONSUMER.MSG.NEXT.SETTLEMENTS.demo-shop";
-    let order = r#"{"batch": 2, "expires": 5000000000}"#;
-    shop.client
-        .publish_with_reply(next_message, inbox, order.into())
+    // With the client library: the consumer is found under the domain, without asking for the stream.
+    let domain = jetstream::with_domain(shop.client.clone(), "quittance");
+    let own: PullConsumer = domain
+        .get_consumer_from_stream("demo-shop", "SETTLEMENTS")
         .await
         .unwrap();
-    for _ in 0..2 {
-        let message = next(&mut pulled).await;
-        assert_eq!(message.payload, "demo-shop");
-        assert_eq!(message.subject.as_str(), "settlement.payment.v1.demo-shop");
-        // A request instead of a publish: the server confirms that it took the acknowledgement.
-        let ack = message.reply.unwrap();
-        tokio::time::timeout(PATIENCE, shop.client.request(ack, "+ACK".into()))
-            .await
-            .unwrap()
-            .unwrap();
-    }
+    let mut messages = own.fetch().max_messages(1).messages().await.unwrap();
+    let message = messages.next().await.unwrap().unwrap();
+    assert_eq!(message.payload, "demo-shop");
+    message.double_ack().await.unwrap();
+
+    // With nothing but core NATS. Not `request`: the answer comes with its own subject.
+    let inbox = shop.client.new_inbox();
+    let mut answers = shop.client.subscribe(inbox.clone()).await.unwrap();
+    let pull = "$JS.API.CONSUMER.MSG.NEXT.SETTLEMENTS.demo-shop";
+    shop.client
+        .publish_with_reply(pull, inbox, "1".into())
+        .await
+        .unwrap();
+    let message = next(&mut answers).await;
+    assert_eq!(message.subject.as_str(), "settlement.payment.v1.demo-shop");
+    assert_eq!(message.payload, "demo-shop");
+    shop.client
+        .request(message.reply.unwrap(), "+ACK".into())
+        .await
+        .unwrap();
+
     let info = made.info().await.unwrap();
     assert_eq!((info.num_pending, info.num_ack_pending), (0, 0));
-    let about = shop
-        .client
-        .request("$JS.API.CONSUMER.INFO.SETTLEMENTS.demo-shop", "".into())
-        .await;
-    let about = String::from_utf8(about.unwrap().payload.to_vec()).unwrap();
-    assert!(about.contains("\"name\":\"demo-shop\""), "{about}");
+    assert_eq!(info.delivered.consumer_sequence, 2);
 }
 
 #[tokio::test]
