@@ -30,7 +30,7 @@ use crate::wire::{REQUESTS, SETTLEMENTS};
 pub const BATCH_MESSAGES_MAX: usize = 1000;
 /// How long one request to the broker may take: it fsyncs before it answers, which takes under 10 ms on an idle disk.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// Largest message that the streams take: a body and a token at their limits, and room for the other headers.
+/// Largest message that REQUESTS takes: a body and a token at their limits, and room for the other headers.
 const MESSAGE_BYTES_MAX: usize = BODY_BYTES_MAX + TOKEN_BYTES_MAX + 4096;
 
 /// Where the broker is and who we are there.
@@ -105,11 +105,18 @@ pub async fn ensure_streams(
     jetstream: &jetstream::Context,
     replicas: usize,
 ) -> Result<(), context::CreateStreamError> {
-    for (name, subject) in [(REQUESTS, "request.>"), (SETTLEMENTS, "settlement.>")] {
-        jetstream
-            .create_or_update_stream(stream_config(name, subject, replicas))
-            .await?;
-    }
+    let requests = stream_config(REQUESTS, "request.>", replicas);
+    let max_message_size = i32::try_from(MESSAGE_BYTES_MAX).expect("a constant of a few kilobytes");
+    jetstream
+        .create_or_update_stream(stream::Config {
+            max_message_size,
+            ..requests
+        })
+        .await?;
+    // Answers are ours, and one that is too long would stop the ledger: the server's own limit is enough.
+    jetstream
+        .create_or_update_stream(stream_config(SETTLEMENTS, "settlement.>", replicas))
+        .await?;
     Ok(())
 }
 
@@ -122,7 +129,6 @@ fn stream_config(name: &str, subject: &str, replicas: usize) -> stream::Config {
         discard: stream::DiscardPolicy::New,
         num_replicas: replicas,
         duplicate_window: Duration::from_secs(120),
-        max_message_size: i32::try_from(MESSAGE_BYTES_MAX).expect("a constant of a few kilobytes"),
         deny_delete: true,
         deny_purge: true,
         allow_direct: true,

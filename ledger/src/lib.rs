@@ -1,1 +1,93 @@
-//! ledger
+//! The bank's ledger. Requests come in from the stream REQUESTS, in order; each is verified, decided and booked
+//! double-entry in PostgreSQL; message N of SETTLEMENTS answers message N of REQUESTS.
+//!
+//! The core is pure: [`verify`] reads a message, [`decide`] changes the [`book`], [`batch`] does both for many and
+//! [`chain`] links them. The shell around it reads and writes: [`engine`] is the loop, `store` all SQL, `http` what bank
+//! staff and the other services ask. [`replay`] runs the same core over the whole log and compares.
+
+pub mod book;
+pub mod chain;
+pub mod verify;
+
+pub mod decide;
+
+pub mod batch;
+
+pub mod crash;
+pub mod engine;
+mod http;
+pub mod replay;
+pub mod store;
+
+use anyhow::Context as _;
+use common::broker::{self, Answers, BATCH_MESSAGES_MAX};
+use common::service;
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+
+use crash::{CrashAt, CrashPoint};
+use engine::Engine;
+
+/// How to run the ledger.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Config {
+    /// What every service needs.
+    #[command(flatten)]
+    pub service: service::Config,
+    /// Copies of each stream: 1 on one server, 3 in a cluster.
+    #[arg(long, env = "QUITTANCE_STREAM_REPLICAS", default_value_t = 1)]
+    pub stream_replicas: usize,
+    /// Most requests in one batch.
+    #[arg(long, env = "QUITTANCE_BATCH_MAX", default_value_t = BATCH_MESSAGES_MAX, hide = true)]
+    pub batch_max: usize,
+    /// For tests: where to die.
+    #[arg(long, env = "QUITTANCE_CRASH_AT", hide = true)]
+    pub crash_at: Option<CrashPoint>,
+    /// For tests: at which visit to die there.
+    #[arg(long, env = "QUITTANCE_CRASH_VISIT", default_value_t = 1, hide = true)]
+    pub crash_visit: u32,
+}
+
+/// Runs the ledger until it is told to stop.
+///
+/// # Errors
+/// When it can't start, or when the log and the books contradict each other ([`engine::Halt`]).
+pub async fn serve(config: Config) -> anyhow::Result<()> {
+    let stop = service::stop_signal(config.service.stop_with_parent)?;
+    let client = broker::connect(&config.service.broker)
+        .await
+        .context("the broker does not let the ledger in")?;
+    let jetstream = broker::jetstream(&client);
+    broker::ensure_streams(&jetstream, config.stream_replicas)
+        .await
+        .context("the streams can't be made")?;
+    let pool = service::open_database(&config.service.database, &store::MIGRATIONS).await?;
+    let answers = Answers::start(jetstream.clone(), stop.clone()).await?;
+    let engine = Engine {
+        client: client.clone(),
+        jetstream: jetstream.clone(),
+        pool: pool.clone(),
+        database: config.service.database.url.clone(),
+        batch_max: config.batch_max.clamp(1, BATCH_MESSAGES_MAX),
+        crash: CrashAt::new(config.crash_at, config.crash_visit),
+    };
+    let tracker = TaskTracker::new();
+    let deciding = tracker.spawn(engine.run(stop.clone()));
+    // A ledger that waits for its turn to lead serves HTTP all the same, so it is ready too.
+    let (_ready, ready) = watch::channel(true);
+    let routes = http::routes(http::State::new(client, pool, answers));
+    let serving = tracker.spawn(service::serve_http(
+        config.service.listen,
+        routes,
+        ready,
+        stop.clone(),
+    ));
+    tracker.close();
+    let decided = tokio::select! {
+        decided = deciding => decided?.map_err(anyhow::Error::from),
+        served = serving => served?,
+    };
+    stop.cancel();
+    tracker.wait().await;
+    decided
+}

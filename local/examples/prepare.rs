@@ -23,8 +23,15 @@ use sqlx::{Connection, PgConnection};
 async fn main() -> Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let only_check = arguments.iter().any(|argument| argument == "--check");
-    let named: Vec<&String> = arguments.iter().filter(|argument| *argument != "--check").collect();
-    if let Some(unknown) = named.iter().find(|name| !Service::ALL.iter().any(|service| service.name() == name.as_str())) {
+    let named: Vec<&String> = arguments
+        .iter()
+        .filter(|argument| *argument != "--check")
+        .collect();
+    if let Some(unknown) = named.iter().find(|name| {
+        !Service::ALL
+            .iter()
+            .any(|service| service.name() == name.as_str())
+    }) {
         bail!("prepare takes --check and names of services, not {unknown}");
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -1,0 +1,164 @@
+//! The pure state that `decide` works on: accounts, used payment ids, keys. It knows nothing of where they came from.
+//!
+//! The engine fills it with what one batch touches; a replay starts with an empty one and keeps everything.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use common::answer::{Code, Direction, PaymentStatus};
+use common::ids::{AccountId, ClientId, PaymentId};
+use common::money::Money;
+use common::request::Category;
+use common::token::Keys;
+
+use crate::chain::Digest;
+
+/// Everything a decision may look at, besides the request itself.
+#[derive(Debug, Clone, Default)]
+pub struct Book {
+    /// Accounts by id.
+    pub accounts: HashMap<AccountId, Account>,
+    /// Payment ids that have been used up, and what became of them.
+    pub payments: HashMap<(ClientId, PaymentId), UsedPaymentId>,
+    /// Keys that tokens may be signed with.
+    pub keys: Keys,
+}
+
+/// What became of the payment that used an id up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsedPaymentId {
+    /// The request that did.
+    pub request_seq: u64,
+    /// SHA-256 of what it asked for, in one spelling.
+    pub content: Digest,
+    /// Settled or rejected.
+    pub status: PaymentStatus,
+    /// Why, if rejected.
+    pub reason: Option<Code>,
+}
+
+/// An account and its balances.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Its id.
+    pub id: AccountId,
+    /// The `sub` of the tokens that may pay from it.
+    pub owner: String,
+    /// For people.
+    pub name: Option<String>,
+    /// Its place in the bank's books.
+    pub category: Category,
+    /// Whether it takes part in payments.
+    pub status: Status,
+    /// How far below zero `available` may not go: it already counts this in. Not negative.
+    pub overdraft_limit: Money,
+    /// Sum of all postings, on the normal side.
+    pub posted: Money,
+    /// Reserved by authorised holds. Not negative.
+    pub held: Money,
+    /// The request that opened it.
+    pub opened_seq: u64,
+}
+
+/// Whether an account takes part in payments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It does.
+    Open,
+    /// Not for now.
+    Frozen,
+    /// Never again.
+    Closed,
+}
+
+impl Status {
+    /// The word in the database and in answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Frozen => "frozen",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// The status of a word from the database.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Open, Self::Frozen, Self::Closed]
+            .into_iter()
+            .find(|status| status.as_str() == word)
+    }
+}
+
+/// One debit or credit that a decision books.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// On which account.
+    pub account: AccountId,
+    /// On which side.
+    pub direction: Direction,
+    /// How much; above zero.
+    pub amount: Money,
+    /// The account's posted balance after it.
+    pub balance: Money,
+}
+
+/// Why an account can't take a posting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CannotPost {
+    /// Less is available than would go.
+    Insufficient,
+    /// The balance would have more digits than a decimal holds.
+    Overflow,
+}
+
+/// The side on which accounts of this category grow.
+#[must_use]
+pub fn normal_side(category: Category) -> Direction {
+    match category {
+        Category::Asset | Category::Expense => Direction::Debit,
+        Category::Liability | Category::Equity | Category::Income => Direction::Credit,
+    }
+}
+
+impl Account {
+    /// What may still go: posted − held + overdraft limit.
+    ///
+    /// # Panics
+    /// Never: each part has at most 15 digits more than the sum of [`common::money::AMOUNT_DIGITS_MAX`] allows.
+    #[must_use]
+    pub fn available(&self) -> Money {
+        self.posted
+            .checked_sub(self.held)
+            .and_then(|free| free.checked_add(self.overdraft_limit))
+            .expect("three sums in the account's own currency, bounded by its limits")
+    }
+
+    /// The posted balance after a debit or credit; nothing changes yet.
+    ///
+    /// # Errors
+    /// [`CannotPost`].
+    pub fn balance_after(&self, direction: Direction, amount: Money) -> Result<Money, CannotPost> {
+        if direction == normal_side(self.category) {
+            return self.posted.checked_add(amount).ok_or(CannotPost::Overflow);
+        }
+        let left = self
+            .available()
+            .checked_sub(amount)
+            .ok_or(CannotPost::Overflow)?;
+        if left.is_negative() {
+            return Err(CannotPost::Insufficient);
+        }
+        self.posted.checked_sub(amount).ok_or(CannotPost::Overflow)
+    }
+}
+
+/// A request's place and time in the log, which every answer repeats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct At {
+    /// Its sequence.
+    pub seq: u64,
+    /// Its published time, the only clock.
+    pub published_at: DateTime<Utc>,
+}

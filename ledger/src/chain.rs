@@ -1,0 +1,91 @@
+//! The hash chain over the log: each head vouches for every request and answer up to it.
+//!
+//! `chain_N = SHA-256(chain_{N-1} ‖ N ‖ P ‖ SHA-256(request as stored) ‖ SHA-256(answer body))`, numbers as 8 bytes
+//! big-endian, P in microseconds since 1970. The first head is 32 zero bytes.
+
+use aws_lc_rs::digest::{Context, SHA256, digest};
+use chrono::{DateTime, Utc};
+use common::broker::Stored;
+
+/// A SHA-256.
+pub type Digest = [u8; 32];
+
+/// The head of the chain after some answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Chain(pub Digest);
+
+impl Chain {
+    /// The head before request 1.
+    pub const START: Self = Self([0; 32]);
+
+    /// The head after one more answer.
+    #[must_use]
+    pub fn next(
+        self,
+        seq: u64,
+        published_at: DateTime<Utc>,
+        request: &Digest,
+        answer_body: &[u8],
+    ) -> Self {
+        let mut hash = Context::new(&SHA256);
+        hash.update(&self.0);
+        hash.update(&seq.to_be_bytes());
+        hash.update(&published_at.timestamp_micros().to_be_bytes());
+        hash.update(request);
+        hash.update(&sha256(answer_body));
+        Self(fixed(hash.finish().as_ref()))
+    }
+}
+
+/// 64 hex digits.
+impl std::fmt::Display for Chain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl std::fmt::Debug for Chain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Chain({self})")
+    }
+}
+
+/// The digest of some bytes.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> Digest {
+    fixed(digest(&SHA256, bytes).as_ref())
+}
+
+/// The digest of a request as it is stored: subject, headers and body, each with its length in front.
+///
+/// The client library hands headers out in no order, so they are taken by name; values of one name keep their order.
+#[must_use]
+pub fn request_digest(message: &Stored) -> Digest {
+    let mut headers: Vec<(&str, &str)> = message
+        .headers
+        .iter()
+        .flat_map(|(name, values)| {
+            values
+                .iter()
+                .map(move |value| (name.as_ref(), value.as_str()))
+        })
+        .collect();
+    headers.sort_by_key(|(name, _)| *name);
+    let mut hash = Context::new(&SHA256);
+    let mut add = |bytes: &[u8]| {
+        let length = u64::try_from(bytes.len()).expect("a message is shorter than 2^64 bytes");
+        hash.update(&length.to_be_bytes());
+        hash.update(bytes);
+    };
+    add(message.subject.as_bytes());
+    for (name, value) in headers {
+        add(name.as_bytes());
+        add(value.as_bytes());
+    }
+    add(&message.payload);
+    fixed(hash.finish().as_ref())
+}
+
+fn fixed(bytes: &[u8]) -> Digest {
+    bytes.try_into().expect("a SHA-256 has 32 bytes")
+}

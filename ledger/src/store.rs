@@ -1,0 +1,483 @@
+//! All of the ledger's SQL. One statement per function; each takes the caller's connection, so that the caller decides
+//! what stands in one transaction.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use common::answer::{Answer, Code, Direction, KeyStatus, PaymentStatus, timestamp};
+use common::ids::{AccountId, ClientId, PaymentId};
+use common::money::{Currency, Money};
+use common::request::Category;
+use common::token::Keys;
+use rust_decimal::Decimal;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions as _, PgExecutor};
+use uuid::Uuid;
+
+use crate::batch::{Decided, Event};
+use crate::book::{Account, Status, UsedPaymentId};
+use crate::chain::{Chain, Digest};
+use crate::verify::Content;
+
+/// The migrations, run by the owner of the tables.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// Names the advisory lock of the active ledger; any number that nothing else in this database uses.
+const LEADER_LOCK: i64 = 0x5155_4954;
+
+/// How far the log has been decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    /// The last decided request; 0 when there is none.
+    pub seq: u64,
+    /// The hash chain after its answer.
+    pub chain: Chain,
+}
+
+/// Waits until no other ledger leads this database, then leads it for as long as the connection lives.
+pub(crate) async fn lead(database: &PgConnectOptions) -> sqlx::Result<PgConnection> {
+    let mut connection = database.connect().await?;
+    sqlx::query!("select pg_advisory_lock($1)", LEADER_LOCK)
+        .execute(&mut connection)
+        .await?;
+    Ok(connection)
+}
+
+/// The cursor.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn cursor(db: impl PgExecutor<'_>) -> sqlx::Result<Cursor> {
+    let row = sqlx::query!("select seq, chain from cursor")
+        .fetch_one(db)
+        .await?;
+    Ok(Cursor {
+        seq: from_bigint(row.seq),
+        chain: Chain(digest(row.chain)),
+    })
+}
+
+/// Moves the cursor from `from` to `to`; false when it does not stand at `from`: another ledger is ahead.
+pub(crate) async fn advance_cursor(
+    db: impl PgExecutor<'_>,
+    from: Cursor,
+    to: Cursor,
+) -> sqlx::Result<bool> {
+    let moved = sqlx::query!(
+        "update cursor set seq = $1, chain = $2 where seq = $3 and chain = $4",
+        bigint(to.seq),
+        &to.chain.0,
+        bigint(from.seq),
+        &from.chain.0,
+    );
+    Ok(moved.execute(db).await?.rows_affected() == 1)
+}
+
+/// All keys that have been announced.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn keys(db: impl PgExecutor<'_>) -> sqlx::Result<Keys> {
+    let mut keys = Keys::default();
+    for row in sqlx::query!("select kid, issuer, n, e from signing_key")
+        .fetch_all(db)
+        .await?
+    {
+        keys.insert(&row.kid, &row.issuer, &row.n, &row.e)
+            .expect("the same rule let this key in when it was announced");
+    }
+    Ok(keys)
+}
+
+/// The accounts of these ids, as far as they exist.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn accounts(
+    db: impl PgExecutor<'_>,
+    ids: &[AccountId],
+) -> sqlx::Result<HashMap<AccountId, Account>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows = sqlx::query_as!(AccountRow, "select * from account where id = any($1)", &ids)
+        .fetch_all(db)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (AccountId(row.id), row.into()))
+        .collect())
+}
+
+/// Accounts by id, from behind `after`; only this owner's, or everybody's.
+pub(crate) async fn account_page(
+    db: impl PgExecutor<'_>,
+    owner: Option<&str>,
+    after: Option<AccountId>,
+    rows_max: i64,
+) -> sqlx::Result<Vec<Account>> {
+    let rows = sqlx::query_as!(
+        AccountRow,
+        "select * from account where ($1::text is null or owner = $1) and ($2::uuid is null or id > $2)
+         order by id limit $3",
+        owner,
+        after.map(|id| id.0),
+        rows_max,
+    );
+    Ok(rows
+        .fetch_all(db)
+        .await?
+        .into_iter()
+        .map(Account::from)
+        .collect())
+}
+
+/// Those of these payment ids that have been used up.
+pub(crate) async fn used_payment_ids(
+    db: impl PgExecutor<'_>,
+    ids: &[(ClientId, PaymentId)],
+) -> sqlx::Result<HashMap<(ClientId, PaymentId), UsedPaymentId>> {
+    let clients: Vec<String> = ids.iter().map(|(client, _)| client.to_string()).collect();
+    let payments: Vec<Uuid> = ids.iter().map(|(_, payment)| payment.0).collect();
+    let rows = sqlx::query!(
+        r#"select client_id as "client_id!", payment_id as "payment_id!", request_seq, content as "content!", event_type, reason
+           from answer join unnest($1::text[], $2::uuid[]) as asked (client, payment)
+           on client_id = asked.client and payment_id = asked.payment"#,
+        &clients,
+        &payments,
+    );
+    let rows = rows.fetch_all(db).await?.into_iter().map(|row| {
+        let client = row.client_id.parse().expect("only client ids are stored");
+        let status = match row.event_type.as_str() {
+            "payment.settled.v1" => PaymentStatus::Settled,
+            _ => PaymentStatus::Rejected,
+        };
+        let reason = row.reason.as_deref().and_then(Code::from_word);
+        let request_seq = from_bigint(row.request_seq);
+        let used = UsedPaymentId {
+            request_seq,
+            content: digest(row.content),
+            status,
+            reason,
+        };
+        ((client, PaymentId(row.payment_id)), used)
+    });
+    Ok(rows.collect())
+}
+
+/// Adds the answers of a batch.
+pub(crate) async fn insert_answers(db: impl PgExecutor<'_>, batch: &[Decided]) -> sqlx::Result<()> {
+    let column = |of: fn(&Decided) -> Option<String>| -> Vec<Option<String>> {
+        batch.iter().map(of).collect()
+    };
+    let bytes = |of: fn(&Decided) -> Vec<u8>| -> Vec<Vec<u8>> { batch.iter().map(of).collect() };
+    let seqs: Vec<i64> = batch
+        .iter()
+        .map(|item| bigint(item.request.at.seq))
+        .collect();
+    let subjects: Vec<String> = batch
+        .iter()
+        .map(|item| item.request.subject.clone())
+        .collect();
+    let types: Vec<String> = batch
+        .iter()
+        .map(|item| item.answer.ce_type().to_owned())
+        .collect();
+    let times: Vec<DateTime<Utc>> = batch
+        .iter()
+        .map(|item| item.request.at.published_at)
+        .collect();
+    let payments: Vec<Option<Uuid>> = batch
+        .iter()
+        .map(|item| used_up(item).map(|(id, _)| id.0))
+        .collect();
+    let contents: Vec<Option<Vec<u8>>> = batch
+        .iter()
+        .map(|item| used_up(item).map(|(_, content)| content.to_vec()))
+        .collect();
+    sqlx::query!(
+        "insert into answer (request_seq, subject, event_type, reason, client_id, token_id, key_id, payment_id, content,
+                             published_at, traceparent, request_digest, body, chain)
+         select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+                              $8::uuid[], $9::bytea[], $10::timestamptz[], $11::text[], $12::bytea[], $13::bytea[],
+                              $14::bytea[])",
+        &seqs,
+        &subjects,
+        &types,
+        &column(|item| item.answer.outcome().1.map(|code| code.as_str().to_owned())) as &[Option<String>],
+        &column(|item| item.request.sender.as_ref().map(|sender| sender.client.to_string())) as &[Option<String>],
+        &column(|item| item.request.sender.as_ref().map(|sender| sender.token_id.clone())) as &[Option<String>],
+        &column(|item| item.request.sender.as_ref().map(|sender| sender.key_id.clone())) as &[Option<String>],
+        &payments as &[Option<Uuid>],
+        &contents as &[Option<Vec<u8>>],
+        &times,
+        &column(|item| item.request.traceparent.clone()) as &[Option<String>],
+        &bytes(|item| item.request.digest.to_vec()),
+        &bytes(|item| item.body.to_vec()),
+        &bytes(|item| item.chain.0.to_vec()),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The payment id that an answer used up, and the digest of what was asked under it.
+///
+/// A duplicate and an AM05 name an id that an earlier answer used up; they carry that original.
+fn used_up(item: &Decided) -> Option<(PaymentId, Digest)> {
+    match (&item.answer, &item.request.content) {
+        (Answer::Payment(answer), Content::Payment { request, .. })
+            if answer.original.is_none() =>
+        {
+            Some((
+                request.payment_id,
+                crate::chain::sha256(&request.canonical_json()),
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// Adds the postings of a batch.
+pub(crate) async fn insert_postings(
+    db: impl PgExecutor<'_>,
+    batch: &[Decided],
+) -> sqlx::Result<()> {
+    let mut seqs = Vec::new();
+    let mut lines: Vec<i16> = Vec::new();
+    let mut accounts = Vec::new();
+    let mut currencies = Vec::new();
+    let mut directions = Vec::new();
+    let mut amounts: Vec<Decimal> = Vec::new();
+    let mut balances: Vec<Decimal> = Vec::new();
+    for item in batch {
+        for (line, entry) in (1..).zip(&item.entries) {
+            seqs.push(bigint(item.request.at.seq));
+            lines.push(line);
+            accounts.push(entry.account.0);
+            currencies.push(entry.amount.currency().code().to_owned());
+            directions.push(direction_word(entry.direction).to_owned());
+            amounts.push(entry.amount.amount());
+            balances.push(entry.balance.amount());
+        }
+    }
+    if seqs.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into posting (request_seq, line, account_id, currency, direction, amount, balance)
+         select * from unnest($1::bigint[], $2::smallint[], $3::uuid[], $4::text[], $5::text[], $6::numeric[],
+                              $7::numeric[])",
+        &seqs,
+        &lines,
+        &accounts,
+        &currencies,
+        &directions,
+        &amounts,
+        &balances,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Adds accounts that a batch opened, with a balance of zero.
+pub(crate) async fn insert_accounts(
+    db: impl PgExecutor<'_>,
+    opened: &[&Account],
+) -> sqlx::Result<()> {
+    if opened.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<Option<String>> = opened.iter().map(|account| account.name.clone()).collect();
+    sqlx::query!(
+        "insert into account (id, owner, name, currency, category, status, overdraft_limit, posted, held, opened_seq)
+         select id, owner, name, currency, category, 'open', overdraft_limit, 0, 0, opened_seq
+         from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::numeric[], $7::bigint[])
+              as opened (id, owner, name, currency, category, overdraft_limit, opened_seq)",
+        &opened.iter().map(|account| account.id.0).collect::<Vec<_>>(),
+        &opened.iter().map(|account| account.owner.clone()).collect::<Vec<_>>(),
+        &names as &[Option<String>],
+        &opened.iter().map(|account| account.posted.currency().code().to_owned()).collect::<Vec<_>>(),
+        &opened.iter().map(|account| account.category.as_str().to_owned()).collect::<Vec<_>>(),
+        &opened.iter().map(|account| account.overdraft_limit.amount()).collect::<Vec<_>>(),
+        &opened.iter().map(|account| bigint(account.opened_seq)).collect::<Vec<_>>(),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Writes the balances of the accounts that a batch posted to, one row each.
+pub(crate) async fn update_balances(
+    db: impl PgExecutor<'_>,
+    posted: &[&Account],
+) -> sqlx::Result<()> {
+    if posted.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "update account set posted = new.posted from unnest($1::uuid[], $2::numeric[]) as new (id, posted)
+         where account.id = new.id",
+        &posted.iter().map(|account| account.id.0).collect::<Vec<_>>(),
+        &posted.iter().map(|account| account.posted.amount()).collect::<Vec<_>>(),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Adds the keys that a batch noted.
+pub(crate) async fn insert_keys(db: &mut PgConnection, batch: &[Decided]) -> sqlx::Result<()> {
+    for item in batch {
+        let (Answer::Key(answer), Content::Key(key)) = (&item.answer, &item.request.content) else {
+            continue;
+        };
+        if answer.status == KeyStatus::Noted {
+            sqlx::query!(
+                "insert into signing_key (kid, issuer, n, e, announced_seq) values ($1, $2, $3, $4, $5)",
+                key.kid,
+                key.issuer,
+                key.n,
+                key.e,
+                bigint(answer.request_seq),
+            )
+            .execute(&mut *db)
+            .await?;
+        }
+    }
+    Ok(())
+}
+
+/// The settlement events of `first..=last`, in order.
+pub(crate) async fn events(
+    db: impl PgExecutor<'_>,
+    first: u64,
+    last: u64,
+) -> sqlx::Result<Vec<Event>> {
+    let rows = sqlx::query!(
+        "select request_seq, subject, event_type, published_at, traceparent, body, chain
+         from answer where request_seq between $1 and $2 order by request_seq",
+        bigint(first),
+        bigint(last),
+    );
+    let rows = rows.fetch_all(db).await?.into_iter().map(|row| {
+        let answer =
+            Answer::from_json(&row.event_type, &row.body).expect("we wrote this answer ourselves");
+        Event {
+            request_seq: from_bigint(row.request_seq),
+            subject: row.subject,
+            about: answer.about(),
+            event_type: row.event_type,
+            published_at: timestamp::text(&row.published_at),
+            traceparent: row.traceparent,
+            chain: Chain(digest(row.chain)),
+            body: Bytes::from(row.body),
+        }
+    });
+    Ok(rows.collect())
+}
+
+/// The digest of request `seq` as it was when it was decided.
+pub(crate) async fn decided_digest(
+    db: impl PgExecutor<'_>,
+    seq: u64,
+) -> sqlx::Result<Option<Digest>> {
+    let digests = sqlx::query_scalar!(
+        "select request_digest from answer where request_seq = $1",
+        bigint(seq)
+    );
+    Ok(digests.fetch_optional(db).await?.map(digest))
+}
+
+/// What the audit compares: every account with its balance and the sum of its postings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditedAccount {
+    /// As it stands in the table.
+    pub account: Account,
+    /// The sum of its postings, on its normal side.
+    pub postings_sum: Decimal,
+}
+
+/// All accounts with the sums of their postings, by id.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn audited_accounts(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<AuditedAccount>> {
+    let rows = sqlx::query!(
+        r#"select account.*, coalesce(sums.sum, 0) as "sum!" from account
+           left join (select account_id, sum(case when (direction = 'debit') = (category in ('asset', 'expense'))
+                                             then amount else -amount end) as sum
+                      from posting join account on account.id = account_id group by account_id) as sums
+           on account_id = id order by id"#
+    );
+    let rows = rows
+        .fetch_all(db)
+        .await?
+        .into_iter()
+        .map(|row| AuditedAccount {
+            postings_sum: row.sum,
+            account: Account::from(AccountRow {
+                id: row.id,
+                owner: row.owner,
+                name: row.name,
+                currency: row.currency,
+                category: row.category,
+                status: row.status,
+                overdraft_limit: row.overdraft_limit,
+                posted: row.posted,
+                held: row.held,
+                opened_seq: row.opened_seq,
+            }),
+        });
+    Ok(rows.collect())
+}
+
+struct AccountRow {
+    id: Uuid,
+    owner: String,
+    name: Option<String>,
+    currency: String,
+    category: String,
+    status: String,
+    overdraft_limit: Decimal,
+    posted: Decimal,
+    held: Decimal,
+    opened_seq: i64,
+}
+
+impl From<AccountRow> for Account {
+    fn from(row: AccountRow) -> Self {
+        let currency = Currency::from_code(&row.currency).expect("only currencies are stored");
+        Self {
+            id: AccountId(row.id),
+            owner: row.owner,
+            name: row.name,
+            category: Category::from_word(&row.category)
+                .expect("the constraint account_category_is_known"),
+            status: Status::from_word(&row.status).expect("the constraint account_status_is_known"),
+            overdraft_limit: Money::stored(row.overdraft_limit, currency),
+            posted: Money::stored(row.posted, currency),
+            held: Money::stored(row.held, currency),
+            opened_seq: from_bigint(row.opened_seq),
+        }
+    }
+}
+
+fn direction_word(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Debit => "debit",
+        Direction::Credit => "credit",
+    }
+}
+
+fn bigint(seq: u64) -> i64 {
+    i64::try_from(seq).expect("a stream would need 29 000 years at 10 million messages a second")
+}
+
+fn from_bigint(seq: i64) -> u64 {
+    u64::try_from(seq).expect("sequences are not negative")
+}
+
+fn digest(bytes: Vec<u8>) -> Digest {
+    bytes.try_into().expect("only SHA-256 digests are stored")
+}

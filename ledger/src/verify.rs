@@ -1,0 +1,385 @@
+//! Step 1: a stored message in, what it asks for out. Pure: bytes, published time and keys are all it looks at.
+//!
+//! A message that breaks a rule here becomes a rejected answer, never a redelivery. In order: the envelope (no header
+//! twice, a body we can read, CloudEvents headers that agree with it: FF01), then the token and whose it is (AG01).
+
+use async_nats::HeaderMap;
+use common::answer::{
+    AccountAnswer, AccountStatus, Answer, Code, KeyAnswer, KeyStatus, PaymentAnswer, PaymentStatus,
+    Reason, RejectedStatus, UnknownAnswer,
+};
+use common::broker::Stored;
+use common::ids::{AccountId, ClientId};
+use common::request::{AccountRequest, AnnounceKey, BODY_BYTES_MAX, PaymentRequest};
+use common::token::{self, Claims, Keys, Scope, TokenError, Verified};
+use common::wire::{self, Kind};
+use serde::de::DeserializeOwned;
+
+use crate::book::At;
+use crate::chain::{Digest, request_digest};
+
+/// A request that has passed, or its rejection.
+#[derive(Debug, Clone)]
+pub struct VerifiedRequest {
+    /// Its place and time.
+    pub at: At,
+    /// Its subject.
+    pub subject: String,
+    /// Its W3C trace context, if it has a valid one.
+    pub traceparent: Option<String>,
+    /// SHA-256 of it as stored.
+    pub digest: Digest,
+    /// Who sent it; `None` when no token was accepted.
+    pub sender: Option<Sender>,
+    /// What it asks for.
+    pub content: Content,
+}
+
+/// Who sent a request, for the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sender {
+    /// The producer.
+    pub client: ClientId,
+    /// The token's id.
+    pub token_id: String,
+    /// The key that signed it.
+    pub key_id: String,
+}
+
+/// What a request asks for.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// Move money.
+    Payment {
+        /// What the token says.
+        claims: Claims,
+        /// The body.
+        request: PaymentRequest,
+    },
+    /// Change an account.
+    Account {
+        /// What the token says.
+        claims: Claims,
+        /// The body.
+        request: AccountRequest,
+    },
+    /// Take a key in.
+    Key(AnnounceKey),
+    /// Nothing more: it has been rejected already.
+    Rejected(Answer),
+}
+
+/// Judges one stored request by the keys known before it.
+#[must_use]
+pub fn verify(message: &Stored, keys: &Keys) -> VerifiedRequest {
+    let at = At {
+        seq: message.sequence,
+        published_at: message.published_at,
+    };
+    let (sender, content) = match Kind::of_subject(&message.subject) {
+        Kind::Payment(client) => payment(message, at, client, keys),
+        Kind::Account(client) => account(message, at, client, keys),
+        Kind::Key => key(message, at, keys),
+        Kind::Unknown => (None, Content::Rejected(unknown(at))),
+    };
+    VerifiedRequest {
+        at,
+        subject: message.subject.clone(),
+        traceparent: message
+            .header(wire::TRACEPARENT)
+            .filter(|text| is_traceparent(text))
+            .map(str::to_owned),
+        digest: request_digest(message),
+        sender,
+        content,
+    }
+}
+
+type Outcome = (Option<Sender>, Content);
+
+fn payment(message: &Stored, at: At, client: ClientId, keys: &Keys) -> Outcome {
+    let request: PaymentRequest = match body(message) {
+        Ok(request) => request,
+        Err(reason) => {
+            return (
+                None,
+                Content::Rejected(rejected_payment(at, client, None, reason)),
+            );
+        }
+    };
+    let verdict = agrees(
+        message,
+        wire::PAYMENT_REQUESTED,
+        &request.payment_id.to_string(),
+    )
+    .and_then(|()| verified_token(message, keys))
+    .and_then(|token| sent_by(&client, token))
+    .and_then(|token| {
+        needs(
+            &token,
+            &[
+                Scope::PaymentsSubmit,
+                Scope::PaymentsSubmitAny,
+                Scope::BankOperate,
+            ],
+        )?;
+        Ok(token)
+    });
+    match verdict {
+        Ok(token) => (
+            Some(sender(&token)),
+            Content::Payment {
+                claims: token.claims,
+                request,
+            },
+        ),
+        Err(reason) => (
+            None,
+            Content::Rejected(rejected_payment(at, client, Some(&request), reason)),
+        ),
+    }
+}
+
+fn account(message: &Stored, at: At, client: ClientId, keys: &Keys) -> Outcome {
+    let request: AccountRequest = match body(message) {
+        Ok(request) => request,
+        Err(reason) => {
+            return (
+                None,
+                Content::Rejected(rejected_account(at, client, None, reason)),
+            );
+        }
+    };
+    let AccountRequest::Open(open) = &request;
+    let id = open.account_id;
+    let verdict = agrees(message, wire::ACCOUNT_REQUESTED, &id.to_string())
+        .and_then(|()| verified_token(message, keys))
+        .and_then(|token| sent_by(&client, token))
+        .and_then(|token| {
+            needs(&token, &[Scope::AccountsWrite, Scope::BankOperate])?;
+            Ok(token)
+        });
+    match verdict {
+        Ok(token) => (
+            Some(sender(&token)),
+            Content::Account {
+                claims: token.claims,
+                request,
+            },
+        ),
+        Err(reason) => (
+            None,
+            Content::Rejected(rejected_account(at, client, Some(id), reason)),
+        ),
+    }
+}
+
+fn key(message: &Stored, at: At, keys: &Keys) -> Outcome {
+    let request: AnnounceKey = match body(message) {
+        Ok(request) => request,
+        Err(reason) => return (None, Content::Rejected(rejected_key(at, None, reason))),
+    };
+    // The first key vouches for itself, since nobody but auth may publish here; each later one needs the word of a
+    // key that is known, so that a service that is not auth can't slip one in.
+    let own = || {
+        let mut own = Keys::default();
+        own.insert(&request.kid, &request.issuer, &request.n, &request.e)
+            .map_err(|error| Reason::new(Code::NARR, error.to_string()))?;
+        Ok(own)
+    };
+    let verdict = agrees(message, wire::KEY_REQUESTED, &request.kid)
+        .and_then(|()| own())
+        .and_then(|own| verified_token(message, if keys.is_empty() { &own } else { keys }))
+        .and_then(|token| {
+            needs(&token, &[Scope::AuthAdmin])?;
+            Ok(token)
+        });
+    match verdict {
+        Ok(token) => (Some(sender(&token)), Content::Key(request)),
+        Err(reason) => (
+            None,
+            Content::Rejected(rejected_key(at, Some(&request), reason)),
+        ),
+    }
+}
+
+fn unknown(at: At) -> Answer {
+    Answer::Unknown(UnknownAnswer {
+        request_seq: at.seq,
+        status: RejectedStatus::Rejected,
+        reason: Reason::new(
+            Code::FF01,
+            "no kind of request has this subject; see schemas/",
+        ),
+        published_at: at.published_at,
+    })
+}
+
+/// The headers that mean something; each may stand there once.
+const HEADERS: [&str; 6] = [
+    wire::AUTHORIZATION,
+    wire::CE_SPECVERSION,
+    wire::CE_ID,
+    wire::CE_TYPE,
+    wire::CE_SOURCE,
+    wire::TRACEPARENT,
+];
+
+const PARSE_ERROR_CHARS_MAX: usize = 200;
+
+fn body<T: DeserializeOwned>(message: &Stored) -> Result<T, Reason> {
+    for name in HEADERS {
+        if message.headers.get_all(name).count() > 1 {
+            return Err(Reason::new(
+                Code::FF01,
+                format!("the header {name} appears twice"),
+            ));
+        }
+    }
+    if message.payload.len() > BODY_BYTES_MAX {
+        return Err(Reason::new(
+            Code::FF01,
+            format!("the body has more than {BODY_BYTES_MAX} bytes"),
+        ));
+    }
+    serde_json::from_slice(&message.payload).map_err(|error| {
+        // The parser quotes what it read, which may be long.
+        let text: String = error
+            .to_string()
+            .chars()
+            .take(PARSE_ERROR_CHARS_MAX)
+            .collect();
+        Reason::new(
+            Code::FF01,
+            format!("the body is not what schemas/ describes: {text}"),
+        )
+    })
+}
+
+/// CloudEvents headers may be missing, but not say something else than the body.
+fn agrees(message: &Stored, ce_type: &str, ce_id: &str) -> Result<(), Reason> {
+    let headers: &HeaderMap = &message.headers;
+    for (name, expected) in [
+        (wire::CE_SPECVERSION, "1.0"),
+        (wire::CE_TYPE, ce_type),
+        (wire::CE_ID, ce_id),
+    ] {
+        if headers
+            .get(name)
+            .is_some_and(|value| !value.as_str().eq_ignore_ascii_case(expected))
+        {
+            return Err(Reason::new(
+                Code::FF01,
+                format!("the header {name} is not {expected}, as the body has it"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn verified_token(message: &Stored, keys: &Keys) -> Result<Verified, Reason> {
+    message
+        .header(wire::AUTHORIZATION)
+        .ok_or(TokenError::Missing)
+        .and_then(token::bearer)
+        .and_then(|token| token::verify(token, message.published_at, keys))
+        .map_err(|error| Reason::new(Code::AG01, error.to_string()))
+}
+
+fn sent_by(client: &ClientId, token: Verified) -> Result<Verified, Reason> {
+    if token.claims.client_id == *client {
+        Ok(token)
+    } else {
+        Err(Reason::new(
+            Code::AG01,
+            "sender_mismatch: the token is another client's than the subject",
+        ))
+    }
+}
+
+fn needs(token: &Verified, scopes: &[Scope]) -> Result<(), Reason> {
+    if token.claims.allows_any(scopes) {
+        return Ok(());
+    }
+    let words: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
+    Err(Reason::new(
+        Code::AG01,
+        format!("scope: the token needs {}", words.join(" or ")),
+    ))
+}
+
+fn sender(token: &Verified) -> Sender {
+    Sender {
+        client: token.claims.client_id.clone(),
+        token_id: token.claims.jti.clone(),
+        key_id: token.kid.clone(),
+    }
+}
+
+/// `00-<32 hex>-<16 hex>-<2 hex>`: it is copied to the answer, so nothing else may pass. Source: W3C Trace Context.
+fn is_traceparent(text: &str) -> bool {
+    let lengths = text.split('-').map(str::len);
+    lengths.eq([2, 32, 16, 2])
+        && text
+            .bytes()
+            .all(|b| b == b'-' || b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+/// An answer to a payment that books nothing.
+pub(crate) fn rejected_payment(
+    at: At,
+    client: ClientId,
+    request: Option<&PaymentRequest>,
+    reason: Reason,
+) -> Answer {
+    Answer::Payment(PaymentAnswer {
+        request_seq: at.seq,
+        payment_id: request.map(|request| request.payment_id),
+        client_id: client,
+        status: PaymentStatus::Rejected,
+        reason: Some(reason),
+        debtor_account: request.map(|request| request.debtor_account),
+        creditor_account: request.map(|request| request.creditor_account),
+        amount: request.map(|request| request.amount.clone()),
+        currency: request.map(|request| request.currency.clone()),
+        reference: request.and_then(|request| request.reference.clone()),
+        postings: Vec::new(),
+        original: None,
+        published_at: at.published_at,
+    })
+}
+
+/// An answer to an account request that changes nothing.
+pub(crate) fn rejected_account(
+    at: At,
+    client: ClientId,
+    id: Option<AccountId>,
+    reason: Reason,
+) -> Answer {
+    Answer::Account(AccountAnswer {
+        request_seq: at.seq,
+        account_id: id,
+        client_id: client,
+        status: AccountStatus::Rejected,
+        reason: Some(reason),
+        owner: None,
+        currency: None,
+        category: None,
+        name: None,
+        overdraft_limit: None,
+        published_at: at.published_at,
+    })
+}
+
+fn rejected_key(at: At, request: Option<&AnnounceKey>, reason: Reason) -> Answer {
+    Answer::Key(KeyAnswer {
+        request_seq: at.seq,
+        kid: request.map(|request| request.kid.clone()),
+        status: KeyStatus::Rejected,
+        reason: Some(reason),
+        issuer: None,
+        n: None,
+        e: None,
+        published_at: at.published_at,
+    })
+}
