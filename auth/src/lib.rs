@@ -1,1 +1,87 @@
-//! auth
+//! Who may act: people log in with a password, programs with a secret, and both get a token that the ledger verifies by
+//! itself.
+//!
+//! The public half of the signing key goes into the log of requests before the first token is issued ([`announce`]), so
+//! that whoever reads the log in order has met the key by then and never has to ask this service anything. Private
+//! halves leave neither this process nor, unsealed, its memory ([`keys`]). The SimpleJWT endpoints answer byte for byte
+//! as the system before this one did ([`http`]).
+
+mod http;
+mod passwords;
+mod tokens;
+
+mod announce;
+mod keys;
+
+pub mod directory;
+mod store;
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use common::service;
+use sqlx::PgPool;
+use tokio::sync::watch;
+
+pub use keys::KeyEncryptionKey;
+
+/// What auth needs to know. Each option can also be given in the environment.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Config {
+    /// What every service needs.
+    #[command(flatten)]
+    pub service: service::Config,
+    /// 64 hex digits (32 bytes) that private signing keys are sealed with in the database.
+    #[arg(long, env = "QUITTANCE_KEY_ENCRYPTION_KEY", hide_env_values = true)]
+    pub key_encryption_key: KeyEncryptionKey,
+    /// The `iss` of every token.
+    #[arg(
+        long,
+        env = "QUITTANCE_ISSUER",
+        default_value = "https://quittance.localhost/auth"
+    )]
+    pub issuer: String,
+}
+
+/// The tables, and the words that explain them.
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// What the endpoints work with.
+struct Auth {
+    pool: PgPool,
+    key: keys::SigningKey,
+    passwords: passwords::Passwords,
+    /// Whether the key stands in the log: before that no token is issued.
+    ready: watch::Receiver<bool>,
+}
+
+/// Runs the service until it is told to stop.
+///
+/// # Errors
+/// When it can't start, or when the ledger refuses the signing key: the text says what to do.
+pub async fn serve(config: Config) -> anyhow::Result<()> {
+    let stop = service::stop_signal(config.service.stop_with_parent)?;
+    let pool = service::open_database(&config.service.database, &MIGRATIONS).await?;
+    let key =
+        keys::load_or_create(&pool, &config.key_encryption_key, &config.issuer, now()).await?;
+    let (announced, ready) = watch::channel(false);
+    let auth = Arc::new(Auth {
+        pool,
+        key,
+        passwords: passwords::Passwords::new()
+            .await
+            .context("no password can be hashed")?,
+        ready: ready.clone(),
+    });
+    // Side by side in one task: whoever drops this future stops both.
+    tokio::select! {
+        served = service::serve_http(config.service.listen, http::routes(auth.clone()), ready, stop.clone()) => served,
+        failed = announce::run(&auth, &config.service.broker, &announced, &stop) => failed.map(|never| match never {}),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the shell reads the clock, here")]
+fn now() -> DateTime<Utc> {
+    Utc::now()
+}

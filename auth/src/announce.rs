@@ -1,0 +1,313 @@
+//! The loop that speaks to the broker: it announces the signing key, then gives every service account its consumer.
+//!
+//! ```text
+//! key in the database ──► request in REQUESTS ──► answer N in SETTLEMENTS ──► announced_seq = N ──► ready
+//! ```
+//! Until then no token is issued, so whoever reads the log has met the key before its first token. Dying anywhere in
+//! between is harmless: the next start announces again, and the broker or the ledger says that it knows. The broker or
+//! the ledger being away is waited for; only a rejection ends the service, because no waiting mends it.
+
+use std::collections::HashSet;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use async_nats::ConnectErrorKind;
+use async_nats::header::{HeaderMap, NATS_MESSAGE_ID};
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
+use async_nats::jetstream::{self, stream::ConsumerError};
+use common::answer::{Answer, KeyStatus};
+use common::broker::{self, Answers, Outgoing, PublishError};
+use common::request::AnnounceKey;
+use common::token::Scope;
+use common::wire;
+use sqlx::postgres::PgListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::keys::SigningKey;
+use crate::store::SERVICE_ACCOUNT_CHANNEL;
+use crate::tokens::{self, Subject};
+use crate::{Auth, store};
+
+/// Who announces keys.
+const CLIENT_ID: &str = "auth";
+/// Between two tries; doubled from the first to the second. A start of everything at once takes a second or two.
+const RETRY_DELAY_MIN: Duration = Duration::from_millis(50);
+const RETRY_DELAY_MAX: Duration = Duration::from_secs(2);
+/// How long one wait for the ledger's answer lasts before it is noted in the log and begun again.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Accounts are looked through this often even when the database has told nothing: its connection may have been away.
+const ACCOUNTS_CHECK_INTERVAL: Duration = Duration::from_secs(30);
+/// Settlements that a subscriber may hold unacknowledged: one full batch of the ledger.
+const ACK_PENDING_MAX: i64 = 1000;
+
+/// Announces, says `ready`, and serves service accounts until it is dropped.
+///
+/// # Errors
+/// When the broker refuses the login, or the ledger the key.
+pub(crate) async fn run(
+    auth: &Auth,
+    broker: &broker::Config,
+    ready: &watch::Sender<bool>,
+    stop: &CancellationToken,
+) -> anyhow::Result<Infallible> {
+    let client = connect(broker).await?;
+    let jetstream = broker::jetstream(&client);
+    let log = Log {
+        client,
+        jetstream: jetstream.clone(),
+        stop: stop.clone(),
+    };
+    let mut backoff = Backoff::new();
+    loop {
+        match announce(auth, &log).await {
+            Ok(()) => break,
+            Err(Failure::Refused(error)) => return Err(error),
+            Err(Failure::Away(error)) => {
+                backoff
+                    .wait("the signing key is not announced yet", &error)
+                    .await
+            }
+        }
+    }
+    let mut made = HashSet::new();
+    let mut backoff = Backoff::new();
+    loop {
+        let error = match serve_accounts(auth, &jetstream, ready, &mut made).await {
+            Ok(never) => match never {},
+            Err(error) => error,
+        };
+        backoff
+            .wait("service accounts have to wait for their consumers", &error)
+            .await;
+    }
+}
+
+/// The first connection; from then on the client reconnects by itself.
+async fn connect(config: &broker::Config) -> anyhow::Result<async_nats::Client> {
+    let mut backoff = Backoff::new();
+    loop {
+        let error = match broker::connect(config).await {
+            Ok(client) => return Ok(client),
+            Err(error) => error,
+        };
+        match error.kind() {
+            ConnectErrorKind::Io | ConnectErrorKind::TimedOut | ConnectErrorKind::Dns => {
+                backoff.wait("the broker is not there", &error.into()).await;
+            }
+            ConnectErrorKind::ServerParse
+            | ConnectErrorKind::Authentication
+            | ConnectErrorKind::AuthorizationViolation
+            | ConnectErrorKind::Tls
+            | ConnectErrorKind::MaxReconnects => {
+                return Err(error).context(
+                    "the broker does not let auth in; check QUITTANCE_NATS_URL, _USER and _PASSWORD",
+                );
+            }
+        }
+    }
+}
+
+/// The two streams.
+struct Log {
+    client: async_nats::Client,
+    jetstream: jetstream::Context,
+    stop: CancellationToken,
+}
+
+/// Why a key is not announced.
+enum Failure {
+    /// Somebody does not answer; trying again is the cure.
+    Away(anyhow::Error),
+    /// Trying again is no cure.
+    Refused(anyhow::Error),
+}
+
+impl<E: std::error::Error + Send + Sync + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Away(error.into())
+    }
+}
+
+/// Makes sure that the key stands in the log, with the ledger's consent.
+async fn announce(auth: &Auth, log: &Log) -> Result<(), Failure> {
+    let key = &auth.key;
+    if let Some(sequence) = store::announced_seq(&auth.pool, &key.kid).await? {
+        let sequence = u64::try_from(sequence)?;
+        if log.still_holds(&key.kid, sequence).await? {
+            return Ok(());
+        }
+        tracing::warn!(
+            kid = key.kid,
+            sequence,
+            "the log is not the one that the key was announced in"
+        );
+    }
+    let sequence = log.publish(key).await?;
+    log.wait_until_noted(&key.kid, sequence).await?;
+    store::set_announced_seq(&auth.pool, &key.kid, i64::try_from(sequence)?).await?;
+    tracing::info!(kid = key.kid, sequence, "signing key announced");
+    Ok(())
+}
+
+impl Log {
+    /// Whether the announcement is where it was. A log that was lost and begun anew is shorter or holds something else.
+    async fn still_holds(&self, kid: &str, sequence: u64) -> Result<bool, Failure> {
+        if broker::last_sequence(&self.jetstream, wire::REQUESTS).await? < sequence {
+            return Ok(false);
+        }
+        match broker::get(&self.jetstream, wire::SETTLEMENTS, sequence).await? {
+            Some(answer) => {
+                Ok(key_answer(&answer).is_ok_and(|(of, ..)| of.as_deref() == Some(kid)))
+            }
+            // Settlements may be lost and are then published again from the ledger's database.
+            None => Ok(true),
+        }
+    }
+
+    /// Publishes the announcement and returns its sequence; the first one's if the broker has just had it.
+    async fn publish(&self, key: &SigningKey) -> Result<u64, PublishError> {
+        let body = AnnounceKey {
+            kid: key.kid.clone(),
+            issuer: key.issuer.clone(),
+            n: key.n.clone(),
+            e: key.e.clone(),
+        };
+        let client_id = CLIENT_ID.parse().expect("a constant of letters");
+        let subject = Subject::client(client_id, Scope::AuthAdmin.as_str().to_owned());
+        // Made anew for each try: the broker may have been away for longer than a token lives.
+        let token = tokens::access(key, subject, crate::now());
+        let mut headers = HeaderMap::new();
+        headers.insert(wire::AUTHORIZATION, format!("Bearer {token}"));
+        headers.insert(NATS_MESSAGE_ID, format!("auth:key:{}", key.kid));
+        headers.insert(wire::CE_SPECVERSION, "1.0");
+        headers.insert(wire::CE_ID, key.kid.as_str());
+        headers.insert(wire::CE_TYPE, wire::KEY_REQUESTED);
+        headers.insert(wire::CE_SOURCE, "/auth");
+        let message = Outgoing {
+            subject: wire::KEYS_SUBJECT.to_owned(),
+            headers,
+            payload: serde_json::to_vec(&body).expect("texts are JSON").into(),
+        };
+        let ack = broker::publish_batch(&self.client, wire::REQUESTS, vec![message], None).await?;
+        if ack.duplicate {
+            tracing::info!(
+                kid = key.kid,
+                sequence = ack.sequence,
+                "the broker has this announcement already"
+            );
+        }
+        Ok(ack.sequence)
+    }
+
+    /// Waits for the ledger, however long that takes.
+    async fn wait_until_noted(&self, kid: &str, sequence: u64) -> Result<(), Failure> {
+        // Answers stop being read when the answer is there.
+        let stop = self.stop.child_token();
+        let _stop = stop.clone().drop_guard();
+        let answers = Answers::start(self.jetstream.clone(), stop).await?;
+        let answer = loop {
+            match answers.wait(sequence, ANSWER_TIMEOUT).await? {
+                Some(answer) => break answer,
+                None => tracing::warn!(
+                    sequence,
+                    "waiting for the ledger to answer the announcement of the key"
+                ),
+            }
+        };
+        check_noted(kid, &answer).map_err(Failure::Refused)
+    }
+}
+
+fn check_noted(kid: &str, answer: &broker::Stored) -> anyhow::Result<()> {
+    let (of, status, reason) = key_answer(answer)?;
+    ensure!(
+        of.as_deref() == Some(kid) || status == KeyStatus::Rejected,
+        "answer {} is to another key than {kid}",
+        answer.sequence,
+    );
+    match status {
+        KeyStatus::Noted | KeyStatus::Duplicate => Ok(()),
+        KeyStatus::Rejected => bail!(
+            "the ledger rejects signing key {kid} (request {}: {reason}). It knows another first key: this database \
+             and the log do not belong together. Restore auth's database from the backup that belongs to the log",
+            answer.sequence,
+        ),
+    }
+}
+
+/// The key, the outcome and the reason of an answer to an announcement.
+fn key_answer(answer: &broker::Stored) -> anyhow::Result<(Option<String>, KeyStatus, String)> {
+    let ce_type = answer.header(wire::CE_TYPE).unwrap_or_default();
+    match Answer::from_json(ce_type, &answer.payload) {
+        Ok(Answer::Key(key)) => {
+            let reason = key.reason.map(|reason| reason.message).unwrap_or_default();
+            Ok((key.kid, key.status, reason))
+        }
+        other => bail!(
+            "answer {} is to no announcement of a key: {other:?}",
+            answer.sequence
+        ),
+    }
+}
+
+/// Makes the consumers that are missing, says `ready`, and goes on as accounts are made.
+async fn serve_accounts(
+    auth: &Auth,
+    jetstream: &jetstream::Context,
+    ready: &watch::Sender<bool>,
+    made: &mut HashSet<String>,
+) -> anyhow::Result<Infallible> {
+    let mut accounts = PgListener::connect_with(&auth.pool).await?;
+    accounts.listen(SERVICE_ACCOUNT_CHANNEL).await?;
+    loop {
+        for client_id in store::service_account_ids(&auth.pool).await? {
+            if !made.contains(&client_id) {
+                ensure_consumer(jetstream, &client_id).await?;
+                made.insert(client_id);
+            }
+        }
+        ready.send_replace(true);
+        // A notification, a lost connection or the time: each is a reason to look.
+        if let Ok(heard) = tokio::time::timeout(ACCOUNTS_CHECK_INTERVAL, accounts.try_recv()).await
+        {
+            heard?;
+        }
+    }
+}
+
+/// The durable consumer that holds what is addressed to a service account until it has been acknowledged.
+async fn ensure_consumer(
+    jetstream: &jetstream::Context,
+    client_id: &str,
+) -> Result<(), anyhow::Error> {
+    let config = pull::Config {
+        durable_name: Some(client_id.to_owned()),
+        filter_subject: format!("settlement.*.v1.{client_id}"),
+        ack_policy: AckPolicy::Explicit,
+        deliver_policy: DeliverPolicy::All,
+        max_ack_pending: ACK_PENDING_MAX,
+        ..pull::Config::default()
+    };
+    let stream = jetstream.get_stream_no_info(wire::SETTLEMENTS).await?;
+    let made: Result<_, ConsumerError> = stream.create_consumer(config).await;
+    made.with_context(|| format!("consumer {client_id} can't be made"))?;
+    tracing::info!(client_id, "consumer is there");
+    Ok(())
+}
+
+/// Longer and longer pauses, up to a limit, and one line in the log for each.
+struct Backoff(Duration);
+
+impl Backoff {
+    fn new() -> Self {
+        Self(RETRY_DELAY_MIN)
+    }
+
+    async fn wait(&mut self, what: &str, error: &anyhow::Error) {
+        tracing::warn!(error = format!("{error:#}"), "{what}, trying again");
+        tokio::time::sleep(self.0).await;
+        self.0 = (self.0 * 2).min(RETRY_DELAY_MAX);
+    }
+}

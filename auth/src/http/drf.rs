@@ -1,0 +1,342 @@
+//! Bodies, statuses and texts of Django REST framework, as recorded from the system before this one: a body in, its
+//! fields or a refusal in DRF's words out.
+
+use axum::body::Body as HttpBody;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Form, FromRequest as _, Request};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::passwords::Busy;
+use crate::tokens::RefreshError;
+
+/// The body as axum hands it over: all of it, or why not.
+pub(super) type Body = Result<Bytes, BytesRejection>;
+
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// An endpoint that takes texts.
+pub(super) struct View {
+    pub(super) name: &'static str,
+    pub(super) description: &'static str,
+    pub(super) fields: &'static [Field],
+}
+
+/// A text that is required.
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    pub(super) label: &'static str,
+}
+
+/// What a request comes to, before anything is looked up.
+pub(super) enum Read<const N: usize> {
+    /// The fields in the view's order.
+    Fields([String; N]),
+    /// It asked about the endpoint only.
+    Answer(Response),
+}
+
+impl View {
+    /// Reads a request: first its method, then its type, its syntax, its fields.
+    pub(super) async fn read<const N: usize>(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<Read<N>, Refusal> {
+        if method == Method::OPTIONS {
+            return Ok(Read::Answer(ok(&Metadata::of(self))));
+        }
+        if method != Method::POST {
+            let text = format!("Method \"{method}\" not allowed.");
+            return Err(Refusal::detail(StatusCode::METHOD_NOT_ALLOWED, &text));
+        }
+        let body = body.map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                Refusal::detail(StatusCode::PAYLOAD_TOO_LARGE, "Request body is too large.")
+            }
+            _ => Refusal::detail(StatusCode::BAD_REQUEST, "Request body can't be read."),
+        })?;
+        let fields = parse(headers, body).await?;
+        self.texts(&fields).map(Read::Fields)
+    }
+
+    /// The fields' texts, or everything that is wrong with them.
+    fn texts<const N: usize>(&self, given: &Map<String, Value>) -> Result<[String; N], Refusal> {
+        let (mut texts, mut wrong) = (Vec::with_capacity(N), Map::new());
+        for field in self.fields {
+            match text(given.get(field.name)) {
+                Ok(text) => texts.push(text),
+                Err(error) => drop(wrong.insert(field.name.to_owned(), json!([error]))),
+            }
+        }
+        if !wrong.is_empty() {
+            return Err(Refusal::new(StatusCode::BAD_REQUEST, &wrong));
+        }
+        Ok(texts
+            .try_into()
+            .expect("the caller takes as many texts as the view has fields"))
+    }
+}
+
+/// A `CharField`: trimmed, never blank; numbers are texts too.
+fn text(value: Option<&Value>) -> Result<String, &'static str> {
+    let text = match value {
+        None => return Err("This field is required."),
+        Some(Value::Null) => return Err("This field may not be null."),
+        Some(Value::String(text)) => text.trim().to_owned(),
+        Some(Value::Number(number)) => number.to_string(),
+        Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => {
+            return Err("Not a valid string.");
+        }
+    };
+    if text.is_empty() {
+        return Err("This field may not be blank.");
+    }
+    // PostgreSQL takes none either.
+    if text.contains('\0') {
+        return Err("Null characters are not allowed.");
+    }
+    Ok(text)
+}
+
+async fn parse(headers: &HeaderMap, body: Bytes) -> Result<Map<String, Value>, Refusal> {
+    if body.is_empty() {
+        return Ok(Map::new());
+    }
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    if media_type.eq_ignore_ascii_case(FORM) {
+        let pairs = form(body)
+            .await
+            .ok_or_else(|| Refusal::detail(StatusCode::BAD_REQUEST, "Form data can't be read."))?;
+        // Of several values the last one counts, as in Django's `QueryDict`.
+        return Ok(pairs
+            .into_iter()
+            .map(|(name, value)| (name, value.into()))
+            .collect());
+    }
+    if !media_type.eq_ignore_ascii_case(JSON) {
+        let text = format!("Unsupported media type \"{content_type}\" in request.");
+        return Err(Refusal::detail(StatusCode::UNSUPPORTED_MEDIA_TYPE, &text));
+    }
+    let of = match serde_json::from_slice(&body) {
+        Ok(Value::Object(fields)) => return Ok(fields),
+        Ok(Value::Null) => return Err(Refusal::non_field("No data provided")),
+        Ok(Value::Array(_)) => "list",
+        Ok(Value::String(_)) => "str",
+        Ok(Value::Bool(_)) => "bool",
+        Ok(Value::Number(number)) if number.is_f64() => "float",
+        Ok(Value::Number(_)) => "int",
+        Err(error) => {
+            let text = format!("JSON parse error - {}", in_pythons_words(&error, &body));
+            return Err(Refusal::detail(StatusCode::BAD_REQUEST, &text));
+        }
+    };
+    Err(Refusal::non_field(&format!(
+        "Invalid data. Expected a dictionary, but got {of}."
+    )))
+}
+
+/// The pairs of a form, in order.
+pub(super) async fn form(body: Bytes) -> Option<Vec<(String, String)>> {
+    let request = Request::post("/")
+        .header(header::CONTENT_TYPE, FORM)
+        .body(HttpBody::from(body))
+        .ok()?;
+    let Form(pairs) = Form::from_request(request, &()).await.ok()?;
+    Some(pairs)
+}
+
+/// What Python's `json` says about the common mistakes; its texts are not a contract, their beginning is.
+fn in_pythons_words(error: &serde_json::Error, body: &[u8]) -> String {
+    let said = error.to_string();
+    let says = |words: &str| said.starts_with(words);
+    let what = if says("key must be a string")
+        || says("trailing comma")
+        || says("EOF while parsing an object")
+    {
+        "Expecting property name enclosed in double quotes"
+    } else if says("expected `:`") {
+        "Expecting ':' delimiter"
+    } else if says("expected `,`") {
+        "Expecting ',' delimiter"
+    } else if says("trailing characters") {
+        "Extra data"
+    } else if says("EOF while parsing a string") {
+        "Unterminated string starting at"
+    } else {
+        "Expecting value"
+    };
+    let before: usize = body
+        .split_inclusive(|byte| *byte == b'\n')
+        .take(error.line().saturating_sub(1))
+        .map(<[u8]>::len)
+        .sum();
+    let column = error.column().max(1);
+    format!(
+        "{what}: line {} column {column} (char {})",
+        error.line(),
+        before + column - 1
+    )
+}
+
+/// The answer to OPTIONS.
+#[derive(Serialize)]
+struct Metadata<'a> {
+    name: &'static str,
+    description: &'static str,
+    renders: [&'static str; 1],
+    parses: [&'static str; 2],
+    actions: Actions<'a>,
+}
+
+#[derive(Serialize)]
+struct Actions<'a> {
+    #[serde(rename = "POST", serialize_with = "in_order")]
+    post: &'a [Field],
+}
+
+fn in_order<S: serde::Serializer>(fields: &[Field], serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct About {
+        #[serde(rename = "type")]
+        kind: &'static str,
+        required: bool,
+        read_only: bool,
+        label: &'static str,
+    }
+    serializer.collect_map(fields.iter().map(|field| {
+        let about = About {
+            kind: "string",
+            required: true,
+            read_only: false,
+            label: field.label,
+        };
+        (field.name, about)
+    }))
+}
+
+impl<'a> Metadata<'a> {
+    fn of(view: &'a View) -> Self {
+        Self {
+            name: view.name,
+            description: view.description,
+            renders: [JSON],
+            parses: [JSON, FORM],
+            actions: Actions { post: view.fields },
+        }
+    }
+}
+
+/// 200. It holds tokens, which no cache may keep.
+pub(super) fn ok(body: &impl Serialize) -> Response {
+    let body = serde_json::to_vec(body).expect("texts and maps of them are JSON");
+    let mut response = answer(StatusCode::OK, body);
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn answer(status: StatusCode, body: Vec<u8>) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, JSON),
+        (header::VARY, "Accept"),
+        (header::ALLOW, "POST, OPTIONS"),
+    ];
+    (status, headers, body).into_response()
+}
+
+/// An answer that is no success.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    status: StatusCode,
+    body: Vec<u8>,
+}
+
+#[derive(Serialize)]
+struct Detail<'a> {
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, body: &impl Serialize) -> Self {
+        let body = serde_json::to_vec(body).expect("texts and maps of them are JSON");
+        Self { status, body }
+    }
+
+    fn detail(status: StatusCode, detail: &str) -> Self {
+        Self::new(status, &Detail { detail, code: None })
+    }
+
+    fn non_field(error: &str) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            &json!({ "non_field_errors": [error] }),
+        )
+    }
+
+    /// 401 about a person, who gets no code.
+    pub(super) fn credentials(detail: &str) -> Self {
+        Self::detail(StatusCode::UNAUTHORIZED, detail)
+    }
+
+    /// 503: starting, or the database is away.
+    pub(super) fn unavailable() -> Self {
+        let text = "Service temporarily unavailable, try again later.";
+        Self::detail(StatusCode::SERVICE_UNAVAILABLE, text)
+    }
+}
+
+impl From<RefreshError> for Refusal {
+    fn from(error: RefreshError) -> Self {
+        let detail = Detail {
+            detail: &error.to_string(),
+            code: Some("token_not_valid"),
+        };
+        Self::new(StatusCode::UNAUTHORIZED, &detail)
+    }
+}
+
+impl From<Busy> for Refusal {
+    fn from(_: Busy) -> Self {
+        let text = "Request was throttled. Expected available in 1 second.";
+        Self::detail(StatusCode::TOO_MANY_REQUESTS, text)
+    }
+}
+
+impl From<sqlx::Error> for Refusal {
+    fn from(error: sqlx::Error) -> Self {
+        tracing::error!(%error, "the database does not answer");
+        Self::unavailable()
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let more: Option<(HeaderName, &'static str)> = match self.status {
+            StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer realm=\"api\"")),
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                Some((header::RETRY_AFTER, "1"))
+            }
+            _ => None,
+        };
+        let mut response = answer(self.status, self.body);
+        if let Some((name, value)) = more {
+            response
+                .headers_mut()
+                .insert(name, HeaderValue::from_static(value));
+        }
+        response
+    }
+}

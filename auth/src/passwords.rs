@@ -1,0 +1,143 @@
+//! Passwords: argon2id, a bounded number at a time.
+//!
+//! One hash takes 19 MiB and some 25 ms of a core, so a flood of logins could take all memory and every core. At most
+//! one per core runs; a bounded queue waits; whoever comes after that is told to come again. A login of somebody
+//! unknown hashes as well, so its time tells nothing.
+
+use std::sync::Arc;
+use std::thread;
+
+use anyhow::{Context as _, anyhow};
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, Version};
+use tokio::sync::Semaphore;
+
+/// 19 MiB, two passes, one lane. Source: OWASP's minimum for argon2id, which is also the crate's default.
+const MEMORY_KIB: u32 = 19_456;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+/// Logins that may wait per core: at 25 ms each, the last one waits 0.8 s.
+const QUEUE_PER_CORE: usize = 32;
+
+/// Hashes and checks passwords.
+pub(crate) struct Passwords {
+    running: Arc<Semaphore>,
+    /// Running and waiting ones.
+    admitted: Semaphore,
+    /// The hash of a password that nobody has.
+    dummy: String,
+}
+
+/// The queue is full.
+#[derive(Debug)]
+pub(crate) struct Busy;
+
+impl Passwords {
+    pub(crate) async fn new() -> anyhow::Result<Self> {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        Self::with_limits(cores, cores * (1 + QUEUE_PER_CORE)).await
+    }
+
+    async fn with_limits(running_max: usize, admitted_max: usize) -> anyhow::Result<Self> {
+        let mut nobodys = [0; 32];
+        aws_lc_rs::rand::fill(&mut nobodys).context("no randomness")?;
+        Ok(Self {
+            running: Arc::new(Semaphore::new(running_max)),
+            admitted: Semaphore::new(admitted_max),
+            dummy: hash(String::from_utf8_lossy(&nobodys).into_owned()).await?,
+        })
+    }
+
+    /// Whether this is the password of `hash`; never, but after the same time, when there is no hash.
+    pub(crate) async fn verify(
+        &self,
+        password: String,
+        hash: Option<String>,
+    ) -> Result<bool, Busy> {
+        let _admitted = self.admitted.try_acquire().map_err(|_| Busy)?;
+        let running = self.running.clone().acquire_owned().await;
+        let is_known = hash.is_some();
+        let hash = hash.unwrap_or_else(|| self.dummy.clone());
+        let is_right = tokio::task::spawn_blocking(move || {
+            // Held until the work is done, also when the caller has hung up meanwhile.
+            let _running = running;
+            is_password_of(&password, &hash)
+        })
+        .await
+        .unwrap_or(false);
+        Ok(is_right && is_known)
+    }
+}
+
+/// The PHC string to keep. White space around a password is no part of it, because SimpleJWT's login trims it.
+pub(crate) async fn hash(password: String) -> anyhow::Result<String> {
+    tokio::task::spawn_blocking(move || {
+        let mut salt = [0; 16];
+        aws_lc_rs::rand::fill(&mut salt).context("no randomness")?;
+        hasher()
+            .hash_password_with_salt(password.trim().as_bytes(), &salt)
+            .map(|hash| hash.to_string())
+            .map_err(|error| anyhow!("argon2: {error}"))
+    })
+    .await?
+}
+
+/// Takes 25 ms of the calling thread.
+pub(crate) fn is_password_of(password: &str, hash: &str) -> bool {
+    // The hash names its own parameters.
+    hasher()
+        .verify_password(password.trim().as_bytes(), hash)
+        .is_ok()
+}
+
+fn hasher() -> Argon2<'static> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).expect("constants in their ranges");
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_password_opens_its_own_hash_only() {
+        let passwords = Passwords::new().await.unwrap();
+        let hash = hash(" right one ".to_owned()).await.unwrap();
+        assert!(
+            hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{hash}"
+        );
+        for (password, hash, is_right) in [
+            ("right one", Some(&hash), true),
+            ("wrong one", Some(&hash), false),
+            ("right one", None, false),
+            ("", None, false),
+            ("right one", Some(&"not a hash".to_owned()), false),
+        ] {
+            let verified = passwords.verify(password.to_owned(), hash.cloned()).await;
+            assert_eq!(verified.unwrap(), is_right, "{password:?} against {hash:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_turns_logins_away_at_once() {
+        let passwords = Arc::new(Passwords::with_limits(1, 3).await.unwrap());
+        let logins: Vec<_> = (0..20)
+            .map(|_| {
+                let passwords = passwords.clone();
+                tokio::spawn(async move { passwords.verify("x".to_owned(), None).await })
+            })
+            .collect();
+        let mut turned_away = 0;
+        for login in logins {
+            if login.await.unwrap().is_err() {
+                turned_away += 1;
+            }
+        }
+        assert!(turned_away > 0, "three at most were let in at a time");
+        assert!(
+            !passwords.verify("x".to_owned(), None).await.unwrap(),
+            "and then it is free again"
+        );
+    }
+}
