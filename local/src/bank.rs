@@ -74,15 +74,16 @@ impl Bank {
             program,
             environment,
         };
+        // Before the ports are looked at: what an earlier run left may hold one.
+        for service in Service::ALL {
+            stop_leftover(&bank.home().pid_file(service.name()), &command(service))?;
+        }
         for (service, usual) in Service::ALL.into_iter().zip([8081, 8082, 8083]) {
             started(progress, service.name());
             let process = bank.spawn(service, service.name(), ports.pick(usual)?, &[])?;
             bank.services.insert(service.name(), process);
         }
-        for service in Service::ALL {
-            bank.service_mut(service).wait_until_ready().await?;
-            finished(progress, service.name());
-        }
+        bank.wait_until_ready(progress).await?;
         Ok(bank)
     }
 
@@ -208,6 +209,20 @@ impl Bank {
             .context("stopping ended early")
     }
 
+    /// Waits for all at once: each may need what another makes, and one that ended is told at once.
+    async fn wait_until_ready(&mut self, progress: &Progress) -> Result<()> {
+        let mut waits = self.services.values_mut().map(|service| async {
+            service.wait_until_ready().await?;
+            finished(progress, service.service.name());
+            anyhow::Ok(())
+        });
+        let mut next = || waits.next().expect("start inserts all services");
+        let (auth, ledger, payments) = (next(), next(), next());
+        // The ledger first: when all take too long, it is the one the others wait for.
+        tokio::try_join!(ledger, auth, payments)?;
+        Ok(())
+    }
+
     fn environment_on(&self, service: Service, port: u16) -> Vec<(String, String)> {
         let mut environment = self.servers.service_env(service, port);
         let additional = self.environment.iter().filter(|(of, _, _)| *of == service);
@@ -223,7 +238,6 @@ impl Bank {
         additional: &[(String, String)],
     ) -> Result<ServiceProcess> {
         let pid_file = self.home().pid_file(name);
-        stop_leftover(&pid_file, &format!("serve {service}"))?;
         let mut environment = self.environment_on(service, port);
         environment.extend_from_slice(additional);
         let program = Program {
@@ -257,6 +271,11 @@ impl Bank {
             Part::Payments => &mut self.service_mut(Service::Payments).process,
         }
     }
+}
+
+/// What the command line of a service ends with.
+fn command(service: Service) -> String {
+    format!("serve {service}")
 }
 
 impl Drop for Bank {

@@ -5,6 +5,7 @@
 
 use std::env;
 use std::fs::{self, File, Permissions, TryLockError};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -17,9 +18,10 @@ use crate::secrets::Secrets;
 use crate::status::Status;
 use crate::{part::Part, user};
 
-/// The lock, and the mark by which a directory is known as ours.
+/// The lock, with its holder's pid in it; also the mark by which a directory is known as ours.
 const LOCK: &str = "quittance.lock";
-const SUPERVISOR: &str = "supervisor.pid";
+/// Who only asks whether a bank runs holds the lock for a moment: try again before believing it.
+const LOCK_PATIENCE: Duration = Duration::from_millis(200);
 /// A little more than the services and servers may take to stop one after the other.
 const DOWN_DEADLINE: Duration = Duration::from_secs(60);
 
@@ -77,7 +79,7 @@ impl Home {
         if entries.next().is_some() && !path.join(LOCK).exists() {
             bail!("{shown} is not empty and not the home of a bank; it stays untouched");
         }
-        let lock = lock(&path)?;
+        let lock = lock_and_sign(&path)?;
         if fresh {
             wipe(&path).with_context(|| format!("cannot empty {shown}"))?;
         }
@@ -133,15 +135,12 @@ impl Home {
 
     /// Notes what runs, for `quittance status` and `quittance down`.
     pub fn publish(&self, status: &Status) -> Result<()> {
-        let pid = std::process::id().to_string();
-        fs::write(self.path.join(SUPERVISOR), pid).context("cannot write supervisor.pid")?;
         status.write(&self.path)
     }
 
     /// Notes that nothing runs any more.
     pub(crate) fn unpublish(&self) {
         Status::remove(&self.path);
-        fs::remove_file(self.path.join(SUPERVISOR)).ok();
     }
 }
 
@@ -150,12 +149,12 @@ pub fn down(home: &Path) -> Result<bool> {
     if !home.join(LOCK).exists() || lock(home).is_ok() {
         return Ok(false);
     }
-    let file = home.join(SUPERVISOR);
-    let text = fs::read_to_string(&file)
-        .with_context(|| format!("the bank at {} is still starting", home.display()))?;
-    let pid = text.trim().parse().ok().and_then(Pid::from_raw);
-    let pid = pid.with_context(|| format!("{} is damaged", file.display()))?;
-    // The lock is held, so the supervisor lives and the pid is its own.
+    let file = home.join(LOCK);
+    let text =
+        fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let pid = text.parse().ok().and_then(Pid::from_raw);
+    let pid = pid.with_context(|| format!("{} names no process", file.display()))?;
+    // The lock is held, so its holder lives and the pid is its own.
     rustix::process::kill_process(pid, Signal::TERM)
         .with_context(|| format!("cannot stop the supervisor (process {text})"))?;
     let deadline = Instant::now() + DOWN_DEADLINE;
@@ -168,7 +167,22 @@ pub fn down(home: &Path) -> Result<bool> {
     Ok(true)
 }
 
-/// Takes the lock of the home at `path`.
+/// Takes the lock for good and writes our pid into it.
+fn lock_and_sign(path: &Path) -> Result<File> {
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    let mut file = loop {
+        match lock(path) {
+            Err(_) if Instant::now() < deadline => std::thread::sleep(LOCK_PATIENCE / 10),
+            result => break result?,
+        }
+    };
+    file.set_len(0)
+        .and_then(|()| file.write_all(std::process::id().to_string().as_bytes()))
+        .with_context(|| format!("cannot write to the lock in {}", path.display()))?;
+    Ok(file)
+}
+
+/// Takes the lock of the home at `path`, or fails when another holds it.
 pub(crate) fn lock(path: &Path) -> Result<File> {
     let file = File::options()
         .create(true)

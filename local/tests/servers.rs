@@ -7,11 +7,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use local::{Home, Ports, ServerOptions, Servers, Service, silent, testing};
+use local::{Home, Ports, ServerOptions, Servers, Service, down, silent, testing};
 use sqlx::{Connection, PgConnection};
 
 /// Waits until the condition holds.
@@ -175,45 +175,63 @@ async fn the_servers_end_with_a_starter_that_was_killed() {
     let directory = tempfile::tempdir().unwrap();
     open_to_all(directory.path());
     let home = directory.path().join("bank");
-    let mut holder = Command::new(std::env::current_exe().unwrap())
+    let mut holder = start_holder(&home).await;
+    let pids = pids(&home);
+    assert_eq!(pids.len(), 2);
+    assert!(pids.iter().all(|pid| is_alive(pid)));
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+
+    // Who starts while they still stop waits for them.
+    let options = ServerOptions {
+        ports: Ports::Free,
+        producers: Vec::new(),
+    };
+    let _next = Servers::start(Home::open(&home).unwrap(), &options, &silent())
+        .await
+        .unwrap();
+    assert!(pids.iter().all(|pid| !is_alive(pid)));
+}
+
+#[tokio::test]
+async fn down_stops_whoever_holds_the_home() {
+    let directory = tempfile::tempdir().unwrap();
+    open_to_all(directory.path());
+    let home = directory.path().join("bank");
+    let mut holder = start_holder(&home).await;
+    let pids = pids(&home);
+    assert!(down(&home).unwrap());
+    assert!(!down(&home).unwrap());
+    holder.wait().unwrap();
+    eventually("the servers are gone", || {
+        pids.iter().all(|pid| !is_alive(pid))
+    })
+    .await;
+}
+
+/// A process that holds servers in this home until it is killed.
+async fn start_holder(home: &Path) -> Child {
+    let holder = Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
             "helper_that_holds_servers",
             "--ignored",
             "--nocapture",
         ])
-        .env("TEST_HOLDER_HOME", &home)
+        .env("TEST_HOLDER_HOME", home)
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    eventually("the helper's servers are ready", || {
+    eventually("the holder's servers are ready", || {
         home.join("ready").exists()
     })
     .await;
-    let pids = pids(&home);
-    assert_eq!(pids.len(), 2);
-    assert!(pids.iter().all(|pid| is_alive(pid)));
-
-    holder.kill().unwrap();
-    holder.wait().unwrap();
-    eventually("the servers are gone", || {
-        pids.iter().all(|pid| !is_alive(pid))
-    })
-    .await;
-
-    // And one that starts while they still stop waits for them.
-    let options = ServerOptions {
-        ports: Ports::Free,
-        producers: Vec::new(),
-    };
-    Servers::start(Home::open(&home).unwrap(), &options, &silent())
-        .await
-        .unwrap();
+    holder
 }
 
-/// Not a test of its own: the test above starts it and kills it.
+/// Not a test of its own: the tests above start it and end it.
 #[tokio::test]
-#[ignore = "started by another test"]
+#[ignore = "started by other tests"]
 async fn helper_that_holds_servers() {
     let Some(home) = std::env::var_os("TEST_HOLDER_HOME") else {
         return;
