@@ -1,0 +1,155 @@
+//! The database's own walls, tried against a real PostgreSQL: as the role the ledger works as, and as the owner.
+
+use common::service::{Database, open_database};
+use local::Service;
+use sqlx::postgres::{PgConnectOptions, PgPool};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+
+const ACCOUNTS: &str = "insert into account values
+    ('00000000-0000-0000-0000-00000000000a', 'a', null, 'EUR', 'liability', 'open', 0, 100, 0, 1),
+    ('00000000-0000-0000-0000-00000000000b', 'b', null, 'EUR', 'liability', 'open', 0, 0, 0, 2)";
+const ANSWER: &str = "insert into answer (request_seq, subject, event_type, published_at, request_digest, body, chain)
+    values (3, 'request.x', 'payment.settled.v1', now(), '', '', '')";
+const POSTINGS: &str = "insert into posting values
+    (3, 1, '00000000-0000-0000-0000-00000000000a', 'EUR', 'debit', 30, 70),
+    (3, 2, '00000000-0000-0000-0000-00000000000b', 'EUR', 'credit', 30, 30)";
+
+#[tokio::test]
+async fn history_is_only_ever_added_to_and_always_balances() {
+    let servers = local::testing::servers().await;
+    let url = servers
+        .database_url(Service::Ledger)
+        .parse()
+        .expect("a URL");
+    let owner_url = servers.owner_database_url(Service::Ledger);
+    let database = Database {
+        url,
+        migration_url: Some(owner_url.parse().expect("a URL")),
+    };
+    let ledger = open_database(&database, &ledger::store::MIGRATIONS)
+        .await
+        .expect("a database");
+    for good in [ACCOUNTS, ANSWER, POSTINGS] {
+        run(&ledger, good).await.expect(good);
+    }
+
+    let posting = |seq: u8,
+                   line: u8,
+                   account: char,
+                   currency: &str,
+                   direction: &str,
+                   amount: &str| {
+        format!(
+            "({seq}, {line}, '00000000-0000-0000-0000-00000000000{account}', '{currency}', '{direction}', {amount}, 0)"
+        )
+    };
+    let insert = |rows: [String; 2]| format!("insert into posting values {}", rows.join(", "));
+    let debit = posting(4, 1, 'a', "EUR", "debit", "30");
+    refused(
+        &ledger,
+        &insert([debit.clone(), posting(4, 2, 'b', "EUR", "credit", "29.99")]),
+        "posting_sums_to_zero",
+    )
+    .await;
+    refused(
+        &ledger,
+        &insert([debit.clone(), posting(5, 2, 'b', "EUR", "credit", "30")]),
+        "posting_sums_to_zero",
+    )
+    .await;
+    refused(
+        &ledger,
+        &insert([debit.clone(), posting(4, 2, 'b', "USD", "credit", "30")]),
+        "posting_sums_to_zero",
+    )
+    .await;
+    refused(
+        &ledger,
+        &insert([debit.clone(), posting(4, 2, 'c', "EUR", "credit", "30")]),
+        "posting_is_on_an_account",
+    )
+    .await;
+    refused(
+        &ledger,
+        &insert([debit, posting(4, 2, 'b', "EUR", "credit", "-30")]),
+        "posting_amount_is_positive",
+    )
+    .await;
+    refused(
+        &ledger,
+        "update account set posted = -1",
+        "account_is_within_its_limit",
+    )
+    .await;
+    refused(
+        &ledger,
+        "insert into cursor values (false, 0, '')",
+        "permission denied",
+    )
+    .await;
+    refused(
+        &ledger,
+        "update account set owner = 'thief'",
+        "permission denied",
+    )
+    .await;
+    refused(&ledger, "delete from account", "permission denied").await;
+    refused(&ledger, "drop table answer", "must be owner").await;
+
+    let owner = PgPool::connect(&owner_url)
+        .await
+        .expect("the owner is let in");
+    for table in ["answer", "posting"] {
+        for change in [
+            format!("delete from {table}"),
+            format!("truncate {table}"),
+            format!("update {table} set request_seq = 9"),
+        ] {
+            refused(&ledger, &change, "permission denied").await;
+            refused(&owner, &change, "is append-only").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_service_does_not_get_in() {
+    let servers = local::testing::servers().await;
+    let payments: PgConnectOptions = servers
+        .database_url(Service::Payments)
+        .parse()
+        .expect("a URL");
+    let payments = payments.database("ledger");
+    let refused = PgConnection::connect_with(&payments)
+        .await
+        .err()
+        .expect("payments has nothing to do in the ledger's database");
+    assert!(
+        refused
+            .to_string()
+            .contains("permission denied for database"),
+        "{refused}"
+    );
+}
+
+async fn run(pool: &PgPool, statement: &str) -> sqlx::Result<()> {
+    sqlx::query(AssertSqlSafe(statement.to_owned()))
+        .execute(pool)
+        .await
+        .map(drop)
+}
+
+async fn refused(pool: &PgPool, statement: &str, because: &str) {
+    let error = run(pool, statement)
+        .await
+        .err()
+        .unwrap_or_else(|| panic!("{statement} went through"));
+    let constraint = error
+        .as_database_error()
+        .and_then(|error| error.constraint())
+        .unwrap_or_default()
+        .to_owned();
+    assert!(
+        constraint == because || error.to_string().contains(because),
+        "{statement}: {error}"
+    );
+}
