@@ -35,19 +35,22 @@ const MESSAGE_BYTES_MAX: usize = BODY_BYTES_MAX + TOKEN_BYTES_MAX + 4096;
 
 /// Where the broker is and who we are there.
 #[derive(Clone, clap::Args)]
+#[group(skip)]
 pub struct Config {
     /// Address of the NATS server.
     #[arg(
+        id = "nats_url",
         long = "nats-url",
         env = "QUITTANCE_NATS_URL",
         default_value = "nats://127.0.0.1:4222"
     )]
     pub url: String,
     /// User of the account CORE.
-    #[arg(long = "nats-user", env = "QUITTANCE_NATS_USER")]
+    #[arg(id = "nats_user", long = "nats-user", env = "QUITTANCE_NATS_USER")]
     pub user: String,
     /// Its password.
     #[arg(
+        id = "nats_password",
         long = "nats-password",
         env = "QUITTANCE_NATS_PASSWORD",
         hide_env_values = true

@@ -31,6 +31,7 @@ const DATABASE_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What every service needs to know. Each option can also be given in the environment.
 #[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
 pub struct Config {
     /// Address to serve HTTP on.
     #[arg(long, env = "QUITTANCE_LISTEN")]
