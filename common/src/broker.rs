@@ -41,17 +41,24 @@ pub struct Config {
     #[arg(
         id = "nats_url",
         long = "nats-url",
+        value_name = "URL",
         env = "QUITTANCE_NATS_URL",
         default_value = "nats://127.0.0.1:4222"
     )]
     pub url: String,
     /// User of the account CORE.
-    #[arg(id = "nats_user", long = "nats-user", env = "QUITTANCE_NATS_USER")]
+    #[arg(
+        id = "nats_user",
+        long = "nats-user",
+        value_name = "USER",
+        env = "QUITTANCE_NATS_USER"
+    )]
     pub user: String,
     /// Its password.
     #[arg(
         id = "nats_password",
         long = "nats-password",
+        value_name = "PASSWORD",
         env = "QUITTANCE_NATS_PASSWORD",
         hide_env_values = true
     )]
