@@ -1,0 +1,318 @@
+//! What `POST /payments` answers, and what it leaves in the log.
+
+use async_nats::header::NATS_MESSAGE_ID;
+use common::answer::Code;
+use common::broker;
+use common::request::BODY_BYTES_MAX;
+use common::wire::REQUESTS;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::{Running, Signer, World, expired_token, outgoing, payment, shop, token};
+
+const SUBMIT: &str = "payments:submit";
+
+/// One bad body: the status, the reason code and a part of the sentence that the caller gets.
+async fn check(service: &Running, status: u16, code: &str, sentence: &str, body: impl ToString) {
+    let body = body.to_string();
+    let got = service
+        .post_with(&token("shop", SUBMIT), &[], body.clone())
+        .await;
+    assert_eq!(got.status, status, "{body}: {got:?}");
+    assert_eq!(got.header("content-type"), "application/problem+json");
+    assert_eq!(got.body["status"], status, "{body}");
+    let got_code = got.body["reason"]["code"].as_str().unwrap_or_default();
+    assert_eq!(got_code, code, "{body}: {got:?}");
+    let detail = got.body["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains(sentence), "{body}: {detail}");
+}
+
+fn with(name: &str, value: impl Into<Value>) -> Value {
+    let mut body = payment(Uuid::now_v7());
+    body[name] = value.into();
+    body
+}
+
+#[tokio::test]
+async fn what_needs_no_books_is_refused_at_once_and_never_published() {
+    let world = World::with_key().await;
+    let service = world.serve().await;
+
+    check(&service, 400, "FF01", "EOF", "").await;
+    check(&service, 400, "FF01", "EOF", "{").await;
+    check(&service, 400, "FF01", "invalid type", "[1]").await;
+    check(
+        &service,
+        400,
+        "FF01",
+        "unknown field `tip`",
+        with("tip", "1"),
+    )
+    .await;
+    check(&service, 400, "FF01", "UUID", with("payment_id", "7")).await;
+    check(
+        &service,
+        400,
+        "FF01",
+        "expected a string",
+        with("amount", 30),
+    )
+    .await;
+    let mut body = payment(Uuid::now_v7());
+    drop(body.as_object_mut().unwrap().remove("payment_id"));
+    check(&service, 400, "FF01", "missing field `payment_id`", &body).await;
+    check(&service, 400, "FF01", "version 7 is recommended", &body).await;
+    let twice = r#"{"amount":"1","amount":"2"}"#;
+    check(&service, 400, "FF01", "duplicate field `amount`", twice).await;
+
+    check(&service, 422, "AM12", "above zero", with("amount", "0")).await;
+    check(&service, 422, "AM12", "above zero", with("amount", "-1")).await;
+    check(&service, 422, "AM12", "3 decimals", with("amount", "1.234")).await;
+    check(&service, 422, "AM12", "decimal", with("amount", "1e3")).await;
+    check(&service, 422, "AM03", "ISO 4217", with("currency", "EURO")).await;
+    check(&service, 422, "AM03", "ISO 4217", with("currency", "XAU")).await;
+    let dates = [("2026-02-30", "no day"), ("9999-01-01", "in the future")];
+    for (date, sentence) in dates {
+        check(
+            &service,
+            422,
+            "DT01",
+            sentence,
+            with("effective_date", date),
+        )
+        .await;
+    }
+    let same = with("creditor_account", Uuid::from_u128(0xA).to_string());
+    check(&service, 422, "NARR", "the same account", same).await;
+    let long = with("reference", "ä".repeat(141));
+    check(&service, 422, "FF01", "140 characters", long).await;
+    let keys: serde_json::Map<_, _> = (0..21).map(|n| (n.to_string(), json!("x"))).collect();
+    check(&service, 422, "FF01", "20 keys", with("metadata", keys)).await;
+    let huge = " ".repeat(BODY_BYTES_MAX + 1);
+    check(&service, 413, "", "at most", huge).await;
+
+    let last = broker::last_sequence(&world.jetstream(), REQUESTS).await;
+    assert_eq!(last.unwrap(), 1, "only the key is in the log");
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn only_a_valid_token_with_the_scope_may_submit() {
+    let world = World::with_key().await;
+    let service = world.serve().await;
+    let body = payment(Uuid::now_v7()).to_string();
+    let stranger = Signer::new();
+
+    let good = token("shop", SUBMIT);
+    let tampered = format!("{}AAAA", good.get(..good.len() - 4).unwrap());
+    let cases = [
+        (401, "token_missing", String::new()),
+        (401, "token_malformed", "abc".to_owned()),
+        (401, "bad_signature", tampered),
+        (401, "expired_at_publish", expired_token("shop", SUBMIT)),
+        (401, "key_unknown", stranger.token("shop", SUBMIT, 0)),
+        (403, "payments:submit-any", token("shop", "payments:read")),
+        (403, "payments:submit-any", token("shop", "")),
+    ];
+    for (status, sentence, token) in cases {
+        let got = service.post_with(&token, &[], body.clone()).await;
+        assert_eq!(got.status, status, "{sentence}: {got:?}");
+        let detail = got.body["detail"].as_str().unwrap();
+        assert!(detail.contains(sentence), "{detail}");
+        let challenge = got.header("www-authenticate");
+        assert!(challenge.starts_with("Bearer realm="), "{challenge}");
+    }
+    let again = format!("Bearer {good}");
+    let headers = [("authorization", again.as_str())];
+    let got = service.post_with(&good, &headers, body.clone()).await;
+    assert_eq!(got.status, 400, "two tokens: {got:?}");
+    for (status, content_type) in [
+        (415, "text/plain"),
+        (202, "Application/JSON; charset=utf-8"),
+    ] {
+        let headers = [("content-type", content_type)];
+        let got = service.post_with(&good, &headers, body.clone()).await;
+        assert_eq!(got.status, status, "{content_type}: {got:?}");
+    }
+
+    // A key that is announced while the service runs is known as soon as its first token comes.
+    world.request(2).await;
+    world.settle(2).await;
+    world.note_key(&stranger).await;
+    let new = stranger.token("shop", SUBMIT, 0);
+    let got = service.post(&new, &payment(Uuid::now_v7())).await;
+    assert_eq!(got.status, 202, "{got:?}");
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_payment_becomes_the_message_that_a_producer_would_send() {
+    let world = World::with_key().await;
+    let service = world.serve().await;
+    let (id, token) = (Uuid::now_v7(), token("shop", "payments:submit-any"));
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    let body = payment(id);
+    let got = service
+        .post_with(&token, &[("traceparent", trace)], body.to_string())
+        .await;
+    assert_eq!(got.request_seq(), 2);
+    assert_eq!(got.header("location"), format!("/payments/{id}"));
+    let expected = json!({"payment_id": id, "request_seq": 2, "status": "pending"});
+    assert_eq!(got.body, expected);
+
+    let stored = world.request(2).await;
+    assert_eq!(stored.subject, "request.payment.v1.shop");
+    let sent: Value = serde_json::from_slice(&stored.payload).unwrap();
+    assert_eq!(sent, body);
+    let headers = [
+        ("Authorization", format!("Bearer {token}")),
+        ("Nats-Msg-Id", format!("shop:{id}")),
+        ("ce-specversion", "1.0".to_owned()),
+        ("ce-id", id.to_string()),
+        ("ce-type", "payment.requested.v1".to_owned()),
+        ("ce-source", "/clients/shop".to_owned()),
+        ("traceparent", trace.to_owned()),
+    ];
+    for (name, value) in headers {
+        assert_eq!(stored.header(name), Some(value.as_str()), "{name}");
+    }
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn sending_a_payment_again_stores_it_once() {
+    let world = World::with_key().await;
+    let service = world.serve().await;
+    let (id, token) = (Uuid::now_v7(), token("shop", SUBMIT));
+
+    let first = service.post(&token, &payment(id)).await;
+    let mut spelled_otherwise = payment(id);
+    spelled_otherwise["amount"] = json!("30.00");
+    let second = service.post(&token, &spelled_otherwise).await;
+    assert_eq!((first.request_seq(), second.request_seq()), (2, 2));
+    assert_eq!(second.body["status"], "pending");
+
+    let mut other = payment(id);
+    other["amount"] = json!("31");
+    let got = service.post(&token, &other).await;
+    assert_eq!(got.status, 409, "{got:?}");
+    assert_eq!(got.body["reason"]["code"], "AM05");
+    assert_eq!(got.body["request_seq"], 2);
+
+    world.settle(2).await;
+    let got = service.post_waiting(&token, &payment(id), 10).await;
+    assert_eq!(got.request_seq(), 2);
+    assert_eq!(got.body["status"], "settled");
+    // Without waiting it says what the projection knows.
+    let known = service.post(&token, &payment(id)).await;
+    assert_eq!(known.request_seq(), 2);
+
+    // The same id of another client is another payment.
+    let got = service
+        .post(&crate::support::token("till", SUBMIT), &payment(id))
+        .await;
+    assert_eq!(got.request_seq(), 3);
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_id_taken_by_somebody_else_keeps_no_payment_out() {
+    let world = World::with_key().await;
+    let service = world.serve().await;
+    let id = Uuid::now_v7();
+
+    let mut message = outgoing("request.payment.v1.thief", &payment(id));
+    let message_id = format!("{}:{id}", shop());
+    message.headers.insert(NATS_MESSAGE_ID, message_id);
+    assert_eq!(world.publish_requests(vec![message]).await, 2);
+
+    let got = service.post(&token("shop", SUBMIT), &payment(id)).await;
+    assert_eq!(got.request_seq(), 3);
+    assert_eq!(world.request(3).await.subject, "request.payment.v1.shop");
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn who_waits_gets_the_answer_with_the_response() {
+    let world = World::with_key().await;
+    let service = world.serve().await;
+    let token = token("shop", SUBMIT);
+
+    let id = Uuid::now_v7();
+    let body = payment(id);
+    let (got, ()) = tokio::join!(service.post_waiting(&token, &body, 20), async {
+        crate::support::eventually("request 2", async || world.row(id).await).await;
+        world.settle(2).await;
+    });
+    assert_eq!(got.request_seq(), 2);
+    assert_eq!(got.header("preference-applied"), "wait=20");
+    assert_eq!(got.body["status"], "settled");
+    assert_eq!(got.body["settlement"]["postings"][1]["balance"], "30.00");
+
+    // The ledger answers a second request with the same id, stored after the broker has forgotten the first.
+    let repeated = outgoing("request.payment.v1.shop", &payment(id));
+    assert_eq!(world.publish_requests(vec![repeated]).await, 3);
+    world.repeat(3).await;
+
+    let table = [
+        (4, Code::AM04, 422),
+        (5, Code::AG01, 403),
+        (6, Code::AM05, 409),
+    ];
+    for (seq, code, status) in table {
+        let id = Uuid::now_v7();
+        let body = payment(id);
+        let (got, ()) = tokio::join!(service.post_waiting(&token, &body, 20), async {
+            crate::support::eventually("request", async || world.row(id).await).await;
+            world.reject(seq, code).await;
+        });
+        assert_eq!(got.status, status, "{got:?}");
+        assert_eq!(
+            got.body["reason"],
+            json!({"code": code.as_str(), "message": "because"})
+        );
+        assert_eq!(got.body["payment_id"], json!(id));
+        assert_eq!(got.body["request_seq"], seq);
+        assert_eq!(got.body["payment_status"], "rejected");
+    }
+
+    let got = service
+        .post_waiting(&token, &payment(Uuid::now_v7()), 0)
+        .await;
+    assert_eq!(
+        (got.request_seq(), &got.body["status"]),
+        (7, &json!("pending"))
+    );
+    let got = service
+        .post_waiting(&token, &payment(Uuid::now_v7()), 1)
+        .await;
+    assert_eq!(
+        (got.request_seq(), &got.body["status"]),
+        (8, &json!("pending"))
+    );
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn without_the_broker_a_payment_may_be_sent_again_later() {
+    let mut world = World::with_key().await;
+    let service = world.serve().await;
+    let (id, token) = (Uuid::now_v7(), token("shop", SUBMIT));
+
+    world.servers.kill_nats();
+    let got = service.post(&token, &payment(id)).await;
+    assert_eq!(got.status, 503, "{got:?}");
+    assert_eq!(got.header("retry-after"), "1");
+    let detail = got.body["detail"].as_str().unwrap();
+    assert!(detail.contains("may be sent again"), "{detail}");
+
+    world.servers.restart_nats().await.unwrap();
+    let got = crate::support::eventually("taken", async || {
+        let got = service.post(&token, &payment(id)).await;
+        (got.status == 202).then_some(got)
+    })
+    .await;
+    assert_eq!(got.request_seq(), 2, "it is stored once");
+    service.stop().await.unwrap();
+}

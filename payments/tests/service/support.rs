@@ -1,0 +1,511 @@
+//! A bank without a ledger: servers, one signing key, the service under test, and answers as the tests want them.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test may panic like the test"
+)]
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use async_nats::{Client, HeaderMap, jetstream};
+use aws_lc_rs::error::Unspecified;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use common::answer::{
+    Answer, Code, Direction, KeyAnswer, KeyStatus, Original, PaymentAnswer, PaymentStatus, Posting,
+    Reason,
+};
+use common::broker::{self, Outgoing, Stored};
+use common::ids::ClientId;
+use common::request::PaymentRequest;
+use common::service;
+use common::token::{ACCESS_TOKEN_TYPE, AUDIENCE, Claims, new_jti, thumbprint};
+use common::wire::{self, KEYS_SUBJECT, Kind, REQUESTS, SETTLEMENTS};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use local::{Servers, Service};
+use rsa::PrivateKey;
+use rsa::pkcs1::EncodeRsaPrivateKey as _;
+use rsa::traits::PublicKeyParts as _;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use uuid::Uuid;
+
+/// Longer than anything here takes; a test that waits this long has failed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Signs tokens as auth would.
+pub(crate) struct Signer {
+    kid: String,
+    n: String,
+    e: String,
+    key: EncodingKey,
+}
+
+/// The key that the bank of every test has noted. Making one takes long.
+static SIGNER: LazyLock<Signer> = LazyLock::new(Signer::new);
+const ISSUER: &str = "https://auth.test";
+
+impl Signer {
+    pub(crate) fn new() -> Self {
+        let private = PrivateKey::new(&mut SystemRng, 2048).unwrap();
+        let (n, e) = (private.n_bytes(), private.e_bytes());
+        let (n, e) = (URL_SAFE_NO_PAD.encode(n), URL_SAFE_NO_PAD.encode(e));
+        Self {
+            kid: thumbprint(&n, &e).unwrap(),
+            n,
+            e,
+            key: EncodingKey::from_rsa_der(private.to_pkcs1_der().unwrap().as_bytes()),
+        }
+    }
+
+    /// A token that was issued `age_s` seconds ago for 300 s.
+    pub(crate) fn token(&self, client: &str, scope: &str, age_s: i64) -> String {
+        let iat = service::now().timestamp() - age_s;
+        let claims = Claims {
+            iss: ISSUER.to_owned(),
+            sub: format!("sub-of-{client}"),
+            aud: AUDIENCE.to_owned(),
+            client_id: client.parse().unwrap(),
+            scope: scope.to_owned(),
+            iat,
+            nbf: iat,
+            exp: iat + 300,
+            jti: new_jti(),
+            token_type: ACCESS_TOKEN_TYPE.to_owned(),
+            user_id: client.to_owned(),
+        };
+        let header = Header {
+            typ: Some("at+jwt".to_owned()),
+            kid: Some(self.kid.clone()),
+            ..Header::new(Algorithm::RS256)
+        };
+        jsonwebtoken::encode(&header, &claims, &self.key).unwrap()
+    }
+}
+
+/// A token of the noted key.
+pub(crate) fn token(client: &str, scope: &str) -> String {
+    SIGNER.token(client, scope, 0)
+}
+
+/// A token of the noted key that has expired.
+pub(crate) fn expired_token(client: &str, scope: &str) -> String {
+    SIGNER.token(client, scope, 301)
+}
+
+struct SystemRng;
+
+impl rsa::rand_core::TryRng for SystemRng {
+    type Error = Unspecified;
+
+    fn try_next_u32(&mut self) -> Result<u32, Unspecified> {
+        let mut bytes = [0; 4];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u32::from_ne_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Unspecified> {
+        let mut bytes = [0; 8];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u64::from_ne_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Unspecified> {
+        aws_lc_rs::rand::fill(bytes)
+    }
+}
+
+impl rsa::rand_core::TryCryptoRng for SystemRng {}
+
+/// Servers with the two streams, and the logins of those whom the test plays.
+pub(crate) struct World {
+    pub(crate) servers: Servers,
+    ledger: Client,
+    auth: Client,
+    /// The service's tables, seen by the superuser.
+    pub(crate) db: PgPool,
+}
+
+impl World {
+    /// Empty streams.
+    pub(crate) async fn empty() -> Self {
+        let servers = local::testing::servers().await;
+        let (ledger, auth) = (
+            connect(&servers, "ledger").await,
+            connect(&servers, "auth").await,
+        );
+        broker::ensure_streams(&broker::jetstream(&ledger), 1)
+            .await
+            .unwrap();
+        let db = PgPool::connect_lazy(&servers.superuser_database_url(Service::Payments)).unwrap();
+        Self {
+            servers,
+            ledger,
+            auth,
+            db,
+        }
+    }
+
+    /// Streams whose first message is the noted key.
+    pub(crate) async fn with_key() -> Self {
+        let world = Self::empty().await;
+        assert_eq!(world.note_key(&SIGNER).await, 1);
+        world
+    }
+
+    /// Announces a key and answers that it is noted.
+    pub(crate) async fn note_key(&self, signer: &Signer) -> u64 {
+        let message = outgoing(KEYS_SUBJECT, &json!({"any": "body"}));
+        let ack = broker::publish_batch(&self.auth, REQUESTS, vec![message], None)
+            .await
+            .unwrap();
+        let request = self.request(ack.sequence).await;
+        let answer = KeyAnswer {
+            request_seq: request.sequence,
+            kid: Some(signer.kid.clone()),
+            status: KeyStatus::Noted,
+            reason: None,
+            issuer: Some(ISSUER.to_owned()),
+            n: Some(signer.n.clone()),
+            e: Some(signer.e.clone()),
+            published_at: request.published_at,
+        };
+        self.answer(&request, &Answer::Key(answer)).await;
+        request.sequence
+    }
+
+    pub(crate) fn jetstream(&self) -> jetstream::Context {
+        broker::jetstream(&self.ledger)
+    }
+
+    /// A message of REQUESTS.
+    pub(crate) async fn request(&self, sequence: u64) -> Stored {
+        broker::get(&self.jetstream(), REQUESTS, sequence)
+            .await
+            .unwrap()
+            .unwrap()
+    }
+
+    /// Publishes answer N, as the ledger does.
+    pub(crate) async fn answer(&self, request: &Stored, answer: &Answer) {
+        let message = answer_message(request, answer);
+        self.publish_answers(request.sequence, vec![message]).await;
+    }
+
+    pub(crate) async fn publish_answers(&self, first: u64, messages: Vec<Outgoing>) {
+        broker::publish_batch(&self.ledger, SETTLEMENTS, messages, Some(first - 1))
+            .await
+            .unwrap();
+    }
+
+    /// Publishes requests as the service would; returns the last sequence.
+    pub(crate) async fn publish_requests(&self, messages: Vec<Outgoing>) -> u64 {
+        let payments = connect(&self.servers, "payments").await;
+        let ack = broker::publish_batch(&payments, REQUESTS, messages, None).await;
+        ack.unwrap().sequence
+    }
+
+    pub(crate) async fn settle(&self, sequence: u64) {
+        let request = self.request(sequence).await;
+        let answer = payment_answer(&request, PaymentStatus::Settled, None);
+        self.answer(&request, &answer).await;
+    }
+
+    pub(crate) async fn reject(&self, sequence: u64, code: Code) {
+        let request = self.request(sequence).await;
+        let answer = payment_answer(&request, PaymentStatus::Rejected, Some(code));
+        self.answer(&request, &answer).await;
+    }
+
+    pub(crate) async fn repeat(&self, sequence: u64) {
+        let request = self.request(sequence).await;
+        let answer = payment_answer(&request, PaymentStatus::Duplicate, None);
+        self.answer(&request, &answer).await;
+    }
+
+    /// How the service is told where everything is.
+    pub(crate) fn config(&self) -> payments::Config {
+        let password = self.servers.nats_password("payments").to_owned();
+        payments::Config {
+            service: service::Config {
+                listen: free_address(),
+                broker: broker::Config {
+                    url: self.servers.nats_url(),
+                    user: "payments".to_owned(),
+                    password,
+                },
+                database: service::Database {
+                    url: (self.servers.database_url(Service::Payments).parse()).unwrap(),
+                    migration_url: Some(
+                        (self.servers.owner_database_url(Service::Payments).parse()).unwrap(),
+                    ),
+                },
+                stop_with_parent: false,
+            },
+        }
+    }
+
+    /// Starts the service and waits until it is ready.
+    pub(crate) async fn serve(&self) -> Running {
+        let running = self.serve_unready();
+        let ready = format!("{}/health/ready", running.url);
+        eventually("ready", async || {
+            let response = reqwest::get(&ready).await.ok()?;
+            response.status().is_success().then_some(())
+        })
+        .await;
+        running
+    }
+
+    /// Starts the service.
+    pub(crate) fn serve_unready(&self) -> Running {
+        let config = self.config();
+        let stop = CancellationToken::new();
+        let url = format!("http://{}", config.service.listen);
+        Running {
+            url,
+            stop: stop.clone().drop_guard(),
+            // In a runtime of its own, as in a process of its own.
+            task: tokio::task::spawn_blocking(|| {
+                let runtime = tokio::runtime::Runtime::new().unwrap();
+                runtime.block_on(payments::serve_until(config, stop))
+            }),
+        }
+    }
+
+    /// `(request_seq, status, has_answer)` of a payment, behind the service's back.
+    pub(crate) async fn row(&self, payment_id: Uuid) -> Option<(i64, String, bool)> {
+        sqlx::query_as(
+            "select request_seq, status, answer is not null from payment where payment_id = $1",
+        )
+        .bind(payment_id)
+        .fetch_optional(&self.db)
+        .await
+        .ok()?
+    }
+
+    pub(crate) async fn cursor(&self, stream: &str) -> i64 {
+        sqlx::query_scalar("select seq from cursor where stream = $1")
+            .bind(stream)
+            .fetch_one(&self.db)
+            .await
+            .unwrap_or_default()
+    }
+}
+
+/// The service under test.
+pub(crate) struct Running {
+    pub(crate) url: String,
+    stop: DropGuard,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Running {
+    /// Stops it in order; its outcome.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        drop(self.stop);
+        self.task.await.unwrap()
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) async fn end(self) -> anyhow::Result<()> {
+        tokio::time::timeout(PATIENCE, self.task)
+            .await
+            .unwrap()
+            .unwrap()
+    }
+
+    pub(crate) async fn post(&self, token: &str, body: &Value) -> Got {
+        self.post_with(token, &[], body.to_string()).await
+    }
+
+    pub(crate) async fn post_waiting(&self, token: &str, body: &Value, seconds: u32) -> Got {
+        let prefer = format!("wait={seconds}");
+        self.post_with(token, &[("prefer", &prefer)], body.to_string())
+            .await
+    }
+
+    pub(crate) async fn post_with(
+        &self,
+        token: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<reqwest::Body>,
+    ) -> Got {
+        let mut request = reqwest::Client::new()
+            .post(format!("{}/payments", self.url))
+            .body(body);
+        if !token.is_empty() {
+            request = request.bearer_auth(token);
+        }
+        if !headers.iter().any(|(name, _)| *name == "content-type") {
+            request = request.header("content-type", "application/json");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Got::from(request).await
+    }
+
+    pub(crate) async fn get(&self, token: &str, path: &str) -> Got {
+        let request = reqwest::Client::new().get(format!("{}{path}", self.url));
+        Got::from(request.bearer_auth(token)).await
+    }
+}
+
+/// An HTTP response.
+#[derive(Debug)]
+pub(crate) struct Got {
+    pub(crate) status: u16,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Got {
+    async fn from(request: reqwest::RequestBuilder) -> Self {
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = response.json().await.unwrap_or_default();
+        Self {
+            status,
+            headers,
+            body,
+        }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    }
+
+    /// The sequence in a `202`.
+    pub(crate) fn request_seq(&self) -> u64 {
+        assert_eq!(self.status, 202, "{self:?}");
+        self.body["request_seq"].as_u64().unwrap()
+    }
+}
+
+/// A payment of 30 EUR with this id.
+pub(crate) fn payment(payment_id: Uuid) -> Value {
+    json!({
+        "payment_id": payment_id,
+        "debtor_account": Uuid::from_u128(0xA),
+        "creditor_account": Uuid::from_u128(0xB),
+        "amount": "30",
+        "currency": "EUR",
+        "reference": "invoice 7",
+    })
+}
+
+/// A request as a producer sends it over NATS.
+pub(crate) fn outgoing(subject: &str, body: &Value) -> Outgoing {
+    Outgoing {
+        subject: subject.to_owned(),
+        headers: HeaderMap::new(),
+        payload: body.to_string().into(),
+    }
+}
+
+pub(crate) fn answer_message(request: &Stored, answer: &Answer) -> Outgoing {
+    let mut headers = HeaderMap::new();
+    headers.insert(wire::CE_TYPE, answer.ce_type());
+    Outgoing {
+        subject: wire::answer_subject(&request.subject),
+        headers,
+        payload: answer.to_json().into(),
+    }
+}
+
+/// The settlement event of a payment request, with the balances that two empty accounts would have.
+pub(crate) fn payment_answer(
+    message: &Stored,
+    status: PaymentStatus,
+    code: Option<Code>,
+) -> Answer {
+    let Kind::Payment(client_id) = Kind::of_subject(&message.subject) else {
+        panic!("{} is no payment", message.subject);
+    };
+    let request: PaymentRequest = serde_json::from_slice(&message.payload).unwrap();
+    let amount = request
+        .terms(message.published_at)
+        .unwrap()
+        .money
+        .to_string();
+    let posting = |account, direction, balance| Posting {
+        account,
+        direction,
+        amount: amount.clone(),
+        balance,
+    };
+    let postings = vec![
+        posting(
+            request.debtor_account,
+            Direction::Debit,
+            format!("-{amount}"),
+        ),
+        posting(request.creditor_account, Direction::Credit, amount.clone()),
+    ];
+    let original = Original {
+        request_seq: 1,
+        status: PaymentStatus::Settled,
+        reason: None,
+    };
+    Answer::Payment(PaymentAnswer {
+        request_seq: message.sequence,
+        payment_id: Some(request.payment_id),
+        client_id,
+        status,
+        reason: code.map(|code| Reason::new(code, "because")),
+        debtor_account: Some(request.debtor_account),
+        creditor_account: Some(request.creditor_account),
+        amount: Some(amount.clone()),
+        currency: Some(request.currency),
+        reference: request.reference,
+        postings: match status {
+            PaymentStatus::Settled => postings,
+            PaymentStatus::Rejected | PaymentStatus::Duplicate => Vec::new(),
+        },
+        original: (status == PaymentStatus::Duplicate).then_some(original),
+        published_at: message.published_at,
+    })
+}
+
+/// Awaits a condition; panics with its name when it does not come true.
+pub(crate) async fn eventually<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
+    let waiting = async {
+        loop {
+            if let Some(value) = condition().await {
+                return value;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting)
+        .await
+        .unwrap_or_else(|_| panic!("not within {PATIENCE:?}: {what}"))
+}
+
+async fn connect(servers: &Servers, user: &str) -> Client {
+    let config = broker::Config {
+        url: servers.nats_url(),
+        user: user.to_owned(),
+        password: servers.nats_password(user).to_owned(),
+    };
+    broker::connect(&config).await.unwrap()
+}
+
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .unwrap()
+}
+
+/// The client of most tests.
+pub(crate) fn shop() -> ClientId {
+    "shop".parse().unwrap()
+}
