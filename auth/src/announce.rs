@@ -67,7 +67,7 @@ pub(crate) async fn run(
             Err(Failure::Away(error)) => {
                 backoff
                     .wait("the signing key is not announced yet", &error)
-                    .await
+                    .await;
             }
         }
     }

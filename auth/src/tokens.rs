@@ -197,3 +197,6 @@ fn read_signed(token: &str, key: &SigningKey) -> Option<Map<String, Value>> {
     }
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()
 }
+
+#[cfg(test)]
+mod tests;

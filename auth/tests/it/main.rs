@@ -1,0 +1,6 @@
+//! The service as others meet it: over HTTP and in the log, with real servers behind it.
+
+mod announcing;
+mod harness;
+mod oauth;
+mod simplejwt;
