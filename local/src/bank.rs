@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -134,6 +135,11 @@ impl Bank {
     /// Does this part run?
     pub fn is_running(&mut self, part: Part) -> bool {
         self.process_mut(part).is_running()
+    }
+
+    /// How this part ended; `None` while it runs.
+    pub fn ended(&mut self, part: Part) -> Option<ExitStatus> {
+        self.process_mut(part).ended()
     }
 
     /// Starts one part that was killed or stopped, on its old port, and waits until it is ready.

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
-use crate::secrets::Secrets;
+use crate::secrets::{self, Secrets};
 use crate::status::Status;
 use crate::{part::Part, user};
 
@@ -80,6 +80,8 @@ impl Home {
             bail!("{shown} is not empty and not the home of a bank; it stays untouched");
         }
         let lock = lock_and_sign(&path)?;
+        // What a killed run left; now that the lock is held again it would pass for ours.
+        Status::remove(&path);
         if fresh {
             wipe(&path).with_context(|| format!("cannot empty {shown}"))?;
         }
@@ -89,7 +91,7 @@ impl Home {
         for directory in ["logs", "run", "nats"] {
             make_private(&path.join(directory))?;
         }
-        let secrets = Secrets::load_or_create(&path.join("secrets.json"))?;
+        let secrets = Secrets::load_or_create(&path.join(secrets::FILE))?;
         Ok(Self {
             path,
             secrets,
@@ -118,7 +120,7 @@ impl Home {
     /// Makes sure that each producer has a NATS password.
     pub(crate) fn add_producers(&mut self, client_ids: &[String]) -> Result<()> {
         if self.secrets.add_producers(client_ids)? {
-            self.secrets.save(&self.path.join("secrets.json"))?;
+            self.secrets.save(&self.path.join(secrets::FILE))?;
         }
         Ok(())
     }

@@ -231,8 +231,9 @@ pub(crate) fn stop_leftover(pid_file: &Path, needle: &str) -> Result<()> {
     Ok(())
 }
 
-/// The last lines of a log.
-pub(crate) fn tail(log: &Path) -> String {
+/// The last lines of a log, indented.
+#[must_use]
+pub fn tail(log: &Path) -> String {
     let text = fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text.lines().collect();

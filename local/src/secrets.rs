@@ -10,6 +10,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
+/// Its name in a home.
+pub(crate) const FILE: &str = "secrets.json";
 /// 32 characters, so that a random byte picks one without bias; none that is mistaken for another.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 /// One fixed letter and 25 characters of 5 bits: 125 bits.
@@ -39,6 +41,8 @@ pub struct DemoSecrets {
     pub ada: String,
     /// Password of `grace@demo.quittance`.
     pub grace: String,
+    /// Client secret of the service account `demo-shop`: 64 hex digits, 32 bytes.
+    pub shop: String,
 }
 
 impl fmt::Debug for Secrets {
@@ -54,6 +58,26 @@ impl fmt::Debug for DemoSecrets {
 }
 
 impl Secrets {
+    /// Reads the secrets of the bank at `home`, which may be running: to log in to its servers.
+    pub fn read(home: &Path) -> Result<Self> {
+        let path = home.join(FILE);
+        let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", path.display()))
+    }
+
+    /// The NATS password of a user of the account CORE or of a producer (account EDGE).
+    #[must_use]
+    pub fn nats_password(&self, user: &str) -> Option<&str> {
+        let password = self.nats.get(user).or_else(|| self.producers.get(user));
+        password.map(String::as_str)
+    }
+
+    /// The password of a PostgreSQL role.
+    #[must_use]
+    pub fn postgres_password(&self, role: &str) -> Option<&str> {
+        self.postgres.get(role).map(String::as_str)
+    }
+
     /// Reads the secrets at `path`, or makes them when there are none.
     pub(crate) fn load_or_create(path: &Path) -> Result<Self> {
         match fs::read(path) {
@@ -98,11 +122,12 @@ impl Secrets {
             postgres: passwords(&roles)?,
             nats: passwords(&["auth", "ledger", "payments", "audit"])?,
             producers: BTreeMap::new(),
-            key_encryption_key: random()?.iter().map(|byte| format!("{byte:02x}")).collect(),
+            key_encryption_key: hex(random()?),
             demo: DemoSecrets {
                 staff: password()?,
                 ada: password()?,
                 grace: password()?,
+                shop: hex(random()?),
             },
         })
     }
@@ -138,6 +163,10 @@ fn password() -> Result<String> {
     let characters = random.iter().take(PASSWORD_LENGTH - 1);
     let tail = characters.map(|byte| char::from(ALPHABET[usize::from(byte % 32)]));
     Ok(std::iter::once('q').chain(tail).collect())
+}
+
+fn hex(bytes: [u8; 32]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn random() -> Result<[u8; 32]> {
