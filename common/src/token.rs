@@ -202,7 +202,7 @@ pub fn thumbprint(n: &str, e: &str) -> Result<String, KeyError> {
 }
 
 impl Keys {
-    /// Takes a key in. The same key again changes nothing.
+    /// Takes a key in. The same key again changes nothing: it keeps the issuer that it came with.
     ///
     /// # Errors
     /// [`KeyError`]; then nothing has changed.
@@ -211,13 +211,10 @@ impl Keys {
             return Err(KeyError::Thumbprint);
         }
         let public = DecodingKey::from_rsa_components(n, e).map_err(|_| KeyError::Weak)?;
-        self.0.insert(
-            kid.to_owned(),
-            Key {
-                issuer: issuer.to_owned(),
-                public,
-            },
-        );
+        self.0.entry(kid.to_owned()).or_insert_with(|| Key {
+            issuer: issuer.to_owned(),
+            public,
+        });
         Ok(())
     }
 
@@ -276,6 +273,10 @@ pub fn verify(token: &str, at: DateTime<Utc>, keys: &Keys) -> Result<Verified, T
     let payload = URL_SAFE_NO_PAD
         .decode(payload)
         .map_err(|_| TokenError::Malformed)?;
+    // serde also fills a struct from a list of its values; a claims set is an object (RFC 7519 §4).
+    if payload.trim_ascii_start().first() != Some(&b'{') {
+        return Err(TokenError::Claim);
+    }
     // A struct, not a `Value`: serde refuses a known claim that stands there twice.
     let claims: Claims = serde_json::from_slice(&payload).map_err(|_| TokenError::Claim)?;
     if claims.iss != key.issuer {
