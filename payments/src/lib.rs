@@ -5,12 +5,13 @@
 //! The ledger is never called: this service meets it in the two streams, so either can be down without the other.
 //!
 //! Reading order: [`http`] is what a client sees, [`submit`] the way of a payment into the log, [`projection`] the way
-//! back, [`store`] all of the SQL.
+//! back, by the rules in [`rows`], and [`store`] all of the SQL.
 
 mod http;
 mod submit;
 
 mod projection;
+mod rows;
 mod store;
 
 use std::sync::Arc;
@@ -43,7 +44,6 @@ pub struct Config {
 /// # Errors
 /// When it can't start, or when a log has a gap and the projection can't go on.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
-    service::start_logging();
     let stop = service::stop_signal(config.service.stop_with_parent)?;
     serve_until(config, stop).await
 }
@@ -77,13 +77,16 @@ pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Res
     let work = async {
         // Whoever waits for an answer finds this already running.
         until_started(&answers, &jetstream, &stop).await;
-        let (projected, ()) = tokio::join!(projection.run(), async {
-            if projection.catch_up_at_start().await {
-                is_ready.send_replace(true);
-                tracing::info!("has caught up with both logs");
-            }
-        });
-        projected
+        let readiness = async {
+            projection.catch_up_at_start().await;
+            is_ready.send_replace(true);
+            tracing::info!("has caught up with both logs");
+            std::future::pending().await
+        };
+        tokio::select! {
+            projected = projection.run() => projected,
+            never = readiness => never,
+        }
     };
     let work = async {
         let outcome = stop.run_until_cancelled(work).await;

@@ -4,27 +4,19 @@
 //! to its end, and the rows change. So a death at any instruction loses nothing and repeats nothing; and when two
 //! instances run, the one whose cursor has been moved by the other rolls back and reads on from there.
 //!
-//! The two logs are not in step. Four rules make the order between them not matter: a settled answer overwrites
-//! anything, a rejected one only what is pending, a duplicate nothing, and a request fills only an empty place.
-//! What can't be read is passed over, for the ledger has rejected it; a gap in a log stops everything.
+//! The two logs are not in step; [`crate::rows`] says why that does not matter. What can't be read is passed over, for
+//! the ledger has rejected it; a gap in a log stops everything.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_nats::jetstream::{self, context::GetStreamError};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, Utc};
-use common::answer::{Answer, KeyAnswer, KeyStatus, PaymentAnswer, PaymentStatus};
 use common::broker::{self, ReadError, Reader, Stored};
-use common::ids::{ClientId, PaymentId};
-use common::request::PaymentRequest;
-use common::token::{self, Keys};
-use common::wire::{self, Kind, REQUESTS, SETTLEMENTS};
-use serde::Deserialize;
+use common::token::Keys;
+use common::wire::{REQUESTS, SETTLEMENTS};
 use sqlx::PgPool;
 use tokio::sync::watch;
 
+use crate::rows::{Changes, answered, requested};
 use crate::store;
 
 /// Messages per transaction. Measured for the ledger (DESIGN §7): the batch is what makes it fast, and 1000 is enough.
@@ -144,7 +136,7 @@ impl Projection {
     }
 
     /// Waits, however long it takes, until what stands in both logs now is projected.
-    pub(crate) async fn catch_up_at_start(&self) -> bool {
+    pub(crate) async fn catch_up_at_start(&self) {
         for log in [Log::Requests, Log::Settlements] {
             while !self
                 .catch_up(log, Duration::from_secs(60))
@@ -154,7 +146,6 @@ impl Projection {
                 tokio::time::sleep(RETRY_DELAY).await;
             }
         }
-        true
     }
 
     /// Projects both logs; returns only when one of them can't be read on.
@@ -250,18 +241,6 @@ impl Projection {
     }
 }
 
-/// What a batch changes in the database.
-enum Changes {
-    Requested(Vec<store::Requested>),
-    Answered(Answered),
-}
-
-#[derive(Default)]
-struct Answered {
-    payments: Vec<store::Decided>,
-    keys: Vec<store::SigningKey>,
-}
-
 /// One transaction per batch; `false` when the cursor is not where the batch begins, and nothing has changed.
 async fn write(
     pool: &PgPool,
@@ -308,128 +287,4 @@ fn known_keys(rows: Vec<store::SigningKey>) -> Keys {
         }
     }
     keys
-}
-
-/// A payment's key in the projection. Both logs' rows are written in its order, so that their transactions can't
-/// wait for each other in a circle.
-type PaymentKey = (ClientId, PaymentId);
-
-/// The pending rows of a batch of REQUESTS: the first request of each payment.
-fn requested(batch: &[Stored]) -> Vec<store::Requested> {
-    let mut rows = BTreeMap::<PaymentKey, store::Requested>::new();
-    for message in batch {
-        let Kind::Payment(client_id) = Kind::of_subject(&message.subject) else {
-            continue;
-        };
-        let Ok(request) = serde_json::from_slice::<PaymentRequest>(&message.payload) else {
-            tracing::debug!(seq = message.sequence, "a payment request can't be read");
-            continue;
-        };
-        rows.entry((client_id.clone(), request.payment_id))
-            .or_insert_with(|| store::Requested {
-                client_id,
-                request,
-                request_seq: message.sequence,
-                subject: message
-                    .header(wire::AUTHORIZATION)
-                    .and_then(subject_claimed),
-                published_at: message.published_at,
-            });
-    }
-    rows.into_values().collect()
-}
-
-/// The `sub` that a token claims; nobody verifies it here.
-fn subject_claimed(authorization: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Claims {
-        sub: String,
-    }
-    let payload = token::bearer(authorization).ok()?.split('.').nth(1)?;
-    let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
-    serde_json::from_slice::<Claims>(&payload)
-        .ok()
-        .map(|claims| claims.sub)
-}
-
-/// The decided rows and the noted keys of a batch of SETTLEMENTS.
-fn answered(batch: &[Stored]) -> Answered {
-    let mut payments = BTreeMap::<PaymentKey, store::Decided>::new();
-    let mut keys = Vec::new();
-    for message in batch {
-        let ce_type = message.header(wire::CE_TYPE).unwrap_or_default();
-        match Answer::from_json(ce_type, &message.payload) {
-            Ok(answer) if answer.request_seq() != message.sequence => {
-                let (seq, claimed) = (message.sequence, answer.request_seq());
-                tracing::error!(
-                    seq,
-                    claimed,
-                    "an answer says that it is another's, passing over it"
-                );
-            }
-            Ok(Answer::Payment(answer)) => {
-                let Some(decided) = decided(answer, &message.payload, message.published_at) else {
-                    continue;
-                };
-                let key = (decided.client_id.clone(), decided.payment_id);
-                let known = payments.get(&key).map(|known| known.status);
-                if overwrites(decided.status, known) {
-                    payments.insert(key, decided);
-                }
-            }
-            Ok(Answer::Key(answer)) => keys.extend(noted(answer)),
-            Ok(Answer::Account(_) | Answer::Unknown(_)) => {}
-            Err(error) => {
-                tracing::error!(%error, seq = message.sequence, "an answer can't be read, passing over it");
-            }
-        }
-    }
-    Answered {
-        payments: payments.into_values().collect(),
-        keys,
-    }
-}
-
-/// The row that an answer decides; `None` when it decides nothing or says of no payment which one it is.
-fn decided(
-    answer: PaymentAnswer,
-    body: &[u8],
-    decided_at: DateTime<Utc>,
-) -> Option<store::Decided> {
-    let status = match answer.status {
-        PaymentStatus::Settled => store::Outcome::Settled,
-        PaymentStatus::Rejected => store::Outcome::Rejected,
-        PaymentStatus::Duplicate => return None,
-    };
-    Some(store::Decided {
-        client_id: answer.client_id.clone(),
-        payment_id: answer.payment_id?,
-        status,
-        // It has been read as JSON, which is UTF-8.
-        json: String::from_utf8_lossy(body).into_owned(),
-        answer,
-        decided_at,
-    })
-}
-
-/// Whether an outcome takes the place of another of the same payment; `store::upsert_decided` says it again in SQL.
-fn overwrites(new: store::Outcome, known: Option<store::Outcome>) -> bool {
-    match (new, known) {
-        (store::Outcome::Settled, _) | (store::Outcome::Rejected, None) => true,
-        (store::Outcome::Rejected, Some(store::Outcome::Settled | store::Outcome::Rejected)) => {
-            false
-        }
-    }
-}
-
-fn noted(answer: KeyAnswer) -> Option<store::SigningKey> {
-    match answer.status {
-        KeyStatus::Noted => Some(store::SigningKey {
-            kid: answer.kid?,
-            issuer: answer.issuer?,
-            n: answer.n?,
-            e: answer.e?,
-        }),
-        KeyStatus::Rejected | KeyStatus::Duplicate => None,
-    }
 }

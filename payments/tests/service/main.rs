@@ -3,4 +3,6 @@
 mod projecting;
 mod reading;
 mod submitting;
+
+mod signer;
 mod support;

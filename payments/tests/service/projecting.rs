@@ -10,7 +10,8 @@ use common::wire::{REQUESTS, SETTLEMENTS};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::support::{World, answer_message, eventually, outgoing, payment, payment_answer, token};
+use crate::signer::token;
+use crate::support::{World, answer_message, eventually, outgoing, payment, payment_answer};
 
 const SHOP: &str = "request.payment.v1.shop";
 
@@ -281,6 +282,38 @@ async fn two_instances_project_everything_once() {
 }
 
 #[tokio::test]
+async fn the_slower_of_two_instances_writes_nothing() {
+    let world = World::with_key().await;
+    let service = world.serve().await;
+    // We are the faster one: we hold the cursor while the service has message 2, and move it behind that message.
+    let mut faster = world.db.begin().await.unwrap();
+    let take = sqlx::query("update cursor set seq = 2 where stream = 'REQUESTS'");
+    take.execute(&mut *faster).await.unwrap();
+    let [ours, next] = [Uuid::now_v7(), Uuid::now_v7()];
+    world
+        .publish_requests(vec![outgoing(SHOP, &payment(ours))])
+        .await;
+    eventually("the service waits for the cursor", async || {
+        let waiting = "select count(*) from pg_stat_activity where usename = 'payments' and wait_event_type = 'Lock'";
+        let count: i64 = sqlx::query_scalar(waiting).fetch_one(&world.db).await.ok()?;
+        (count == 1).then_some(())
+    })
+    .await;
+    faster.commit().await.unwrap();
+    world
+        .publish_requests(vec![outgoing(SHOP, &payment(next))])
+        .await;
+    let row = eventually("message 3", async || world.row(next).await).await;
+    assert_eq!(row, (3, "pending".to_owned(), false));
+    assert_eq!(
+        world.row(ours).await,
+        None,
+        "it was the faster one's to write"
+    );
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_database_that_restarts_is_waited_for() {
     let mut world = World::with_key().await;
     let service = world.serve().await;
@@ -318,4 +351,19 @@ async fn a_log_that_was_replaced_stops_it() {
     );
     let last = broker::last_sequence(&world.jetstream(), REQUESTS).await;
     assert_eq!(last.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_gap_in_a_log_stops_it() {
+    let world = World::with_key().await;
+    let requests = vec![outgoing(SHOP, &payment(Uuid::now_v7())); 2];
+    assert_eq!(world.publish_requests(requests).await, 3);
+    let mut stream = world.jetstream().get_stream(REQUESTS).await.unwrap();
+    let mut config = stream.info().await.unwrap().config.clone();
+    config.max_messages = 1;
+    config.discard = async_nats::jetstream::stream::DiscardPolicy::Old;
+    world.jetstream().update_stream(config).await.unwrap();
+    let error = world.serve_unready().end().await.unwrap_err();
+    let text = format!("{error:#}");
+    assert!(text.contains("REQUESTS jumps from 1 to 3"), "{text}");
 }

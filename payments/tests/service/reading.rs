@@ -4,7 +4,8 @@ use common::answer::Code;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{World, eventually, payment, token};
+use crate::signer::token;
+use crate::support::{World, eventually, payment};
 
 #[tokio::test]
 async fn a_payment_can_be_read_right_after_it_was_taken() {

@@ -8,7 +8,8 @@ use common::wire::REQUESTS;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Running, Signer, World, expired_token, outgoing, payment, shop, token};
+use crate::signer::{Signer, expired_token, token};
+use crate::support::{Running, World, outgoing, payment, shop};
 
 const SUBMIT: &str = "payments:submit";
 
@@ -210,7 +211,7 @@ async fn sending_a_payment_again_stores_it_once() {
 
     // The same id of another client is another payment.
     let got = service
-        .post(&crate::support::token("till", SUBMIT), &payment(id))
+        .post(&crate::signer::token("till", SUBMIT), &payment(id))
         .await;
     assert_eq!(got.request_seq(), 3);
     service.stop().await.unwrap();

@@ -1,0 +1,292 @@
+//! What a batch of a log changes: messages in, rows out. Pure.
+//!
+//! Four rules make the order between the two logs not matter: a settled answer overwrites anything, a rejected one only
+//! what is pending, a duplicate nothing, and a request fills only an empty place. Within a batch they are applied here,
+//! against the rows of earlier batches in [`store`].
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use common::answer::{Answer, KeyAnswer, KeyStatus, PaymentAnswer, PaymentStatus};
+use common::broker::Stored;
+use common::ids::{ClientId, PaymentId};
+use common::request::PaymentRequest;
+use common::token;
+use common::wire::{self, Kind};
+use serde::Deserialize;
+
+use crate::store;
+
+/// What a batch changes in the database.
+pub(crate) enum Changes {
+    Requested(Vec<store::Requested>),
+    Answered(Answered),
+}
+
+/// What answers change.
+pub(crate) struct Answered {
+    pub(crate) payments: Vec<store::Decided>,
+    pub(crate) keys: Vec<store::SigningKey>,
+}
+
+/// A payment's key in the projection. Both logs' rows are written in its order, so that their transactions can't
+/// wait for each other in a circle.
+type PaymentKey = (ClientId, PaymentId);
+
+/// The pending rows of a batch of REQUESTS: the first request of each payment.
+pub(crate) fn requested(batch: &[Stored]) -> Vec<store::Requested> {
+    let mut rows = BTreeMap::<PaymentKey, store::Requested>::new();
+    for message in batch {
+        let Kind::Payment(client_id) = Kind::of_subject(&message.subject) else {
+            continue;
+        };
+        let Ok(request) = serde_json::from_slice::<PaymentRequest>(&message.payload) else {
+            tracing::debug!(seq = message.sequence, "a payment request can't be read");
+            continue;
+        };
+        rows.entry((client_id.clone(), request.payment_id))
+            .or_insert_with(|| store::Requested {
+                client_id,
+                request,
+                request_seq: message.sequence,
+                subject: message
+                    .header(wire::AUTHORIZATION)
+                    .and_then(subject_claimed),
+                published_at: message.published_at,
+            });
+    }
+    rows.into_values().collect()
+}
+
+/// The `sub` that a token claims; nobody verifies it here.
+fn subject_claimed(authorization: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Claims {
+        sub: String,
+    }
+    let payload = token::bearer(authorization).ok()?.split('.').nth(1)?;
+    let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
+    serde_json::from_slice::<Claims>(&payload)
+        .ok()
+        .map(|claims| claims.sub)
+}
+
+/// The decided rows and the noted keys of a batch of SETTLEMENTS.
+pub(crate) fn answered(batch: &[Stored]) -> Answered {
+    let mut payments = BTreeMap::<PaymentKey, store::Decided>::new();
+    let mut keys = Vec::new();
+    for message in batch {
+        let ce_type = message.header(wire::CE_TYPE).unwrap_or_default();
+        match Answer::from_json(ce_type, &message.payload) {
+            Ok(answer) if answer.request_seq() != message.sequence => {
+                let (seq, claimed) = (message.sequence, answer.request_seq());
+                tracing::error!(
+                    seq,
+                    claimed,
+                    "an answer says that it is another's, passing over it"
+                );
+            }
+            Ok(Answer::Payment(answer)) => {
+                let Some(decided) = decided(answer, &message.payload, message.published_at) else {
+                    continue;
+                };
+                let key = (decided.client_id.clone(), decided.payment_id);
+                let known = payments.get(&key).map(|known| known.status);
+                if overwrites(decided.status, known) {
+                    payments.insert(key, decided);
+                }
+            }
+            Ok(Answer::Key(answer)) => keys.extend(noted(answer)),
+            Ok(Answer::Account(_) | Answer::Unknown(_)) => {}
+            Err(error) => {
+                tracing::error!(%error, seq = message.sequence, "an answer can't be read, passing over it");
+            }
+        }
+    }
+    Answered {
+        payments: payments.into_values().collect(),
+        keys,
+    }
+}
+
+/// The row that an answer decides; `None` when it decides nothing or says of no payment which one it is.
+fn decided(
+    answer: PaymentAnswer,
+    body: &[u8],
+    decided_at: DateTime<Utc>,
+) -> Option<store::Decided> {
+    let status = match answer.status {
+        PaymentStatus::Settled => store::Outcome::Settled,
+        PaymentStatus::Rejected => store::Outcome::Rejected,
+        PaymentStatus::Duplicate => return None,
+    };
+    Some(store::Decided {
+        client_id: answer.client_id.clone(),
+        payment_id: answer.payment_id?,
+        status,
+        // It has been read as JSON, which is UTF-8.
+        json: String::from_utf8_lossy(body).into_owned(),
+        answer,
+        decided_at,
+    })
+}
+
+/// Whether an outcome takes the place of another of the same payment; `store::upsert_decided` says it again in SQL.
+fn overwrites(new: store::Outcome, known: Option<store::Outcome>) -> bool {
+    match (new, known) {
+        (store::Outcome::Settled, _) | (store::Outcome::Rejected, None) => true,
+        (store::Outcome::Rejected, Some(store::Outcome::Settled | store::Outcome::Rejected)) => {
+            false
+        }
+    }
+}
+
+fn noted(answer: KeyAnswer) -> Option<store::SigningKey> {
+    match answer.status {
+        KeyStatus::Noted => Some(store::SigningKey {
+            kid: answer.kid?,
+            issuer: answer.issuer?,
+            n: answer.n?,
+            e: answer.e?,
+        }),
+        KeyStatus::Rejected | KeyStatus::Duplicate => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_nats::HeaderMap;
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn message(sequence: u64, subject: &str, ce_type: &str, body: &serde_json::Value) -> Stored {
+        let mut headers = HeaderMap::new();
+        headers.insert(wire::CE_TYPE, ce_type);
+        // {"sub":"ada"}
+        headers.insert(wire::AUTHORIZATION, "Bearer e30.eyJzdWIiOiJhZGEifQ.x");
+        Stored {
+            sequence,
+            published_at: DateTime::UNIX_EPOCH,
+            subject: subject.to_owned(),
+            headers,
+            payload: body.to_string().into(),
+        }
+    }
+
+    fn request(sequence: u64, subject: &str, id: u128) -> Stored {
+        let body = json!({
+            "payment_id": Uuid::from_u128(id), "debtor_account": Uuid::nil(), "creditor_account": Uuid::max(),
+            "amount": "x", "currency": "y",
+        });
+        message(sequence, subject, wire::PAYMENT_REQUESTED, &body)
+    }
+
+    fn answer(sequence: u64, client: &str, id: Option<u128>, status: &str) -> Stored {
+        let body = json!({
+            "request_seq": sequence, "payment_id": id.map(Uuid::from_u128), "client_id": client, "status": status,
+            "reason": null, "debtor_account": null, "creditor_account": null, "amount": null, "currency": null,
+            "reference": null, "postings": [], "original": null, "published_at": "2026-11-23T00:00:00Z",
+        });
+        message(
+            sequence,
+            "settlement.payment.v1.shop",
+            "payment.x.v1",
+            &body,
+        )
+    }
+
+    /// `sequence client id status` of each row that the answers come to.
+    fn check(answers: &[(&str, Option<u128>, &str)], expected: &[&str]) {
+        let batch: Vec<_> = (1..)
+            .zip(answers)
+            .map(|(sequence, (client, id, status))| answer(sequence, client, *id, status))
+            .collect();
+        let rows: Vec<_> = answered(&batch)
+            .payments
+            .iter()
+            .map(|row| {
+                let (seq, id) = (row.answer.request_seq, row.payment_id.0.as_u128());
+                format!("{seq} {} {id} {:?}", row.client_id, row.status)
+            })
+            .collect();
+        assert_eq!(rows, expected, "{answers:?}");
+    }
+
+    #[test]
+    fn of_many_answers_to_one_payment_the_right_one_stays() {
+        check(&[], &[]);
+        check(
+            &[("a", Some(1), "settled"), ("a", Some(1), "rejected")],
+            &["1 a 1 Settled"],
+        );
+        check(
+            &[("a", Some(1), "rejected"), ("a", Some(1), "settled")],
+            &["2 a 1 Settled"],
+        );
+        check(
+            &[("a", Some(1), "rejected"), ("a", Some(1), "rejected")],
+            &["1 a 1 Rejected"],
+        );
+        check(&[("a", Some(1), "duplicate"), ("a", None, "rejected")], &[]);
+        check(
+            &[
+                ("b", Some(1), "settled"),
+                ("a", Some(2), "settled"),
+                ("a", Some(1), "rejected"),
+            ],
+            &["3 a 1 Rejected", "2 a 2 Settled", "1 b 1 Settled"],
+        );
+    }
+
+    #[test]
+    fn an_answer_in_the_wrong_place_is_passed_over() {
+        let mut moved = answer(1, "a", Some(1), "settled");
+        moved.sequence = 2;
+        assert!(answered(&[moved]).payments.is_empty());
+    }
+
+    #[test]
+    fn the_first_request_of_a_payment_makes_its_row() {
+        let batch = [
+            request(1, "request.account.v1.shop", 7),
+            request(2, "request.payment.v1.shop", 7),
+            request(3, "request.payment.v1.shop", 7),
+            request(4, "request.payment.v1.a.b", 8),
+            request(5, "request.payment.v1.till", 7),
+        ];
+        let rows = requested(&batch);
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|row| {
+                (
+                    row.request_seq,
+                    row.client_id.as_str(),
+                    row.subject.as_deref(),
+                )
+            })
+            .collect();
+        assert_eq!(rows, [(2, "shop", Some("ada")), (5, "till", Some("ada"))]);
+    }
+
+    #[test]
+    fn a_token_that_cannot_be_read_claims_nobody() {
+        assert_eq!(
+            subject_claimed("Bearer e30.eyJzdWIiOiJhZGEifQ.x"),
+            Some("ada".to_owned())
+        );
+        for bad in [
+            "",
+            "Bearer",
+            "Bearer x",
+            "Bearer e30.e30.x",
+            "Bearer e30.?.x",
+            "Basic e30.e30.x",
+        ] {
+            assert_eq!(subject_claimed(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Keys and tokens, as auth makes them.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test may panic like the test"
+)]
+
+use std::sync::LazyLock;
+
+use aws_lc_rs::error::Unspecified;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use common::service;
+use common::token::{ACCESS_TOKEN_TYPE, AUDIENCE, Claims, new_jti, thumbprint};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use rsa::PrivateKey;
+use rsa::pkcs1::EncodeRsaPrivateKey as _;
+use rsa::traits::PublicKeyParts as _;
+
+/// Signs tokens as auth would.
+pub(crate) struct Signer {
+    pub(crate) kid: String,
+    pub(crate) n: String,
+    pub(crate) e: String,
+    key: EncodingKey,
+}
+
+/// The key that the bank of every test has noted. Making one takes long.
+pub(crate) static SIGNER: LazyLock<Signer> = LazyLock::new(Signer::new);
+pub(crate) const ISSUER: &str = "https://auth.test";
+
+impl Signer {
+    pub(crate) fn new() -> Self {
+        let private = PrivateKey::new(&mut SystemRng, 2048).unwrap();
+        let (n, e) = (private.n_bytes(), private.e_bytes());
+        let (n, e) = (URL_SAFE_NO_PAD.encode(n), URL_SAFE_NO_PAD.encode(e));
+        Self {
+            kid: thumbprint(&n, &e).unwrap(),
+            n,
+            e,
+            key: EncodingKey::from_rsa_der(private.to_pkcs1_der().unwrap().as_bytes()),
+        }
+    }
+
+    /// A token that was issued `age_s` seconds ago for 300 s.
+    pub(crate) fn token(&self, client: &str, scope: &str, age_s: i64) -> String {
+        let iat = service::now().timestamp() - age_s;
+        let claims = Claims {
+            iss: ISSUER.to_owned(),
+            sub: format!("sub-of-{client}"),
+            aud: AUDIENCE.to_owned(),
+            client_id: client.parse().unwrap(),
+            scope: scope.to_owned(),
+            iat,
+            nbf: iat,
+            exp: iat + 300,
+            jti: new_jti(),
+            token_type: ACCESS_TOKEN_TYPE.to_owned(),
+            user_id: client.to_owned(),
+        };
+        let header = Header {
+            typ: Some("at+jwt".to_owned()),
+            kid: Some(self.kid.clone()),
+            ..Header::new(Algorithm::RS256)
+        };
+        jsonwebtoken::encode(&header, &claims, &self.key).unwrap()
+    }
+}
+
+/// A token of the noted key.
+pub(crate) fn token(client: &str, scope: &str) -> String {
+    SIGNER.token(client, scope, 0)
+}
+
+/// A token of the noted key that has expired.
+pub(crate) fn expired_token(client: &str, scope: &str) -> String {
+    SIGNER.token(client, scope, 301)
+}
+
+struct SystemRng;
+
+impl rsa::rand_core::TryRng for SystemRng {
+    type Error = Unspecified;
+
+    fn try_next_u32(&mut self) -> Result<u32, Unspecified> {
+        let mut bytes = [0; 4];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u32::from_ne_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Unspecified> {
+        let mut bytes = [0; 8];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u64::from_ne_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Unspecified> {
+        aws_lc_rs::rand::fill(bytes)
+    }
+}
+
+impl rsa::rand_core::TryCryptoRng for SystemRng {}
