@@ -1,0 +1,213 @@
+//! The claims: all there, once, of their types, for us, from the owner of the key, and in time.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use common::token::{TOKEN_BYTES_MAX, TokenError, new_jti, verify};
+use serde_json::{Value, json};
+
+use crate::{
+    ISSUER, KEYS, OTHER, OTHER_ISSUER, OURS, check, claims, good, header, now, row, with,
+    with_claim, with_claims, with_twice,
+};
+
+#[test]
+fn every_claim_is_there_once_and_of_its_type() {
+    let mut rows = Vec::new();
+    for (name, value) in claims().as_object().unwrap() {
+        let null = with(claims(), name, json!("NULL")).replace("\"NULL\"", "null");
+        let twice = with_twice(&claims(), name, value);
+        rows.push(row(
+            &format!("no {name}"),
+            with_claim(name, Value::Null),
+            TokenError::Claim,
+        ));
+        rows.push(row(
+            &format!("null {name}"),
+            with_claims(&null),
+            TokenError::Claim,
+        ));
+        rows.push(row(
+            &format!("{name} twice"),
+            with_claims(&twice),
+            TokenError::Claim,
+        ));
+        let wrong = if value.is_string() {
+            vec![json!(1), json!([value]), json!({}), json!(true)]
+        } else {
+            vec![
+                json!(value.to_string()),
+                json!([value]),
+                json!(1.5),
+                json!(1e9),
+                json!(u64::MAX),
+            ]
+        };
+        for wrong in wrong {
+            rows.push(row(
+                &format!("{name}: {wrong}"),
+                with_claim(name, wrong),
+                TokenError::Claim,
+            ));
+        }
+    }
+    for client in ["", "a.b", "*", ">", "a b", &"x".repeat(65)] {
+        rows.push(row(
+            client,
+            with_claim("client_id", json!(client)),
+            TokenError::Claim,
+        ));
+    }
+    for text in ["", "{}", "null", "{", &"[".repeat(500)] {
+        rows.push(row(text, with_claims(text), TokenError::Claim));
+    }
+    check(rows);
+}
+
+#[test]
+fn claims_in_a_list_are_no_claims() {
+    // serde's structs are happy with the values in their order.
+    let now = now().timestamp();
+    let list = json!([
+        ISSUER,
+        "somebody",
+        "quittance",
+        "shop",
+        "payments:submit",
+        now - 60,
+        now - 30,
+        now + 840,
+        new_jti(),
+        "access",
+        "somebody",
+    ]);
+    let header = json!(["RS256", "at+jwt", OURS.kid]).to_string();
+    check([
+        row("claims", with_claims(&list.to_string()), TokenError::Claim),
+        row(
+            "header",
+            OURS.token(&header, &claims().to_string()),
+            TokenError::Malformed,
+        ),
+    ]);
+}
+
+#[test]
+fn a_token_is_for_us_from_the_owner_of_the_key() {
+    let theirs = |issuer: &str| {
+        let header = with(header(), "kid", json!(OTHER.kid));
+        OTHER.token(&header, &with(claims(), "iss", json!(issuer)))
+    };
+    assert!(verify(&theirs(OTHER_ISSUER), now(), &KEYS).is_ok());
+    let mut rows = vec![row(
+        "their key, our issuer",
+        theirs(ISSUER),
+        TokenError::Issuer,
+    )];
+    for issuer in [
+        OTHER_ISSUER,
+        "",
+        "https://auth.test/",
+        "HTTPS://AUTH.TEST",
+        " https://auth.test",
+    ] {
+        rows.push(row(
+            issuer,
+            with_claim("iss", json!(issuer)),
+            TokenError::Issuer,
+        ));
+    }
+    for audience in ["", "ledger", "Quittance", "quittance ", "quittance,ledger"] {
+        rows.push(row(
+            audience,
+            with_claim("aud", json!(audience)),
+            TokenError::Audience,
+        ));
+    }
+    for kind in ["refresh", "sliding", "Access", ""] {
+        rows.push(row(
+            kind,
+            with_claim("token_type", json!(kind)),
+            TokenError::Lifetime,
+        ));
+    }
+    check(rows);
+}
+
+#[test]
+fn a_token_lives_from_nbf_to_just_before_exp_and_not_too_long() {
+    let seconds = now().timestamp();
+    check([
+        row(
+            "901 s",
+            with_claim("exp", json!(seconds + 841)),
+            TokenError::Lifetime,
+        ),
+        row(
+            "0 s",
+            with_claim("exp", json!(seconds - 60)),
+            TokenError::Lifetime,
+        ),
+        row(
+            "less",
+            with_claim("exp", json!(seconds - 61)),
+            TokenError::Lifetime,
+        ),
+        row(
+            "for ever",
+            with_claim("exp", json!(i64::MAX)),
+            TokenError::Lifetime,
+        ),
+        row(
+            "since for ever",
+            with_claim("iat", json!(i64::MIN)),
+            TokenError::Lifetime,
+        ),
+        row(
+            "backwards",
+            with_claim("exp", json!(i64::MIN)),
+            TokenError::Lifetime,
+        ),
+        row(
+            "not yet",
+            with_claim("nbf", json!(seconds + 1)),
+            TokenError::NotYetValid,
+        ),
+        row(
+            "never",
+            with_claim("nbf", json!(i64::MAX)),
+            TokenError::NotYetValid,
+        ),
+    ]);
+    let token = good();
+    for (milliseconds, expected) in [
+        (-30_001, Some(TokenError::NotYetValid)),
+        (-30_000, None),
+        (0, None),
+        (839_999, None),
+        (840_000, Some(TokenError::Expired)),
+        (840_001, Some(TokenError::Expired)),
+    ] {
+        let at = now() + TimeDelta::milliseconds(milliseconds);
+        assert_eq!(
+            verify(&token, at, &KEYS).err(),
+            expected,
+            "{milliseconds} ms"
+        );
+    }
+    let (first, last) = (DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC);
+    assert_eq!(verify(&token, first, &KEYS), Err(TokenError::NotYetValid));
+    assert_eq!(verify(&token, last, &KEYS), Err(TokenError::Expired));
+}
+
+#[test]
+fn a_token_has_4096_bytes_at_most() {
+    let padded = |length: usize| with_claim("scope", json!("x".repeat(length)));
+    let spare = TOKEN_BYTES_MAX - padded(0).len();
+    // Three bytes are four characters.
+    let longest = padded(spare / 4 * 3);
+    assert!((TOKEN_BYTES_MAX - 4..=TOKEN_BYTES_MAX).contains(&longest.len()));
+    assert!(verify(&longest, now(), &KEYS).is_ok());
+    check([
+        row("a little", padded(spare / 4 * 3 + 6), TokenError::Oversize),
+        row("much", "x".repeat(1_000_000), TokenError::Oversize),
+    ]);
+}
