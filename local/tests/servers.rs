@@ -175,12 +175,11 @@ async fn the_servers_end_with_a_starter_that_was_killed() {
     let directory = tempfile::tempdir().unwrap();
     open_to_all(directory.path());
     let home = directory.path().join("bank");
-    let mut holder = start_holder(&home).await;
+    let holder = start_holder(&home).await;
     let pids = pids(&home);
     assert_eq!(pids.len(), 2);
     assert!(pids.iter().all(|pid| is_alive(pid)));
-    holder.kill().unwrap();
-    holder.wait().unwrap();
+    drop(holder);
 
     // Who starts while they still stop waits for them.
     let options = ServerOptions {
@@ -198,11 +197,11 @@ async fn down_stops_whoever_holds_the_home() {
     let directory = tempfile::tempdir().unwrap();
     open_to_all(directory.path());
     let home = directory.path().join("bank");
-    let mut holder = start_holder(&home).await;
+    let holder = start_holder(&home).await;
     let pids = pids(&home);
     assert!(down(&home).unwrap());
     assert!(!down(&home).unwrap());
-    holder.wait().unwrap();
+    drop(holder);
     eventually("the servers are gone", || {
         pids.iter().all(|pid| !is_alive(pid))
     })
@@ -210,8 +209,8 @@ async fn down_stops_whoever_holds_the_home() {
 }
 
 /// A process that holds servers in this home until it is killed.
-async fn start_holder(home: &Path) -> Child {
-    let holder = Command::new(std::env::current_exe().unwrap())
+async fn start_holder(home: &Path) -> Holder {
+    let child = Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
             "helper_that_holds_servers",
@@ -222,11 +221,21 @@ async fn start_holder(home: &Path) -> Child {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
+    let holder = Holder(child);
     eventually("the holder's servers are ready", || {
         home.join("ready").exists()
     })
     .await;
     holder
+}
+
+struct Holder(Child);
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
 }
 
 /// Not a test of its own: the tests above start it and end it.
