@@ -127,12 +127,14 @@ impl Projection {
         timeout: Duration,
     ) -> Result<bool, GetStreamError> {
         let end = broker::last_sequence(&self.jetstream, log.stream()).await?;
+        Ok(self.passed(log, end, timeout).await)
+    }
+
+    /// Waits until this sequence is projected; `false` when that takes longer than `timeout`.
+    pub(crate) async fn passed(&self, log: Log, sequence: u64, timeout: Duration) -> bool {
         let mut cursors = self.cursors();
-        let passed = cursors.wait_for(|cursors| cursors.of(log) >= end);
-        Ok(matches!(
-            tokio::time::timeout(timeout, passed).await,
-            Ok(Ok(_))
-        ))
+        let passed = cursors.wait_for(|cursors| cursors.of(log) >= sequence);
+        matches!(tokio::time::timeout(timeout, passed).await, Ok(Ok(_)))
     }
 
     /// Waits, however long it takes, until what stands in both logs now is projected.

@@ -25,10 +25,13 @@ use common::wire::{self, REQUESTS};
 use serde::Serialize;
 
 use crate::http::{App, Caller, authorize};
+use crate::projection::Log;
 use crate::store;
 
 /// Longest `Prefer: wait`, in seconds; who asks for more gets this.
 const WAIT_SECONDS_MAX: u64 = 30;
+/// How long a decided payment may keep its client waiting for the projection, which usually is milliseconds behind.
+const PROJECTION_WAIT_MAX: Duration = Duration::from_millis(500);
 
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
@@ -66,6 +69,11 @@ pub(crate) async fn submit(
         Some(seconds) => wait_for_answer(&app, request_seq, Duration::from_secs(seconds)).await,
         None => None,
     };
+    if answer.is_some() {
+        // So that what is read next does not say "pending" again. Without a database it may.
+        let (log, timeout) = (Log::Settlements, PROJECTION_WAIT_MAX);
+        app.projection.passed(log, request_seq, timeout).await;
+    }
     let applied = wait_seconds.map(|seconds| {
         let value = HeaderValue::try_from(format!("wait={seconds}"));
         value.expect("digits are allowed in a header")

@@ -296,6 +296,29 @@ async fn who_waits_gets_the_answer_with_the_response() {
 }
 
 #[tokio::test]
+async fn who_has_heard_the_answer_reads_it_too() {
+    let world = World::with_key().await;
+    let service = world.serve().await;
+    let token = token("shop", "payments:submit payments:read");
+    for seq in 2..30 {
+        let body = payment(Uuid::now_v7());
+        let (taken, ()) = tokio::join!(service.post_waiting(&token, &body, 20), async {
+            let jetstream = world.jetstream();
+            crate::support::eventually("request", async || {
+                let last = broker::last_sequence(&jetstream, REQUESTS).await;
+                (last.ok()? == seq).then_some(())
+            })
+            .await;
+            world.settle(seq).await;
+        });
+        assert_eq!(taken.body["status"], "settled", "{taken:?}");
+        let got = service.get(&token, taken.header("location")).await;
+        assert_eq!(got.body["status"], "settled", "{got:?}");
+    }
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn without_the_broker_a_payment_may_be_sent_again_later() {
     let mut world = World::with_key().await;
     let service = world.serve().await;
