@@ -1,31 +1,94 @@
 //! What can be typed, and which file does it.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
-use clap::{Parser, Subcommand};
+use anyhow::{Context as _, Result};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+use local::Home;
 
-use crate::serve;
+use crate::{account, audit, demo, pay, serve, status, token, up, watch};
 
 /// A payment ledger on one machine: every payment request gets one answer, booked double-entry.
 #[derive(Debug, Parser)]
 #[command(name = "quittance", version, arg_required_else_help = true)]
 pub(crate) struct Arguments {
+    /// The directory that holds the bank [default: one per checkout, in the place for programs' state]
+    #[arg(
+        long,
+        global = true,
+        env = "QUITTANCE_HOME",
+        hide_env_values = true,
+        value_name = "DIR"
+    )]
+    home: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Open the demo bank: start everything it needs, and keep it open until Ctrl-C
+    Up(up::Up),
+    /// Close the bank
+    Down,
+    /// Show where everything is and how it does
+    Status(status::Options),
+    /// Tell the story of three payments, on the bank that is open
+    Demo(demo::Options),
+    /// Log in and print the access token
+    Token(token::Token),
+    /// Open and show accounts
+    #[command(subcommand)]
+    Account(account::Command),
+    /// Pay
+    Pay(pay::Pay),
+    /// Show payments
+    #[command(subcommand)]
+    Payment(pay::Command),
+    /// Print answers as the ledger publishes them
+    Watch(watch::Watch),
+    /// Check the books against the log
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Run one service in the foreground
     #[command(subcommand)]
     Serve(serve::Service),
+    /// Print a script that completes commands and options in your shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
 }
 
 /// Does what was asked. An error is exit code 1.
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
+    let home = || match &arguments.home {
+        Some(home) => std::path::absolute(home).context("--home is no usable path"),
+        None => Home::default_path(),
+    };
     match arguments.command {
+        Command::Up(options) => return up::run(&options, &home()?).await,
+        Command::Down => status::down(&home()?).await?,
+        Command::Status(options) => return status::run(&options, &home()?).await,
+        Command::Demo(options) => demo::run(&options, &home()?).await?,
+        Command::Token(options) => token::run(options, &home()?).await?,
+        Command::Account(command) => account::run(command, &home()?).await?,
+        Command::Pay(options) => return pay::run(options, &home()?).await,
+        Command::Payment(command) => pay::show(command, &home()?).await?,
+        Command::Watch(options) => watch::run(&options, &home()?).await?,
+        Command::Audit(command) => audit::run(&command, &home()?).await?,
         Command::Serve(service) => serve::run(service).await?,
+        Command::Completions { shell } => {
+            let name = "quittance";
+            clap_complete::generate(
+                shell,
+                &mut Arguments::command(),
+                name,
+                &mut std::io::stdout(),
+            );
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -33,7 +96,6 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_arguments_of_all_commands_fit_together() {

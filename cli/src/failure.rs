@@ -22,12 +22,20 @@ pub(crate) trait Hinted<T> {
 
 impl<T, E: Into<anyhow::Error>> Hinted<T> for Result<T, E> {
     fn hint(self, text: impl Into<String>) -> Result<T> {
-        self.map_err(|error| error.into().context(Hint(text.into())))
+        self.map_err(|error| hinted(error.into(), text))
     }
 }
 
+/// The same for an error alone.
+pub(crate) fn hinted(error: anyhow::Error, text: impl Into<String>) -> anyhow::Error {
+    error.context(Hint(text.into()))
+}
+
 /// Prints an error with its causes to standard error.
-#[expect(clippy::print_stderr, reason = "this is where a command tells its errors")]
+#[expect(
+    clippy::print_stderr,
+    reason = "this is where a command tells its errors"
+)]
 pub(crate) fn report(error: &anyhow::Error) {
     eprintln!("{}", text(error));
 }
@@ -39,7 +47,11 @@ fn text(error: &anyhow::Error) -> String {
     for cause in error.chain().map(ToString::to_string) {
         let said = lines.last().is_some_and(|line| line.ends_with(&cause));
         if !said && hint.as_ref() != Some(&cause) {
-            let label = if lines.is_empty() { "error: " } else { "  because " };
+            let label = if lines.is_empty() {
+                "error: "
+            } else {
+                "  because "
+            };
             lines.push(format!("{label}{cause}"));
         }
     }

@@ -1,13 +1,29 @@
-//! `quittance`: one binary that starts the bank, runs its services and asks them things.
+//! `quittance`: one binary that opens the bank, runs its services and asks them things.
 //!
-//! Reading order: [`args`] is what can be typed and where it goes, then one file per command. [`client`] is the HTTP
-//! side that the commands share, [`print`] what they print with, [`failure`] how they say that something went wrong.
+//! Reading order: [`args`] is what can be typed and where it goes, then one file per group of commands. They share
+//! [`running`] (which bank, and how to log in to it), [`client`] (HTTP), [`print`](mod@print) and [`failure`].
 
 mod args;
 
+mod demo_bank;
+mod detach;
+mod overview;
+mod progress;
 mod serve;
+mod status;
+mod up;
 
+mod account;
+mod audit;
+mod demo;
+mod pay;
+mod token;
+mod watch;
+
+mod client;
 mod failure;
+mod print;
+mod running;
 
 use std::process::ExitCode;
 
@@ -19,6 +35,7 @@ async fn main() -> ExitCode {
     let arguments = args::Arguments::parse();
     match args::run(arguments).await {
         Ok(code) => code,
+        Err(error) if print::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             failure::report(&error);
             ExitCode::FAILURE

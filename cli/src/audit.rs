@@ -1,0 +1,101 @@
+//! `quittance audit replay`: decides the whole log again, into empty books, and compares everything.
+
+use std::path::Path;
+
+use anyhow::{Result, anyhow};
+use clap::{Args, Subcommand};
+use common::broker;
+use indicatif::{ProgressBar, ProgressStyle};
+use ledger::replay::{self, Summary, Verdict};
+use local::Service;
+use serde_json::json;
+
+use crate::print;
+use crate::running::Running;
+
+/// What to check.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Decide every request again from the first one on; compare each answer, each balance and the hash chain
+    Replay(Replay),
+}
+
+/// Options of `quittance audit replay`.
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// An error, and so exit code 1, when something differs.
+pub(crate) async fn run(command: &Command, home: &Path) -> Result<()> {
+    let Command::Replay(options) = command;
+    let running = Running::find(home)?;
+    let bar = if options.json {
+        ProgressBar::hidden()
+    } else {
+        bar()
+    };
+    let verdict = replay(&running, &bar).await;
+    bar.finish_and_clear();
+    match verdict? {
+        Verdict::Agrees(summary) => {
+            if options.json {
+                let mut document = serde_json::to_value(&summary)?;
+                document["agrees"] = true.into();
+                print::json(&document)?;
+            } else {
+                let text = summary_text(&summary);
+                print::line(&format!(
+                    "The log, decided again, leads to the same books.\n\n{text}"
+                ))?;
+            }
+            Ok(())
+        }
+        Verdict::Differs(difference) => {
+            if options.json {
+                print::json(&json!({"agrees": false, "difference": difference}))?;
+            }
+            Err(anyhow!("{difference}").context("the books are not what the log leads to"))
+        }
+    }
+}
+
+/// Replays with the rights of the auditor at the broker and of the ledger, which can't change its books, in the database.
+pub(crate) async fn replay(running: &Running, bar: &ProgressBar) -> Result<Verdict> {
+    let jetstream = broker::jetstream(&running.auditor().await?);
+    let mut database = running.database(Service::Ledger).await?;
+    let verdict = replay::replay(&jetstream, &mut database, |at, of| {
+        bar.set_length(of);
+        bar.set_position(at);
+    });
+    Ok(verdict.await?)
+}
+
+fn bar() -> ProgressBar {
+    let style = ProgressStyle::with_template(
+        "  replaying {bar:30} {human_pos}/{human_len} requests, {per_sec:.0}, {eta} left",
+    );
+    ProgressBar::new(0).with_style(style.expect("the template is a constant"))
+}
+
+pub(crate) fn summary_text(summary: &Summary) -> String {
+    let sums = summary.sums.iter();
+    let sums: Vec<String> = sums
+        .map(|(currency, sum)| format!("{sum} {currency}"))
+        .collect();
+    print::pairs(&[
+        (
+            "requests",
+            format!("{} decided again, as many answers equal", summary.requests),
+        ),
+        ("payments", format!("{} settled", summary.settled)),
+        (
+            "accounts",
+            format!("{} with equal balances", summary.accounts),
+        ),
+        ("debits − credits", sums.join(", ")),
+        ("chain", summary.chain.clone()),
+    ])
+}

@@ -1,0 +1,209 @@
+//! The HTTP side of the bank, as its clients see it. Nothing here knows more than they do.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use common::ids::{AccountId, PaymentId};
+use common::request::{OpenAccount, PaymentRequest};
+use local::Status;
+use reqwest::{Method, RequestBuilder, StatusCode, Url, header};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::failure::Hinted as _;
+
+/// Longer than the longest `Prefer: wait`, which is 30 s.
+const TIMEOUT: Duration = Duration::from_secs(40);
+
+/// A client of the three services.
+pub(crate) struct Client {
+    http: reqwest::Client,
+    status: Status,
+}
+
+/// An answer that is a refusal.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", self.text())]
+pub(crate) struct Refused {
+    pub(crate) status: StatusCode,
+    /// RFC 9457's document, SimpleJWT's or OAuth's; `null` for anything else.
+    pub(crate) body: Value,
+}
+
+impl Refused {
+    fn text(&self) -> String {
+        let field = |name: &str| self.body[name].as_str();
+        let code = self.body["reason"]["code"].as_str();
+        match (code, field("detail").or(field("error_description"))) {
+            (Some(code), Some(detail)) => format!("{code}: {detail}"),
+            (None, Some(detail)) => detail.to_owned(),
+            (_, None) => match field("error") {
+                Some(error) => error.to_owned(),
+                None if self.body.is_null() => self.status.to_string(),
+                None => format!("{}: {}", self.status, self.body),
+            },
+        }
+    }
+}
+
+/// An account with its balances, as the ledger shows it.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Account {
+    pub(crate) account_id: AccountId,
+    pub(crate) owner: String,
+    pub(crate) name: Option<String>,
+    pub(crate) currency: String,
+    pub(crate) category: String,
+    pub(crate) status: String,
+    pub(crate) posted: String,
+    pub(crate) held: String,
+    pub(crate) available: String,
+    pub(crate) overdraft_limit: String,
+    pub(crate) opened_seq: u64,
+}
+
+/// Who wants a token.
+#[derive(Debug, Clone)]
+pub(crate) enum Login {
+    Person {
+        email: String,
+        password: String,
+    },
+    Program {
+        client_id: String,
+        client_secret: String,
+    },
+}
+
+impl Client {
+    pub(crate) fn new(status: &Status) -> Result<Self> {
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(TIMEOUT)
+            .build()?;
+        Ok(Self {
+            http,
+            status: status.clone(),
+        })
+    }
+
+    /// The whole answer of auth.
+    pub(crate) async fn log_in(&self, login: &Login) -> Result<Value> {
+        let auth = &self.status.auth;
+        let request = match login {
+            Login::Person { email, password } => self
+                .request(Method::POST, auth, "/api/token/")?
+                .json(&json!({"email": email, "password": password})),
+            Login::Program {
+                client_id,
+                client_secret,
+            } => self.request(Method::POST, auth, "/oauth2/token")?.form(&[
+                ("grant_type", "client_credentials"),
+                ("client_id", client_id),
+                ("client_secret", client_secret),
+            ]),
+        };
+        send(request).await.context("no token")
+    }
+
+    /// The access token alone.
+    pub(crate) async fn token(&self, login: &Login) -> Result<String> {
+        access_token(&self.log_in(login).await?).map(str::to_owned)
+    }
+
+    /// The account, opened now or before with the same terms.
+    pub(crate) async fn open_account(&self, token: &str, account: &OpenAccount) -> Result<Value> {
+        let request = self.request(Method::POST, &self.status.ledger, "/accounts")?;
+        send(request.bearer_auth(token).json(account)).await
+    }
+
+    /// The account, if this caller has or may see it.
+    pub(crate) async fn account(&self, token: &str, id: AccountId) -> Result<Option<Value>> {
+        let path = format!("/accounts/{id}");
+        let request = self.request(Method::GET, &self.status.ledger, &path)?;
+        found(send(request.bearer_auth(token)).await)
+    }
+
+    /// Asks for a payment; with `wait`, waits as many seconds for the settlement.
+    pub(crate) async fn pay(
+        &self,
+        token: &str,
+        payment: &PaymentRequest,
+        wait: Option<u64>,
+    ) -> Result<Value> {
+        let mut request = self
+            .request(Method::POST, &self.status.payments, "/payments")?
+            .bearer_auth(token)
+            .json(payment);
+        if let Some(seconds) = wait {
+            request = request.header("prefer", format!("wait={seconds}"));
+        }
+        send(request).await
+    }
+
+    /// The payment, if this caller has asked for it.
+    pub(crate) async fn payment(&self, token: &str, id: PaymentId) -> Result<Option<Value>> {
+        let path = format!("/payments/{id}");
+        let request = self.request(Method::GET, &self.status.payments, &path)?;
+        found(send(request.bearer_auth(token)).await)
+    }
+
+    /// Whether a service says that it is ready.
+    pub(crate) async fn is_ready(&self, service_url: &str) -> bool {
+        let Ok(request) = self.request(Method::GET, service_url, "/health/ready") else {
+            return false;
+        };
+        let answer = request.timeout(Duration::from_secs(2)).send().await;
+        answer.is_ok_and(|answer| answer.status().is_success())
+    }
+
+    fn request(&self, method: Method, service_url: &str, path: &str) -> Result<RequestBuilder> {
+        let url = Url::parse(service_url)?.join(path)?;
+        Ok(self.http.request(method, url))
+    }
+}
+
+/// The token in an answer of auth: SimpleJWT and OAuth name it differently.
+pub(crate) fn access_token(answer: &Value) -> Result<&str> {
+    let token = answer["access"]
+        .as_str()
+        .or(answer["access_token"].as_str());
+    token.context("auth answered without a token")
+}
+
+async fn send(request: RequestBuilder) -> Result<Value> {
+    let response = request
+        .header(header::ACCEPT, "application/json, application/problem+json")
+        .send()
+        .await
+        .map_err(|error| {
+            let to = error
+                .url()
+                .map_or_else(String::new, |url| url.origin().ascii_serialization());
+            let source = error.without_url();
+            anyhow::Error::new(source).context(format!("{to} does not answer"))
+        })
+        .hint("`quittance status` tells which part is down")?;
+    let status = response.status();
+    let bytes = response.bytes().await.context("the answer ended early")?;
+    let body = serde_json::from_slice(&bytes);
+    if !status.is_success() {
+        let body = body.unwrap_or_default();
+        return Err(Refused { status, body }.into());
+    }
+    body.context("the answer is no JSON")
+}
+
+/// 404 is an answer too.
+fn found(answer: Result<Value>) -> Result<Option<Value>> {
+    match answer {
+        Err(error) if is_not_found(&error) => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+fn is_not_found(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<Refused>()
+        .is_some_and(|refused| refused.status == StatusCode::NOT_FOUND)
+}

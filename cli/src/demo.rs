@@ -1,0 +1,320 @@
+//! `quittance demo`: the story of three payments, told while it happens.
+//!
+//! One goes over HTTP, one over NATS as a producer sends it, one is rejected; then the whole log is decided again. The
+//! second pays the first back, so that the demo can be run for ever.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use async_nats::jetstream::{self, consumer::pull};
+use async_nats::{ConnectOptions, HeaderMap, HeaderValue, header};
+use common::answer::{Answer, Code, PaymentAnswer, PaymentStatus};
+use common::broker::{self, Outgoing};
+use common::ids::{ClientId, PaymentId};
+use common::request::PaymentRequest;
+use common::wire::{self, REQUESTS, SETTLEMENTS};
+use futures::StreamExt as _;
+use indicatif::ProgressBar;
+use ledger::replay::Verdict;
+use local::{Demo, Status};
+use serde::Deserialize as _;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::client::{Client, Refused};
+use crate::demo_bank::{ADA, GRACE, Person, SHOP};
+use crate::running::Running;
+use crate::{audit, pay, print};
+
+const AMOUNT: &str = "30.00";
+/// More than Ada has.
+const TOO_MUCH: &str = "1000000.00";
+const WAIT_SECONDS: u64 = 10;
+/// The JetStream domain under which EDGE finds its consumers. Source: `nats/nats-server.conf`.
+const DOMAIN: &str = "quittance";
+
+/// Options of `quittance demo`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Print one JSON document at the end instead of the story
+    #[arg(long)]
+    json: bool,
+}
+
+/// The teller: prints each step, or nothing.
+struct Story {
+    silent: bool,
+    step: u32,
+}
+
+impl Story {
+    fn step(&mut self, text: &str) -> Result<()> {
+        self.step += 1;
+        self.say(&format!("{}. {text}", self.step))
+    }
+
+    fn say(&self, text: &str) -> Result<()> {
+        if !self.silent {
+            print::line(text)?;
+        }
+        Ok(())
+    }
+}
+
+pub(crate) async fn run(options: &Options, home: &Path) -> Result<()> {
+    let running = Running::find(home)?;
+    let demo = running.demo()?;
+    let client = Client::new(&running.status)?;
+    let mut story = Story {
+        silent: options.json,
+        step: 0,
+    };
+
+    let ada = client.token(&Person::Ada.login(demo)?).await?;
+    let shop = client.token(&Person::Shop.login(demo)?).await?;
+    let staff = client.token(&Person::Staff.login(demo)?).await?;
+    story
+        .step("Three callers log in: Ada and the staff with a password, the shop with a secret.")?;
+    story.say("   Each gets a signed token for 15 minutes. Its key stands in the log, so the ledger never asks auth.")?;
+
+    let before = balances(&client, &staff).await?;
+    story.step(&format!(
+        "Ada has {} EUR, Grace has {} EUR.",
+        before.ada, before.grace
+    ))?;
+
+    let payment = payment(Direction::AdaToGrace, AMOUNT, "Concert ticket");
+    let over_http = pay_over_http(&client, &ada, &payment).await?;
+    story.step(&format!(
+        "Ada pays Grace {AMOUNT} EUR over HTTP. Settled, as request {}:",
+        over_http.request_seq
+    ))?;
+    story.say(&pay::postings_text(&over_http))?;
+
+    let again = pay_over_http(&client, &ada, &payment).await?;
+    ensure!(
+        pay_once(&over_http, &again),
+        "the same payment was booked twice"
+    );
+    story.step(
+        "She sends the very same payment again, as after a lost answer. Nothing is booked twice:",
+    )?;
+    story.say(&format!(
+        "   the answer is request {} ({}).",
+        again.request_seq,
+        again.status.as_str()
+    ))?;
+
+    let back = self::payment(Direction::GraceToAda, AMOUNT, "Concert cancelled");
+    let mut producer = Producer::connect(&running.status, demo).await?;
+    let seq = producer.publish(&shop, &back).await?;
+    story.step(&format!(
+        "The shop pays Ada back over NATS: it publishes to request.payment.v1.{SHOP} with its own"
+    ))?;
+    story.say(&format!("   token. The broker has it on disk as message {seq} of {REQUESTS}: that is the acknowledgement."))?;
+    let over_nats = producer.answer(seq).await?;
+    ensure!(
+        over_nats.status == PaymentStatus::Settled,
+        "{}",
+        pay::settlement_text(&over_nats)
+    );
+    story.step(&format!(
+        "Its answer is message {seq} of {SETTLEMENTS}. The shop pulls it from its durable consumer:"
+    ))?;
+    story.say(&pay::postings_text(&over_nats))?;
+
+    let rejected = rejected_payment(&client, &ada).await?;
+    story.step(&format!(
+        "Ada tries to pay {TOO_MUCH} EUR. Rejected, as request {}:",
+        rejected["request_seq"]
+    ))?;
+    let reason = &rejected["reason"];
+    story.say(&format!(
+        "   {}: {}",
+        reason["code"].as_str().unwrap_or_default(),
+        reason["message"].as_str().unwrap_or_default()
+    ))?;
+
+    let after = balances(&client, &staff).await?;
+    story.step(&format!(
+        "Ada has {} EUR, Grace has {} EUR.",
+        after.ada, after.grace
+    ))?;
+
+    let summary = match audit::replay(&running, &ProgressBar::hidden()).await? {
+        Verdict::Agrees(summary) => summary,
+        Verdict::Differs(difference) => {
+            bail!("the books are not what the log leads to: {difference}")
+        }
+    };
+    story.step(
+        "The audit decides the whole log again, into empty books, and gets the same books:",
+    )?;
+    story.say(&audit::summary_text(&summary))?;
+    if options.json {
+        print::json(&json!({
+            "before": {"ada": before.ada, "grace": before.grace},
+            "settlements": [over_http, again, over_nats],
+            "rejected": rejected,
+            "after": {"ada": after.ada, "grace": after.grace},
+            "replay": summary,
+        }))?;
+    }
+    Ok(())
+}
+
+/// What both customers have, posted.
+struct Balances {
+    ada: String,
+    grace: String,
+}
+
+async fn balances(client: &Client, staff: &str) -> Result<Balances> {
+    let posted = async |id| -> Result<String> {
+        let account = client.account(staff, id).await?;
+        let account = account.with_context(|| format!("there is no account {id}"))?;
+        Ok(account["posted"]
+            .as_str()
+            .context("an account without a balance")?
+            .to_owned())
+    };
+    Ok(Balances {
+        ada: posted(ADA).await?,
+        grace: posted(GRACE).await?,
+    })
+}
+
+enum Direction {
+    AdaToGrace,
+    GraceToAda,
+}
+
+fn payment(direction: Direction, amount: &str, reference: &str) -> PaymentRequest {
+    let (debtor_account, creditor_account) = match direction {
+        Direction::AdaToGrace => (ADA, GRACE),
+        Direction::GraceToAda => (GRACE, ADA),
+    };
+    PaymentRequest {
+        payment_id: PaymentId(Uuid::now_v7()),
+        debtor_account,
+        creditor_account,
+        amount: amount.to_owned(),
+        currency: "EUR".to_owned(),
+        reference: Some(reference.to_owned()),
+        effective_date: None,
+        metadata: BTreeMap::new(),
+    }
+}
+
+async fn pay_over_http(
+    client: &Client,
+    token: &str,
+    payment: &PaymentRequest,
+) -> Result<PaymentAnswer> {
+    let answer = client.pay(token, payment, Some(WAIT_SECONDS)).await?;
+    ensure!(
+        !answer["settlement"].is_null(),
+        "request {} is not decided after {WAIT_SECONDS} s",
+        answer["request_seq"]
+    );
+    PaymentAnswer::deserialize(&answer["settlement"])
+        .context("payments answered in an unknown form")
+}
+
+/// The second answer is the first one (the broker knew the message), or says that it is a duplicate of it.
+fn pay_once(first: &PaymentAnswer, again: &PaymentAnswer) -> bool {
+    let original = again.original.as_ref().map(|original| original.request_seq);
+    again == first || (again.postings.is_empty() && original == Some(first.request_seq))
+}
+
+/// Asks for more than there is; the refusal is what we want.
+async fn rejected_payment(client: &Client, token: &str) -> Result<Value> {
+    let payment = payment(Direction::AdaToGrace, TOO_MUCH, "A house");
+    let Err(error) = client.pay(token, &payment, Some(WAIT_SECONDS)).await else {
+        bail!("a payment of {TOO_MUCH} EUR was not rejected");
+    };
+    let refused = error.downcast::<Refused>()?;
+    ensure!(
+        refused.body["reason"]["code"] == Code::AM04.as_str(),
+        "not for lack of funds: {refused}"
+    );
+    Ok(refused.body)
+}
+
+/// The shop at the broker: it may publish its own requests and pull its own answers.
+struct Producer {
+    client: async_nats::Client,
+    consumer: jetstream::consumer::PullConsumer,
+}
+
+impl Producer {
+    async fn connect(status: &Status, demo: &Demo) -> Result<Self> {
+        let login = &demo.producer;
+        let client =
+            ConnectOptions::with_user_and_password(login.user.clone(), login.password.clone())
+                .custom_inbox_prefix(format!("_INBOX_{}", login.user))
+                .connect(&status.nats)
+                .await
+                .context("the broker does not let the shop in")?;
+        let jetstream = jetstream::with_domain(client.clone(), DOMAIN);
+        let consumer = jetstream
+            .get_consumer_from_stream::<pull::Config, _, _>(&login.user, SETTLEMENTS)
+            .await
+            .context("the shop has no consumer")?;
+        Ok(Self { client, consumer })
+    }
+
+    /// Publishes the request and returns its sequence: from then on it is in the log.
+    async fn publish(&self, token: &str, payment: &PaymentRequest) -> Result<u64> {
+        let shop: ClientId = SHOP.parse()?;
+        let id = payment.payment_id.to_string();
+        let bearer: HeaderValue = format!("Bearer {token}").parse()?;
+        let mut headers = HeaderMap::new();
+        headers.insert(wire::AUTHORIZATION, bearer);
+        headers.insert(header::NATS_MESSAGE_ID, format!("{shop}:{id}"));
+        headers.insert(wire::CE_SPECVERSION, "1.0");
+        headers.insert(wire::CE_ID, id);
+        headers.insert(wire::CE_TYPE, wire::PAYMENT_REQUESTED);
+        headers.insert(wire::CE_SOURCE, format!("/clients/{shop}"));
+        let message = Outgoing {
+            subject: wire::payment_subject(&shop),
+            headers,
+            payload: serde_json::to_vec(payment)?.into(),
+        };
+        let ack = broker::publish_batch(&self.client, REQUESTS, vec![message], None).await?;
+        Ok(ack.sequence)
+    }
+
+    /// Pulls answers, acknowledging each, until the one to request `seq` comes.
+    async fn answer(&mut self, seq: u64) -> Result<PaymentAnswer> {
+        loop {
+            let mut messages = self
+                .consumer
+                .fetch()
+                .max_messages(1)
+                .expires(Duration::from_secs(WAIT_SECONDS))
+                .messages()
+                .await?;
+            let message = messages.next().await;
+            let message = message
+                .with_context(|| format!("no answer to request {seq} in {WAIT_SECONDS} s"))?
+                .map_err(|error| anyhow::anyhow!(error))?;
+            message
+                .ack()
+                .await
+                .map_err(|error| anyhow::anyhow!(error))?;
+            let kind = message
+                .headers
+                .as_ref()
+                .and_then(|headers| headers.get(wire::CE_TYPE));
+            let kind = kind.map(HeaderValue::as_str).unwrap_or_default();
+            match Answer::from_json(kind, &message.payload)? {
+                Answer::Payment(answer) if answer.request_seq == seq => return Ok(answer),
+                // From an earlier run that ended between publishing and pulling.
+                Answer::Payment(_) | Answer::Account(_) | Answer::Key(_) | Answer::Unknown(_) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What `quittance up` says about an open bank: where everything is, who can log in, and what to try first.
+
+use anyhow::Result;
+use common::ids::AccountId;
+use local::{Demo, Status};
+use uuid::Uuid;
+
+use crate::demo_bank::account_name;
+use crate::print;
+use crate::running::{Running, invocation, quoted};
+
+/// The parts, the port that each usually has, and what each is for.
+const PARTS: [(&str, &str, &str); 5] = [
+    ("auth", "8081", "log in, get a token"),
+    ("ledger", "8082", "accounts and their balances"),
+    ("payments", "8083", "ask for payments, look at them"),
+    ("NATS", "4222", "the log of requests and the log of answers"),
+    ("PostgreSQL", "5433", "the books"),
+];
+
+/// The URLs in the order of [`PARTS`].
+fn urls(status: &Status) -> [&str; 5] {
+    [
+        &status.auth,
+        &status.ledger,
+        &status.payments,
+        &status.nats,
+        &status.postgres,
+    ]
+}
+
+pub(crate) fn text(running: &Running, headline: &str) -> Result<String> {
+    let mut paragraphs = vec![headline.to_owned(), parts(&running.status)];
+    paragraphs.extend(moved(&running.status));
+    if let Some(demo) = &running.status.demo {
+        paragraphs.push(logins(demo)?);
+        paragraphs.push(first_payment(running, demo)?);
+    }
+    paragraphs.push(format!(
+        "Its logs are in {}.",
+        running.home.join("logs").display()
+    ));
+    Ok(paragraphs.join("\n\n"))
+}
+
+fn parts(status: &Status) -> String {
+    let mut table = print::table(&[]);
+    for ((name, _, what), url) in PARTS.into_iter().zip(urls(status)) {
+        table.add_row([name, url, what]);
+    }
+    print::text(table)
+}
+
+/// Which ports are not the usual ones.
+fn moved(status: &Status) -> Option<String> {
+    let moved = PARTS.into_iter().zip(urls(status));
+    let moved = moved.filter_map(|((name, usual, _), url)| {
+        let (_, port) = url.rsplit_once(':')?;
+        (port != usual)
+            .then(|| format!("  {usual} is not free or not wanted: {name} listens on {port}"))
+    });
+    let moved: Vec<String> = moved.collect();
+    (!moved.is_empty()).then(|| moved.join("\n"))
+}
+
+fn logins(demo: &Demo) -> Result<String> {
+    let mut table = print::table(&["who", "login", "account", "password or secret"]);
+    table.add_row(["staff", &demo.staff.email, "", &demo.staff.password]);
+    for customer in &demo.customers {
+        let account: AccountId = customer.account.parse()?;
+        table.add_row([
+            account_name(account).as_str(),
+            &customer.email,
+            &customer.account,
+            &customer.password,
+        ]);
+    }
+    let shop = &demo.service_account;
+    table.add_row(["shop", &shop.client_id, "", &shop.client_secret]);
+    let nats = &demo.producer;
+    table.add_row(["shop, NATS", &nats.user, "", &nats.password]);
+    Ok(print::text(table))
+}
+
+/// Something to paste.
+fn first_payment(running: &Running, demo: &Demo) -> Result<String> {
+    let [ada, grace] = demo.customers.as_slice() else {
+        anyhow::bail!("the demo has two customers");
+    };
+    let Status { auth, payments, .. } = &running.status;
+    let login = serde_json::json!({"email": ada.email, "password": ada.password});
+    let payment = serde_json::json!({
+        "payment_id": Uuid::now_v7(),
+        "debtor_account": ada.account,
+        "creditor_account": grace.account,
+        "amount": "30.00",
+        "currency": "EUR",
+    });
+    let (login, payment) = (quoted(&login.to_string()), quoted(&payment.to_string()));
+    let quittance = invocation(&running.home);
+    Ok(format!(
+        "Ada pays Grace 30.00 EUR. With curl (twice is once: the payment has an id):
+
+  TOKEN=$(curl -s {auth}/api/token/ -H 'content-type: application/json' \\
+    -d {login} | sed 's/.*\"access\":\"\\([^\"]*\\).*/\\1/')
+  curl -s {payments}/payments -H \"authorization: Bearer $TOKEN\" \\
+    -H 'content-type: application/json' -H 'prefer: wait=5' \\
+    -d {payment}
+
+With this program, and then the whole story:
+
+  {quittance} pay --from ada --to grace --amount 30.00 --wait
+  {quittance} demo"
+    ))
+}

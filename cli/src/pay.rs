@@ -1,0 +1,239 @@
+//! `quittance pay` and `quittance payment show`: asks for a payment, and tells what became of it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, anyhow};
+use clap::{Args, Subcommand};
+use common::answer::{Direction, PaymentAnswer, PaymentStatus};
+use common::ids::{AccountId, PaymentId};
+use common::request::PaymentRequest;
+use serde::Deserialize as _;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::client::{Client, Refused};
+use crate::demo_bank::{Person, account_name, parse_account};
+use crate::failure::{Hinted as _, hinted};
+use crate::print;
+use crate::running::{Running, invocation};
+
+/// Options of `quittance pay`.
+#[derive(Debug, Args)]
+pub(crate) struct Pay {
+    /// The account that pays: its id, or ada, grace or cash
+    #[arg(long, value_name = "ACCOUNT", value_parser = parse_account)]
+    from: AccountId,
+    /// The account that is paid: its id, or ada, grace or cash
+    #[arg(long, value_name = "ACCOUNT", value_parser = parse_account)]
+    to: AccountId,
+    /// How much: 30.00
+    #[arg(long, allow_hyphen_values = true)]
+    amount: String,
+    /// ISO 4217 code, the same as both accounts'
+    #[arg(long, default_value = "EUR")]
+    currency: String,
+    /// Text for both statements, up to 140 characters
+    #[arg(long)]
+    reference: Option<String>,
+    /// The payment's id; sending the same payment again never pays twice [default: a new UUID]
+    #[arg(long, value_name = "UUID")]
+    payment_id: Option<PaymentId>,
+    /// Who pays
+    #[arg(long = "as", value_enum, value_name = "WHO", default_value = "ada")]
+    person: Person,
+    /// Wait for the settlement, this many seconds at most (1 to 30)
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "10",
+          value_parser = clap::value_parser!(u64).range(1..=30))]
+    wait: Option<u64>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What to do with payments.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show a payment and what became of it
+    Show(Show),
+}
+
+/// Options of `quittance payment show`.
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// The payment's id
+    payment_id: PaymentId,
+    /// Who asked for it
+    #[arg(long = "as", value_enum, value_name = "WHO", default_value = "ada")]
+    person: Person,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Exit code 1 when the payment is rejected, or not settled in the time that was to be waited.
+pub(crate) async fn run(options: Pay, home: &Path) -> Result<ExitCode> {
+    let running = Running::find(home)?;
+    let client = Client::new(&running.status)?;
+    let token = client
+        .token(&options.person.login(running.demo()?)?)
+        .await?;
+    let payment = PaymentRequest {
+        payment_id: options
+            .payment_id
+            .unwrap_or_else(|| PaymentId(Uuid::now_v7())),
+        debtor_account: options.from,
+        creditor_account: options.to,
+        amount: options.amount,
+        currency: options.currency,
+        reference: options.reference,
+        effective_date: None,
+        metadata: BTreeMap::new(),
+    };
+    let id = payment.payment_id;
+    let answer = match client.pay(&token, &payment, options.wait).await {
+        Ok(answer) => answer,
+        Err(error) => return Err(refused(error, id, options.json)?),
+    };
+    if options.json {
+        print::json(&answer)?;
+    }
+    let seq = &answer["request_seq"];
+    let Some(seconds) = options.wait else {
+        if !options.json {
+            let quittance = invocation(home);
+            let person = clap::ValueEnum::to_possible_value(&options.person);
+            let person =
+                person.map_or_else(String::new, |value| format!(" --as {}", value.get_name()));
+            print::line(&format!(
+                "Payment {id} is in the log, as request {seq}.\nWhat became of it: {quittance} payment show {id}{person}"
+            ))?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    if answer["settlement"].is_null() {
+        return Err(anyhow!(
+            "payment {id}, request {seq}, is not decided after {seconds} s"
+        ))
+        .hint("it is in the log and will be; the same payment id again never pays twice");
+    }
+    let settlement = PaymentAnswer::deserialize(&answer["settlement"])
+        .context("payments answered in an unknown form")?;
+    if !options.json {
+        print::line(&settlement_text(&settlement))?;
+    }
+    Ok(if was_paid(&settlement) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// The error of a payment that was not taken, or was taken and rejected.
+fn refused(error: anyhow::Error, id: PaymentId, json: bool) -> Result<anyhow::Error> {
+    let Some(refused) = error.downcast_ref::<Refused>() else {
+        let error = error.context(format!("whether payment {id} was taken is unknown"));
+        let hint = format!("send it again with --payment-id {id}: that never pays twice");
+        return Ok(hinted(error, hint));
+    };
+    if json {
+        print::json(&refused.body)?;
+    }
+    let seq = refused.body["request_seq"].as_u64();
+    Ok(match seq {
+        Some(seq) => error.context(format!("payment {id} is rejected, as request {seq}")),
+        None => error.context("the payment was not taken"),
+    })
+}
+
+/// Whether the money has moved, now or at the first try.
+fn was_paid(settlement: &PaymentAnswer) -> bool {
+    match settlement.status {
+        PaymentStatus::Settled => true,
+        PaymentStatus::Rejected => false,
+        PaymentStatus::Duplicate => settlement
+            .original
+            .as_ref()
+            .is_some_and(|original| original.status == PaymentStatus::Settled),
+    }
+}
+
+/// A settlement for people.
+pub(crate) fn settlement_text(settlement: &PaymentAnswer) -> String {
+    let id = settlement
+        .payment_id
+        .map_or_else(String::new, |id| format!(" {id}"));
+    let seq = settlement.request_seq;
+    let mut text = format!(
+        "Payment{id} is {}, as request {seq}.",
+        settlement.status.as_str()
+    );
+    if let Some(reason) = &settlement.reason {
+        text += &format!("\n{}: {}", reason.code.as_str(), reason.message);
+    }
+    if let Some(original) = &settlement.original {
+        text += &format!(
+            "\nIt was asked before: request {} is {}. Nothing was booked now.",
+            original.request_seq,
+            original.status.as_str()
+        );
+    }
+    if !settlement.postings.is_empty() {
+        text += "\n\n";
+        text += &postings_text(settlement);
+    }
+    text
+}
+
+pub(crate) fn postings_text(settlement: &PaymentAnswer) -> String {
+    let mut table = print::table(&["account", "debit", "credit", "balance", ""]);
+    for posting in &settlement.postings {
+        let (debit, credit) = match posting.direction {
+            Direction::Debit => (posting.amount.as_str(), ""),
+            Direction::Credit => ("", posting.amount.as_str()),
+        };
+        table.add_row(vec![
+            comfy_table::Cell::new(account_name(posting.account)),
+            print::right(debit),
+            print::right(credit),
+            print::right(&posting.balance),
+            comfy_table::Cell::new(settlement.currency.as_deref().unwrap_or_default()),
+        ]);
+    }
+    print::text(table)
+}
+
+pub(crate) async fn show(command: Command, home: &Path) -> Result<()> {
+    let Command::Show(options) = command;
+    let running = Running::find(home)?;
+    let client = Client::new(&running.status)?;
+    let token = client
+        .token(&options.person.login(running.demo()?)?)
+        .await?;
+    let id = options.payment_id;
+    let payment = client.payment(&token, id).await?;
+    let payment = payment
+        .with_context(|| format!("this caller has no payment {id}"))
+        .hint("payments are shown to the one who asked for them: see --as")?;
+    if options.json {
+        print::json(&payment)?;
+        return Ok(());
+    }
+    print::line(&shown(&payment)?)?;
+    Ok(())
+}
+
+fn shown(payment: &Value) -> Result<String> {
+    if payment["status"] == "pending" {
+        return Ok(format!(
+            "Payment {} is not decided yet: request {}.",
+            payment["payment_id"].as_str().unwrap_or_default(),
+            payment["request_seq"]
+        ));
+    }
+    let settlement = PaymentAnswer::deserialize(payment);
+    Ok(settlement_text(
+        &settlement.context("payments answered in an unknown form")?,
+    ))
+}

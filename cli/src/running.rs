@@ -1,0 +1,125 @@
+//! The bank that runs in a home: where it is and how to log in to its servers.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, anyhow};
+use common::broker;
+use local::{Demo, Home, Secrets, Service, Status};
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+
+use crate::failure::Hinted as _;
+
+/// The user that may read both streams and nothing else.
+const AUDITOR: &str = "audit";
+
+/// A running bank.
+pub(crate) struct Running {
+    pub(crate) home: PathBuf,
+    pub(crate) status: Status,
+}
+
+impl Running {
+    /// The bank that runs in this home.
+    pub(crate) fn find(home: &Path) -> Result<Self> {
+        let status = Status::read(home)?;
+        let status = status
+            .ok_or_else(|| anyhow!("no bank runs in {}", home.display()))
+            .hint(format!("start one with `{} up`", invocation(home)))?;
+        Ok(Self {
+            home: home.to_owned(),
+            status,
+        })
+    }
+
+    /// The people and programs of the demo bank.
+    pub(crate) fn demo(&self) -> Result<&Demo> {
+        self.status
+            .demo
+            .as_ref()
+            .context("this bank has no demo data")
+    }
+
+    /// Connects to the broker as the user who may only read.
+    pub(crate) async fn auditor(&self) -> Result<async_nats::Client> {
+        let secrets = Secrets::read(&self.home)?;
+        let password = secrets.nats_password(AUDITOR);
+        let config = broker::Config {
+            url: self.status.nats.clone(),
+            user: AUDITOR.to_owned(),
+            password: password.context("the broker has no auditor")?.to_owned(),
+        };
+        broker::connect(&config)
+            .await
+            .with_context(|| format!("the broker at {} does not let us in", config.url))
+    }
+
+    /// Connects to a service's database in the role that the service itself works as.
+    pub(crate) async fn database(&self, service: Service) -> Result<PgConnection> {
+        let secrets = Secrets::read(&self.home)?;
+        let name = service.name();
+        let password = secrets.postgres_password(name);
+        let options: PgConnectOptions = self.status.postgres.parse()?;
+        let options = options
+            .username(name)
+            .password(password.context("the database has no such role")?)
+            .database(name);
+        options.connect().await.with_context(|| {
+            format!(
+                "the database at {} does not let us in",
+                self.status.postgres
+            )
+        })
+    }
+}
+
+/// How this program can be called from here for the bank in `home`: `quittance` when that is found, else by its path.
+pub(crate) fn invocation(home: &Path) -> String {
+    let program = program().unwrap_or_else(|| "quittance".to_owned());
+    let is_default = Home::default_path().is_ok_and(|default| default == home);
+    if is_default {
+        program
+    } else {
+        format!("{program} --home {}", quoted(&home.display().to_string()))
+    }
+}
+
+fn program() -> Option<String> {
+    let exe = std::env::current_exe().ok()?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path)
+        .map(|directory| directory.join("quittance"))
+        .find(|candidate| candidate.is_file());
+    if found.is_some_and(|found| found.canonicalize().is_ok_and(|found| found == exe)) {
+        return Some("quittance".to_owned());
+    }
+    let here = std::env::current_dir().ok()?;
+    let shown = match exe.strip_prefix(&here) {
+        Ok(inside) if inside.components().count() > 1 => inside,
+        Ok(_) | Err(_) => &exe,
+    };
+    Some(quoted(&shown.display().to_string()))
+}
+
+/// The text as one word of a shell.
+pub(crate) fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_for_the_shell_is_quoted_where_it_must_be() {
+        assert_eq!(quoted("/var/lib/quittance"), "/var/lib/quittance");
+        assert_eq!(quoted("my bank"), "'my bank'");
+        assert_eq!(quoted("ada's"), r"'ada'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+}

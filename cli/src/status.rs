@@ -1,0 +1,97 @@
+//! `quittance status` and `quittance down`.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use common::broker;
+use common::wire::{REQUESTS, SETTLEMENTS};
+use local::Service;
+
+use crate::client::Client;
+use crate::print;
+use crate::running::Running;
+
+/// Options of `quittance status`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Print the addresses and the demo's logins as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints where everything is and how it does. Exit code 1 when a part is not well.
+pub(crate) async fn run(options: &Options, home: &Path) -> Result<ExitCode> {
+    let running = Running::find(home)?;
+    if options.json {
+        print::json(&running.status)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let status = &running.status;
+    let client = Client::new(status)?;
+    let ready = async |url: &str| match client.is_ready(url).await {
+        true => Ok("ready".to_owned()),
+        false => Err("is not ready".to_owned()),
+    };
+    let (auth, ledger, payments, nats, postgres) = tokio::join!(
+        ready(&status.auth),
+        ready(&status.ledger),
+        ready(&status.payments),
+        nats_health(&running),
+        postgres_health(&running),
+    );
+    let mut table = print::table(&["part", "where", "how"]);
+    let mut is_well = true;
+    for (name, url, health) in [
+        ("auth", &status.auth, auth),
+        ("ledger", &status.ledger, ledger),
+        ("payments", &status.payments, payments),
+        ("NATS", &status.nats, nats),
+        ("PostgreSQL", &status.postgres, postgres),
+    ] {
+        is_well &= health.is_ok();
+        let how = health.unwrap_or_else(|problem| format!("DOWN: {problem}"));
+        table.add_row([name, url, &how]);
+    }
+    print::line(&print::text(table))?;
+    print::line(&format!("\nIts home is {}.", home.display()))?;
+    Ok(if is_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+async fn nats_health(running: &Running) -> Result<String, String> {
+    let last = async || -> Result<(u64, u64)> {
+        let jetstream = broker::jetstream(&running.auditor().await?);
+        let requests = broker::last_sequence(&jetstream, REQUESTS).await?;
+        Ok((
+            requests,
+            broker::last_sequence(&jetstream, SETTLEMENTS).await?,
+        ))
+    };
+    match last().await {
+        Ok((requests, answers)) => Ok(format!("ready; {requests} requests, {answers} answers")),
+        Err(error) => Err(error.root_cause().to_string()),
+    }
+}
+
+async fn postgres_health(running: &Running) -> Result<String, String> {
+    match running.database(Service::Ledger).await {
+        Ok(_) => Ok("ready".to_owned()),
+        Err(error) => Err(error.root_cause().to_string()),
+    }
+}
+
+/// Stops the bank and waits until it is gone.
+pub(crate) async fn down(home: &Path) -> Result<()> {
+    let path = home.to_owned();
+    let stopped = tokio::task::spawn_blocking(move || local::down(&path)).await??;
+    print::line(&if stopped {
+        format!("The bank in {} is closed.", home.display())
+    } else {
+        format!("No bank runs in {}.", home.display())
+    })?;
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! `quittance token`: logs in and prints the access token, to be used in a pipe.
+
+use std::io::{IsTerminal as _, Read as _};
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+
+use crate::client::{Client, Login, access_token};
+use crate::demo_bank::Person;
+use crate::print;
+use crate::running::Running;
+
+/// Longest password that is read from standard input.
+const PASSWORD_BYTES_MAX: u64 = 4096;
+
+/// Options of `quittance token`.
+#[derive(Debug, Args)]
+pub(crate) struct Token {
+    /// Somebody of the demo bank
+    #[arg(long = "as", value_enum, value_name = "WHO", default_value = "ada")]
+    person: Person,
+    /// A person's e-mail address
+    #[arg(long, conflicts_with = "person")]
+    email: Option<String>,
+    /// The person's password; without it the first line of standard input
+    #[arg(long, env = "QUITTANCE_PASSWORD", hide_env_values = true)]
+    password: Option<String>,
+    /// A service account's id
+    #[arg(long, conflicts_with_all = ["person", "email"])]
+    client_id: Option<String>,
+    /// The service account's secret; without it the first line of standard input
+    #[arg(long, env = "QUITTANCE_CLIENT_SECRET", hide_env_values = true)]
+    client_secret: Option<String>,
+    /// Print all of the answer: the refresh token, the scopes
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(options: Token, home: &Path) -> Result<()> {
+    let running = Running::find(home)?;
+    let json = options.json;
+    let login = login(options, &running)?;
+    let answer = Client::new(&running.status)?.log_in(&login).await?;
+    if json {
+        print::json(&answer)?;
+    } else {
+        print::line(access_token(&answer)?)?;
+    }
+    Ok(())
+}
+
+fn login(options: Token, running: &Running) -> Result<Login> {
+    if let Some(email) = options.email {
+        let password = options.password.map_or_else(|| secret("--password"), Ok)?;
+        return Ok(Login::Person { email, password });
+    }
+    if let Some(client_id) = options.client_id {
+        let client_secret = options
+            .client_secret
+            .map_or_else(|| secret("--client-secret"), Ok)?;
+        return Ok(Login::Program {
+            client_id,
+            client_secret,
+        });
+    }
+    options.person.login(running.demo()?)
+}
+
+/// The first line of standard input. Nothing is asked: scripts would hang, and a terminal would show what is typed.
+fn secret(option: &str) -> Result<String> {
+    let input = std::io::stdin();
+    if input.is_terminal() {
+        bail!("give the secret with {option}, in the environment, or on standard input");
+    }
+    let mut text = String::new();
+    input
+        .take(PASSWORD_BYTES_MAX)
+        .read_to_string(&mut text)
+        .context("standard input is no text")?;
+    let line = text.lines().next().unwrap_or_default();
+    if line.is_empty() {
+        bail!("no secret: neither {option} nor a line on standard input");
+    }
+    Ok(line.to_owned())
+}

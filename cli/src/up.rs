@@ -1,0 +1,214 @@
+//! `quittance up`: opens the demo bank and keeps it open until it is told to stop.
+//!
+//! Starting is [`local`]'s work and seeding [`demo_bank`]'s; this file puts them in order, prints where everything is,
+//! and decides what happens when a part ends by itself: see [`watch_over`].
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use clap::Args;
+use common::service::stop_signal;
+use local::process::tail;
+use local::{Bank, BankOptions, Home, Part, Ports, Progress, Status};
+
+use crate::failure::Hinted as _;
+use crate::running::{Running, invocation};
+use crate::{demo_bank, detach, overview, print, progress};
+
+/// A part that ends more often than this within [`RESTARTS_PERIOD`] is not started again.
+const RESTARTS_MAX: usize = 3;
+const RESTARTS_PERIOD: Duration = Duration::from_secs(60);
+
+/// Options of `quittance up`.
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// Return as soon as the bank is open, and keep it open in the background
+    #[arg(long, short)]
+    detach: bool,
+    /// Print where everything is as JSON (as `status --json`) and nothing else
+    #[arg(long)]
+    json: bool,
+    /// Forget everything that is in the home directory first
+    #[arg(long)]
+    fresh: bool,
+    /// Listen on any free ports instead of the usual ones (8081, 8082, 8083, 4222, 5433)
+    #[arg(long)]
+    free_ports: bool,
+    /// This is the process that `--detach` left in the background
+    #[arg(long, hide = true)]
+    in_background: bool,
+}
+
+pub(crate) async fn run(options: &Up, home: &Path) -> Result<ExitCode> {
+    if let Some(status) = Status::read(home)? {
+        if options.fresh {
+            return Err(anyhow!("a bank runs in {}", home.display()))
+                .hint(format!("stop it first, with `{} down`", invocation(home)));
+        }
+        let running = Running {
+            home: home.to_owned(),
+            status,
+        };
+        show(&running, options.json, "The bank is open already.")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if options.detach {
+        return in_background(options, home).await;
+    }
+    if options.in_background {
+        // The terminal's end is not ours.
+        rustix::process::setsid().context("can't leave the terminal")?;
+    }
+    in_foreground(options, home).await
+}
+
+async fn in_background(options: &Up, home: &Path) -> Result<ExitCode> {
+    let began = Instant::now();
+    let mut arguments = Vec::new();
+    if options.free_ports {
+        arguments.push("--free-ports");
+    }
+    // Here and not in the background, so that whoever calls hears at once of a home that can't be used.
+    drop(open(home, options.fresh)?);
+    detach::start(home, &arguments, options.json).await?;
+    let running = Running::find(home)?;
+    show(&running, options.json, &opened(began))?;
+    if !options.json {
+        let stop = invocation(home);
+        print::line(&format!(
+            "It stays open in the background: `{stop} down` closes it."
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn in_foreground(options: &Up, home: &Path) -> Result<ExitCode> {
+    let began = Instant::now();
+    let stop = stop_signal(false)?;
+    let (progress, bars) = progress::bars(options.json);
+    let started = tokio::select! {
+        started = start(options, home, &progress) => started,
+        () = stop.cancelled() => Err(anyhow!("stopped before the bank was open")),
+    };
+    bars.end();
+    let (mut bank, status) = started?;
+    let running = Running {
+        home: home.to_owned(),
+        status,
+    };
+    show(&running, options.json, &opened(began))?;
+    let say = |text: &str| {
+        if options.json {
+            Ok(())
+        } else {
+            print::line(text)
+        }
+    };
+    say("Ctrl-C closes the bank.")?;
+
+    let outcome = tokio::select! {
+        outcome = watch_over(&mut bank) => outcome,
+        () = stop.cancelled() => Ok(()),
+    };
+    say("\nClosing: payments, ledger, auth, then NATS and PostgreSQL …")?;
+    let began = Instant::now();
+    bank.stop().await?;
+    say(&format!(
+        "The bank is closed ({:.1} s). Everything it remembers stays in {}.",
+        began.elapsed().as_secs_f32(),
+        home.display()
+    ))?;
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// Starts the parts, fills the bank and notes where it is.
+async fn start(options: &Up, home: &Path, progress: &Progress) -> Result<(Bank, Status)> {
+    let ports = if options.free_ports {
+        Ports::Free
+    } else {
+        Ports::Usual
+    };
+    let bank_options = BankOptions {
+        home: open(home, options.fresh)?,
+        program: std::env::current_exe().context("this program's path is unknown")?,
+        ports,
+        producers: vec![demo_bank::SHOP.to_owned()],
+        environment: Vec::new(),
+    };
+    let bank = Bank::start(bank_options, progress).await?;
+    let demo = demo_bank::seed(&bank)
+        .await
+        .context("the demo bank can't be filled")
+        .with_context(|| format!("the logs are in {}", home.join("logs").display()))?;
+    let status = bank.status(Some(demo));
+    bank.home().publish(&status)?;
+    Ok((bank, status))
+}
+
+fn open(home: &Path, fresh: bool) -> Result<Home> {
+    if fresh {
+        Home::open_fresh(home)
+    } else {
+        Home::open(home)
+    }
+}
+
+fn opened(began: Instant) -> String {
+    format!("The bank is open ({:.1} s).", began.elapsed().as_secs_f32())
+}
+
+fn show(running: &Running, json: bool, headline: &str) -> Result<()> {
+    if json {
+        print::json(&running.status)?;
+    } else {
+        print::line(&overview::text(running, headline)?)?;
+    }
+    Ok(())
+}
+
+/// Starts parts again that end by themselves; returns when that is not the right thing to do.
+///
+/// A part that was killed starts again: all of them are made for that. A ledger that ended by itself does not: it does
+/// so when its books and the log contradict each other, and trying again would not make them agree. Then, and when a
+/// part keeps ending, the bank closes, so that nobody takes a bank without a ledger for an open one.
+async fn watch_over(bank: &mut Bank) -> Result<()> {
+    let mut ends: BTreeMap<&str, Vec<Instant>> = BTreeMap::new();
+    loop {
+        let part = bank.wait_for_an_end().await;
+        let how = bank.ended(part).context("it ended a moment ago")?;
+        let log = bank.home().log(part);
+        let last_words = format!("the end of {}:\n{}", log.display(), tail(&log));
+        if part == Part::Ledger && how.code().is_some_and(|code| code != 0) {
+            bail!("the ledger refuses to go on ({how}); {last_words}");
+        }
+        let recent = ends.entry(part.name()).or_default();
+        recent.retain(|end| end.elapsed() < RESTARTS_PERIOD);
+        recent.push(Instant::now());
+        if recent.len() > RESTARTS_MAX {
+            bail!(
+                "{part} ended {} times within a minute ({how}); {last_words}",
+                recent.len()
+            );
+        }
+        tell(&format!(
+            "{part} ended ({how}); {last_words}Starting it again …"
+        ));
+        let began = Instant::now();
+        bank.start_part(part).await?;
+        tell(&format!(
+            "{part} is back ({:.1} s).",
+            began.elapsed().as_secs_f32()
+        ));
+    }
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "a person, or up.log, should hear of it; stdout is the answer"
+)]
+fn tell(text: &str) {
+    eprintln!("{text}");
+}

@@ -1,0 +1,118 @@
+//! `quittance watch`: prints answers as the ledger publishes them, read as the auditor, who may only read.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use common::answer::{Answer, PaymentAnswer};
+use common::broker::{self, Reader, Stored};
+use common::service::stop_signal;
+use common::wire::{CE_TYPE, SETTLEMENTS};
+use serde_json::Value;
+
+use crate::demo_bank::account_name;
+use crate::print;
+use crate::running::Running;
+
+/// Messages read at a time.
+const BATCH: usize = 1000;
+
+/// Options of `quittance watch`.
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// Print each answer's body as JSON, one per line
+    #[arg(long)]
+    json: bool,
+    /// Begin with the answer to this request; without it, with the next one
+    #[arg(long, value_name = "SEQ", value_parser = clap::value_parser!(u64).range(1..))]
+    from: Option<u64>,
+    /// End after this many; without it, go on until Ctrl-C
+    #[arg(long, value_name = "N")]
+    count: Option<u64>,
+}
+
+pub(crate) async fn run(options: &Watch, home: &Path) -> Result<()> {
+    let running = Running::find(home)?;
+    let jetstream = broker::jetstream(&running.auditor().await?);
+    let from = match options.from {
+        Some(from) => from,
+        None => broker::last_sequence(&jetstream, SETTLEMENTS).await? + 1,
+    };
+    let mut reader = Reader::new(jetstream, SETTLEMENTS, from);
+    let mut left = options.count.unwrap_or(u64::MAX);
+    let stop = stop_signal(false)?;
+    while left > 0 {
+        let wanted = usize::try_from(left).unwrap_or(BATCH).min(BATCH);
+        let Some(answers) = stop.run_until_cancelled(reader.batch(wanted)).await else {
+            return Ok(());
+        };
+        for answer in answers? {
+            print::line(&if options.json {
+                compact(&answer)?
+            } else {
+                told(&answer)?
+            })?;
+            left -= 1;
+        }
+    }
+    Ok(())
+}
+
+/// The body on one line.
+fn compact(answer: &Stored) -> Result<String> {
+    let body: Value = serde_json::from_slice(&answer.payload)
+        .with_context(|| format!("answer {} is no JSON", answer.sequence))?;
+    Ok(body.to_string())
+}
+
+/// The answer in a line: when, its sequence, what became of what.
+fn told(stored: &Stored) -> Result<String> {
+    let kind = stored.header(CE_TYPE).unwrap_or_default();
+    let answer = Answer::from_json(kind, &stored.payload)
+        .with_context(|| format!("answer {} has an unknown form", stored.sequence))?;
+    let what = match answer {
+        Answer::Payment(payment) => payment_line(&payment),
+        Answer::Account(account) => format!(
+            "{}{}{}",
+            account.account_id.map_or_else(String::new, account_name),
+            account
+                .name
+                .map_or_else(String::new, |name| format!("  {name}")),
+            account.reason.map_or_else(String::new, |reason| format!(
+                "  {}: {}",
+                reason.code.as_str(),
+                reason.message
+            )),
+        ),
+        Answer::Key(key) => format!("signing key {}", key.kid.unwrap_or_default()),
+        Answer::Unknown(unknown) => unknown.reason.message,
+    };
+    let kind = kind.strip_suffix(".v1").unwrap_or(kind);
+    let line = format!(
+        "{}  #{:<6} {kind:<18} {what}",
+        stored.published_at.format("%H:%M:%S"),
+        stored.sequence
+    );
+    Ok(line.trim_end().to_owned())
+}
+
+fn payment_line(payment: &PaymentAnswer) -> String {
+    let account = |id: Option<_>| id.map_or_else(|| "?".to_owned(), account_name);
+    let mut line = format!(
+        "{} → {}  {} {}",
+        account(payment.debtor_account),
+        account(payment.creditor_account),
+        payment.amount.as_deref().unwrap_or("?"),
+        payment.currency.as_deref().unwrap_or_default(),
+    );
+    if let Some(reference) = &payment.reference {
+        line += &format!("  {reference:?}");
+    }
+    if let Some(reason) = &payment.reason {
+        line += &format!("  {}: {}", reason.code.as_str(), reason.message);
+    }
+    if let Some(original) = &payment.original {
+        line += &format!("  same as #{}", original.request_seq);
+    }
+    line
+}

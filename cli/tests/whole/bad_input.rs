@@ -1,0 +1,404 @@
+//! Bad input: a clear error, nothing lost. Over HTTP a problem document with the right status, over NATS a rejected
+//! answer with its reason; nothing stops the engine, and every stored message has its answer.
+
+use anyhow::{Context as _, Result, ensure};
+use async_nats::HeaderMap;
+use local::Service;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::bank::{SHOP, TestBank, payment};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_nats_every_stored_message_is_answered_with_its_reason() -> Result<()> {
+    let test = TestBank::start().await?;
+    let client = test.producer().await?;
+    let good = || payment(test.adas, test.graces, "1.00");
+    let with = |name: &str, value: Value| {
+        let mut payment = good();
+        payment[name] = value;
+        payment
+    };
+    let nobody = json!(Uuid::now_v7());
+
+    // What the body says, under a good token.
+    for (body, expected) in [
+        (good(), None),
+        (with("debtor_account", nobody.clone()), Some("AC02")),
+        (with("creditor_account", nobody), Some("AC03")),
+        (with("creditor_account", json!(test.adas)), Some("NARR")),
+        (with("debtor_account", json!(test.cash)), Some("AG01")),
+        (with("currency", json!("USD")), Some("AM03")),
+        (with("currency", json!("XXZ")), Some("AM03")),
+        (with("amount", json!("1.001")), Some("AM12")),
+        (with("amount", json!("0")), Some("AM12")),
+        (with("amount", json!("-1.00")), Some("AM12")),
+        (with("amount", json!("1000000.00")), Some("AM04")),
+        (with("amount", json!(1.0)), Some("FF01")),
+        (with("effective_date", json!("2999-01-01")), Some("DT01")),
+        (with("unheard_of", json!(true)), Some("FF01")),
+        (with("payment_id", json!("no uuid")), Some("FF01")),
+        (with("reference", json!("x".repeat(141))), Some("FF01")),
+    ] {
+        let seq = test
+            .publish(&client, test.headers(&body), body.to_string())
+            .await?;
+        rejected(&test, seq, expected, &body.to_string()).await?;
+    }
+
+    // What is no payment at all.
+    let no_id = test.headers(&json!({}));
+    for garbage in [
+        "",
+        "garbage",
+        "[]",
+        "null",
+        "{\"payment_id\":",
+        "\u{0}",
+        "{\"amount\":{\"$gt\":\"\"}}",
+    ] {
+        let mut headers = no_id.clone();
+        headers.insert("Nats-Msg-Id", Uuid::now_v7().to_string());
+        let seq = test.publish(&client, headers, garbage).await?;
+        rejected(&test, seq, Some("FF01"), garbage).await?;
+    }
+
+    // What the headers say.
+    let headers_with = |name: &str, value: Option<&str>| {
+        let payment = good();
+        let all = test.headers(&payment);
+        let mut headers: HeaderMap = all
+            .iter()
+            .filter(|(key, _)| key.as_ref() as &str != name)
+            .flat_map(|(key, values)| values.iter().map(move |value| (key.clone(), value.clone())))
+            .collect();
+        if let Some(value) = value {
+            headers.insert(name, value);
+        }
+        (headers, payment)
+    };
+    let twice = |name: &str| {
+        let (mut headers, payment) = headers_with("", None);
+        let value = headers
+            .get(name)
+            .cloned()
+            .context("one of the headers")
+            .expect("in the table");
+        headers.append(name, value);
+        (headers, payment)
+    };
+    let damaged = format!("Bearer {}x", test.shop);
+    let adas = format!("Bearer {}", test.ada);
+    for ((headers, payment), expected) in [
+        (headers_with("Authorization", None), "AG01"),
+        (headers_with("Authorization", Some("Bearer")), "AG01"),
+        (headers_with("Authorization", Some("Bearer x.y.z")), "AG01"),
+        (headers_with("Authorization", Some(&damaged)), "AG01"),
+        (headers_with("Authorization", Some(&adas)), "AG01"),
+        (headers_with("ce-id", Some("another")), "FF01"),
+        (headers_with("ce-type", Some("payment.hold.v1")), "FF01"),
+        (twice("Authorization"), "FF01"),
+        (twice("ce-id"), "FF01"),
+    ] {
+        let what = format!("{headers:?}");
+        let seq = test.publish(&client, headers, payment.to_string()).await?;
+        rejected(&test, seq, Some(expected), &what).await?;
+    }
+
+    // The same payment twice. The broker would drop the second within two minutes, so it goes under no message id.
+    let first = good();
+    let again = |payment: &Value| {
+        let all = test.headers(payment);
+        let headers: HeaderMap = all
+            .iter()
+            .filter(|(key, _)| key.as_ref() as &str != "Nats-Msg-Id")
+            .flat_map(|(key, values)| values.iter().map(move |value| (key.clone(), value.clone())))
+            .collect();
+        headers
+    };
+    let first_seq = test
+        .publish(&client, again(&first), first.to_string())
+        .await?;
+    let second_seq = test
+        .publish(&client, again(&first), first.to_string())
+        .await?;
+    let duplicate = serde_json::to_value(test.settlement(second_seq).await?)?;
+    ensure!(duplicate["status"] == "duplicate", "{duplicate}");
+    ensure!(
+        duplicate["original"]
+            == json!({"request_seq": first_seq, "status": "settled", "reason": null}),
+        "{duplicate}"
+    );
+    let mut other = first;
+    other["amount"] = json!("2.00");
+    let seq = test
+        .publish(&client, again(&other), other.to_string())
+        .await?;
+    rejected(&test, seq, Some("AM05"), "the same id with another amount").await?;
+
+    // Too large: the broker refuses it, so it is not stored and needs no answer; from 64 KB on the client does already.
+    for (bytes, expected) in [
+        (50_000, "message size exceeds maximum allowed"),
+        (1_000_000, "max payload"),
+    ] {
+        let refused = test
+            .publish(&client, again(&good()), "x".repeat(bytes))
+            .await;
+        let refused = refused
+            .err()
+            .with_context(|| format!("{bytes} bytes were stored"))?;
+        ensure!(format!("{refused:#}").contains(expected), "{refused:#}");
+    }
+
+    let summary = test.check_invariants().await?;
+    // Two deposits, the good one of the first table, and the first of the pair.
+    ensure!(summary.settled == 4, "{summary:?}");
+    Ok(())
+}
+
+async fn rejected(test: &TestBank, seq: u64, code: Option<&str>, what: &str) -> Result<()> {
+    let answer = test.answer(seq).await?;
+    let body: Value = serde_json::from_slice(&answer.payload)?;
+    let status = if code.is_some() {
+        "rejected"
+    } else {
+        "settled"
+    };
+    ensure!(
+        body["status"] == status && body["reason"]["code"] == json!(code),
+        "{what}\n{body}"
+    );
+    ensure!(
+        body["request_seq"] == seq && body["client_id"] == SHOP,
+        "{what}\n{body}"
+    );
+    ensure!(
+        answer.subject == format!("settlement.payment.v1.{SHOP}"),
+        "{}",
+        answer.subject
+    );
+    ensure!(
+        answer.header("Authorization").is_none(),
+        "a token left the ledger"
+    );
+    ensure!(
+        answer.header("ce-type") == Some(&*format!("payment.{status}.v1")),
+        "{:?}",
+        answer.headers
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_http_it_is_a_problem_document() -> Result<()> {
+    let test = TestBank::start().await?;
+    let url = format!("{}/payments", test.bank.url(Service::Payments));
+    let good = || payment(test.adas, test.graces, "1.00");
+    let with = |name: &str, value: Value| {
+        let mut payment = good();
+        payment[name] = value;
+        payment
+    };
+    let json_post = || {
+        test.http
+            .post(&url)
+            .header("Content-Type", "application/json")
+    };
+    let as_ada = || json_post().bearer_auth(&test.ada);
+    let tampered = format!("{}x", test.ada);
+    let waited = |payment: Value| {
+        as_ada()
+            .header("Prefer", "wait=20")
+            .body(payment.to_string())
+    };
+    let amount = |text: &str| as_ada().body(with("amount", json!(text)).to_string());
+    let used = good();
+    ensure!(as_ada().body(used.to_string()).send().await?.status() == 202);
+    let mut reused = used.clone();
+    reused["amount"] = json!("2.00");
+    let accounts = format!("{}/accounts", test.bank.url(Service::Ledger));
+    for (what, request, status, code) in [
+        ("no token", json_post().body(good().to_string()), 401, None),
+        (
+            "damaged token",
+            json_post().bearer_auth(&tampered).body(good().to_string()),
+            401,
+            None,
+        ),
+        (
+            "two tokens",
+            as_ada()
+                .header("Authorization", "Bearer x")
+                .body(good().to_string()),
+            400,
+            None,
+        ),
+        ("garbage", as_ada().body("garbage"), 400, Some("FF01")),
+        (
+            "unknown field",
+            as_ada().body(with("x", json!(1)).to_string()),
+            400,
+            Some("FF01"),
+        ),
+        (
+            "no JSON",
+            test.http.post(&url).bearer_auth(&test.ada).body("x"),
+            415,
+            None,
+        ),
+        ("1 MB", as_ada().body("x".repeat(1_000_000)), 413, None),
+        ("too many decimals", amount("1.001"), 422, Some("AM12")),
+        ("zero", amount("0"), 422, Some("AM12")),
+        ("negative", amount("-1"), 422, Some("AM12")),
+        (
+            "unknown currency",
+            as_ada().body(with("currency", json!("XXZ")).to_string()),
+            422,
+            Some("AM03"),
+        ),
+        (
+            "one account",
+            as_ada().body(with("creditor_account", json!(test.adas)).to_string()),
+            422,
+            Some("NARR"),
+        ),
+        (
+            "another currency",
+            waited(with("currency", json!("USD"))),
+            422,
+            Some("AM03"),
+        ),
+        (
+            "insufficient funds",
+            waited(with("amount", json!("1000000"))),
+            422,
+            Some("AM04"),
+        ),
+        (
+            "unknown debtor",
+            waited(with("debtor_account", json!(Uuid::now_v7()))),
+            422,
+            Some("AC02"),
+        ),
+        (
+            "unknown creditor",
+            waited(with("creditor_account", json!(Uuid::now_v7()))),
+            422,
+            Some("AC03"),
+        ),
+        (
+            "not one's own",
+            waited(with("debtor_account", json!(test.graces))),
+            403,
+            Some("AG01"),
+        ),
+        (
+            "the id of another payment",
+            as_ada().body(reused.to_string()),
+            409,
+            Some("AM05"),
+        ),
+        (
+            "unknown payment",
+            test.http
+                .get(format!("{url}/{}", Uuid::now_v7()))
+                .bearer_auth(&test.ada),
+            404,
+            None,
+        ),
+        (
+            "no payment id",
+            test.http.get(format!("{url}/x")).bearer_auth(&test.ada),
+            400,
+            None,
+        ),
+        (
+            "unknown path",
+            test.http.get(format!("{url}/x/y")).bearer_auth(&test.ada),
+            404,
+            None,
+        ),
+        (
+            "other method",
+            test.http.delete(&url).bearer_auth(&test.ada),
+            405,
+            None,
+        ),
+        (
+            "accounts without a token",
+            test.http.get(&accounts),
+            401,
+            None,
+        ),
+        (
+            "somebody's account",
+            test.http
+                .get(format!("{accounts}/{}", test.graces))
+                .bearer_auth(&test.ada),
+            404,
+            None,
+        ),
+        (
+            "opening without the scope",
+            test.http
+                .post(&accounts)
+                .bearer_auth(&test.ada)
+                .json(&json!({"currency": "EUR"})),
+            403,
+            None,
+        ),
+        (
+            "account in no currency",
+            test.http
+                .post(&accounts)
+                .bearer_auth(&test.staff)
+                .json(&json!({"currency": "XXZ"})),
+            422,
+            Some("AM03"),
+        ),
+        (
+            "account of no shape",
+            test.http
+                .post(&accounts)
+                .bearer_auth(&test.staff)
+                .json(&json!({"curency": "EUR"})),
+            400,
+            None,
+        ),
+    ] {
+        let answer = request.send().await?;
+        let got = answer.status().as_u16();
+        let kind = answer
+            .headers()
+            .get("content-type")
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+            .to_owned();
+        let body: Value = answer
+            .json()
+            .await
+            .with_context(|| format!("{what}: no JSON"))?;
+        ensure!(
+            got == status && kind == "application/problem+json",
+            "{what}: {got} {kind} {body}"
+        );
+        ensure!(
+            body["status"] == status && body["reason"]["code"] == json!(code),
+            "{what}: {body}"
+        );
+        ensure!(
+            body["detail"]
+                .as_str()
+                .is_some_and(|detail| !detail.is_empty()),
+            "{what}: {body}"
+        );
+    }
+    // The same again is no error: the first outcome is repeated.
+    let (status, body) = test.pay(&test.ada, used, Some(20)).await?;
+    ensure!(
+        status == 202 && body["status"] == "settled",
+        "{status} {body}"
+    );
+    test.check_invariants().await?;
+    Ok(())
+}

@@ -1,0 +1,326 @@
+//! A bank for tests: two customers, a shop that pays for customers, and bank staff with cash.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use async_nats::{Client, ConnectOptions, HeaderMap, jetstream};
+use auth::directory::{Role, ensure_service_account, ensure_user};
+use common::answer::PaymentAnswer;
+use common::broker::{self, Reader, Stored};
+use common::wire::{REQUESTS, SETTLEMENTS};
+use ledger::replay::{Summary, Verdict, replay};
+use local::{Bank, BankOptions, Home, Part, Ports, Service};
+use serde_json::{Value, json};
+use sqlx::postgres::PgPool;
+use sqlx::{Connection as _, PgConnection};
+use uuid::Uuid;
+
+/// The client id of the shop; `local` gives it a NATS login too.
+pub(crate) const SHOP: &str = "demo-shop";
+const SHOP_SECRET: &str = "a secret of the tests, as long as a real one";
+/// Every wait in these tests ends here: far beyond what anything takes, so that only a hang meets it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running bank, and everybody's tokens.
+pub(crate) struct TestBank {
+    pub(crate) bank: Bank,
+    pub(crate) http: reqwest::Client,
+    pub(crate) staff: String,
+    pub(crate) ada: String,
+    pub(crate) shop: String,
+    pub(crate) cash: Uuid,
+    pub(crate) adas: Uuid,
+    pub(crate) graces: Uuid,
+}
+
+impl TestBank {
+    /// Starts a bank in which Ada and Grace have 1000.00 EUR each.
+    pub(crate) async fn start() -> Result<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// The same, with these variables in the ledger's environment.
+    pub(crate) async fn start_with(ledger: &[(&str, &str)]) -> Result<Self> {
+        let options = BankOptions {
+            home: Home::temporary()?,
+            program: Path::new(env!("CARGO_BIN_EXE_quittance")).to_owned(),
+            ports: Ports::Free,
+            producers: vec![SHOP.to_owned()],
+            environment: ledger
+                .iter()
+                .map(|(name, value)| (Service::Ledger, (*name).to_owned(), (*value).to_owned()))
+                .collect(),
+        };
+        let bank = Bank::start(options, &local::silent()).await?;
+        let directory = PgPool::connect(&bank.servers().database_url(Service::Auth)).await?;
+        ensure_user(&directory, "staff@bank.test", "staff-password", Role::Staff).await?;
+        let ada = ensure_user(&directory, "ada@bank.test", "ada-password", Role::Customer).await?;
+        let grace = ensure_user(
+            &directory,
+            "grace@bank.test",
+            "grace-password",
+            Role::Customer,
+        )
+        .await?;
+        ensure_service_account(
+            &directory,
+            &SHOP.parse()?,
+            SHOP_SECRET,
+            "payments:submit-any payments:read accounts:read",
+        )
+        .await?;
+        directory.close().await;
+        let http = reqwest::Client::new();
+        let auth = bank.url(Service::Auth);
+        let login = async |email: &str, password: &str| -> Result<String> {
+            let body = json!({"email": email, "password": password});
+            let answer: Value = http
+                .post(format!("{auth}/api/token/"))
+                .json(&body)
+                .send()
+                .await?
+                .json()
+                .await?;
+            Ok(answer["access"]
+                .as_str()
+                .with_context(|| format!("no token: {answer}"))?
+                .to_owned())
+        };
+        let (staff, ada_token) = (
+            login("staff@bank.test", "staff-password").await?,
+            login("ada@bank.test", "ada-password").await?,
+        );
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", SHOP),
+            ("client_secret", SHOP_SECRET),
+        ];
+        let answer: Value = http
+            .post(format!("{auth}/oauth2/token"))
+            .form(&form)
+            .send()
+            .await?
+            .json()
+            .await?;
+        let shop = answer["access_token"]
+            .as_str()
+            .with_context(|| format!("no token: {answer}"))?
+            .to_owned();
+        let mut this = Self {
+            bank,
+            http,
+            staff,
+            ada: ada_token,
+            shop,
+            cash: Uuid::now_v7(),
+            adas: Uuid::now_v7(),
+            graces: Uuid::now_v7(),
+        };
+        this.open(json!({"account_id": this.cash, "owner": "bank", "currency": "EUR", "category": "asset"})).await?;
+        for (account, owner) in [(this.adas, ada), (this.graces, grace)] {
+            this.open(json!({"account_id": account, "owner": owner, "currency": "EUR"}))
+                .await?;
+            let (status, body) = this
+                .pay(
+                    &this.staff,
+                    payment(this.cash, account, "1000.00"),
+                    Some(20),
+                )
+                .await?;
+            ensure!(
+                status == 202 && body["status"] == "settled",
+                "no deposit: {status} {body}"
+            );
+        }
+        // A crash that a test asked for has happened by now or is still to come; a restart must not repeat it.
+        this.bank
+            .set_env(Service::Ledger, "QUITTANCE_CRASH_AT", None);
+        Ok(this)
+    }
+
+    async fn open(&self, account: Value) -> Result<()> {
+        let url = format!("{}/accounts", self.bank.url(Service::Ledger));
+        let answer = self
+            .http
+            .post(url)
+            .bearer_auth(&self.staff)
+            .json(&account)
+            .send()
+            .await?;
+        let status = answer.status();
+        ensure!(
+            status == 201,
+            "the account is not opened: {status} {}",
+            answer.text().await?
+        );
+        Ok(())
+    }
+
+    /// `POST /payments`: status and body.
+    pub(crate) async fn pay(
+        &self,
+        token: &str,
+        payment: Value,
+        wait: Option<u32>,
+    ) -> Result<(u16, Value)> {
+        let url = format!("{}/payments", self.bank.url(Service::Payments));
+        let mut request = self.http.post(url).bearer_auth(token).json(&payment);
+        if let Some(seconds) = wait {
+            request = request.header("Prefer", format!("wait={seconds}"));
+        }
+        let answer = request.send().await?;
+        Ok((answer.status().as_u16(), answer.json().await?))
+    }
+
+    /// `GET` with a token: status and body.
+    pub(crate) async fn get(
+        &self,
+        service: Service,
+        path: &str,
+        token: &str,
+    ) -> Result<(u16, Value)> {
+        let url = format!("{}{path}", self.bank.url(service));
+        let answer = self.http.get(url).bearer_auth(token).send().await?;
+        Ok((answer.status().as_u16(), answer.json().await?))
+    }
+
+    /// The posted balance of an account, as the bank's staff sees it.
+    pub(crate) async fn posted(&self, account: Uuid) -> Result<String> {
+        let (status, body) = self
+            .get(
+                Service::Ledger,
+                &format!("/accounts/{account}"),
+                &self.staff,
+            )
+            .await?;
+        ensure!(status == 200, "{status} {body}");
+        Ok(body["posted"].as_str().context("no balance")?.to_owned())
+    }
+
+    /// The shop's own connection: in the account EDGE, with a private inbox, as any producer's.
+    pub(crate) async fn producer(&self) -> Result<Client> {
+        let servers = self.bank.servers();
+        let options = ConnectOptions::with_user_and_password(
+            SHOP.to_owned(),
+            servers.nats_password(SHOP).to_owned(),
+        );
+        let options = options
+            .custom_inbox_prefix(format!("_INBOX_{SHOP}"))
+            .request_timeout(Some(Duration::from_secs(5)));
+        Ok(options.connect(servers.nats_url()).await?)
+    }
+
+    /// A connection in the account CORE.
+    pub(crate) async fn core(&self, user: &str) -> Result<Client> {
+        let servers = self.bank.servers();
+        let config = broker::Config {
+            url: servers.nats_url(),
+            user: user.to_owned(),
+            password: servers.nats_password(user).to_owned(),
+        };
+        Ok(broker::connect(&config).await?)
+    }
+
+    /// A read-only connection to the streams.
+    pub(crate) async fn audit(&self) -> Result<jetstream::Context> {
+        Ok(broker::jetstream(&self.core("audit").await?))
+    }
+
+    /// What a producer sends: the request of DESIGN §3 with the shop's token.
+    pub(crate) fn headers(&self, payment: &Value) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let id = payment["payment_id"].as_str().unwrap_or_default();
+        headers.insert("Authorization", format!("Bearer {}", self.shop));
+        headers.insert("Nats-Msg-Id", format!("{SHOP}:{id}"));
+        headers.insert("ce-specversion", "1.0");
+        headers.insert("ce-id", id);
+        headers.insert("ce-type", "payment.requested.v1");
+        headers.insert("ce-source", format!("/clients/{SHOP}"));
+        headers
+    }
+
+    /// Publishes a message as the shop and returns the sequence that its `PubAck` tells.
+    pub(crate) async fn publish(
+        &self,
+        client: &Client,
+        headers: HeaderMap,
+        body: impl Into<Vec<u8>>,
+    ) -> Result<u64> {
+        let subject = format!("request.payment.v1.{SHOP}");
+        let ack = client
+            .request_with_headers(subject, headers, body.into().into())
+            .await?;
+        let ack: Value = serde_json::from_slice(&ack.payload)?;
+        ack["seq"]
+            .as_u64()
+            .with_context(|| format!("no PubAck: {ack}"))
+    }
+
+    /// The settlement event of request `seq`.
+    pub(crate) async fn settlement(&self, seq: u64) -> Result<PaymentAnswer> {
+        Ok(serde_json::from_slice(&self.answer(seq).await?.payload)?)
+    }
+
+    /// The answer to request `seq`, whatever it is.
+    pub(crate) async fn answer(&self, seq: u64) -> Result<Stored> {
+        let mut reader = Reader::new(self.audit().await?, SETTLEMENTS, seq);
+        let answer = tokio::time::timeout(PATIENCE, reader.batch(1))
+            .await
+            .context("no answer")??;
+        answer.into_iter().next().context("a batch has a message")
+    }
+
+    /// Waits until everything in the log is answered, then checks what must hold after any crash: as many answers as
+    /// requests, each the one that a replay of the log gives, balances equal to the sums of postings, money neither
+    /// made nor lost.
+    pub(crate) async fn check_invariants(&self) -> Result<Summary> {
+        let streams = self.audit().await?;
+        let requests = broker::last_sequence(&streams, REQUESTS).await?;
+        self.answer(requests).await?;
+        let answers = broker::last_sequence(&streams, SETTLEMENTS).await?;
+        ensure!(
+            answers == requests,
+            "{answers} answers to {requests} requests"
+        );
+        match self.replay().await? {
+            Verdict::Agrees(summary) => {
+                ensure!(
+                    summary.requests == requests,
+                    "replayed {} of {requests}",
+                    summary.requests
+                );
+                Ok(summary)
+            }
+            Verdict::Differs(difference) => anyhow::bail!("the replay differs: {difference}"),
+        }
+    }
+
+    /// An audit replay.
+    pub(crate) async fn replay(&self) -> Result<Verdict> {
+        let url = self.bank.servers().database_url(Service::Ledger);
+        let mut database = PgConnection::connect(&url).await?;
+        Ok(tokio::time::timeout(
+            PATIENCE,
+            replay(&self.audit().await?, &mut database, |_, _| {}),
+        )
+        .await??)
+    }
+
+    /// Waits until a part has died by itself.
+    pub(crate) async fn wait_until_dead(&mut self, part: Part) -> Result<()> {
+        let ended = tokio::time::timeout(PATIENCE, self.bank.wait_for_an_end())
+            .await
+            .context("nothing died")?;
+        ensure!(ended == part, "{ended:?} died");
+        Ok(())
+    }
+}
+
+/// The body of a payment request with an id of its own.
+pub(crate) fn payment(debtor: Uuid, creditor: Uuid, amount: &str) -> Value {
+    json!({
+        "payment_id": Uuid::now_v7(), "debtor_account": debtor, "creditor_account": creditor,
+        "amount": amount, "currency": "EUR",
+    })
+}

@@ -1,0 +1,201 @@
+//! The log as the truth: audit replay finds a forged balance and a forged answer, an older database catches up by
+//! comparing, and a log that was lost stops the ledger.
+
+use anyhow::{Context as _, Result, ensure};
+use async_nats::HeaderMap;
+use common::broker::{self, Outgoing};
+use common::wire::{REQUESTS, SETTLEMENTS};
+use ledger::replay::Verdict;
+use local::{Part, Service};
+use sqlx::{Connection as _, PgConnection};
+
+use crate::bank::{TestBank, payment};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_names_a_balance_and_an_answer_that_were_changed_by_hand() -> Result<()> {
+    let test = TestBank::start().await?;
+    let (_, paid) = test
+        .pay(
+            &test.ada,
+            payment(test.adas, test.graces, "30.00"),
+            Some(20),
+        )
+        .await?;
+    let agreed = test.check_invariants().await?;
+    ensure!(
+        agreed.settled == 3 && agreed.sums["EUR"] == "0",
+        "{agreed:?}"
+    );
+
+    let superuser = test.bank.servers().superuser_database_url(Service::Ledger);
+    let mut database = PgConnection::connect(&superuser).await?;
+    sqlx::query("update account set posted = posted + 1 where id = $1")
+        .bind(test.graces)
+        .execute(&mut database)
+        .await?;
+    let Verdict::Differs(difference) = test.replay().await? else {
+        anyhow::bail!("a changed balance is not seen")
+    };
+    ensure!(
+        difference.contains(&format!("account {}", test.graces)),
+        "{difference}"
+    );
+    ensure!(
+        difference.contains("1031.00") && difference.contains("1030.00"),
+        "{difference}"
+    );
+    sqlx::query("update account set posted = posted - 1 where id = $1")
+        .bind(test.graces)
+        .execute(&mut database)
+        .await?;
+    ensure!(
+        matches!(test.replay().await?, Verdict::Agrees(_)),
+        "put back, but not seen"
+    );
+
+    // The answer as the database keeps it; even the owner of the table has to take a trigger off for that.
+    let seq = paid["request_seq"].as_u64().context("no sequence")?;
+    let forge = "set local session_replication_role = replica;
+        update answer set body = convert_to(replace(convert_from(body, 'utf8'), '30.00', '31.00'), 'utf8')
+        where request_seq = ";
+    let mut tx = database.begin().await?;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("{forge}{seq}")))
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    let Verdict::Differs(difference) = test.replay().await? else {
+        anyhow::bail!("a changed answer is not seen")
+    };
+    ensure!(
+        difference.contains(&format!("the body of answer {seq}"))
+            && difference.ends_with("in the database"),
+        "{difference}"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forged_settlement_stops_the_ledger_and_is_named_by_the_replay() -> Result<()> {
+    let mut test = TestBank::start().await?;
+    let (_, paid) = test
+        .pay(
+            &test.ada,
+            payment(test.adas, test.graces, "30.00"),
+            Some(20),
+        )
+        .await?;
+    test.bank.kill(Part::Ledger);
+    // With the ledger's own login: the true answer to the last payment, once more, as the answer to the next.
+    let client = test.core("ledger").await?;
+    let seq = paid["request_seq"].as_u64().context("no sequence")?;
+    let answer = broker::get(&broker::jetstream(&client), SETTLEMENTS, seq)
+        .await?
+        .context("no answer")?;
+    let next_payment = payment(test.adas, test.graces, "1.00");
+    let next = test
+        .publish(
+            &test.producer().await?,
+            test.headers(&next_payment),
+            next_payment.to_string(),
+        )
+        .await?;
+    let mut headers = HeaderMap::new();
+    for name in ["ce-type", "ce-time", "Quittance-Chain"] {
+        headers.insert(
+            name,
+            answer.header(name).context("a header of every answer")?,
+        );
+    }
+    let forged = Outgoing {
+        subject: answer.subject,
+        headers,
+        payload: answer.payload,
+    };
+    broker::publish_batch(&client, SETTLEMENTS, vec![forged], Some(next - 1)).await?;
+    // The ledger decides the request, sees what stands there already, and stops without writing anything.
+    test.bank.spawn_part(Service::Ledger)?;
+    test.wait_until_dead(Part::Ledger).await?;
+    let log = std::fs::read_to_string(test.bank.home().log(Part::Ledger))?;
+    ensure!(log.contains(&format!("of answer {next} is")), "{log}");
+    let Verdict::Differs(difference) = test.replay().await? else {
+        anyhow::bail!("a forged answer is not seen")
+    };
+    ensure!(
+        difference.contains(&format!("of answer {next} is"))
+            && difference.ends_with("in SETTLEMENTS"),
+        "{difference}"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_database_catches_up_from_the_log_by_comparing() -> Result<()> {
+    let mut test = TestBank::start_with(&[("QUITTANCE_BATCH_MAX", "2")]).await?;
+    let pays = async |amount: &str| {
+        test.pay(&test.ada, payment(test.adas, test.graces, amount), Some(20))
+            .await
+    };
+    pays("10.00").await?;
+    let superuser = test.bank.servers().superuser_database_url(Service::Ledger);
+    // A backup: the ledger's tables as they are now.
+    let mut database = PgConnection::connect(&superuser).await?;
+    const TABLES: [&str; 5] = ["answer", "posting", "account", "signing_key", "cursor"];
+    for table in TABLES {
+        let copy = sqlx::AssertSqlSafe(format!(
+            "create table backup_{table} as select * from {table}"
+        ));
+        sqlx::query(copy).execute(&mut database).await?;
+    }
+    pays("20.00").await?;
+    pays("5000.00").await?;
+    pays("30.00").await?;
+    let before = test.check_invariants().await?;
+    test.bank.stop_part(Part::Ledger);
+    let mut tx = database.begin().await?;
+    // Restoring is not changing history by accident: it takes the superuser and the triggers off.
+    sqlx::query("set local session_replication_role = replica")
+        .execute(&mut *tx)
+        .await?;
+    for table in TABLES {
+        let restore =
+            format!("delete from {table}; insert into {table} select * from backup_{table}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(restore))
+            .execute(&mut *tx)
+            .await?;
+    }
+    tx.commit().await?;
+    test.bank.start_part(Part::Ledger).await?;
+    // A new payment is answered behind the old ones, which were compared and not published again.
+    let (_, paid) = test
+        .pay(
+            &test.ada,
+            payment(test.adas, test.graces, "40.00"),
+            Some(20),
+        )
+        .await?;
+    ensure!(paid["status"] == "settled", "{paid}");
+    let after = test.check_invariants().await?;
+    ensure!(
+        after.requests == before.requests + 1,
+        "{before:?} {after:?}"
+    );
+    ensure!(test.posted(test.graces).await? == "1100.00");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_log_stops_the_ledger() -> Result<()> {
+    let mut test = TestBank::start().await?;
+    let superuser = test.bank.servers().superuser_database_url(Service::Ledger);
+    test.bank.stop_part(Part::Ledger);
+    let log = broker::last_sequence(&test.audit().await?, REQUESTS).await?;
+    let mut database = PgConnection::connect(&superuser).await?;
+    sqlx::query("update cursor set seq = seq + 100")
+        .execute(&mut database)
+        .await?;
+    test.bank.spawn_part(Service::Ledger)?;
+    test.wait_until_dead(Part::Ledger).await?;
+    let text = std::fs::read_to_string(test.bank.home().log(Part::Ledger))?;
+    ensure!(text.contains(&format!("REQUESTS ends at {log}")), "{text}");
+    Ok(())
+}

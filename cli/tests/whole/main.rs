@@ -1,0 +1,9 @@
+//! The whole system with real servers: nats-server, PostgreSQL and the three services as processes, used from outside.
+//!
+//! One binary, so that it is linked once. Each test starts a bank of its own on free ports.
+
+mod bad_input;
+mod bank;
+mod crash;
+mod log;
+mod walk;
