@@ -230,8 +230,9 @@ fn check_noted(kid: &str, answer: &broker::Stored) -> anyhow::Result<()> {
     match status {
         KeyStatus::Noted | KeyStatus::Duplicate => Ok(()),
         KeyStatus::Rejected => bail!(
-            "the ledger rejects signing key {kid} (request {}: {reason}). It knows another first key: this database \
-             and the log do not belong together. Restore auth's database from the backup that belongs to the log",
+            "the ledger rejects signing key {kid} (request {}: {reason}). If it knows another first key, this database \
+             and the log do not belong together: restore auth's database from the backup that belongs to the log. If \
+             it is about time, set the clocks of this machine and the broker's and start again in two minutes",
             answer.sequence,
         ),
     }

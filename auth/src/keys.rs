@@ -193,7 +193,7 @@ pub(crate) async fn load_or_create(
     Ok(key)
 }
 
-/// Takes about a second of one core.
+/// Takes 35 to 170 ms of one core (eight measured).
 async fn generate(issuer: String) -> anyhow::Result<(SigningKey, rsa::pkcs8::SecretDocument)> {
     tokio::task::spawn_blocking(move || {
         let private = PrivateKey::new(&mut SystemRng, MODULUS_BITS)?.to_pkcs8_der()?;

@@ -61,7 +61,7 @@ pub(crate) async fn upsert_user(
         "insert into users (id, email, username, password_hash, is_active, is_staff, role, scopes, created_at, updated_at)
          values ($1, $2, $3, $4, true, $5, $6, $7, $8, $8)
          on conflict (lower(email)) do update set
-            password_hash = excluded.password_hash, is_staff = excluded.is_staff,
+            email = excluded.email, password_hash = excluded.password_hash, is_staff = excluded.is_staff,
             role = excluded.role, scopes = excluded.scopes, updated_at = excluded.updated_at
          returning id",
         user.id,

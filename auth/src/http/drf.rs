@@ -340,3 +340,49 @@ impl IntoResponse for Refusal {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn broken_json_is_told_in_pythons_words() {
+        for (body, expected) in [
+            ("", "Expecting value: line 1 column 1 (char 0)"),
+            ("oops", "Expecting value: line 1 column 1 (char 0)"),
+            (
+                "{oops",
+                "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)",
+            ),
+            (
+                "{\n oops",
+                "Expecting property name enclosed in double quotes: line 2 column 2 (char 3)",
+            ),
+            (
+                "{\"a\" 1}",
+                "Expecting ':' delimiter: line 1 column 6 (char 5)",
+            ),
+            (
+                "{\"a\": 1 2}",
+                "Expecting ',' delimiter: line 1 column 9 (char 8)",
+            ),
+            ("{} {}", "Extra data: line 1 column 4 (char 3)"),
+        ] {
+            let error = serde_json::from_str::<Value>(body).unwrap_err();
+            assert_eq!(
+                in_pythons_words(&error, body.as_bytes()),
+                expected,
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn who_is_turned_away_is_told_when_to_come_again() {
+        for (refusal, status) in [(Refusal::from(Busy), 429), (Refusal::unavailable(), 503)] {
+            let answer = refusal.into_response();
+            assert_eq!(answer.status(), status);
+            assert_eq!(answer.headers()[header::RETRY_AFTER], "1");
+        }
+    }
+}
