@@ -125,13 +125,14 @@ fn show(account: &Value, json: bool) -> Result<()> {
     ]))?;
     let mut balances =
         print::table(&["currency", "posted", "held", "overdraft limit", "available"]);
-    balances.add_row(vec![
-        comfy_table::Cell::new(account.currency),
-        print::right(account.posted),
-        print::right(account.held),
-        print::right(account.overdraft_limit),
-        print::right(account.available),
+    balances.add_row([
+        account.currency,
+        account.posted,
+        account.held,
+        account.overdraft_limit,
+        account.available,
     ]);
+    print::align_right(&mut balances, 1..=4);
     print::line(&format!("\n{}", print::text(balances)))?;
     Ok(())
 }

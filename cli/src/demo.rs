@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use async_nats::jetstream::{self, consumer::pull};
 use async_nats::{ConnectOptions, HeaderMap, HeaderValue, header};
-use common::answer::{Answer, Code, PaymentAnswer, PaymentStatus};
+use common::answer::{Answer, Code, PaymentAnswer, PaymentStatus, Reason};
 use common::broker::{self, Outgoing};
 use common::ids::{ClientId, PaymentId};
 use common::request::PaymentRequest;
@@ -50,15 +50,17 @@ struct Story {
 }
 
 impl Story {
+    /// One numbered step; the lines after its first stand below that.
     fn step(&mut self, text: &str) -> Result<()> {
-        self.step += 1;
-        self.say(&format!("{}. {text}", self.step))
-    }
-
-    fn say(&self, text: &str) -> Result<()> {
-        if !self.silent {
-            print::line(text)?;
+        if self.silent {
+            return Ok(());
         }
+        if self.step > 0 {
+            print::line("")?;
+        }
+        self.step += 1;
+        let text = print::indented(text);
+        print::line(&format!("{}. {}", self.step, text.trim_start()))?;
         Ok(())
     }
 }
@@ -75,45 +77,41 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<()> {
     let ada = client.token(&Person::Ada.login(demo)?).await?;
     let shop = client.token(&Person::Shop.login(demo)?).await?;
     let staff = client.token(&Person::Staff.login(demo)?).await?;
-    story
-        .step("Three callers log in: Ada and the staff with a password, the shop with a secret.")?;
-    story.say("   Each gets a signed token for 15 minutes. Its key stands in the log, so the ledger never asks auth.")?;
+    story.step(
+        "Three callers log in: Ada and the staff with a password, the shop with a secret.\n\
+         Each gets a signed token for 15 minutes. The key that signed it stands in the log,\n\
+         so the ledger judges tokens by itself and never asks auth.",
+    )?;
 
     let before = balances(&client, &staff).await?;
-    story.step(&format!(
-        "Ada has {} EUR, Grace has {} EUR.",
-        before.ada, before.grace
-    ))?;
+    story.step(&before.text())?;
 
     let payment = payment(Direction::AdaToGrace, AMOUNT, "Concert ticket");
     let over_http = pay_over_http(&client, &ada, &payment).await?;
+    let seq = over_http.request_seq;
     story.step(&format!(
-        "Ada pays Grace {AMOUNT} EUR over HTTP. Settled, as request {}:",
-        over_http.request_seq
+        "Ada pays Grace {AMOUNT} EUR over HTTP. It is request {seq} in the log, and settled:\n{}",
+        pay::postings_text(&over_http)
     ))?;
-    story.say(&pay::postings_text(&over_http))?;
 
     let again = pay_over_http(&client, &ada, &payment).await?;
     ensure!(
-        pay_once(&over_http, &again),
+        is_same(&over_http, &again),
         "the same payment was booked twice"
     );
-    story.step(
-        "She sends the very same payment again, as after a lost answer. Nothing is booked twice:",
-    )?;
-    story.say(&format!(
-        "   the answer is request {} ({}).",
-        again.request_seq,
-        again.status.as_str()
+    story.step(&format!(
+        "She sends the very same payment once more, as after a lost connection.\n\
+         Nothing is booked twice: the answer is that of request {seq}.",
     ))?;
 
     let back = self::payment(Direction::GraceToAda, AMOUNT, "Concert cancelled");
     let mut producer = Producer::connect(&running.status, demo).await?;
     let seq = producer.publish(&shop, &back).await?;
     story.step(&format!(
-        "The shop pays Ada back over NATS: it publishes to request.payment.v1.{SHOP} with its own"
+        "The shop pays Ada back, over NATS: it publishes to request.payment.v1.{SHOP},\n\
+         the only subject its login allows, with its token in the header. The broker has it\n\
+         on disk as message {seq} of {REQUESTS}; knowing that is the acknowledgement.",
     ))?;
-    story.say(&format!("   token. The broker has it on disk as message {seq} of {REQUESTS}: that is the acknowledgement."))?;
     let over_nats = producer.answer(seq).await?;
     ensure!(
         over_nats.status == PaymentStatus::Settled,
@@ -121,27 +119,22 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<()> {
         pay::settlement_text(&over_nats)
     );
     story.step(&format!(
-        "Its answer is message {seq} of {SETTLEMENTS}. The shop pulls it from its durable consumer:"
+        "So its answer is message {seq} of {SETTLEMENTS}. The shop pulls it from its own\n\
+         durable consumer, where it would have waited for a shop that was away:\n{}",
+        pay::postings_text(&over_nats)
     ))?;
-    story.say(&pay::postings_text(&over_nats))?;
 
     let rejected = rejected_payment(&client, &ada).await?;
+    let reason = Reason::deserialize(&rejected["reason"])?;
     story.step(&format!(
-        "Ada tries to pay {TOO_MUCH} EUR. Rejected, as request {}:",
-        rejected["request_seq"]
-    ))?;
-    let reason = &rejected["reason"];
-    story.say(&format!(
-        "   {}: {}",
-        reason["code"].as_str().unwrap_or_default(),
-        reason["message"].as_str().unwrap_or_default()
+        "Ada tries to pay {TOO_MUCH} EUR. That is request {}, and rejected:\n{}: {}",
+        rejected["request_seq"],
+        reason.code.as_str(),
+        reason.message
     ))?;
 
     let after = balances(&client, &staff).await?;
-    story.step(&format!(
-        "Ada has {} EUR, Grace has {} EUR.",
-        after.ada, after.grace
-    ))?;
+    story.step(&after.text())?;
 
     let summary = match audit::replay(&running, &ProgressBar::hidden()).await? {
         Verdict::Agrees(summary) => summary,
@@ -149,10 +142,10 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<()> {
             bail!("the books are not what the log leads to: {difference}")
         }
     };
-    story.step(
-        "The audit decides the whole log again, into empty books, and gets the same books:",
-    )?;
-    story.say(&audit::summary_text(&summary))?;
+    story.step(&format!(
+        "The audit decides the whole log again, into empty books, and gets the same books:\n{}",
+        audit::summary_text(&summary)
+    ))?;
     if options.json {
         print::json(&json!({
             "before": {"ada": before.ada, "grace": before.grace},
@@ -169,6 +162,12 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<()> {
 struct Balances {
     ada: String,
     grace: String,
+}
+
+impl Balances {
+    fn text(&self) -> String {
+        format!("Ada has {} EUR, Grace has {} EUR.", self.ada, self.grace)
+    }
 }
 
 async fn balances(client: &Client, staff: &str) -> Result<Balances> {
@@ -224,7 +223,7 @@ async fn pay_over_http(
 }
 
 /// The second answer is the first one (the broker knew the message), or says that it is a duplicate of it.
-fn pay_once(first: &PaymentAnswer, again: &PaymentAnswer) -> bool {
+fn is_same(first: &PaymentAnswer, again: &PaymentAnswer) -> bool {
     let original = again.original.as_ref().map(|original| original.request_seq);
     again == first || (again.postings.is_empty() && original == Some(first.request_seq))
 }

@@ -1,7 +1,10 @@
 //! What `quittance up` says about an open bank: where everything is, who can log in, and what to try first.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
-use common::ids::AccountId;
+use common::ids::{AccountId, PaymentId};
+use common::request::PaymentRequest;
 use local::{Demo, Status};
 use uuid::Uuid;
 
@@ -89,14 +92,18 @@ fn first_payment(running: &Running, demo: &Demo) -> Result<String> {
     };
     let Status { auth, payments, .. } = &running.status;
     let login = serde_json::json!({"email": ada.email, "password": ada.password});
-    let payment = serde_json::json!({
-        "payment_id": Uuid::now_v7(),
-        "debtor_account": ada.account,
-        "creditor_account": grace.account,
-        "amount": "30.00",
-        "currency": "EUR",
-    });
-    let (login, payment) = (quoted(&login.to_string()), quoted(&payment.to_string()));
+    let payment = PaymentRequest {
+        payment_id: PaymentId(Uuid::now_v7()),
+        debtor_account: ada.account.parse()?,
+        creditor_account: grace.account.parse()?,
+        amount: "30.00".to_owned(),
+        currency: "EUR".to_owned(),
+        reference: None,
+        effective_date: None,
+        metadata: BTreeMap::new(),
+    };
+    let payment = serde_json::to_string(&payment)?;
+    let (login, payment) = (quoted(&login.to_string()), quoted(&payment));
     let quittance = invocation(&running.home);
     Ok(format!(
         "Ada pays Grace 30.00 EUR. With curl (twice is once: the payment has an id):

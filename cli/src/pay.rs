@@ -193,14 +193,11 @@ pub(crate) fn postings_text(settlement: &PaymentAnswer) -> String {
             Direction::Debit => (posting.amount.as_str(), ""),
             Direction::Credit => ("", posting.amount.as_str()),
         };
-        table.add_row(vec![
-            comfy_table::Cell::new(account_name(posting.account)),
-            print::right(debit),
-            print::right(credit),
-            print::right(&posting.balance),
-            comfy_table::Cell::new(settlement.currency.as_deref().unwrap_or_default()),
-        ]);
+        let account = account_name(posting.account);
+        let currency = settlement.currency.as_deref().unwrap_or_default();
+        table.add_row([account.as_str(), debit, credit, &posting.balance, currency]);
     }
+    print::align_right(&mut table, 1..=3);
     print::text(table)
 }
 

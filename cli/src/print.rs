@@ -4,7 +4,7 @@
 
 use std::io::{self, Write as _};
 
-use comfy_table::{Cell, CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
 /// Prints one line, or several.
@@ -34,9 +34,13 @@ pub(crate) fn table(header: &[&str]) -> Table {
     table
 }
 
-/// A cell that ends where its column ends: amounts.
-pub(crate) fn right(text: impl ToString) -> Cell {
-    Cell::new(text).set_alignment(CellAlignment::Right)
+/// Lets these columns end below each other: amounts.
+pub(crate) fn align_right(table: &mut Table, columns: std::ops::RangeInclusive<usize>) {
+    for column in columns {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
 }
 
 /// The table as text, indented by two, with two spaces between columns.
@@ -49,6 +53,12 @@ pub(crate) fn text(mut table: Table) -> String {
         .map(|line| line.trim_end().to_owned())
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+/// The lines three further in: under the number of a step.
+pub(crate) fn indented(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| format!("   {line}")).collect();
+    lines.join("\n")
 }
 
 /// A table of names and values.
@@ -66,12 +76,13 @@ mod tests {
 
     #[test]
     fn columns_stand_below_each_other() {
-        let mut table = table(&["account", "available"]);
-        table.add_row(vec![Cell::new("ada"), right("970.00")]);
-        table.add_row(vec![Cell::new("grace"), right("1030.00")]);
+        let mut table = table(&["account", "held"]);
+        table.add_row(["ada", "970.00"]);
+        table.add_row(["grace", "1030.00"]);
+        align_right(&mut table, 1..=1);
         assert_eq!(
             text(table),
-            "  account  available\n  ada         970.00\n  grace      1030.00"
+            "  account     held\n  ada       970.00\n  grace    1030.00"
         );
     }
 }

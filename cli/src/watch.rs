@@ -8,7 +8,6 @@ use common::answer::{Answer, PaymentAnswer};
 use common::broker::{self, Reader, Stored};
 use common::service::stop_signal;
 use common::wire::{CE_TYPE, SETTLEMENTS};
-use serde_json::Value;
 
 use crate::demo_bank::account_name;
 use crate::print;
@@ -48,7 +47,7 @@ pub(crate) async fn run(options: &Watch, home: &Path) -> Result<()> {
         };
         for answer in answers? {
             print::line(&if options.json {
-                compact(&answer)?
+                body(&answer)?
             } else {
                 told(&answer)?
             })?;
@@ -58,11 +57,11 @@ pub(crate) async fn run(options: &Watch, home: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The body on one line.
-fn compact(answer: &Stored) -> Result<String> {
-    let body: Value = serde_json::from_slice(&answer.payload)
-        .with_context(|| format!("answer {} is no JSON", answer.sequence))?;
-    Ok(body.to_string())
+/// The body as it was published, on one line: in JSON, line ends stand between values only.
+fn body(answer: &Stored) -> Result<String> {
+    let text = std::str::from_utf8(&answer.payload);
+    let text = text.with_context(|| format!("answer {} is no text", answer.sequence))?;
+    Ok(text.replace(['\r', '\n'], " "))
 }
 
 /// The answer in a line: when, its sequence, what became of what.
