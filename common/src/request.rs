@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{Code, Reason};
@@ -138,6 +139,23 @@ fn value_date(text: &str, published_at: DateTime<Utc>) -> Result<NaiveDate, Reas
         ));
     }
     Ok(date)
+}
+
+/// Reads a body. Everybody who reads one does it here, so that all agree on what a readable request is.
+///
+/// # Errors
+/// When it is no JSON object with exactly the fields of `T`.
+pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
+    // serde would take the fields of a struct from an array as well.
+    if body
+        .trim_ascii_start()
+        .first()
+        .is_none_or(|first| *first == b'{')
+    {
+        return serde_json::from_slice(body);
+    }
+    serde_json::from_slice::<serde_json::Value>(body)?;
+    Err(serde::de::Error::custom("expected a JSON object"))
 }
 
 /// Asks to change an account. Subject `request.account.v1.<client_id>`.

@@ -1,7 +1,7 @@
 //! What every service does around its own work: read its configuration, log, migrate and open its database, serve HTTP
 //! with health checks, and stop in order when it is told to.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Read as _};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -13,7 +13,6 @@ use chrono::{DateTime, Utc};
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _};
-use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -149,9 +148,10 @@ pub fn stop_signal(stop_with_parent: bool) -> std::io::Result<CancellationToken>
     });
     if stop_with_parent {
         let orphaned = stop.clone();
-        tokio::spawn(async move {
+        // A thread of its own: the runtime would wait for its blocking reads when the service ends by itself.
+        std::thread::spawn(move || {
             let mut byte = [0];
-            while matches!(tokio::io::stdin().read(&mut byte).await, Ok(1..)) {}
+            while matches!(std::io::stdin().read(&mut byte), Ok(1..)) {}
             orphaned.cancel();
         });
     }

@@ -57,6 +57,19 @@ pub fn answer_subject(request_subject: &str) -> String {
     format!("settlement{rest}")
 }
 
+/// Version 00 of W3C trace context: `00-<32 hex>-<16 hex>-<2 hex>`, lower case, neither id all zeros.
+/// It is copied from whoever sent it, so nothing else may pass.
+#[must_use]
+pub fn is_traceparent(text: &str) -> bool {
+    let is_hex = |part: &str, digits: usize| {
+        part.len() == digits && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let is_id = |part: &str, digits| is_hex(part, digits) && part.bytes().any(|b| b != b'0');
+    let parts: Vec<_> = text.split('-').collect();
+    matches!(parts.as_slice(), ["00", trace, parent, flags]
+        if is_id(trace, 32) && is_id(parent, 16) && is_hex(flags, 2))
+}
+
 /// What the subject of a stored request says it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
@@ -88,6 +101,24 @@ impl Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_whole_traceparent_is_passed_on() {
+        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert!(is_traceparent(good));
+        for bad in [
+            "",
+            "00",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-1",
+        ] {
+            assert!(!is_traceparent(bad), "{bad}");
+        }
+    }
 
     #[test]
     fn a_subject_tells_the_kind_and_the_client() {

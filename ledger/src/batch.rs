@@ -147,38 +147,57 @@ impl Event {
         }
     }
 
-    /// Where a published answer differs from this one; `None` when it is the same.
+    /// The event of a message in SETTLEMENTS; what it lacks is empty, which no event of ours is.
     #[must_use]
-    pub fn difference(&self, published: &Stored) -> Option<String> {
-        let chain = self.chain.to_string();
-        let pairs = [
-            (
-                "the subject",
-                wire::answer_subject(&self.subject),
-                published.subject.clone(),
-            ),
-            (
-                "the type",
-                self.event_type.clone(),
-                published
-                    .header(wire::CE_TYPE)
-                    .unwrap_or_default()
-                    .to_owned(),
-            ),
-            ("the body", lossy(&self.body), lossy(&published.payload)),
-            (
-                "the hash chain",
-                chain,
-                published.header(wire::CHAIN).unwrap_or_default().to_owned(),
-            ),
-        ];
-        pairs.into_iter().find(|(_, ours, theirs)| ours != theirs).map(|(what, ours, theirs)| {
-            let seq = self.request_seq;
-            format!("{what} of answer {seq} is, as decided now:\n  {ours}\nand as published:\n  {theirs}")
-        })
+    pub fn of_message(message: &Stored) -> Self {
+        let header = |name| message.header(name).map(str::to_owned);
+        Self {
+            request_seq: message.sequence,
+            subject: message.subject.replacen("settlement", "request", 1),
+            event_type: header(wire::CE_TYPE).unwrap_or_default(),
+            about: header(wire::CE_SUBJECT),
+            published_at: header(wire::CE_TIME).unwrap_or_default(),
+            traceparent: header(wire::TRACEPARENT),
+            chain: message
+                .header(wire::CHAIN)
+                .and_then(Chain::from_hex)
+                .unwrap_or(Chain::START),
+            body: message.payload.clone(),
+        }
     }
-}
 
-fn lossy(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    /// Where `theirs` differs from this answer, as a sentence that names both; `None` when it is the same.
+    #[must_use]
+    pub fn difference(&self, theirs: &Self, their_place: &str) -> Option<String> {
+        let texts = |event: &Self| {
+            [
+                ("the sequence", event.request_seq.to_string()),
+                ("the subject", event.subject.clone()),
+                ("the type", event.event_type.clone()),
+                ("the time", event.published_at.clone()),
+                ("the trace", event.traceparent.clone().unwrap_or_default()),
+                (
+                    "the body",
+                    String::from_utf8_lossy(&event.body).into_owned(),
+                ),
+                ("the hash chain", event.chain.to_string()),
+            ]
+        };
+        let same = self.request_seq == theirs.request_seq
+            && self.subject == theirs.subject
+            && self.event_type == theirs.event_type
+            && self.published_at == theirs.published_at
+            && self.traceparent == theirs.traceparent
+            && self.body == theirs.body
+            && self.chain == theirs.chain;
+        if same {
+            return None;
+        }
+        let mut pairs = texts(self).into_iter().zip(texts(theirs));
+        let ((what, ours), (_, theirs)) = pairs.find(|(ours, theirs)| ours != theirs)?;
+        let seq = self.request_seq;
+        Some(format!(
+            "{what} of answer {seq} is {ours} by the log, but {theirs} in {their_place}"
+        ))
+    }
 }

@@ -18,6 +18,24 @@ impl Chain {
     /// The head before request 1.
     pub const START: Self = Self([0; 32]);
 
+    /// Reads what [`Display`](std::fmt::Display) writes.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let digit = |byte: u8| {
+            char::from(byte)
+                .to_digit(16)
+                .and_then(|digit| u8::try_from(digit).ok())
+        };
+        let mut bytes = [0; 32];
+        if text.len() != 64 {
+            return None;
+        }
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+        }
+        Some(Self(bytes))
+    }
+
     /// The head after one more answer.
     #[must_use]
     pub fn next(

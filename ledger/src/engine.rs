@@ -191,8 +191,13 @@ impl Engine {
             .into());
         }
         if let Some(decided) = store::decided_digest(&self.pool, cursor.seq).await? {
-            let stored = broker::get(&self.jetstream, REQUESTS, cursor.seq).await?;
-            if stored.is_none_or(|message| request_digest(&message) != decided) {
+            let stored = Reader::new(self.jetstream.clone(), REQUESTS, cursor.seq)
+                .batch(1)
+                .await?;
+            if stored
+                .first()
+                .is_none_or(|message| request_digest(message) != decided)
+            {
                 return Err(Halt::LogReplaced(cursor.seq).into());
             }
         }
@@ -228,7 +233,7 @@ impl Engine {
         let ours = store::events(&self.pool, seq, seq).await?;
         let theirs = broker::get(&self.jetstream, SETTLEMENTS, seq).await?;
         let difference = match (ours.first(), &theirs) {
-            (Some(ours), Some(theirs)) => ours.difference(theirs),
+            (Some(ours), Some(theirs)) => ours.difference(&Event::of_message(theirs), SETTLEMENTS),
             _ => Some(format!("answer {seq} is missing")),
         };
         difference.map_or(Ok(()), |difference| {
@@ -326,7 +331,9 @@ impl Engine {
         let mut compared = 0;
         while compared < ours.len() {
             for published in reader.batch(ours.len() - compared).await? {
-                if let Some(difference) = ours[compared].difference(&published) {
+                if let Some(difference) =
+                    ours[compared].difference(&Event::of_message(&published), SETTLEMENTS)
+                {
                     return Err(Halt::AnswerDiffers(difference).into());
                 }
                 compared += 1;

@@ -54,82 +54,167 @@ pub enum ReplayError {
     Database(#[from] sqlx::Error),
 }
 
-/// Replays the whole log up to the database's cursor. `progress` hears after each batch how far it is and how far it goes.
+/// Replays the whole log. `progress` hears after each batch how far it is and how far it goes.
+///
+/// Up to the database's cursor everything is compared; answers that were published beyond it, with those alone.
 ///
 /// # Errors
 /// When the streams or the database can't be read; a difference is no error but a [`Verdict`].
 pub async fn replay(
     jetstream: &jetstream::Context,
     database: &mut PgConnection,
-    mut progress: impl FnMut(u64, u64),
+    progress: impl FnMut(u64, u64),
 ) -> Result<Verdict, ReplayError> {
     let (cursor, audited) = snapshot(database).await?;
-    for (stream, last) in [
-        (REQUESTS, broker::last_sequence(jetstream, REQUESTS).await?),
-        (
-            SETTLEMENTS,
-            broker::last_sequence(jetstream, SETTLEMENTS).await?,
-        ),
-    ] {
-        if last < cursor.seq {
-            let seq = cursor.seq;
-            return Ok(Verdict::Differs(format!(
-                "{stream} ends at {last}, the database has decided {seq} requests"
-            )));
-        }
-    }
-    let mut requests = Reader::new(jetstream.clone(), REQUESTS, 1);
-    let mut settlements = Settlements {
-        reader: Reader::new(jetstream.clone(), SETTLEMENTS, 1),
-        read: Vec::new(),
-    };
-    let mut book = Book::default();
-    let mut at = Cursor {
-        seq: 0,
-        chain: Chain::START,
-    };
-    let mut settled = 0;
-    while at.seq < cursor.seq {
-        let left = usize::try_from(cursor.seq - at.seq).unwrap_or(usize::MAX);
-        let mut waiting = requests.batch(left.min(BATCH_MESSAGES_MAX)).await?;
-        while !waiting.is_empty() {
-            let rest = waiting.split_off(batch::length(&waiting));
-            let messages = std::mem::replace(&mut waiting, rest);
-            let verified = batch::verify_all(&messages, &book.keys);
-            let decided = batch::decide_all(&mut book, at.chain, verified);
-            for (item, published) in decided.iter().zip(settlements.take(decided.len()).await?) {
-                if let Some(difference) = Event::from(item).difference(&published) {
-                    return Ok(Verdict::Differs(difference));
-                }
-                settled += u64::from(!item.entries.is_empty());
-            }
-            let last = decided.last().expect("a batch has a message");
-            at = Cursor {
-                seq: last.request.at.seq,
-                chain: last.chain,
-            };
-        }
-        progress(at.seq, cursor.seq);
-    }
-    if at.chain != cursor.chain {
-        let (ours, theirs) = (at.chain, cursor.chain);
-        return Ok(Verdict::Differs(format!(
-            "the head of the hash chain is {ours}, the database has {theirs}"
-        )));
-    }
-    if let Some(difference) = compare_accounts(&book, &audited) {
+    let requests = broker::last_sequence(jetstream, REQUESTS).await?;
+    let answers = broker::last_sequence(jetstream, SETTLEMENTS).await?;
+    if requests < cursor.seq.max(answers) {
+        let seq = cursor.seq;
+        let difference = format!(
+            "REQUESTS ends at {requests}, SETTLEMENTS at {answers}, the database's cursor is {seq}"
+        );
         return Ok(Verdict::Differs(difference));
     }
-    Ok(sums(&book).map_or_else(Verdict::Differs, |sums| {
-        let (requests, accounts) = (at.seq, audited.len());
-        Verdict::Agrees(Summary {
-            requests,
+    let mut replay = Replay {
+        requests: Reader::new(jetstream.clone(), REQUESTS, 1),
+        answers: Answers {
+            reader: Reader::new(jetstream.clone(), SETTLEMENTS, 1),
+            read: Vec::new(),
+            last: answers,
+        },
+        database,
+        decided_in_database: cursor.seq,
+        book: Book::default(),
+        at: Cursor {
+            seq: 0,
+            chain: Chain::START,
+        },
+        settled: 0,
+        to: cursor.seq.max(answers),
+        progress,
+    };
+    let verdict = async {
+        replay.run_to(cursor.seq).await?;
+        let summary = replay.compare_books(cursor, &audited)?;
+        replay.run_to(answers).await?;
+        Ok(Summary {
+            requests: replay.at.seq,
+            settled: replay.settled,
+            ..summary
+        })
+    };
+    match verdict.await {
+        Ok(summary) => Ok(Verdict::Agrees(summary)),
+        Err(Stop::Differs(difference)) => Ok(Verdict::Differs(difference)),
+        Err(Stop::Failed(error)) => Err(error),
+    }
+}
+
+/// Why a replay ends before the end.
+enum Stop {
+    Differs(String),
+    Failed(ReplayError),
+}
+
+impl<E: Into<ReplayError>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+struct Replay<'d, P> {
+    requests: Reader,
+    answers: Answers,
+    database: &'d mut PgConnection,
+    decided_in_database: u64,
+    book: Book,
+    at: Cursor,
+    settled: u64,
+    to: u64,
+    progress: P,
+}
+
+impl<P: FnMut(u64, u64)> Replay<'_, P> {
+    /// Replays up to request `end`, comparing each answer with the published one and with the database's.
+    async fn run_to(&mut self, end: u64) -> Result<(), Stop> {
+        while self.at.seq < end {
+            let left = usize::try_from(end - self.at.seq).unwrap_or(usize::MAX);
+            let mut waiting = self.requests.batch(left.min(BATCH_MESSAGES_MAX)).await?;
+            while !waiting.is_empty() {
+                let rest = waiting.split_off(batch::length(&waiting));
+                let messages = std::mem::replace(&mut waiting, rest);
+                let verified = batch::verify_all(&messages, &self.book.keys);
+                let decided = batch::decide_all(&mut self.book, self.at.chain, verified);
+                let events: Vec<Event> = decided.iter().map(Event::from).collect();
+                self.compare(&events).await?;
+                let settled = decided
+                    .iter()
+                    .filter(|item| !item.entries.is_empty())
+                    .count();
+                self.settled += u64::try_from(settled).expect("a thousand at most");
+                let last = decided.last().expect("a batch has a message");
+                self.at = Cursor {
+                    seq: last.request.at.seq,
+                    chain: last.chain,
+                };
+            }
+            (self.progress)(self.at.seq, self.to);
+        }
+        Ok(())
+    }
+
+    async fn compare(&mut self, events: &[Event]) -> Result<(), Stop> {
+        let (Some(first), Some(last)) = (events.first(), events.last()) else {
+            return Ok(());
+        };
+        let published = self.answers.take(first.request_seq, events.len()).await?;
+        let last_in_database = last.request_seq.min(self.decided_in_database);
+        let stored =
+            store::events(&mut *self.database, first.request_seq, last_in_database).await?;
+        let places = [(SETTLEMENTS, &published), ("the database", &stored)];
+        for (index, event) in events.iter().enumerate() {
+            for (place, theirs) in places {
+                if let Some(difference) = theirs
+                    .get(index)
+                    .and_then(|theirs| event.difference(theirs, place))
+                {
+                    return Err(Stop::Differs(difference));
+                }
+            }
+        }
+        let expected = usize::try_from((last_in_database + 1).saturating_sub(first.request_seq))
+            .unwrap_or(usize::MAX);
+        if stored.len() != expected {
+            let (first, found) = (first.request_seq, stored.len());
+            let difference =
+                format!("the database has {found} of the answers {first} to {last_in_database}");
+            return Err(Stop::Differs(difference));
+        }
+        Ok(())
+    }
+
+    /// At the cursor: the head of the chain, every account, and the sums.
+    fn compare_books(&self, cursor: Cursor, audited: &[AuditedAccount]) -> Result<Summary, Stop> {
+        let Cursor { seq, chain } = self.at;
+        if chain != cursor.chain {
+            let theirs = cursor.chain;
+            return Err(Stop::Differs(format!(
+                "the hash chain after {seq} is {chain} by the log, but {theirs} in the database"
+            )));
+        }
+        if let Some(difference) = compare_accounts(&self.book, audited) {
+            return Err(Stop::Differs(difference));
+        }
+        let sums = sums(&self.book).map_err(Stop::Differs)?;
+        let (settled, accounts) = (self.settled, audited.len());
+        Ok(Summary {
+            requests: seq,
             settled,
             accounts,
-            chain: at.chain.to_string(),
+            chain: chain.to_string(),
             sums,
         })
-    }))
+    }
 }
 
 async fn snapshot(database: &mut PgConnection) -> sqlx::Result<(Cursor, Vec<AuditedAccount>)> {
@@ -143,19 +228,27 @@ async fn snapshot(database: &mut PgConnection) -> sqlx::Result<(Cursor, Vec<Audi
 }
 
 /// SETTLEMENTS, in portions of any size.
-struct Settlements {
+struct Answers {
     reader: Reader,
     read: Vec<Stored>,
+    last: u64,
 }
 
-impl Settlements {
-    async fn take(&mut self, count: usize) -> Result<Vec<Stored>, ReadError> {
+impl Answers {
+    /// The answers from `first` on, `count` of them or as many as are published.
+    async fn take(&mut self, first: u64, count: usize) -> Result<Vec<Event>, ReadError> {
+        let published =
+            usize::try_from((self.last + 1).saturating_sub(first)).unwrap_or(usize::MAX);
+        let count = count.min(published);
         while self.read.len() < count {
             self.read
                 .extend(self.reader.batch(BATCH_MESSAGES_MAX).await?);
         }
         let rest = self.read.split_off(count);
-        Ok(std::mem::replace(&mut self.read, rest))
+        Ok(std::mem::replace(&mut self.read, rest)
+            .iter()
+            .map(Event::of_message)
+            .collect())
     }
 }
 
@@ -229,7 +322,7 @@ fn sums(book: &Book) -> Result<BTreeMap<String, String>, String> {
         return Err(format!("all {currency} balances sum to {sum}, not to zero"));
     }
     Ok(sums
-        .into_iter()
-        .map(|(currency, _)| (currency, "0".to_owned()))
+        .into_keys()
+        .map(|currency| (currency, "0".to_owned()))
         .collect())
 }

@@ -1,6 +1,11 @@
 //! All of the ledger's SQL. One statement per function; each takes the caller's connection, so that the caller decides
 //! what stands in one transaction.
 
+#![expect(
+    clippy::as_conversions,
+    reason = "how sqlx is told that the elements of an array may be null"
+)]
+
 use std::collections::HashMap;
 
 use bytes::Bytes;

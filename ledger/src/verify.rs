@@ -1,7 +1,8 @@
 //! Step 1: a stored message in, what it asks for out. Pure: bytes, published time and keys are all it looks at.
 //!
-//! A message that breaks a rule here becomes a rejected answer, never a redelivery. In order: the envelope (no header
-//! twice, a body we can read, CloudEvents headers that agree with it: FF01), then the token and whose it is (AG01).
+//! A message that breaks a rule here becomes a rejected answer, never a redelivery. In order: the body
+//! must be readable, no header twice, CloudEvents headers must agree with the body (FF01); then the token and whose it
+//! is (AG01). Once the body is readable the answer names what it is about, whatever else is wrong.
 
 use async_nats::HeaderMap;
 use common::answer::{
@@ -10,7 +11,7 @@ use common::answer::{
 };
 use common::broker::Stored;
 use common::ids::{AccountId, ClientId};
-use common::request::{AccountRequest, AnnounceKey, BODY_BYTES_MAX, PaymentRequest};
+use common::request::{self, AccountRequest, AnnounceKey, BODY_BYTES_MAX, PaymentRequest};
 use common::token::{self, Claims, Keys, Scope, TokenError, Verified};
 use common::wire::{self, Kind};
 use serde::de::DeserializeOwned;
@@ -87,7 +88,7 @@ pub fn verify(message: &Stored, keys: &Keys) -> VerifiedRequest {
         subject: message.subject.clone(),
         traceparent: message
             .header(wire::TRACEPARENT)
-            .filter(|text| is_traceparent(text))
+            .filter(|text| wire::is_traceparent(text))
             .map(str::to_owned),
         digest: request_digest(message),
         sender,
@@ -107,7 +108,7 @@ fn payment(message: &Stored, at: At, client: ClientId, keys: &Keys) -> Outcome {
             );
         }
     };
-    let verdict = agrees(
+    let verdict = envelope(
         message,
         wire::PAYMENT_REQUESTED,
         &request.payment_id.to_string(),
@@ -152,7 +153,7 @@ fn account(message: &Stored, at: At, client: ClientId, keys: &Keys) -> Outcome {
     };
     let AccountRequest::Open(open) = &request;
     let id = open.account_id;
-    let verdict = agrees(message, wire::ACCOUNT_REQUESTED, &id.to_string())
+    let verdict = envelope(message, wire::ACCOUNT_REQUESTED, &id.to_string())
         .and_then(|()| verified_token(message, keys))
         .and_then(|token| sent_by(&client, token))
         .and_then(|token| {
@@ -187,7 +188,7 @@ fn key(message: &Stored, at: At, keys: &Keys) -> Outcome {
             .map_err(|error| Reason::new(Code::NARR, error.to_string()))?;
         Ok(own)
     };
-    let verdict = agrees(message, wire::KEY_REQUESTED, &request.kid)
+    let verdict = envelope(message, wire::KEY_REQUESTED, &request.kid)
         .and_then(|()| own())
         .and_then(|own| verified_token(message, if keys.is_empty() { &own } else { keys }))
         .and_then(|token| {
@@ -228,21 +229,13 @@ const HEADERS: [&str; 6] = [
 const PARSE_ERROR_CHARS_MAX: usize = 200;
 
 fn body<T: DeserializeOwned>(message: &Stored) -> Result<T, Reason> {
-    for name in HEADERS {
-        if message.headers.get_all(name).count() > 1 {
-            return Err(Reason::new(
-                Code::FF01,
-                format!("the header {name} appears twice"),
-            ));
-        }
-    }
     if message.payload.len() > BODY_BYTES_MAX {
         return Err(Reason::new(
             Code::FF01,
             format!("the body has more than {BODY_BYTES_MAX} bytes"),
         ));
     }
-    serde_json::from_slice(&message.payload).map_err(|error| {
+    request::read(&message.payload).map_err(|error| {
         // The parser quotes what it read, which may be long.
         let text: String = error
             .to_string()
@@ -256,9 +249,18 @@ fn body<T: DeserializeOwned>(message: &Stored) -> Result<T, Reason> {
     })
 }
 
-/// CloudEvents headers may be missing, but not say something else than the body.
-fn agrees(message: &Stored, ce_type: &str, ce_id: &str) -> Result<(), Reason> {
+/// No header stands there twice; CloudEvents headers may be missing, but not say something else than the body.
+fn envelope(message: &Stored, ce_type: &str, ce_id: &str) -> Result<(), Reason> {
     let headers: &HeaderMap = &message.headers;
+    if let Some(name) = HEADERS
+        .iter()
+        .find(|name| headers.get_all(**name).count() > 1)
+    {
+        return Err(Reason::new(
+            Code::FF01,
+            format!("the header {name} appears twice"),
+        ));
+    }
     for (name, expected) in [
         (wire::CE_SPECVERSION, "1.0"),
         (wire::CE_TYPE, ce_type),
@@ -314,15 +316,6 @@ fn sender(token: &Verified) -> Sender {
         token_id: token.claims.jti.clone(),
         key_id: token.kid.clone(),
     }
-}
-
-/// `00-<32 hex>-<16 hex>-<2 hex>`: it is copied to the answer, so nothing else may pass. Source: W3C Trace Context.
-fn is_traceparent(text: &str) -> bool {
-    let lengths = text.split('-').map(str::len);
-    lengths.eq([2, 32, 16, 2])
-        && text
-            .bytes()
-            .all(|b| b == b'-' || b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
 /// An answer to a payment that books nothing.

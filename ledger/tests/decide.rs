@@ -160,8 +160,8 @@ proptest! {
     #[test]
     fn no_sequence_of_requests_makes_or_loses_money(requests in prop::collection::vec(any_request(), 1..80)) {
         let mut bank = Bank::parse("A=100 B/50=0 C!frozen=10 Cash:asset=110 Fees:income=0 Y:JPY=0");
-        let start: BTreeMap<AccountId, Money> = bank.book.accounts.iter().map(|(id, account)| (*id, account.posted)).collect();
-        let mut posted = start.clone();
+        let accounts = bank.book.accounts.iter();
+        let mut posted: BTreeMap<AccountId, Money> = accounts.map(|(id, account)| (*id, account.posted)).collect();
         for (index, request) in requests.iter().enumerate() {
             let before = bank.book.accounts.clone();
             let Decision { answer, entries } = bank.send(request);

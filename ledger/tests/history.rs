@@ -121,8 +121,7 @@ async fn another_service_does_not_get_in() {
     let payments = payments.database("ledger");
     let refused = PgConnection::connect_with(&payments)
         .await
-        .err()
-        .expect("payments has nothing to do in the ledger's database");
+        .expect_err("payments has nothing to do in the ledger's database");
     assert!(
         refused
             .to_string()

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use common::answer::{Answer, KeyAnswer, KeyStatus, PaymentAnswer, PaymentStatus};
 use common::broker::Stored;
 use common::ids::{ClientId, PaymentId};
-use common::request::PaymentRequest;
+use common::request::{self, PaymentRequest};
 use common::token;
 use common::wire::{self, Kind};
 use serde::Deserialize;
@@ -42,7 +42,7 @@ pub(crate) fn requested(batch: &[Stored]) -> Vec<store::Requested> {
         let Kind::Payment(client_id) = Kind::of_subject(&message.subject) else {
             continue;
         };
-        let Ok(request) = serde_json::from_slice::<PaymentRequest>(&message.payload) else {
+        let Ok(request) = request::read::<PaymentRequest>(&message.payload) else {
             tracing::debug!(seq = message.sequence, "a payment request can't be read");
             continue;
         };

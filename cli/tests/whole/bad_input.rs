@@ -288,7 +288,7 @@ async fn over_http_it_is_a_problem_document() -> Result<()> {
         ),
         (
             "not one's own",
-            waited(with("debtor_account", json!(test.graces))),
+            waited(payment(test.graces, test.adas, "1.00")),
             403,
             Some("AG01"),
         ),

@@ -252,6 +252,7 @@ impl TestBank {
             .request_with_headers(subject, headers, body.into().into())
             .await?;
         let ack: Value = serde_json::from_slice(&ack.payload)?;
+        ensure!(ack["error"].is_null(), "refused: {ack}");
         ack["seq"]
             .as_u64()
             .with_context(|| format!("no PubAck: {ack}"))

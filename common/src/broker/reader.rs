@@ -219,6 +219,9 @@ impl Reader {
 
 /// Reads one message by its sequence; `None` when the stream has none there.
 ///
+/// Its headers are the stored ones and those that the broker adds to what is read in this way (`Nats-Sequence` …). Who
+/// needs exactly what is stored reads with a [`Reader`].
+///
 /// # Errors
 /// When the broker does not answer.
 pub async fn get(
