@@ -127,6 +127,9 @@ async fn of_two_ledgers_one_works_and_the_other_takes_over() -> Result<()> {
     submit(&test, before).await?;
     test.bank.kill(Part::Ledger);
     submit(&test, after).await?;
+    test.check_invariants().await?;
+    // The first comes back and waits in its turn; it answers HTTP all the same.
+    test.bank.start_part(Part::Ledger).await?;
     all_settled(&test).await?;
     let log = std::fs::read_to_string(test.bank.home().path().join("logs/ledger-2.log"))?;
     ensure!(
