@@ -20,7 +20,7 @@ use common::answer::{Answer, KeyStatus};
 use common::broker::{self, Answers, Outgoing, PublishError};
 use common::request::AnnounceKey;
 use common::token::Scope;
-use common::wire;
+use common::{service, wire};
 use sqlx::postgres::PgListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -177,7 +177,7 @@ impl Log {
         let client_id = CLIENT_ID.parse().expect("a constant of letters");
         let subject = Subject::client(client_id, Scope::AuthAdmin.as_str().to_owned());
         // Made anew for each try: the broker may have been away for longer than a token lives.
-        let token = tokens::access(key, subject, crate::now());
+        let token = tokens::access(key, subject, service::now());
         let mut headers = HeaderMap::new();
         headers.insert(wire::AUTHORIZATION, format!("Bearer {token}"));
         headers.insert(NATS_MESSAGE_ID, format!("auth:key:{}", key.kid));

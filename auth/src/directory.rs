@@ -5,8 +5,8 @@
 
 use anyhow::{Context as _, ensure};
 use aws_lc_rs::digest::{SHA256, digest};
-use chrono::{DateTime, Utc};
 use common::ids::ClientId;
+use common::service;
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -75,7 +75,7 @@ pub async fn ensure_user(
         role: role.as_str(),
         scopes: role.scopes(),
     };
-    store::upsert_user(pool, &user, crate::now())
+    store::upsert_user(pool, &user, service::now())
         .await
         .with_context(|| format!("user {email} can't be stored"))
 }
@@ -97,7 +97,7 @@ pub async fn ensure_service_account(
         secret.len() >= 32,
         "the secret of {client_id} must be random and have at least 32 characters"
     );
-    let now: DateTime<Utc> = crate::now();
+    let now = service::now();
     store::upsert_service_account(pool, client_id.as_str(), &secret_hash(secret), scopes, now)
         .await
         .with_context(|| format!("service account {client_id} can't be stored"))

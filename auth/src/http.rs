@@ -16,6 +16,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use common::problem::Problem;
+use common::service;
 use common::token::new_jti;
 use drf::{Body, Field, Refusal, View};
 use serde::Serialize;
@@ -96,7 +97,7 @@ async fn obtain(
         ));
     };
 
-    let (now, jti, family) = (crate::now(), new_jti(), Uuid::now_v7());
+    let (now, jti, family) = (service::now(), new_jti(), Uuid::now_v7());
     let ends_at = now + tokens::FAMILY_LIFE;
     let new = store::NewFamily {
         id: family,
@@ -138,7 +139,7 @@ async fn refresh(
         drf::Read::Answer(answer) => return Ok(answer),
     };
     auth.refuse_until_ready()?;
-    let now = crate::now();
+    let now = service::now();
     let claims = tokens::read_refresh(&token, &auth.key, now)?;
 
     let successor = new_jti();

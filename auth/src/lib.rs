@@ -19,7 +19,6 @@ mod store;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use chrono::{DateTime, Utc};
 use common::service;
 use sqlx::PgPool;
 use tokio::sync::watch;
@@ -63,8 +62,13 @@ struct Auth {
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let stop = service::stop_signal(config.service.stop_with_parent)?;
     let pool = service::open_database(&config.service.database, &MIGRATIONS).await?;
-    let key =
-        keys::load_or_create(&pool, &config.key_encryption_key, &config.issuer, now()).await?;
+    let key = keys::load_or_create(
+        &pool,
+        &config.key_encryption_key,
+        &config.issuer,
+        service::now(),
+    )
+    .await?;
     let (announced, ready) = watch::channel(false);
     let auth = Arc::new(Auth {
         pool,
@@ -79,9 +83,4 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         served = service::serve_http(config.service.listen, http::routes(auth.clone()), ready, stop.clone()) => served,
         failed = announce::run(&auth, &config.service.broker, &announced, &stop) => failed.map(|never| match never {}),
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the shell reads the clock, here")]
-fn now() -> DateTime<Utc> {
-    Utc::now()
 }

@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::ids::ClientId;
+use common::service;
 use serde::Serialize;
 
 use super::drf::{Body, form};
@@ -63,7 +64,7 @@ pub(super) async fn token(
     let scopes = granted(&account.scopes, parameters.get("scope"))?;
     let subject = Subject::client(credentials.client_id, scopes.clone());
     let granted = Granted {
-        access_token: tokens::access(&auth.key, subject, crate::now()),
+        access_token: tokens::access(&auth.key, subject, service::now()),
         token_type: "Bearer",
         expires_in: ACCESS_SECONDS,
         scope: scopes,

@@ -3,4 +3,5 @@
 mod announcing;
 mod harness;
 mod oauth;
+mod outages;
 mod simplejwt;
