@@ -38,7 +38,14 @@ impl Answers {
         let waiting = answers.waiting.clone();
         let mut reader = Reader::new(jetstream, SETTLEMENTS, last + 1);
         tokio::spawn(async move {
-            while let Some(Ok(batch)) = stop.run_until_cancelled(reader.batch(BATCH)).await {
+            while let Some(batch) = stop.run_until_cancelled(reader.batch(BATCH)).await {
+                let batch = match batch {
+                    Ok(batch) => batch,
+                    Err(error) => {
+                        tracing::error!(%error, "nobody hears of answers any more");
+                        break;
+                    }
+                };
                 let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
                 for answer in batch {
                     for waiter in waiting.remove(&answer.sequence).unwrap_or_default() {

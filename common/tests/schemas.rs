@@ -1,0 +1,57 @@
+//! The files in `schemas/` are what the Rust types say. `UPDATE_SCHEMAS=1 cargo test -p common --test schemas` writes them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use common::answer::{AccountAnswer, KeyAnswer, PaymentAnswer, UnknownAnswer};
+use common::request::{AccountRequest, AnnounceKey, PaymentRequest};
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, schema_for};
+
+#[test]
+fn the_schemas_are_what_the_types_say() {
+    let generated = BTreeMap::from([
+        ("payment.requested.v1.json", schema_for!(PaymentRequest)),
+        ("payment.answered.v1.json", written::<PaymentAnswer>()),
+        ("account.requested.v1.json", schema_for!(AccountRequest)),
+        ("account.answered.v1.json", written::<AccountAnswer>()),
+        ("key.requested.v1.json", schema_for!(AnnounceKey)),
+        ("key.answered.v1.json", written::<KeyAnswer>()),
+        ("request.rejected.v1.json", written::<UnknownAnswer>()),
+    ]);
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas");
+    let update = env::var_os("UPDATE_SCHEMAS").is_some();
+    for (name, schema) in &generated {
+        let text = serde_json::to_string_pretty(schema).expect("a schema is JSON") + "\n";
+        let file = directory.join(name);
+        if update {
+            fs::write(&file, &text).expect("schemas/ can be written");
+        }
+        let committed = fs::read_to_string(&file).unwrap_or_default();
+        assert_eq!(
+            committed, text,
+            "{name} is outdated; UPDATE_SCHEMAS=1 cargo test -p common --test schemas writes it"
+        );
+    }
+    let found: Vec<PathBuf> = fs::read_dir(&directory)
+        .expect("schemas/ is there")
+        .map(|entry| entry.expect("a file").path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+        })
+        .filter(|path| {
+            !generated.contains_key(&*path.file_name().expect("a file").to_string_lossy())
+        })
+        .collect();
+    assert!(found.is_empty(), "no type makes {found:?}");
+}
+
+/// The schema of what we write: fields that may be null are there all the same.
+fn written<T: JsonSchema>() -> Schema {
+    SchemaSettings::draft2020_12()
+        .for_serialize()
+        .into_generator()
+        .into_root_schema_for::<T>()
+}
