@@ -85,7 +85,7 @@ pub fn verify(message: &Stored, keys: &Keys) -> VerifiedRequest {
     };
     VerifiedRequest {
         at,
-        subject: message.subject.clone(),
+        subject: printable(&message.subject),
         traceparent: message
             .header(wire::TRACEPARENT)
             .filter(|text| wire::is_traceparent(text))
@@ -94,6 +94,11 @@ pub fn verify(message: &Stored, keys: &Keys) -> VerifiedRequest {
         sender,
         content,
     }
+}
+
+/// NATS allows more characters in a subject than PostgreSQL in a text. None of ours has any of those.
+fn printable(subject: &str) -> String {
+    subject.replace(|c: char| !c.is_ascii_graphic(), "_")
 }
 
 type Outcome = (Option<Sender>, Content);
@@ -183,6 +188,12 @@ fn key(message: &Stored, at: At, keys: &Keys) -> Outcome {
     // The first key vouches for itself, since nobody but auth may publish here; each later one needs the word of a
     // key that is known, so that a service that is not auth can't slip one in.
     let own = || {
+        if request.issuer.chars().any(char::is_control) {
+            return Err(Reason::new(
+                Code::FF01,
+                "the issuer holds control characters",
+            ));
+        }
         let mut own = Keys::default();
         own.insert(&request.kid, &request.issuer, &request.n, &request.e)
             .map_err(|error| Reason::new(Code::NARR, error.to_string()))?;

@@ -137,6 +137,10 @@ fn opening_the_same_account_again_opens_nothing() {
     );
     assert_eq!(outcome("bank", open("", Category::Liability, None)), "FF01");
     assert_eq!(
+        outcome("bank", open("a\0", Category::Liability, None)),
+        "FF01"
+    );
+    assert_eq!(
         outcome("bank", open("a", Category::Liability, Some("-1"))),
         "AM12"
     );
