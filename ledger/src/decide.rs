@@ -344,6 +344,14 @@ fn terms_of_account(at: At, claims: &Claims, open: &OpenAccount) -> Result<Accou
             format!("the name has more than {REFERENCE_CHARS_MAX} characters"),
         ));
     }
+    // PostgreSQL holds no NUL, and a statement on paper none of the others.
+    let has_control = |text: &str| text.chars().any(char::is_control);
+    if has_control(&open.owner) || open.name.as_deref().is_some_and(has_control) {
+        return Err(Reason::new(
+            Code::FF01,
+            "owner and name hold no control characters",
+        ));
+    }
     let currency = Currency::from_code(&open.currency).ok_or_else(|| {
         Reason::new(
             Code::AM03,
