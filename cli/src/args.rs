@@ -1,14 +1,17 @@
 //! What can be typed, and which file does it.
 
+use std::mem;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
+use common::service;
 use local::Home;
 
-use crate::{account, audit, demo, pay, serve, status, token, up, watch};
+use crate::{account, audit, demo, health, pay, secrets, serve, status, token, up, watch};
 
 /// A payment ledger on one machine: every payment request gets one answer, booked double-entry.
 #[derive(Debug, Parser)]
@@ -55,11 +58,39 @@ enum Command {
     /// Run one service in the foreground
     #[command(subcommand)]
     Serve(serve::Service),
+    /// Say whether the service at an address is ready: for a container's health check
+    Health(health::Options),
+    /// Make the passwords and keys of a bank in containers, a file each
+    Secrets(secrets::Options),
     /// Print a script that completes commands and options in your shell
     Completions {
         /// Which shell
         shell: Shell,
     },
+}
+
+impl Arguments {
+    /// The command line, the environment, and the files that it names for the services' secrets.
+    /// An error in them ends the process with exit code 2.
+    pub(crate) fn read() -> Self {
+        let mut command = Self::command();
+        let serve = command.find_subcommand_mut("serve");
+        let services = serve
+            .into_iter()
+            .flat_map(clap::Command::get_subcommands_mut);
+        let mut outcome = Ok(());
+        for service in services {
+            match service::read_secret_files(mem::take(service)) {
+                Ok(with_files) => *service = with_files,
+                Err(error) => outcome = Err(error),
+            }
+        }
+        if let Err(error) = outcome {
+            command.error(ErrorKind::Io, format!("{error:#}")).exit();
+        }
+        let matches = command.get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
 }
 
 /// Does what was asked. An error is exit code 1.
@@ -80,6 +111,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Watch(options) => watch::run(&options, &home()?).await?,
         Command::Audit(command) => audit::run(&command, &home()?).await?,
         Command::Serve(service) => serve::run(service).await?,
+        Command::Health(options) => health::run(&options).await?,
+        Command::Secrets(options) => secrets::run(&options)?,
         Command::Completions { shell } => {
             let name = "quittance";
             clap_complete::generate(

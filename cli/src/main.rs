@@ -7,8 +7,10 @@ mod args;
 
 mod demo_bank;
 mod detach;
+mod health;
 mod overview;
 mod progress;
+mod secrets;
 mod serve;
 mod status;
 mod up;
@@ -27,12 +29,10 @@ mod running;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 #[tokio::main]
 async fn main() -> ExitCode {
     // A usage error ends here, with exit code 2.
-    let arguments = args::Arguments::parse();
+    let arguments = args::Arguments::read();
     match args::run(arguments).await {
         Ok(code) => code,
         Err(error) if print::is_closed_pipe(&error) => ExitCode::SUCCESS,

@@ -1,6 +1,10 @@
 //! What every service does around its own work: read its configuration, log, migrate and open its database, serve HTTP
 //! with health checks, and stop in order when it is told to.
 
+mod secret_files;
+
+pub use secret_files::read_secret_files;
+
 use std::io::{IsTerminal as _, Read as _};
 use std::net::SocketAddr;
 use std::time::Duration;

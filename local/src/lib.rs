@@ -18,6 +18,7 @@ mod ports;
 mod postgres;
 pub mod process;
 mod progress;
+mod secret_files;
 mod secrets;
 mod servers;
 mod status;

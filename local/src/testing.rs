@@ -1,11 +1,12 @@
 //! What the integration tests of every crate start with: real servers of their own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{env, fs};
 
 use crate::bank::{Bank, BankOptions};
 use crate::home::{self, Home};
+use crate::install::{self, Wanted};
 use crate::ports::Ports;
 use crate::progress::silent;
 use crate::servers::{ServerOptions, Servers};
@@ -56,6 +57,30 @@ pub async fn bank(program: &Path) -> Bank {
     start
         .await
         .unwrap_or_else(|error| panic!("no bank for this test: {error:#}"))
+}
+
+/// The programs themselves, for tests of what other ways of starting them say.
+#[derive(Debug)]
+pub struct Programs {
+    /// `nats-server`.
+    pub nats_server: PathBuf,
+    /// `psql`, which stands beside `postgres`.
+    pub psql: PathBuf,
+}
+
+/// Finds or installs both servers' programs. Panics when they cannot be had. Blocks.
+#[must_use]
+pub fn programs() -> Programs {
+    let find = |wanted: &Wanted| {
+        let found = install::find_or_install(wanted, &silent());
+        found
+            .unwrap_or_else(|error| panic!("no programs for this test: {error:#}"))
+            .path
+    };
+    Programs {
+        nats_server: find(&install::NATS),
+        psql: find(&install::POSTGRES).with_file_name("psql"),
+    }
 }
 
 /// Removes the directories of tests that were killed.

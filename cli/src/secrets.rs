@@ -1,0 +1,27 @@
+//! `quittance secrets`: what the containers of `compose.yaml` are given at their birth, one file for each secret.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use local::Secrets;
+
+use crate::print;
+
+/// Options of `quittance secrets`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Where to; `compose.yaml` looks in .quittance/secrets
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+}
+
+/// Makes what is missing. What is there stays: the databases know the passwords by now.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let directory = &options.directory;
+    Secrets::make_files(directory)?;
+    print::line(&format!(
+        "The secrets are in {}. Whoever can read them has the bank.",
+        directory.display()
+    ))?;
+    Ok(())
+}
