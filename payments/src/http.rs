@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::{Client, jetstream};
+use async_nats::jetstream;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -28,6 +28,7 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::door::Door;
 use crate::projection::{Log, Projection};
 use crate::store;
 use crate::submit;
@@ -42,7 +43,7 @@ const LIMIT_MAX: u32 = 100;
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) pool: PgPool,
-    pub(crate) client: Client,
+    pub(crate) door: Door,
     pub(crate) jetstream: jetstream::Context,
     pub(crate) projection: Arc<Projection>,
     /// Empty until the streams exist.

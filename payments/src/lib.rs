@@ -4,9 +4,10 @@
 //! into PostgreSQL. Out: `202` with the sequence of the request, and `GET /payments/{id}` from the projection.
 //! The ledger is never called: this service meets it in the two streams, so either can be down without the other.
 //!
-//! Reading order: [`http`] is what a client sees, [`submit`] the way of a payment into the log, [`projection`] the way
-//! back, by the rules in [`rows`], and [`store`] all of the SQL.
+//! Reading order: [`http`] is what a client sees, [`submit`] and [`door`] the way of a payment into the log,
+//! [`projection`] the way back, by the rules in [`rows`], and [`store`] all of the SQL.
 
+mod door;
 mod http;
 mod submit;
 
@@ -24,6 +25,7 @@ use sqlx::migrate::Migrator;
 use tokio::sync::{OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::door::Door;
 use crate::projection::Projection;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -67,7 +69,7 @@ pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Res
 
     let app = http::App {
         pool,
-        client,
+        door: Door::open(client),
         jetstream: jetstream.clone(),
         projection: projection.clone(),
         answers: answers.clone(),

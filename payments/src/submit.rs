@@ -24,6 +24,7 @@ use common::token::Scope;
 use common::wire::{self, REQUESTS};
 use serde::Serialize;
 
+use crate::door::{Place, Refused};
 use crate::http::{App, Caller, authorize};
 use crate::projection::Log;
 use crate::store;
@@ -179,7 +180,7 @@ async fn publish(
         .headers
         .insert(async_nats::header::NATS_MESSAGE_ID, message_id);
     let ack = store_message(app, message).await?;
-    if !ack.duplicate {
+    if !ack.is_duplicate {
         return Ok(Published {
             request_seq: ack.sequence,
             is_repeated: false,
@@ -217,18 +218,18 @@ async fn publish(
     }
 }
 
-async fn store_message(
-    app: &App,
-    message: Outgoing,
-) -> Result<async_nats::jetstream::publish::PublishAck, Problem> {
-    broker::publish_batch(&app.client, REQUESTS, vec![message], None)
-        .await
-        .map_err(|error| {
-            Problem::unavailable("the broker", &error).with(
-                "hint",
-                "the payment may have been stored or not: send it again with the same payment_id, it is never paid twice",
-            )
-        })
+async fn store_message(app: &App, message: Outgoing) -> Result<Place, Problem> {
+    app.door.store(message).await.map_err(|refused| match refused {
+        Refused::Full => Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            format!("{refused}; nothing has been stored, send it again"),
+        )
+        .with_header(header::RETRY_AFTER, HeaderValue::from_static("1")),
+        Refused::Broker(_) | Refused::Closed => Problem::unavailable("the broker", &refused).with(
+            "hint",
+            "the payment may have been stored or not: send it again with the same payment_id, it is never paid twice",
+        ),
+    })
 }
 
 /// The message that a producer would have sent, except for its id.

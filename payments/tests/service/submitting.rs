@@ -1,5 +1,7 @@
 //! What `POST /payments` answers, and what it leaves in the log.
 
+use std::collections::HashMap;
+
 use async_nats::header::NATS_MESSAGE_ID;
 use common::answer::Code;
 use common::broker;
@@ -41,7 +43,7 @@ async fn what_needs_no_books_is_refused_at_once_and_never_published() {
 
     check(&service, 400, "FF01", "EOF", "").await;
     check(&service, 400, "FF01", "EOF", "{").await;
-    check(&service, 400, "FF01", "invalid type", "[1]").await;
+    check(&service, 400, "FF01", "expected a JSON object", "[1]").await;
     check(
         &service,
         400,
@@ -214,6 +216,38 @@ async fn sending_a_payment_again_stores_it_once() {
         .post(&crate::signer::token("till", SUBMIT), &payment(id))
         .await;
     assert_eq!(got.request_seq(), 3);
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn of_many_at_once_each_hears_its_own_place_and_a_repeated_one_spoils_no_neighbour() {
+    let world = World::with_key().await;
+    let service = world.serve().await;
+    let token = token("shop", SUBMIT);
+    let ids: Vec<Uuid> = (0..100).map(|_| Uuid::now_v7()).collect();
+    let known = service.post(&token, &payment(ids[0])).await.request_seq();
+
+    // Every tenth comes twice, and one of them is in the log already.
+    let posts = ids.iter().chain(ids.iter().step_by(10)).map(|id| {
+        let (service, token) = (&service, &token);
+        async move { (*id, service.post(token, &payment(*id)).await) }
+    });
+    let mut places = HashMap::new();
+    for (id, got) in futures::future::join_all(posts).await {
+        assert_eq!(got.status, 202, "{got:?}");
+        let place = *places.entry(id).or_insert(got.request_seq());
+        assert_eq!(place, got.request_seq(), "one payment stands at two places");
+    }
+    assert_eq!(places[&ids[0]], known);
+    for (id, place) in &places {
+        let stored: Value = serde_json::from_slice(&world.request(*place).await.payload).unwrap();
+        assert_eq!(stored["payment_id"], id.to_string());
+    }
+    // The key, and each payment once.
+    let last = broker::last_sequence(&world.jetstream(), REQUESTS)
+        .await
+        .unwrap();
+    assert_eq!(last, 1 + 100);
     service.stop().await.unwrap();
 }
 

@@ -1,0 +1,152 @@
+//! Group commit at the door: requests that arrive while the broker is busy storing others are stored together.
+//!
+//! One atomic batch is under way at a time; whatever arrives meanwhile waits in a bounded queue and becomes the next one,
+//! so one fsync serves many. A request that finds nothing under way goes at once, alone. Each hears its own sequence.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use async_nats::Client;
+use common::broker::{self, BATCH_MESSAGES_MAX, Outgoing, PublishError};
+use common::wire::REQUESTS;
+use tokio::sync::{mpsc, oneshot};
+
+/// Requests that may wait: two full batches, at most a tenth of a second of work. Beyond it the caller hears "later".
+const QUEUE_MAX: usize = 2 * BATCH_MESSAGES_MAX;
+
+/// Where a request stands in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) sequence: u64,
+    /// The broker had a message with this id already; it stands at `sequence`.
+    pub(crate) is_duplicate: bool,
+}
+
+/// Why a request was not stored, as far as we know.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum Refused {
+    /// Too many wait; this one has not been sent.
+    #[error("{QUEUE_MAX} payments wait to be stored already")]
+    Full,
+    /// What became of the batch that it was in.
+    #[error(transparent)]
+    Broker(Arc<PublishError>),
+    /// The service stops.
+    #[error("the service is stopping")]
+    Closed,
+}
+
+/// The way into the log. Clones lead to the same queue.
+#[derive(Clone)]
+pub(crate) struct Door {
+    queue: mpsc::Sender<Waiting>,
+}
+
+struct Waiting {
+    message: Outgoing,
+    place: oneshot::Sender<Result<Place, Refused>>,
+}
+
+impl Door {
+    /// Opens the door; it closes when the last clone is dropped.
+    pub(crate) fn open(client: Client) -> Self {
+        let (queue, mut arrivals) = mpsc::channel(QUEUE_MAX);
+        tokio::spawn(async move {
+            let mut group = Vec::new();
+            while arrivals.recv_many(&mut group, BATCH_MESSAGES_MAX).await > 0 {
+                store(&client, std::mem::take(&mut group)).await;
+            }
+        });
+        Self { queue }
+    }
+
+    /// Stores one message, together with whoever else comes.
+    pub(crate) async fn store(&self, message: Outgoing) -> Result<Place, Refused> {
+        let (place, told) = oneshot::channel();
+        self.queue
+            .try_send(Waiting { message, place })
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => Refused::Full,
+                mpsc::error::TrySendError::Closed(_) => Refused::Closed,
+            })?;
+        told.await.unwrap_or(Err(Refused::Closed))
+    }
+}
+
+/// Stores a group in as few atomic batches as it takes.
+///
+/// The broker refuses a batch as a whole when it knows one of its message ids. Then it is halved, so that one repeated
+/// request among a thousand costs its neighbours ten small batches and not a thousand.
+async fn store(client: &Client, group: Vec<Waiting>) {
+    let mut groups = VecDeque::from([group]);
+    while let Some(mut group) = groups.pop_front() {
+        let messages = group
+            .iter()
+            .map(|waiting| waiting.message.clone())
+            .collect();
+        match broker::publish_batch(client, REQUESTS, messages, None).await {
+            Ok(ack) => {
+                let count = u64::try_from(group.len()).expect("a thousand at most");
+                // The ack of a batch tells the sequence of its last message; the others stand right before it.
+                let sequences = (ack.sequence + 1).saturating_sub(count)..=ack.sequence;
+                for (waiting, sequence) in group.into_iter().zip(sequences) {
+                    tell(
+                        waiting,
+                        Ok(Place {
+                            sequence,
+                            is_duplicate: ack.duplicate,
+                        }),
+                    );
+                }
+            }
+            Err(PublishError::Duplicate) if group.len() > 1 => {
+                let second = group.split_off(group.len() / 2);
+                groups.push_front(second);
+                groups.push_front(group);
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                for waiting in group {
+                    tell(waiting, Err(Refused::Broker(error.clone())));
+                }
+            }
+        }
+    }
+}
+
+fn tell(waiting: Waiting, place: Result<Place, Refused>) {
+    // Who has hung up does not hear it; the request is in the log all the same.
+    drop(waiting.place.send(place));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use async_nats::HeaderMap;
+    use common::broker::Config;
+    use futures::StreamExt as _;
+    use futures::stream::FuturesUnordered;
+
+    #[tokio::test]
+    async fn beyond_a_full_queue_the_caller_hears_it_at_once() {
+        let mut servers = local::testing::servers().await;
+        let config = Config {
+            url: servers.nats_url(),
+            user: "payments".to_owned(),
+            password: servers.nats_password("payments").to_owned(),
+        };
+        let door = Door::open(broker::connect(&config).await.unwrap());
+        servers.kill_nats();
+        // One batch is under way and stuck, the queue takes its share, the rest is told at once.
+        let message = Outgoing {
+            subject: "request.payment.v1.shop".to_owned(),
+            headers: HeaderMap::new(),
+            payload: "{}".into(),
+        };
+        let count = QUEUE_MAX + BATCH_MESSAGES_MAX + 1;
+        let mut all: FuturesUnordered<_> =
+            (0..count).map(|_| door.store(message.clone())).collect();
+        let first = all.next().await.expect("many are under way");
+        assert!(matches!(first, Err(Refused::Full)), "{first:?}");
+    }
+}
