@@ -8,7 +8,7 @@ use async_nats::HeaderValue;
 use bytes::Bytes;
 use common::answer::{Answer, timestamp};
 use common::broker::{Outgoing, Stored};
-use common::token::Keys;
+use common::token::{CheckedTokens, Keys};
 use common::wire::{self, Kind};
 
 use crate::book::{Book, Entry};
@@ -44,14 +44,18 @@ pub fn length(messages: &[Stored]) -> usize {
 
 /// Verifies every message of a batch.
 #[must_use]
-pub fn verify_all(messages: &[Stored], keys: &Keys) -> Vec<VerifiedRequest> {
+pub fn verify_all(
+    messages: &[Stored],
+    keys: &Keys,
+    checked: &mut CheckedTokens,
+) -> Vec<VerifiedRequest> {
     assert!(
         length(messages) == messages.len(),
         "a batch goes on behind a key announcement"
     );
     messages
         .iter()
-        .map(|message| verify(message, keys))
+        .map(|message| verify(message, keys, checked))
         .collect()
 }
 

@@ -18,7 +18,7 @@ use common::request::{
 use common::token::{Claims, Scope};
 
 use crate::book::{Account, At, Book, CannotPost, Entry, Status, UsedPaymentId};
-use crate::chain::sha256;
+use crate::chain::Digest;
 use crate::verify::{Content, VerifiedRequest, rejected_account, rejected_payment};
 
 /// An answer and what it books.
@@ -41,21 +41,27 @@ pub fn decide(book: &mut Book, request: &VerifiedRequest) -> Decision {
     };
     match &request.content {
         Content::Payment {
-            claims,
+            token,
             request: payment,
-        } => decide_payment(book, request.at, claims, payment),
+            digest,
+        } => decide_payment(book, request.at, &token.claims, payment, *digest),
         Content::Account {
-            claims,
+            token,
             request: AccountRequest::Open(open),
-        } => booked_nothing(open_account(book, request.at, claims, open)),
+        } => booked_nothing(open_account(book, request.at, &token.claims, open)),
         Content::Key(key) => booked_nothing(Answer::Key(note_key(book, request.at, key))),
         Content::Rejected(answer) => booked_nothing(answer.clone()),
     }
 }
 
-fn decide_payment(book: &mut Book, at: At, claims: &Claims, request: &PaymentRequest) -> Decision {
+fn decide_payment(
+    book: &mut Book,
+    at: At,
+    claims: &Claims,
+    request: &PaymentRequest,
+    content: Digest,
+) -> Decision {
     let client = &claims.client_id;
-    let content = sha256(&request.canonical_json());
     if let Some(first) = book.payments.get(&(client.clone(), request.payment_id)) {
         let answer = asked_before(at, client, request, first, first.content == content);
         return Decision {

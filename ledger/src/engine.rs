@@ -12,6 +12,7 @@ use async_nats::Client;
 use async_nats::jetstream;
 use common::broker::{self, BATCH_MESSAGES_MAX, PublishError, ReadError, Reader, Stored};
 use common::ids::AccountId;
+use common::token::CheckedTokens;
 use common::wire::{REQUESTS, SETTLEMENTS};
 use sqlx::postgres::{PgConnectOptions, PgPool};
 use tokio::task::JoinHandle;
@@ -133,6 +134,7 @@ impl Engine {
             keys: store::keys(&self.pool).await?,
             ..Book::default()
         };
+        let mut checked = CheckedTokens::default();
         let mut requests = Reader::new(self.jetstream.clone(), REQUESTS, cursor.seq + 1);
         let mut publishing: Option<Publishing> = None;
         tracing::info!(cursor = cursor.seq, published, "leading");
@@ -146,7 +148,9 @@ impl Engine {
                 }
                 let rest = waiting.split_off(length);
                 let messages = std::mem::replace(&mut waiting, rest);
-                let decided = self.decide(&mut book, cursor, &messages).await?;
+                let decided = self
+                    .decide(&mut book, &mut checked, cursor, &messages)
+                    .await?;
                 let answered_before = cursor.seq < published;
                 if answered_before {
                     self.compare(cursor, &decided).await?;
@@ -245,6 +249,7 @@ impl Engine {
     async fn decide(
         &self,
         book: &mut Book,
+        checked: &mut CheckedTokens,
         cursor: Cursor,
         messages: &[Stored],
     ) -> Result<Vec<Decided>, Failure> {
@@ -254,7 +259,8 @@ impl Engine {
             "a batch follows the cursor"
         );
         // A thousand signatures take 25 ms: that must not hold up this thread's other tasks.
-        let requests = tokio::task::block_in_place(|| batch::verify_all(messages, &book.keys));
+        let requests =
+            tokio::task::block_in_place(|| batch::verify_all(messages, &book.keys, checked));
         self.load(book, &requests).await?;
         Ok(tokio::task::block_in_place(|| {
             batch::decide_all(book, cursor.chain, requests)
@@ -268,8 +274,8 @@ impl Engine {
         let payments: Vec<_> = requests
             .iter()
             .filter_map(|request| match &request.content {
-                Content::Payment { claims, request } => {
-                    Some((claims.client_id.clone(), request.payment_id))
+                Content::Payment { token, request, .. } => {
+                    Some((token.claims.client_id.clone(), request.payment_id))
                 }
                 Content::Account { .. } | Content::Key(_) | Content::Rejected(_) => None,
             })

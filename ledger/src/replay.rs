@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use async_nats::jetstream;
 use common::broker::{self, BATCH_MESSAGES_MAX, ReadError, Reader, Stored};
+use common::token::CheckedTokens;
 use common::wire::{REQUESTS, SETTLEMENTS};
 use rust_decimal::Decimal;
 use sqlx::{Connection as _, PgConnection};
@@ -85,6 +86,7 @@ pub async fn replay(
         database,
         decided_in_database: cursor.seq,
         book: Book::default(),
+        checked: CheckedTokens::default(),
         at: Cursor {
             seq: 0,
             chain: Chain::START,
@@ -128,6 +130,7 @@ struct Replay<'d, P> {
     database: &'d mut PgConnection,
     decided_in_database: u64,
     book: Book,
+    checked: CheckedTokens,
     at: Cursor,
     settled: u64,
     to: u64,
@@ -143,7 +146,7 @@ impl<P: FnMut(u64, u64)> Replay<'_, P> {
             while !waiting.is_empty() {
                 let rest = waiting.split_off(batch::length(&waiting));
                 let messages = std::mem::replace(&mut waiting, rest);
-                let verified = batch::verify_all(&messages, &self.book.keys);
+                let verified = batch::verify_all(&messages, &self.book.keys, &mut self.checked);
                 let decided = batch::decide_all(&mut self.book, self.at.chain, verified);
                 let events: Vec<Event> = decided.iter().map(Event::from).collect();
                 self.compare(&events).await?;

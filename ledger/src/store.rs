@@ -14,7 +14,7 @@ use common::answer::{Answer, Code, Direction, KeyStatus, PaymentStatus, timestam
 use common::ids::{AccountId, ClientId, PaymentId};
 use common::money::{Currency, Money};
 use common::request::Category;
-use common::token::Keys;
+use common::token::{Keys, Verified};
 use rust_decimal::Decimal;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, PgExecutor};
@@ -175,6 +175,12 @@ pub(crate) async fn insert_answers(db: impl PgExecutor<'_>, batch: &[Decided]) -
         batch.iter().map(of).collect()
     };
     let bytes = |of: fn(&Decided) -> Vec<u8>| -> Vec<Vec<u8>> { batch.iter().map(of).collect() };
+    let token = |of: fn(&Verified) -> String| -> Vec<Option<String>> {
+        batch
+            .iter()
+            .map(|item| item.request.token.as_deref().map(of))
+            .collect()
+    };
     let seqs: Vec<i64> = batch
         .iter()
         .map(|item| bigint(item.request.at.seq))
@@ -209,9 +215,9 @@ pub(crate) async fn insert_answers(db: impl PgExecutor<'_>, batch: &[Decided]) -
         &subjects,
         &types,
         &column(|item| item.answer.outcome().1.map(|code| code.as_str().to_owned())) as &[Option<String>],
-        &column(|item| item.request.sender.as_ref().map(|sender| sender.client.to_string())) as &[Option<String>],
-        &column(|item| item.request.sender.as_ref().map(|sender| sender.token_id.clone())) as &[Option<String>],
-        &column(|item| item.request.sender.as_ref().map(|sender| sender.key_id.clone())) as &[Option<String>],
+        &token(|token| token.claims.client_id.to_string()) as &[Option<String>],
+        &token(|token| token.claims.jti.clone()) as &[Option<String>],
+        &token(|token| token.kid.clone()) as &[Option<String>],
         &payments as &[Option<Uuid>],
         &contents as &[Option<Vec<u8>>],
         &times,
@@ -228,16 +234,14 @@ pub(crate) async fn insert_answers(db: impl PgExecutor<'_>, batch: &[Decided]) -
 /// The payment id that an answer used up, and the digest of what was asked under it.
 ///
 /// A duplicate and an AM05 name an id that an earlier answer used up; they carry that original.
-fn used_up(item: &Decided) -> Option<(PaymentId, Digest)> {
+fn used_up(item: &Decided) -> Option<(PaymentId, &Digest)> {
     match (&item.answer, &item.request.content) {
-        (Answer::Payment(answer), Content::Payment { request, .. })
-            if answer.original.is_none() =>
-        {
-            Some((
-                request.payment_id,
-                crate::chain::sha256(&request.canonical_json()),
-            ))
-        }
+        (
+            Answer::Payment(answer),
+            Content::Payment {
+                request, digest, ..
+            },
+        ) if answer.original.is_none() => Some((request.payment_id, digest)),
         _ => None,
     }
 }

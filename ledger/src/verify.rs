@@ -4,6 +4,8 @@
 //! must be readable, no header twice, CloudEvents headers must agree with the body (FF01); then the token and whose it
 //! is (AG01). Once the body is readable the answer names what it is about, whatever else is wrong.
 
+use std::sync::Arc;
+
 use async_nats::HeaderMap;
 use common::answer::{
     AccountAnswer, AccountStatus, Answer, Code, KeyAnswer, KeyStatus, PaymentAnswer, PaymentStatus,
@@ -12,12 +14,12 @@ use common::answer::{
 use common::broker::Stored;
 use common::ids::{AccountId, ClientId};
 use common::request::{self, AccountRequest, AnnounceKey, BODY_BYTES_MAX, PaymentRequest};
-use common::token::{self, Claims, Keys, Scope, TokenError, Verified};
+use common::token::{self, CheckedTokens, Keys, Scope, TokenError, Verified};
 use common::wire::{self, Kind};
 use serde::de::DeserializeOwned;
 
 use crate::book::At;
-use crate::chain::{Digest, request_digest};
+use crate::chain::{Digest, request_digest, sha256};
 
 /// A request that has passed, or its rejection.
 #[derive(Debug, Clone)]
@@ -30,21 +32,10 @@ pub struct VerifiedRequest {
     pub traceparent: Option<String>,
     /// SHA-256 of it as stored.
     pub digest: Digest,
-    /// Who sent it; `None` when no token was accepted.
-    pub sender: Option<Sender>,
+    /// The token it came under; `None` when none was accepted.
+    pub token: Option<Arc<Verified>>,
     /// What it asks for.
     pub content: Content,
-}
-
-/// Who sent a request, for the record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sender {
-    /// The producer.
-    pub client: ClientId,
-    /// The token's id.
-    pub token_id: String,
-    /// The key that signed it.
-    pub key_id: String,
 }
 
 /// What a request asks for.
@@ -53,14 +44,16 @@ pub enum Content {
     /// Move money.
     Payment {
         /// What the token says.
-        claims: Claims,
+        token: Arc<Verified>,
         /// The body.
         request: PaymentRequest,
+        /// SHA-256 of the body in one spelling: two requests ask for the same thing if it is equal.
+        digest: Digest,
     },
     /// Change an account.
     Account {
         /// What the token says.
-        claims: Claims,
+        token: Arc<Verified>,
         /// The body.
         request: AccountRequest,
     },
@@ -71,15 +64,18 @@ pub enum Content {
 }
 
 /// Judges one stored request by the keys known before it.
+///
+/// `checked` remembers tokens between calls and changes nothing but the time it takes.
 #[must_use]
-pub fn verify(message: &Stored, keys: &Keys) -> VerifiedRequest {
+pub fn verify(message: &Stored, keys: &Keys, checked: &mut CheckedTokens) -> VerifiedRequest {
     let at = At {
         seq: message.sequence,
         published_at: message.published_at,
     };
-    let (sender, content) = match Kind::of_subject(&message.subject) {
-        Kind::Payment(client) => payment(message, at, client, keys),
-        Kind::Account(client) => account(message, at, client, keys),
+    let mut known = Known { keys, checked };
+    let (token, content) = match Kind::of_subject(&message.subject) {
+        Kind::Payment(client) => payment(message, at, client, &mut known),
+        Kind::Account(client) => account(message, at, client, &mut known),
         Kind::Key => key(message, at, keys),
         Kind::Unknown => (None, Content::Rejected(unknown(at))),
     };
@@ -91,7 +87,7 @@ pub fn verify(message: &Stored, keys: &Keys) -> VerifiedRequest {
             .filter(|text| wire::is_traceparent(text))
             .map(str::to_owned),
         digest: request_digest(message),
-        sender,
+        token,
         content,
     }
 }
@@ -101,9 +97,15 @@ fn printable(subject: &str) -> String {
     subject.replace(|c: char| !c.is_ascii_graphic(), "_")
 }
 
-type Outcome = (Option<Sender>, Content);
+type Outcome = (Option<Arc<Verified>>, Content);
 
-fn payment(message: &Stored, at: At, client: ClientId, keys: &Keys) -> Outcome {
+/// What tokens are judged by.
+struct Known<'k> {
+    keys: &'k Keys,
+    checked: &'k mut CheckedTokens,
+}
+
+fn payment(message: &Stored, at: At, client: ClientId, known: &mut Known<'_>) -> Outcome {
     let request: PaymentRequest = match body(message) {
         Ok(request) => request,
         Err(reason) => {
@@ -113,32 +115,29 @@ fn payment(message: &Stored, at: At, client: ClientId, keys: &Keys) -> Outcome {
             );
         }
     };
+    let scopes = [
+        Scope::PaymentsSubmit,
+        Scope::PaymentsSubmitAny,
+        Scope::BankOperate,
+    ];
     let verdict = envelope(
         message,
         wire::PAYMENT_REQUESTED,
         &request.payment_id.to_string(),
     )
-    .and_then(|()| verified_token(message, keys))
-    .and_then(|token| sent_by(&client, token))
-    .and_then(|token| {
-        needs(
-            &token,
-            &[
-                Scope::PaymentsSubmit,
-                Scope::PaymentsSubmitAny,
-                Scope::BankOperate,
-            ],
-        )?;
-        Ok(token)
-    });
+    .and_then(|()| allowed(message, &client, &scopes, known));
     match verdict {
-        Ok(token) => (
-            Some(sender(&token)),
-            Content::Payment {
-                claims: token.claims,
-                request,
-            },
-        ),
+        Ok(token) => {
+            let digest = sha256(&request.canonical_json());
+            (
+                Some(token.clone()),
+                Content::Payment {
+                    token,
+                    request,
+                    digest,
+                },
+            )
+        }
         Err(reason) => (
             None,
             Content::Rejected(rejected_payment(at, client, Some(&request), reason)),
@@ -146,7 +145,7 @@ fn payment(message: &Stored, at: At, client: ClientId, keys: &Keys) -> Outcome {
     }
 }
 
-fn account(message: &Stored, at: At, client: ClientId, keys: &Keys) -> Outcome {
+fn account(message: &Stored, at: At, client: ClientId, known: &mut Known<'_>) -> Outcome {
     let request: AccountRequest = match body(message) {
         Ok(request) => request,
         Err(reason) => {
@@ -158,21 +157,16 @@ fn account(message: &Stored, at: At, client: ClientId, keys: &Keys) -> Outcome {
     };
     let AccountRequest::Open(open) = &request;
     let id = open.account_id;
-    let verdict = envelope(message, wire::ACCOUNT_REQUESTED, &id.to_string())
-        .and_then(|()| verified_token(message, keys))
-        .and_then(|token| sent_by(&client, token))
-        .and_then(|token| {
-            needs(&token, &[Scope::AccountsWrite, Scope::BankOperate])?;
-            Ok(token)
-        });
+    let verdict = envelope(message, wire::ACCOUNT_REQUESTED, &id.to_string()).and_then(|()| {
+        allowed(
+            message,
+            &client,
+            &[Scope::AccountsWrite, Scope::BankOperate],
+            known,
+        )
+    });
     match verdict {
-        Ok(token) => (
-            Some(sender(&token)),
-            Content::Account {
-                claims: token.claims,
-                request,
-            },
-        ),
+        Ok(token) => (Some(token.clone()), Content::Account { token, request }),
         Err(reason) => (
             None,
             Content::Rejected(rejected_account(at, client, Some(id), reason)),
@@ -185,34 +179,39 @@ fn key(message: &Stored, at: At, keys: &Keys) -> Outcome {
         Ok(request) => request,
         Err(reason) => return (None, Content::Rejected(rejected_key(at, None, reason))),
     };
-    // The first key vouches for itself, since nobody but auth may publish here; each later one needs the word of a
-    // key that is known, so that a service that is not auth can't slip one in.
-    let own = || {
-        if request.issuer.chars().any(char::is_control) {
-            return Err(Reason::new(
-                Code::FF01,
-                "the issuer holds control characters",
-            ));
-        }
-        let mut own = Keys::default();
-        own.insert(&request.kid, &request.issuer, &request.n, &request.e)
-            .map_err(|error| Reason::new(Code::NARR, error.to_string()))?;
-        Ok(own)
-    };
     let verdict = envelope(message, wire::KEY_REQUESTED, &request.kid)
-        .and_then(|()| own())
-        .and_then(|own| verified_token(message, if keys.is_empty() { &own } else { keys }))
-        .and_then(|token| {
-            needs(&token, &[Scope::AuthAdmin])?;
-            Ok(token)
-        });
+        .and_then(|()| vouched_for(message, &request, keys));
     match verdict {
-        Ok(token) => (Some(sender(&token)), Content::Key(request)),
+        Ok(token) => (Some(token), Content::Key(request)),
         Err(reason) => (
             None,
             Content::Rejected(rejected_key(at, Some(&request), reason)),
         ),
     }
+}
+
+/// The first key vouches for itself, since nobody but auth may publish here; each later one needs the word of a key that
+/// is known, so that a service that is not auth can't slip one in.
+fn vouched_for(
+    message: &Stored,
+    request: &AnnounceKey,
+    keys: &Keys,
+) -> Result<Arc<Verified>, Reason> {
+    if request.issuer.chars().any(char::is_control) {
+        return Err(Reason::new(
+            Code::FF01,
+            "the issuer holds control characters",
+        ));
+    }
+    let mut own = Keys::default();
+    own.insert(&request.kid, &request.issuer, &request.n, &request.e)
+        .map_err(|error| Reason::new(Code::NARR, error.to_string()))?;
+    let keys = if keys.is_empty() { &own } else { keys };
+    let token = bearer(message)
+        .and_then(|token| token::verify(token, message.published_at, keys))
+        .map_err(|error| Reason::new(Code::AG01, error.to_string()))?;
+    needs(&token, &[Scope::AuthAdmin])?;
+    Ok(Arc::new(token))
 }
 
 fn unknown(at: At) -> Answer {
@@ -290,24 +289,35 @@ fn envelope(message: &Stored, ce_type: &str, ce_id: &str) -> Result<(), Reason> 
     Ok(())
 }
 
-fn verified_token(message: &Stored, keys: &Keys) -> Result<Verified, Reason> {
+/// The token of a message, if it passes, is its sender's and allows this.
+fn allowed(
+    message: &Stored,
+    client: &ClientId,
+    scopes: &[Scope],
+    known: &mut Known<'_>,
+) -> Result<Arc<Verified>, Reason> {
+    let token = bearer(message)
+        .and_then(|token| {
+            known
+                .checked
+                .verify(token, message.published_at, known.keys)
+        })
+        .map_err(|error| Reason::new(Code::AG01, error.to_string()))?;
+    if token.claims.client_id != *client {
+        return Err(Reason::new(
+            Code::AG01,
+            "sender_mismatch: the token is another client's than the subject",
+        ));
+    }
+    needs(&token, scopes)?;
+    Ok(token)
+}
+
+fn bearer(message: &Stored) -> Result<&str, TokenError> {
     message
         .header(wire::AUTHORIZATION)
         .ok_or(TokenError::Missing)
         .and_then(token::bearer)
-        .and_then(|token| token::verify(token, message.published_at, keys))
-        .map_err(|error| Reason::new(Code::AG01, error.to_string()))
-}
-
-fn sent_by(client: &ClientId, token: Verified) -> Result<Verified, Reason> {
-    if token.claims.client_id == *client {
-        Ok(token)
-    } else {
-        Err(Reason::new(
-            Code::AG01,
-            "sender_mismatch: the token is another client's than the subject",
-        ))
-    }
 }
 
 fn needs(token: &Verified, scopes: &[Scope]) -> Result<(), Reason> {
@@ -319,14 +329,6 @@ fn needs(token: &Verified, scopes: &[Scope]) -> Result<(), Reason> {
         Code::AG01,
         format!("scope: the token needs {}", words.join(" or ")),
     ))
-}
-
-fn sender(token: &Verified) -> Sender {
-    Sender {
-        client: token.claims.client_id.clone(),
-        token_id: token.claims.jti.clone(),
-        key_id: token.kid.clone(),
-    }
 }
 
 /// An answer to a payment that books nothing.

@@ -7,13 +7,15 @@
 //!   `b:` as another customer; `#1` names the payment id, otherwise each payment has its own.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use common::answer::{Answer, Code, Direction, PaymentStatus};
 use common::ids::{AccountId, ClientId, PaymentId};
 use common::money::{Currency, Money};
 use common::request::{AccountRequest, Category, OpenAccount, PaymentRequest};
-use common::token::Claims;
+use common::token::{Claims, Verified};
 use ledger::book::{Account, At, Book, Status, normal_side};
+use ledger::chain::sha256;
 use ledger::decide::{Decision, decide};
 use ledger::verify::{Content, VerifiedRequest};
 use proptest::prelude::*;
@@ -110,7 +112,7 @@ fn opening_the_same_account_again_opens_nothing() {
     let mut bank = Bank::parse("A=0");
     let mut outcome = |who: &str, open: OpenAccount| {
         let content = Content::Account {
-            claims: claims(who),
+            token: token(who),
             request: AccountRequest::Open(open),
         };
         let (status, reason) = bank.decide(content).answer.outcome();
@@ -288,8 +290,13 @@ impl Bank {
             effective_date: None,
             metadata: BTreeMap::new(),
         };
-        let claims = claims(caller.unwrap_or(&from.to_lowercase()));
-        self.decide(Content::Payment { claims, request })
+        let token = token(caller.unwrap_or(&from.to_lowercase()));
+        let digest = sha256(&request.canonical_json());
+        self.decide(Content::Payment {
+            token,
+            request,
+            digest,
+        })
     }
 
     fn decide(&mut self, content: Content) -> Decision {
@@ -302,7 +309,7 @@ impl Bank {
             subject: String::new(),
             traceparent: None,
             digest: [0; 32],
-            sender: None,
+            token: None,
             content,
         };
         decide(&mut self.book, &request)
@@ -334,14 +341,14 @@ fn account_id(name: &str) -> AccountId {
     AccountId(Uuid::from_slice(format!("{name:>16}").as_bytes()).expect("16 bytes"))
 }
 
-fn claims(caller: &str) -> Claims {
+fn token(caller: &str) -> Arc<Verified> {
     let scope = match caller {
         "bank" => "bank:operate",
         "shop" => "payments:submit-any",
         _ => "payments:submit accounts:write",
     };
     let client_id: ClientId = caller.parse().expect("the table names clients");
-    Claims {
+    let claims = Claims {
         iss: "issuer".to_owned(),
         sub: caller.to_owned(),
         aud: "quittance".to_owned(),
@@ -353,5 +360,9 @@ fn claims(caller: &str) -> Claims {
         jti: String::new(),
         token_type: "access".to_owned(),
         user_id: String::new(),
-    }
+    };
+    Arc::new(Verified {
+        claims,
+        kid: String::new(),
+    })
 }

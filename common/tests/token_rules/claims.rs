@@ -1,7 +1,7 @@
 //! The claims: all there, once, of their types, for us, from the owner of the key, and in time.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use common::token::{TOKEN_BYTES_MAX, TokenError, new_jti, verify};
+use common::token::{CheckedTokens, TOKEN_BYTES_MAX, TokenError, new_jti, verify};
 use serde_json::{Value, json};
 
 use crate::{
@@ -178,6 +178,7 @@ fn a_token_lives_from_nbf_to_just_before_exp_and_not_too_long() {
         ),
     ]);
     let token = good();
+    let mut checked = CheckedTokens::default();
     for (milliseconds, expected) in [
         (-30_001, Some(TokenError::NotYetValid)),
         (-30_000, None),
@@ -191,6 +192,11 @@ fn a_token_lives_from_nbf_to_just_before_exp_and_not_too_long() {
             verify(&token, at, &KEYS).err(),
             expected,
             "{milliseconds} ms"
+        );
+        assert_eq!(
+            checked.verify(&token, at, &KEYS).err(),
+            expected,
+            "{milliseconds} ms, remembered"
         );
     }
     let (first, last) = (DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC);
