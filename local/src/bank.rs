@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::ExitStatus;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -215,12 +216,20 @@ impl Bank {
             .context("stopping ended early")
     }
 
-    /// Waits for all at once: each may need what another makes, and one that ended is told at once.
+    /// Waits for all at once: each may need what another makes, and one that ended is told at once,
+    /// even if that was after it was ready (a ledger whose books and log contradict each other).
     async fn wait_until_ready(&mut self, progress: &Progress) -> Result<()> {
+        let count = self.services.len();
+        let ready = AtomicUsize::new(0);
         let mut waits = self.services.values_mut().map(|service| async {
             service.wait_until_ready().await?;
             finished(progress, service.service.name());
-            anyhow::Ok(())
+            ready.fetch_add(1, Ordering::Relaxed);
+            let all_ready = async || ready.load(Ordering::Relaxed) == count;
+            service
+                .process
+                .wait_until_ready(READY_LIMIT, all_ready)
+                .await
         });
         let mut next = || waits.next().expect("start inserts all services");
         let (auth, ledger, payments) = (next(), next(), next());
