@@ -17,10 +17,11 @@ use crate::{account, audit, demo, health, pay, secrets, serve, status, token, up
 #[derive(Debug, Parser)]
 #[command(name = "quittance", version, arg_required_else_help = true)]
 pub(crate) struct Arguments {
-    /// The directory that holds the bank [default: one per checkout, in the place for programs' state]
+    /// The directory that holds the bank [default: one per checkout, in the system's place for state]
     #[arg(
         long,
         global = true,
+        display_order = 900,
         env = "QUITTANCE_HOME",
         hide_env_values = true,
         value_name = "DIR"
@@ -45,7 +46,7 @@ enum Command {
     /// Open and show accounts
     #[command(subcommand)]
     Account(account::Command),
-    /// Pay
+    /// Move money from one account to another
     Pay(pay::Pay),
     /// Show payments
     #[command(subcommand)]

@@ -48,11 +48,7 @@ pub(crate) async fn start(home: &Path, arguments: &[&str], quiet: bool) -> Resul
             if let Some(spinner) = spinner {
                 spinner.finish_and_clear();
             }
-            let error = said.find("error: ").map(|at| &said[at + "error: ".len()..]);
-            let text = error.map_or_else(
-                || format!("it ended ({how})"),
-                |text| text.trim_end().to_owned(),
-            );
+            let text = said_error(&said).unwrap_or_else(|| format!("it ended ({how})"));
             return Err(anyhow!("{text}"))
                 .context("the bank did not open")
                 .hint(format!("its log is {}", path.display()));
@@ -70,4 +66,12 @@ pub(crate) async fn start(home: &Path, arguments: &[&str], quiet: bool) -> Resul
     }
     std::io::stdout().flush()?;
     Ok(())
+}
+
+/// What the background process said after its `error:`.
+fn said_error(log: &str) -> Option<String> {
+    let at = log.lines().position(|line| line.starts_with("error: "))?;
+    let lines: Vec<&str> = log.lines().skip(at).collect();
+    let text = lines.join("\n");
+    Some(text.trim_start_matches("error: ").to_owned())
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use anyhow::Result;
 
+use crate::logs;
+
 /// What the reader of an error can do about it. It travels as the context of an error: see [`Hinted`].
 #[derive(Debug)]
 struct Hint(String);
@@ -45,14 +47,17 @@ fn text(error: &anyhow::Error) -> String {
     let hint = error.downcast_ref::<Hint>().map(ToString::to_string);
     let mut lines: Vec<String> = Vec::new();
     for cause in error.chain().map(ToString::to_string) {
-        let said = lines.last().is_some_and(|line| line.ends_with(&cause));
+        let said = lines
+            .last()
+            .is_some_and(|line| line.ends_with(cause.trim_end()));
         if !said && hint.as_ref() != Some(&cause) {
             let label = if lines.is_empty() {
                 "error: "
             } else {
                 "  because "
             };
-            lines.push(format!("{label}{cause}"));
+            let cause: Vec<_> = cause.lines().map(logs::readable).collect();
+            lines.push(format!("{label}{}", cause.join("\n")));
         }
     }
     lines.extend(hint.map(|hint| format!("hint: {hint}")));

@@ -24,6 +24,7 @@ mod watch;
 
 mod client;
 mod failure;
+mod logs;
 mod print;
 mod running;
 

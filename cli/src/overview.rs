@@ -60,7 +60,7 @@ fn moved(status: &Status) -> Option<String> {
     let moved = moved.filter_map(|((name, usual, _), url)| {
         let (_, port) = url.rsplit_once(':')?;
         (port != usual)
-            .then(|| format!("  {usual} is not free or not wanted: {name} listens on {port}"))
+            .then(|| format!("  {name} listens on {port}: its usual port {usual} was taken, or --free-ports asked for others"))
     });
     let moved: Vec<String> = moved.collect();
     (!moved.is_empty()).then(|| moved.join("\n"))

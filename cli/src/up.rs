@@ -4,6 +4,7 @@
 //! and decides what happens when a part ends by itself: see [`watch_over`].
 
 use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -11,10 +12,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
 use common::service::stop_signal;
-use local::process::tail;
 use local::{Bank, BankOptions, Home, Part, Ports, Progress, Status};
 
 use crate::failure::Hinted as _;
+use crate::logs::{last_words, readable};
 use crate::running::{Running, invocation};
 use crate::{demo_bank, detach, overview, print, progress};
 
@@ -180,22 +181,28 @@ async fn watch_over(bank: &mut Bank) -> Result<()> {
         let part = bank.wait_for_an_end().await;
         let how = bank.ended(part).context("it ended a moment ago")?;
         let log = bank.home().log(part);
-        let last_words = format!("the end of {}:\n{}", log.display(), tail(&log));
         if part == Part::Ledger && how.code().is_some_and(|code| code != 0) {
-            bail!("the ledger refuses to go on ({how}); {last_words}");
+            bail!("the ledger refuses to go on ({how}); {}", last_words(&log));
         }
         let recent = ends.entry(part.name()).or_default();
         recent.retain(|end| end.elapsed() < RESTARTS_PERIOD);
         recent.push(Instant::now());
         if recent.len() > RESTARTS_MAX {
+            let times = recent.len();
             bail!(
-                "{part} ended {} times within a minute ({how}); {last_words}",
-                recent.len()
+                "{part} ended {times} times within a minute ({how}); {}",
+                last_words(&log)
             );
         }
-        tell(&format!(
-            "{part} ended ({how}); {last_words}Starting it again …"
-        ));
+        // Who was killed from outside had no last words.
+        if how.signal().is_some() {
+            tell(&format!("{part} ended ({how}). Starting it again …"));
+        } else {
+            tell(&format!(
+                "{part} ended ({how}); {}\nStarting it again …",
+                last_words(&log)
+            ));
+        }
         let began = Instant::now();
         bank.start_part(part).await?;
         tell(&format!(
@@ -210,5 +217,7 @@ async fn watch_over(bank: &mut Bank) -> Result<()> {
     reason = "a person, or up.log, should hear of it; stdout is the answer"
 )]
 fn tell(text: &str) {
-    eprintln!("{text}");
+    for line in text.lines() {
+        eprintln!("{}", readable(line));
+    }
 }

@@ -1,0 +1,311 @@
+//! The commands as somebody types them: their help, their exit codes, and one bank from `up` to `down`.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// What a command printed and how it ended.
+struct Ran {
+    stdout: String,
+    stderr: String,
+    code: i32,
+}
+
+impl Ran {
+    #[track_caller]
+    fn ok(self) -> String {
+        assert_eq!(self.code, 0, "{}{}", self.stdout, self.stderr);
+        self.stdout
+    }
+
+    #[track_caller]
+    fn json(self) -> Value {
+        serde_json::from_str(&self.ok()).unwrap()
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+            code: output.status.code().unwrap(),
+        }
+    }
+}
+
+fn quittance(home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_quittance"));
+    command.env("QUITTANCE_HOME", home);
+    command
+}
+
+fn run(home: &Path, arguments: &str) -> Ran {
+    let mut command = quittance(home);
+    command.args(arguments.split_whitespace());
+    command.output().unwrap().into()
+}
+
+/// A home that PostgreSQL's own user may enter; what runs in it is stopped at the end.
+struct Home {
+    directory: tempfile::TempDir,
+}
+
+impl Home {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+        Self { directory }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("bank")
+    }
+
+    fn run(&self, arguments: &str) -> Ran {
+        run(&self.path(), arguments)
+    }
+
+    /// The process ids of everything that runs here.
+    fn pids(&self) -> Vec<String> {
+        let noted = fs::read_dir(self.path().join("run")).unwrap();
+        let noted = noted.map(|entry| entry.unwrap().path());
+        let files = noted.chain([self.path().join("quittance.lock")]);
+        files
+            .map(|file| fs::read_to_string(file).unwrap())
+            .collect()
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        self.run("down");
+    }
+}
+
+/// Whether the process runs; one that ended and that nobody asked after has no command line.
+fn is_alive(pid: &str) -> bool {
+    fs::read(format!("/proc/{}/cmdline", pid.trim())).is_ok_and(|line| !line.is_empty())
+}
+
+#[test]
+fn every_command_tells_its_options() {
+    let commands = [
+        "",
+        "up",
+        "down",
+        "status",
+        "demo",
+        "token",
+        "account open",
+        "account show",
+        "pay",
+        "payment show",
+        "watch",
+        "audit replay",
+        "completions",
+    ];
+    let nowhere = Path::new("/nowhere");
+    let help = commands.map(|command| {
+        let help = run(nowhere, &format!("{command} --help")).ok();
+        format!("$ quittance {command}\n{help}")
+    });
+    insta::assert_snapshot!(help.join("\n"));
+}
+
+#[test]
+fn completions_know_the_commands() {
+    let bash = run(Path::new("/nowhere"), "completions bash").ok();
+    for word in ["_quittance", "--detach", "--payment-id", "replay"] {
+        assert!(bash.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn a_usage_error_is_exit_code_2() {
+    let usage = |arguments: &str| {
+        let ran = run(Path::new("/nowhere"), arguments);
+        assert_eq!(ran.code, 2, "{arguments}: {}", ran.stderr);
+        ran.stderr
+    };
+    usage("pay --from ada --to grace");
+    usage("watch --from 0");
+    usage("token --as ada --email ada@demo.quittance");
+    let unknown = usage("pay --from ada --to eve --amount 1");
+    assert!(
+        unknown.contains("neither ada, grace, cash nor a UUID"),
+        "{unknown}"
+    );
+}
+
+#[test]
+fn without_a_bank_commands_say_how_to_open_one() {
+    let home = Home::new();
+    for command in ["status", "status --json", "demo", "token", "audit replay"] {
+        let ran = home.run(command);
+        assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{command}");
+        assert!(
+            ran.stderr.starts_with("error: no bank runs in "),
+            "{}",
+            ran.stderr
+        );
+        assert!(
+            ran.stderr.contains("hint: start one with "),
+            "{}",
+            ran.stderr
+        );
+    }
+    assert!(home.run("down").ok().starts_with("No bank runs in "));
+}
+
+#[test]
+fn a_home_that_is_not_ours_is_left_alone() {
+    let home = Home::new();
+    fs::write(home.directory.path().join("thesis.txt"), "irreplaceable").unwrap();
+    let ran = run(home.directory.path(), "up --detach --fresh");
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("stays untouched"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_bank_from_up_to_down() {
+    let home = Home::new();
+    let up = home.run("up --detach --json --free-ports").json();
+    let status = home.run("status --json").json();
+    assert_eq!(up, status);
+    check_status(&status);
+    let again = home.run("up --json").json();
+    assert_eq!(again, status, "a second `up` tells of the first");
+
+    tokens(&home);
+    payments(&home);
+    accounts(&home);
+    watched(&home);
+
+    let story = home.run("demo --json").json();
+    assert_eq!(story["before"], story["after"]);
+    let told = home.run("demo").ok();
+    assert!(
+        told.contains("9. The audit decides the whole log again"),
+        "{told}"
+    );
+    let audit = home.run("audit replay --json").json();
+    assert_eq!(audit["agrees"], true);
+    assert_eq!(audit["sums"]["EUR"], "0");
+
+    let pids = home.pids();
+    assert_eq!(pids.len(), 6, "five parts and who watches over them");
+    assert!(pids.iter().all(|pid| is_alive(pid)));
+    assert!(home.run("down").ok().contains("is closed"));
+    let left: Vec<_> = pids.iter().filter(|pid| is_alive(pid)).collect();
+    assert!(left.is_empty(), "still there: {left:?}");
+    assert_eq!(home.run("status").code, 1);
+}
+
+fn check_status(status: &Value) {
+    for service in ["auth", "ledger", "payments"] {
+        assert!(
+            status[service]
+                .as_str()
+                .unwrap()
+                .starts_with("http://127.0.0.1:")
+        );
+    }
+    assert!(
+        status["nats"]
+            .as_str()
+            .unwrap()
+            .starts_with("nats://127.0.0.1:")
+    );
+    assert!(
+        status["postgres"]
+            .as_str()
+            .unwrap()
+            .starts_with("postgres://127.0.0.1:")
+    );
+    let demo = &status["demo"];
+    for text in [
+        &demo["staff"]["email"],
+        &demo["staff"]["password"],
+        &demo["customers"][0]["email"],
+        &demo["customers"][1]["password"],
+        &demo["customers"][1]["account"],
+        &demo["service_account"]["client_id"],
+        &demo["service_account"]["client_secret"],
+        &demo["producer"]["user"],
+        &demo["producer"]["password"],
+    ] {
+        assert!(text.is_string(), "{demo}");
+    }
+}
+
+fn tokens(home: &Home) {
+    let token = home.run("token --as shop").ok();
+    assert_eq!(token.trim().split('.').count(), 3, "{token}");
+    assert_eq!(token.lines().count(), 1);
+    let answer = home.run("token --as staff --json").json();
+    assert!(answer["refresh"].is_string());
+    let wrong = home.run("token --email ada@demo.quittance --password wrong");
+    assert_eq!((wrong.code, wrong.stdout.as_str()), (1, ""));
+}
+
+fn payments(home: &Home) {
+    let id = "0198c0de-0000-7000-8000-000000000001";
+    let pay = format!("pay --from ada --to grace --amount 30 --payment-id {id} --wait");
+    let settled = home.run(&format!("{pay} --json")).json();
+    assert_eq!(settled["status"], "settled");
+    assert_eq!(settled["settlement"]["postings"][0]["balance"], "970.00");
+    let seq = settled["request_seq"].as_u64().unwrap();
+    // Told again from the log: not paid again.
+    home.run(&pay).ok();
+
+    let rejected = home.run("pay --from ada --to grace --amount 5000 --wait");
+    assert_eq!((rejected.code, rejected.stdout.as_str()), (1, ""));
+    let reason = "because AM04: account 01900000-ada0-7000-8000-000000000002 has 970.00 available";
+    assert!(rejected.stderr.contains(reason), "{}", rejected.stderr);
+
+    let shown = home.run(&format!("payment show {id} --json")).json();
+    assert_eq!(shown["request_seq"], seq);
+    assert!(
+        home.run("pay --from grace --to ada --amount 30 --as grace")
+            .ok()
+            .contains("is in the log")
+    );
+}
+
+fn accounts(home: &Home) {
+    let cash = home.run("account show cash").ok();
+    let balances = "
+  currency   posted  held  overdraft limit  available
+  EUR       2000.00  0.00             0.00    2000.00
+";
+    assert!(cash.ends_with(balances), "{cash}");
+    assert_eq!(home.run("account show grace --as ada").code, 1);
+    let id = "0198c0de-0000-7000-8000-0000000000aa";
+    let open =
+        format!("account open --owner eve --currency JPY --overdraft-limit 500 --id {id} --json");
+    let opened = home.run(&open).json();
+    assert_eq!(opened["available"], "500");
+    assert_eq!(home.run(&open).json(), opened, "opened once");
+}
+
+fn watched(home: &Home) {
+    let answers = home.run("watch --json --from 1 --count 3").ok();
+    let answers: Vec<Value> = answers
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let sequences: Vec<_> = answers
+        .iter()
+        .map(|answer| answer["request_seq"].as_u64())
+        .collect();
+    assert_eq!(sequences, [Some(1), Some(2), Some(3)]);
+    let told = home.run("watch --from 4 --count 1").ok();
+    assert!(
+        told.contains("payment.settled    cash → ada  1000.00 EUR"),
+        "{told}"
+    );
+}
