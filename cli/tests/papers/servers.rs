@@ -1,0 +1,221 @@
+//! What the containers are started with, given to the same servers and services without containers.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use local::{Servers, Service, testing};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use tempfile::TempDir;
+
+use crate::compose::{containers, environment};
+use crate::{read, root};
+
+/// Everything about roles, databases and grants that a service could notice.
+const CLUSTER: &str = "
+    select concat_ws(' ', 'role', rolname, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication,
+        rolbypassrls, rolconnlimit, left(rolpassword, 13))
+    from pg_authid where rolname !~ '^pg_'
+    union all
+    select concat_ws(' ', 'setting', setdatabase, setrole::regrole, setconfig::text) from pg_db_role_setting
+    union all
+    select concat_ws(' ', 'member', roleid::regrole, member::regrole, admin_option)
+    from pg_auth_members where member::regrole::text !~ '^pg_'
+    union all
+    select concat_ws(' ', 'database', datname, datdba::regrole, datallowconn, datconnlimit,
+        (select string_agg(a::text, ',' order by a::text) from unnest(datacl) a))
+    from pg_database
+    order by 1";
+/// The same about what is inside of one database.
+const DATABASE: &str = "
+    select concat_ws(' ', current_database(), 'schema', nspname, nspowner::regrole,
+        (select string_agg(a::text, ',' order by a::text) from unnest(nspacl) a))
+    from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'
+    order by 1";
+
+/// The roles and databases, described line by line.
+async fn describe(servers: &Servers) -> Result<Vec<String>> {
+    let mut lines = Vec::new();
+    for service in Service::ALL {
+        let mut connection =
+            PgConnection::connect(&servers.superuser_database_url(service)).await?;
+        if lines.is_empty() {
+            lines = sqlx::query_scalar(CLUSTER)
+                .fetch_all(&mut connection)
+                .await?;
+        }
+        let inside: Vec<String> = sqlx::query_scalar(DATABASE)
+            .fetch_all(&mut connection)
+            .await?;
+        lines.extend(inside);
+        connection.close().await?;
+    }
+    Ok(lines)
+}
+
+/// Where the superuser makes databases.
+fn cluster_url(servers: &Servers) -> String {
+    let url = servers.superuser_database_url(Service::Auth);
+    url.replace("/auth?", "/postgres?")
+}
+
+/// Unmakes what `local` made: a cluster as the image's `initdb` leaves it.
+async fn make_bare(servers: &Servers) -> Result<()> {
+    let mut connection = PgConnection::connect(&cluster_url(servers)).await?;
+    for service in Service::ALL {
+        for statement in [
+            format!("drop database {service} with (force)"),
+            format!("drop role {service}"),
+            format!("drop role {service}_owner"),
+        ] {
+            sqlx::raw_sql(AssertSqlSafe(statement))
+                .execute(&mut connection)
+                .await?;
+        }
+    }
+    sqlx::raw_sql("grant connect on database postgres, template1 to public")
+        .execute(&mut connection)
+        .await?;
+    Ok(connection.close().await?)
+}
+
+/// Runs the script as the image does, with the secrets in this directory.
+fn run_script(servers: &Servers, secrets: &Path) -> Result<()> {
+    let script = read("local/containers/postgres.sql");
+    let script = script.replace("/run/secrets", &secrets.display().to_string());
+    let file = secrets.join("script.sql");
+    fs::write(&file, script)?;
+    let output = Command::new(testing::programs().psql)
+        .args(["--no-psqlrc", "--set=ON_ERROR_STOP=1", "--no-password"])
+        .arg(format!("--dbname={}", cluster_url(servers)))
+        .arg("--file")
+        .arg(&file)
+        .output()
+        .context("psql can't run")?;
+    ensure!(output.status.success(), "{output:?}");
+    Ok(())
+}
+
+/// Servers with a cluster that the script made, and the secrets as files.
+async fn as_in_containers() -> Result<(Servers, TempDir)> {
+    let servers = testing::servers().await;
+    let secrets = tempfile::tempdir()?;
+    let postgres = servers.postgres_address();
+    let postgres = postgres.trim_start_matches("postgres://");
+    servers
+        .home()
+        .secrets()
+        .write_files(secrets.path(), postgres)?;
+    make_bare(&servers).await?;
+    tokio::task::block_in_place(|| run_script(&servers, secrets.path()))?;
+    Ok((servers, secrets))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_script_makes_the_databases_that_cargo_up_makes() -> Result<()> {
+    let expected = describe(&testing::servers().await).await?;
+    assert!(expected.len() > 12, "{expected:#?}");
+    let (servers, _secrets) = as_in_containers().await?;
+    assert_eq!(describe(&servers).await?, expected);
+
+    // And the passwords are those of the files: into its own database, and no other.
+    let own = servers.database_url(Service::Payments);
+    PgConnection::connect(&own).await?.close().await?;
+    for other in ["auth", "ledger", "postgres", "template1"] {
+        let other = own.replace("/payments?", &format!("/{other}?"));
+        let refusal = PgConnection::connect(&other).await.unwrap_err().to_string();
+        assert!(refusal.contains("permission denied"), "{refusal}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_services_start_with_the_environment_and_the_secrets_of_their_containers() -> Result<()>
+{
+    let (servers, secrets) = as_in_containers().await?;
+    let mut running = Vec::new();
+    for service in Service::ALL {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let listen = format!("127.0.0.1:{port}");
+        let mut environment = environment(&containers()[service.name()]);
+        for value in environment.values_mut() {
+            *value = value.replace("/run/secrets", &secrets.path().display().to_string());
+        }
+        environment.insert("QUITTANCE_LISTEN".to_owned(), listen.clone());
+        environment.insert("QUITTANCE_NATS_URL".to_owned(), servers.nats_url());
+        let log = secrets.path().join(format!("{service}.log"));
+        let process = tokio::process::Command::new(env!("CARGO_BIN_EXE_quittance"))
+            .args(["serve", service.name()])
+            .env_clear()
+            .envs(&environment)
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stderr(fs::File::create(&log)?)
+            .kill_on_drop(true)
+            .spawn()?;
+        running.push((listen, log, process));
+    }
+    // The containers' own health check, asked until it is content.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    for (listen, log, _) in &running {
+        loop {
+            let health = tokio::process::Command::new(env!("CARGO_BIN_EXE_quittance"))
+                .arg("health")
+                .env_clear()
+                .env("QUITTANCE_LISTEN", listen)
+                .output()
+                .await?;
+            if health.status.success() {
+                break;
+            }
+            let log = || fs::read_to_string(log).unwrap_or_default();
+            ensure!(Instant::now() < deadline, "{health:?}\n{}", log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn health_is_an_error_where_nothing_listens() {
+    let health = Command::new(env!("CARGO_BIN_EXE_quittance"))
+        .args(["health", "0.0.0.0:1"])
+        .output()
+        .unwrap();
+    assert_eq!(health.status.code(), Some(1));
+}
+
+/// The broker's start with this argument, as in its container but for the places.
+fn start_broker(secrets: &Path, argument: &str) -> Result<std::process::Output> {
+    let server = testing::programs().nats_server;
+    let programs = server.parent().context("it is in a directory")?;
+    let path = std::env::join_paths([programs, Path::new("/usr/bin"), Path::new("/bin")])?;
+    let environment: BTreeMap<_, _> = environment(&containers()["nats"]);
+    let output = Command::new("/bin/sh")
+        .arg(root().join("nats/start.sh"))
+        .arg(argument)
+        .env_clear()
+        .envs(environment)
+        .env("PATH", path)
+        .env("SECRETS", secrets)
+        .output()?;
+    Ok(output)
+}
+
+#[test]
+fn the_broker_accepts_its_configuration_with_the_environment_of_its_container() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let secrets = directory.path().join("secrets");
+    local::Secrets::make_files(&secrets)?;
+    let output = start_broker(&secrets, "-t")?;
+    ensure!(output.status.success(), "{output:?}");
+
+    fs::remove_file(secrets.join("nats_audit"))?;
+    let output = start_broker(&secrets, "-t")?;
+    ensure!(!output.status.success(), "started without a password");
+    Ok(())
+}
