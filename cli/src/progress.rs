@@ -39,13 +39,13 @@ pub(crate) fn bars(quiet: bool) -> (Progress, Bars) {
         let mut parts = parts.lock().unwrap_or_else(PoisonError::into_inner);
         let (Step::Started { what } | Step::Advanced { what, .. } | Step::Finished { what }) =
             &step;
-        let bar = parts
+        let part = parts
             .entry(what.clone())
-            .or_insert_with(|| drawn.add(spinner(what)));
+            .or_insert_with(|| started(drawn.add(bar(what))));
         match &step {
             Step::Started { .. } => {}
-            Step::Advanced { now, .. } => bar.set_message(now.clone()),
-            Step::Finished { .. } => bar.finish_with_message("ready"),
+            Step::Advanced { now, .. } => part.set_message(now.clone()),
+            Step::Finished { .. } => part.finish_with_message("ready"),
         }
     };
     (Arc::new(draw), Bars(Some(all)))
@@ -53,13 +53,21 @@ pub(crate) fn bars(quiet: bool) -> (Progress, Bars) {
 
 /// A spinner with a name before it; its message says what it does now.
 pub(crate) fn spinner(name: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template("  {prefix:<12} {spinner} {wide_msg}")
+    started(bar(name))
+}
+
+fn bar(name: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template("  {prefix:<12} {spinner} {msg}")
         .expect("the template is a constant")
         .tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏✓");
-    let bar = ProgressBar::new_spinner()
+    ProgressBar::new_spinner()
         .with_style(style)
         .with_prefix(name.to_owned())
-        .with_message("starting");
+        .with_message("starting")
+}
+
+/// Only now: a bar that turns before it has its place among others is drawn outside of it.
+fn started(bar: ProgressBar) -> ProgressBar {
     bar.enable_steady_tick(TICK);
     bar
 }

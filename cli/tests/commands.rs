@@ -1,5 +1,10 @@
 //! The commands as somebody types them: their help, their exit codes, and one bank from `up` to `down`.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper that fails is a test that fails"
+)]
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
