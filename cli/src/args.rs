@@ -17,14 +17,13 @@ use crate::{account, audit, demo, health, pay, secrets, serve, status, token, up
 #[derive(Debug, Parser)]
 #[command(name = "quittance", version, arg_required_else_help = true)]
 pub(crate) struct Arguments {
-    /// The directory that holds the bank [default: one per checkout, in the system's place for state]
+    // Not clap's `env`: the library reads the variable too, and takes an empty one for none.
     #[arg(
         long,
         global = true,
         display_order = 900,
-        env = "QUITTANCE_HOME",
-        hide_env_values = true,
-        value_name = "DIR"
+        value_name = "DIR",
+        help = "The directory that holds the bank [env: QUITTANCE_HOME] [default: one per checkout]"
     )]
     home: Option<PathBuf>,
     #[command(subcommand)]

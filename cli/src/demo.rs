@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use async_nats::jetstream::{self, consumer::pull};
+use async_nats::jetstream;
 use async_nats::{ConnectOptions, HeaderMap, HeaderValue, header};
 use common::answer::{Answer, Code, PaymentAnswer, PaymentStatus, Reason};
 use common::broker::{self, Outgoing};
@@ -34,6 +34,9 @@ const TOO_MUCH: &str = "1000000.00";
 const WAIT_SECONDS: u64 = 10;
 /// The JetStream domain under which EDGE finds its consumers. Source: `nats/nats-server.conf`.
 const DOMAIN: &str = "quittance";
+
+const CONSUMER_DEADLINE: Duration = Duration::from_secs(5);
+const CONSUMER_POLL: Duration = Duration::from_millis(50);
 
 /// Options of `quittance demo`.
 #[derive(Debug, clap::Args)]
@@ -258,10 +261,18 @@ impl Producer {
                 .await
                 .context("the broker does not let the shop in")?;
         let jetstream = jetstream::with_domain(client.clone(), DOMAIN);
-        let consumer = jetstream
-            .get_consumer_from_stream::<pull::Config, _, _>(&login.user, SETTLEMENTS)
-            .await
-            .context("the shop has no consumer")?;
+        let find = async || {
+            let consumer = jetstream.get_consumer_from_stream(&login.user, SETTLEMENTS);
+            consumer.await
+        };
+        // Auth makes it within moments of the service account, and that may be as young as the bank.
+        let deadline = Instant::now() + CONSUMER_DEADLINE;
+        let mut found = find().await;
+        while found.is_err() && Instant::now() < deadline {
+            tokio::time::sleep(CONSUMER_POLL).await;
+            found = find().await;
+        }
+        let consumer = found.context("the shop has no consumer")?;
         Ok(Self { client, consumer })
     }
 

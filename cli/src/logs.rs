@@ -16,7 +16,7 @@ struct Line {
 
 /// The last lines of a log and where it is.
 pub(crate) fn last_words(log: &Path) -> String {
-    format!("the end of {}:\n{}", log.display(), tail(log))
+    format!("the end of {}:\n{}", log.display(), tail(log).trim_end())
 }
 
 /// `18:02:58 ERROR the sentence name=value`; a line that is no JSON stays as it is.

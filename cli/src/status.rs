@@ -31,7 +31,7 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<ExitCode> {
     let client = Client::new(status)?;
     let ready = async |url: &str| match client.is_ready(url).await {
         true => Ok("ready".to_owned()),
-        false => Err("is not ready".to_owned()),
+        false => Err("not ready".to_owned()),
     };
     let (auth, ledger, payments, nats, postgres) = tokio::join!(
         ready(&status.auth),

@@ -100,7 +100,12 @@ async fn in_foreground(options: &Up, home: &Path) -> Result<ExitCode> {
         home: home.to_owned(),
         status,
     };
-    show(&running, options.json, &opened(began))?;
+    if options.in_background {
+        // No more than that: the logins are secret, and this goes to a log.
+        print::line(&opened(began))?;
+    } else {
+        show(&running, options.json, &opened(began))?;
+    }
     let say = |text: &str| {
         if options.json {
             Ok(())
@@ -108,7 +113,9 @@ async fn in_foreground(options: &Up, home: &Path) -> Result<ExitCode> {
             print::line(text)
         }
     };
-    say("Ctrl-C closes the bank.")?;
+    if !options.in_background {
+        say("Ctrl-C closes the bank.")?;
+    }
 
     let outcome = tokio::select! {
         outcome = watch_over(&mut bank) => outcome,

@@ -185,6 +185,11 @@ fn a_bank_from_up_to_down() {
     let again = home.run("up --json").json();
     assert_eq!(again, status, "a second `up` tells of the first");
 
+    let log = fs::read_to_string(home.path().join("logs/up.log")).unwrap();
+    let password = status["demo"]["staff"]["password"].as_str().unwrap();
+    assert!(log.contains("The bank is open"), "{log}");
+    assert!(!log.contains(password), "{log}");
+
     tokens(&home);
     payments(&home);
     accounts(&home);
