@@ -112,7 +112,7 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<()> {
     let seq = producer.publish(&shop, &back).await?;
     story.step(&format!(
         "The shop pays Ada back, over NATS: it publishes to request.payment.v1.{SHOP},\n\
-         the only subject its login allows, with its token in the header. The broker has it\n\
+         the only request its login may make, with its token in the header. The broker has it\n\
          on disk as message {seq} of {REQUESTS}; knowing that is the acknowledgement.",
     ))?;
     let over_nats = producer.answer(seq).await?;
