@@ -183,9 +183,8 @@ pub async fn serve_http(
             Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "starting"))
         }
     };
+    // The health checks stand outside the trace: a start asks them a hundred times a second.
     let router = routes
-        .route("/health/live", get(move || async move { (json, ok) }))
-        .route("/health/ready", get(readiness))
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path") })
         .method_not_allowed_fallback(|| async {
             Problem::new(
@@ -194,6 +193,8 @@ pub async fn serve_http(
             )
         })
         .layer(TraceLayer::new_for_http())
+        .route("/health/live", get(move || async move { (json, ok) }))
+        .route("/health/ready", get(readiness))
         .layer(CatchPanicLayer::custom(|_| {
             use axum::response::IntoResponse as _;
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this is our fault").into_response()

@@ -2,7 +2,7 @@
 //! answer with its reason; nothing stops the engine, and every stored message has its answer.
 
 use anyhow::{Context as _, Result, ensure};
-use async_nats::HeaderMap;
+use async_nats::{Client, HeaderMap};
 use local::Service;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -13,17 +13,32 @@ use crate::bank::{SHOP, TestBank, payment};
 async fn over_nats_every_stored_message_is_answered_with_its_reason() -> Result<()> {
     let test = TestBank::start().await?;
     let client = test.producer().await?;
-    let good = || payment(test.adas, test.graces, "1.00");
-    let with = |name: &str, value: Value| {
-        let mut payment = good();
-        payment[name] = value;
-        payment
-    };
-    let nobody = json!(Uuid::now_v7());
+    what_the_body_says(&test, &client).await?;
+    what_is_no_payment_at_all(&test, &client).await?;
+    what_the_headers_say(&test, &client).await?;
+    the_same_payment_again(&test, &client).await?;
+    what_is_too_large(&test, &client).await?;
+    let summary = test.check_invariants().await?;
+    // Two deposits, the good one of the first table, and the first of the pair.
+    ensure!(summary.settled == 4, "{summary:?}");
+    Ok(())
+}
 
-    // What the body says, under a good token.
+fn good(test: &TestBank) -> Value {
+    payment(test.adas, test.graces, "1.00")
+}
+
+fn with(test: &TestBank, name: &str, value: Value) -> Value {
+    let mut payment = good(test);
+    payment[name] = value;
+    payment
+}
+
+async fn what_the_body_says(test: &TestBank, client: &Client) -> Result<()> {
+    let with = |name: &str, value: Value| with(test, name, value);
+    let nobody = json!(Uuid::now_v7());
     for (body, expected) in [
-        (good(), None),
+        (good(test), None),
         (with("debtor_account", nobody.clone()), Some("AC02")),
         (with("creditor_account", nobody), Some("AC03")),
         (with("creditor_account", json!(test.adas)), Some("NARR")),
@@ -41,13 +56,14 @@ async fn over_nats_every_stored_message_is_answered_with_its_reason() -> Result<
         (with("reference", json!("x".repeat(141))), Some("FF01")),
     ] {
         let seq = test
-            .publish(&client, test.headers(&body), body.to_string())
+            .publish(client, test.headers(&body), body.to_string())
             .await?;
-        rejected(&test, seq, expected, &body.to_string()).await?;
+        rejected(test, seq, expected, &body.to_string()).await?;
     }
+    Ok(())
+}
 
-    // What is no payment at all.
-    let no_id = test.headers(&json!({}));
+async fn what_is_no_payment_at_all(test: &TestBank, client: &Client) -> Result<()> {
     for garbage in [
         "",
         "garbage",
@@ -57,103 +73,102 @@ async fn over_nats_every_stored_message_is_answered_with_its_reason() -> Result<
         "\u{0}",
         "{\"amount\":{\"$gt\":\"\"}}",
     ] {
-        let mut headers = no_id.clone();
-        headers.insert("Nats-Msg-Id", Uuid::now_v7().to_string());
-        let seq = test.publish(&client, headers, garbage).await?;
-        rejected(&test, seq, Some("FF01"), garbage).await?;
+        let headers = without(&test.headers(&json!({})), "Nats-Msg-Id");
+        let seq = test.publish(client, headers, garbage).await?;
+        rejected(test, seq, Some("FF01"), garbage).await?;
     }
+    Ok(())
+}
 
-    // What the headers say.
-    let headers_with = |name: &str, value: Option<&str>| {
-        let payment = good();
-        let all = test.headers(&payment);
-        let mut headers: HeaderMap = all
-            .iter()
-            .filter(|(key, _)| key.as_ref() as &str != name)
-            .flat_map(|(key, values)| values.iter().map(move |value| (key.clone(), value.clone())))
-            .collect();
+async fn what_the_headers_say(test: &TestBank, client: &Client) -> Result<()> {
+    let changed = |name: &str, value: Option<&str>| {
+        let payment = good(test);
+        let mut headers = without(&test.headers(&payment), name);
         if let Some(value) = value {
             headers.insert(name, value);
         }
         (headers, payment)
     };
     let twice = |name: &str| {
-        let (mut headers, payment) = headers_with("", None);
-        let value = headers
-            .get(name)
-            .cloned()
-            .context("one of the headers")
-            .expect("in the table");
+        let payment = good(test);
+        let mut headers = test.headers(&payment);
+        let value = headers.get(name).cloned().expect("one of the headers");
         headers.append(name, value);
         (headers, payment)
     };
     let damaged = format!("Bearer {}x", test.shop);
     let adas = format!("Bearer {}", test.ada);
     for ((headers, payment), expected) in [
-        (headers_with("Authorization", None), "AG01"),
-        (headers_with("Authorization", Some("Bearer")), "AG01"),
-        (headers_with("Authorization", Some("Bearer x.y.z")), "AG01"),
-        (headers_with("Authorization", Some(&damaged)), "AG01"),
-        (headers_with("Authorization", Some(&adas)), "AG01"),
-        (headers_with("ce-id", Some("another")), "FF01"),
-        (headers_with("ce-type", Some("payment.hold.v1")), "FF01"),
+        (changed("Authorization", None), "AG01"),
+        (changed("Authorization", Some("Bearer")), "AG01"),
+        (changed("Authorization", Some("Bearer x.y.z")), "AG01"),
+        (changed("Authorization", Some(&damaged)), "AG01"),
+        (changed("Authorization", Some(&adas)), "AG01"),
+        (changed("ce-id", Some("another")), "FF01"),
+        (changed("ce-type", Some("payment.hold.v1")), "FF01"),
         (twice("Authorization"), "FF01"),
         (twice("ce-id"), "FF01"),
     ] {
         let what = format!("{headers:?}");
-        let seq = test.publish(&client, headers, payment.to_string()).await?;
-        rejected(&test, seq, Some(expected), &what).await?;
+        let seq = test.publish(client, headers, payment.to_string()).await?;
+        rejected(test, seq, Some(expected), &what).await?;
+        // Whatever is wrong with the envelope, the answer tells which payment it is about.
+        ensure!(
+            json!(test.settlement(seq).await?.payment_id) == payment["payment_id"],
+            "{what}"
+        );
     }
+    Ok(())
+}
 
-    // The same payment twice. The broker would drop the second within two minutes, so it goes under no message id.
-    let first = good();
-    let again = |payment: &Value| {
-        let all = test.headers(payment);
-        let headers: HeaderMap = all
-            .iter()
-            .filter(|(key, _)| key.as_ref() as &str != "Nats-Msg-Id")
-            .flat_map(|(key, values)| values.iter().map(move |value| (key.clone(), value.clone())))
-            .collect();
-        headers
+async fn the_same_payment_again(test: &TestBank, client: &Client) -> Result<()> {
+    // The broker would drop the second within two minutes, so it goes under no message id.
+    let publish = async |payment: &Value| {
+        test.publish(
+            client,
+            without(&test.headers(payment), "Nats-Msg-Id"),
+            payment.to_string(),
+        )
+        .await
     };
-    let first_seq = test
-        .publish(&client, again(&first), first.to_string())
-        .await?;
-    let second_seq = test
-        .publish(&client, again(&first), first.to_string())
-        .await?;
-    let duplicate = serde_json::to_value(test.settlement(second_seq).await?)?;
+    let mut payment = good(test);
+    let (first, second) = (publish(&payment).await?, publish(&payment).await?);
+    let duplicate = serde_json::to_value(test.settlement(second).await?)?;
     ensure!(duplicate["status"] == "duplicate", "{duplicate}");
-    ensure!(
-        duplicate["original"]
-            == json!({"request_seq": first_seq, "status": "settled", "reason": null}),
-        "{duplicate}"
-    );
-    let mut other = first;
-    other["amount"] = json!("2.00");
-    let seq = test
-        .publish(&client, again(&other), other.to_string())
-        .await?;
-    rejected(&test, seq, Some("AM05"), "the same id with another amount").await?;
+    let original = json!({"request_seq": first, "status": "settled", "reason": null});
+    ensure!(duplicate["original"] == original, "{duplicate}");
+    payment["amount"] = json!("2.00");
+    rejected(
+        test,
+        publish(&payment).await?,
+        Some("AM05"),
+        "the same id with another amount",
+    )
+    .await
+}
 
-    // Too large: the broker refuses it, so it is not stored and needs no answer; from 64 KB on the client does already.
+async fn what_is_too_large(test: &TestBank, client: &Client) -> Result<()> {
+    // The broker refuses it, so it is not stored and needs no answer; from 64 KB on the client does already.
     for (bytes, expected) in [
         (50_000, "message size exceeds maximum allowed"),
         (1_000_000, "max payload"),
     ] {
         let refused = test
-            .publish(&client, again(&good()), "x".repeat(bytes))
+            .publish(client, test.headers(&good(test)), "x".repeat(bytes))
             .await;
         let refused = refused
             .err()
             .with_context(|| format!("{bytes} bytes were stored"))?;
         ensure!(format!("{refused:#}").contains(expected), "{refused:#}");
     }
-
-    let summary = test.check_invariants().await?;
-    // Two deposits, the good one of the first table, and the first of the pair.
-    ensure!(summary.settled == 4, "{summary:?}");
     Ok(())
+}
+
+fn without(headers: &HeaderMap, name: &str) -> HeaderMap {
+    let others = headers.iter().filter(|(key, _)| key.to_string() != name);
+    others
+        .flat_map(|(key, values)| values.iter().map(move |value| (key.clone(), value.clone())))
+        .collect()
 }
 
 async fn rejected(test: &TestBank, seq: u64, code: Option<&str>, what: &str) -> Result<()> {
@@ -190,15 +205,12 @@ async fn rejected(test: &TestBank, seq: u64, code: Option<&str>, what: &str) -> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one row per mistake")]
 async fn over_http_it_is_a_problem_document() -> Result<()> {
     let test = TestBank::start().await?;
     let url = format!("{}/payments", test.bank.url(Service::Payments));
-    let good = || payment(test.adas, test.graces, "1.00");
-    let with = |name: &str, value: Value| {
-        let mut payment = good();
-        payment[name] = value;
-        payment
-    };
+    let good = || good(&test);
+    let with = |name: &str, value: Value| with(&test, name, value);
     let json_post = || {
         test.http
             .post(&url)
