@@ -11,7 +11,7 @@ use clap_complete::Shell;
 use common::service;
 use local::Home;
 
-use crate::{account, audit, demo, health, pay, secrets, serve, status, token, up, watch};
+use crate::{account, audit, bench, demo, health, pay, secrets, serve, status, token, up, watch};
 
 /// A payment ledger on one machine: every payment request gets one answer, booked double-entry.
 #[derive(Debug, Parser)]
@@ -55,6 +55,8 @@ enum Command {
     /// Check the books against the log
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Measure how fast banks of its own are, and check their books
+    Bench(bench::Options),
     /// Run one service in the foreground
     #[command(subcommand)]
     Serve(serve::Service),
@@ -110,6 +112,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Payment(command) => pay::show(command, &home()?).await?,
         Command::Watch(options) => watch::run(&options, &home()?).await?,
         Command::Audit(command) => audit::run(&command, &home()?).await?,
+        Command::Bench(options) => bench::run(options).await?,
         Command::Serve(service) => serve::run(service).await?,
         Command::Health(options) => health::run(&options).await?,
         Command::Secrets(options) => secrets::run(&options)?,

@@ -17,6 +17,7 @@ mod up;
 
 mod account;
 mod audit;
+mod bench;
 mod demo;
 mod pay;
 mod token;

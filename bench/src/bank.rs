@@ -1,0 +1,263 @@
+//! The bank that is measured: a fresh one, with accounts opened by real requests and tokens that auth issued.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use async_nats::{Client, HeaderMap, jetstream};
+use auth::directory::{Role, ensure_service_account, ensure_user};
+use common::broker::{self, BATCH_MESSAGES_MAX, Outgoing, Reader};
+use common::ids::{AccountId, ClientId};
+use common::request::{AccountRequest, Category, OpenAccount};
+use common::wire::{self, REQUESTS, SETTLEMENTS};
+use futures::future::try_join_all;
+use indicatif::ProgressBar;
+use ledger::replay::{Summary, Verdict, replay};
+use local::{Bank, BankOptions, Home, Ports, ServerOptions, Servers, Service};
+use serde_json::json;
+use sqlx::postgres::PgPool;
+use sqlx::{Connection as _, PgConnection};
+use uuid::Uuid;
+
+use crate::costs::Processes;
+use crate::http::{self, Connection};
+use crate::payments::{Choice, Maker, Pattern};
+
+/// The producer.
+pub(crate) const SHOP: &str = "bench-shop";
+const SHOP_SECRET: &str = "a secret of a bank that lives for minutes on loopback";
+const SHOP_SCOPES: &str = "payments:submit-any payments:read accounts:read";
+const STAFF: (&str, &str) = ("staff@bench.quittance", "a password of the same kind");
+/// Connections to auth that fetch tokens side by side; its work is signing, on two cores.
+const TOKEN_CONNECTIONS: usize = 4;
+/// Nothing takes longer, except when something hangs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A running bank with accounts.
+pub(crate) struct BenchBank {
+    pub(crate) bank: Bank,
+    pub(crate) client_id: ClientId,
+    staff: ClientId,
+    pub(crate) accounts: Vec<AccountId>,
+    runs: u32,
+}
+
+impl BenchBank {
+    /// Starts a bank with so many accounts.
+    pub(crate) async fn start(program: &Path, accounts: usize, bar: &ProgressBar) -> Result<Self> {
+        bar.set_message("starting a bank");
+        let options = BankOptions {
+            home: Home::temporary()?,
+            program: program.to_owned(),
+            ports: Ports::Free,
+            producers: vec![SHOP.to_owned()],
+            environment: Service::ALL
+                .into_iter()
+                .map(|service| (service, "QUITTANCE_LOG".to_owned(), "warn".to_owned()))
+                .collect(),
+        };
+        let bank = Bank::start(options, &local::silent()).await?;
+        let directory = PgPool::connect(&bank.servers().database_url(Service::Auth)).await?;
+        let client_id: ClientId = SHOP.parse()?;
+        let staff = ensure_user(&directory, STAFF.0, STAFF.1, Role::Staff).await?;
+        ensure_service_account(&directory, &client_id, SHOP_SECRET, SHOP_SCOPES).await?;
+        directory.close().await;
+        let mut this = Self {
+            bank,
+            client_id,
+            staff: ClientId::of_user(staff),
+            accounts: Vec::new(),
+            runs: 0,
+        };
+        this.open_accounts(accounts, bar).await?;
+        Ok(this)
+    }
+
+    /// Opens more accounts, with atomic batches of real requests under the staff's token. Each may overdraw, so that
+    /// every payment of the load is settled.
+    pub(crate) async fn open_accounts(&mut self, count: usize, bar: &ProgressBar) -> Result<()> {
+        bar.set_message(format!("opening {count} accounts"));
+        let token = self.staff_token().await?;
+        let publisher = self.connect("ledger").await?;
+        let opened: Vec<AccountId> = (0..count).map(|_| AccountId(Uuid::now_v7())).collect();
+        let mut last = 0;
+        for ids in opened.chunks(BATCH_MESSAGES_MAX) {
+            let messages = ids
+                .iter()
+                .map(|id| open_request(*id, &self.staff, &token))
+                .collect();
+            last = broker::publish_batch(&publisher, REQUESTS, messages, None)
+                .await?
+                .sequence;
+        }
+        self.answered(last).await?;
+        self.accounts.extend(opened);
+        Ok(())
+    }
+
+    async fn staff_token(&self) -> Result<String> {
+        let url = self.bank.url(Service::Auth);
+        let body = json!({"email": STAFF.0, "password": STAFF.1}).to_string();
+        let json = "content-type: application/json\r\n";
+        let request = http::post(&url, "/api/token/", json, body.as_bytes());
+        let answer = Connection::open(&url).await?.send_json(&request).await?;
+        let token = answer["access"].as_str().context("no token")?;
+        Ok(token.to_owned())
+    }
+
+    /// So many different tokens of the producer, from `POST /oauth2/token`.
+    pub(crate) async fn tokens(&self, count: usize) -> Result<Vec<String>> {
+        let url = self.bank.url(Service::Auth);
+        let request = token_request(&url);
+        let connections = TOKEN_CONNECTIONS.min(count);
+        let fetch = (0..connections).map(async |number| {
+            let mut connection = Connection::open(&url).await?;
+            let share = (number..count).step_by(connections).count();
+            let mut tokens = Vec::with_capacity(share);
+            for _ in 0..share {
+                let answer = connection.send_json(&request).await?;
+                let token = answer["access_token"].as_str().context("no token")?;
+                tokens.push(token.to_owned());
+            }
+            anyhow::Ok(tokens)
+        });
+        let tokens: Vec<String> = try_join_all(fetch).await?.concat();
+        let different: BTreeSet<&String> = tokens.iter().collect();
+        ensure!(different.len() == count, "auth issued a token twice");
+        Ok(tokens)
+    }
+
+    /// Makes payments that no other run makes.
+    pub(crate) fn maker<'a>(&'a mut self, tokens: &'a [String], pattern: Pattern) -> Maker<'a> {
+        self.runs += 1;
+        Maker {
+            client: &self.client_id,
+            tokens,
+            choice: Choice::new(pattern, &self.accounts, u64::from(self.runs)),
+            run: self.runs,
+        }
+    }
+
+    /// A connection as a service or the auditor (account CORE) or as the producer (account EDGE).
+    pub(crate) async fn connect(&self, user: &str) -> Result<Client> {
+        connect(self.bank.servers(), user).await
+    }
+
+    /// The streams, read only.
+    pub(crate) async fn audit(&self) -> Result<jetstream::Context> {
+        Ok(broker::jetstream(&self.connect("audit").await?))
+    }
+
+    /// The processes, to ask what they cost.
+    pub(crate) fn processes(&self) -> Processes {
+        Processes::of(self.bank.home().path())
+    }
+
+    /// Waits for answer `seq`.
+    pub(crate) async fn answered(&self, seq: u64) -> Result<()> {
+        let mut reader = Reader::new(self.audit().await?, SETTLEMENTS, seq);
+        tokio::time::timeout(PATIENCE, reader.batch(1))
+            .await
+            .with_context(|| format!("no answer to request {seq}"))??;
+        Ok(())
+    }
+
+    /// Without this no figure is printed: every request has its answer, a replay of the log leads to the same answers,
+    /// balances and chain, and all money sums to zero.
+    pub(crate) async fn check(&self, bar: &ProgressBar) -> Result<Summary> {
+        bar.set_message("checking the books against the log");
+        let streams = self.audit().await?;
+        let requests = broker::last_sequence(&streams, REQUESTS).await?;
+        self.answered(requests).await?;
+        let answers = broker::last_sequence(&streams, SETTLEMENTS).await?;
+        ensure!(
+            answers == requests,
+            "{answers} answers to {requests} requests"
+        );
+        let url = self.bank.servers().database_url(Service::Ledger);
+        let mut database = PgConnection::connect(&url).await?;
+        match replay(&streams, &mut database, |_, _| {}).await? {
+            Verdict::Agrees(summary) => {
+                ensure!(
+                    summary.requests == requests,
+                    "{} of {requests} requests were replayed",
+                    summary.requests
+                );
+                let is_zero =
+                    |sum: &str| sum.bytes().all(|byte| matches!(byte, b'0' | b'.' | b'-'));
+                ensure!(
+                    summary.sums.values().all(|sum| is_zero(sum)),
+                    "money was made or lost: {:?}",
+                    summary.sums
+                );
+                Ok(summary)
+            }
+            Verdict::Differs(difference) => bail!("the replay differs: {difference}"),
+        }
+    }
+}
+
+/// The form of the client credentials grant.
+pub(crate) fn token_request(url: &str) -> Vec<u8> {
+    let secret = SHOP_SECRET.replace(' ', "+");
+    let form = format!("grant_type=client_credentials&client_id={SHOP}&client_secret={secret}");
+    let urlencoded = "content-type: application/x-www-form-urlencoded\r\n";
+    http::post(url, "/oauth2/token", urlencoded, form.as_bytes())
+}
+
+/// A connection with the login of `user`.
+pub(crate) async fn connect(servers: &Servers, user: &str) -> Result<Client> {
+    let config = broker::Config {
+        url: servers.nats_url(),
+        user: user.to_owned(),
+        password: servers.nats_password(user).to_owned(),
+    };
+    Ok(broker::connect(&config).await?)
+}
+
+/// The broker alone, laid out as in a bank: the streams, and the consumer that auth makes for the producer.
+pub(crate) async fn bare_broker() -> Result<Servers> {
+    let options = ServerOptions {
+        ports: Ports::Free,
+        producers: vec![SHOP.to_owned()],
+    };
+    let servers = Servers::start(Home::temporary()?, &options, &local::silent()).await?;
+    let ledger = broker::jetstream(&connect(&servers, "ledger").await?);
+    broker::ensure_streams(&ledger, 1).await?;
+    let auth = broker::jetstream(&connect(&servers, "auth").await?);
+    let consumer = jetstream::consumer::pull::Config {
+        durable_name: Some(SHOP.to_owned()),
+        filter_subject: format!("settlement.*.v1.{SHOP}"),
+        ..Default::default()
+    };
+    auth.get_stream_no_info(SETTLEMENTS)
+        .await?
+        .create_consumer(consumer)
+        .await?;
+    Ok(servers)
+}
+
+fn open_request(account_id: AccountId, staff: &ClientId, token: &str) -> Outgoing {
+    let request = AccountRequest::Open(OpenAccount {
+        account_id,
+        owner: SHOP.to_owned(),
+        currency: "EUR".to_owned(),
+        category: Category::Liability,
+        name: None,
+        overdraft_limit: Some("1000000000.00".to_owned()),
+    });
+    let mut headers = HeaderMap::new();
+    headers.insert(wire::AUTHORIZATION, format!("Bearer {token}"));
+    headers.insert(wire::CE_SPECVERSION, "1.0");
+    headers.insert(wire::CE_ID, account_id.to_string());
+    headers.insert(wire::CE_TYPE, wire::ACCOUNT_REQUESTED);
+    headers.insert(wire::CE_SOURCE, format!("/clients/{staff}"));
+    Outgoing {
+        subject: wire::account_subject(staff),
+        headers,
+        payload: serde_json::to_vec(&request)
+            .expect("texts and ids are JSON")
+            .into(),
+    }
+}

@@ -1,0 +1,127 @@
+//! What a run costs: CPU time and memory of each process, read from `/proc`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::numbers::{float, float_len};
+
+/// Linux shows CPU time to programs in hundredths of a second, whatever it counts in itself.
+const TICK_MICROSECONDS: u64 = 10_000;
+const PARTS: [&str; 5] = ["nats", "ledger", "postgres", "payments", "auth"];
+/// The name under which this process stands in the tables: it makes the load and reads the answers.
+const LOAD: &str = "load";
+
+/// What one process, or PostgreSQL with its children, used up for one payment.
+#[derive(Debug, Clone, Serialize)]
+pub struct Cost {
+    /// CPU time, user and system.
+    pub cpu_us_per_payment: f64,
+    /// Resident memory at its highest since the process started; for PostgreSQL what its processes
+    /// hold together at the end of the run.
+    pub memory_mib: f64,
+}
+
+/// The processes of one bank, and this one.
+pub(crate) struct Processes {
+    pid_files: PathBuf,
+}
+
+/// CPU time so far, in microseconds.
+pub(crate) type CpuTimes = BTreeMap<&'static str, u64>;
+
+impl Processes {
+    /// Of the bank at `home`.
+    pub(crate) fn of(home: &Path) -> Self {
+        Self {
+            pid_files: home.join("run"),
+        }
+    }
+
+    /// CPU time of each; of one that does not run, zero.
+    pub(crate) fn cpu_times(&self) -> CpuTimes {
+        let parts = PARTS.into_iter().map(|part| {
+            let time = self.pid(part).map_or(0, |pid| {
+                let children = if part == "postgres" {
+                    children(pid)
+                } else {
+                    Vec::new()
+                };
+                // A child that ended is counted by its parent.
+                let alive: u64 = children.iter().map(|child| cpu_time(*child, false)).sum();
+                cpu_time(pid, true) + alive
+            });
+            (part, time)
+        });
+        parts
+            .chain([(LOAD, cpu_time(std::process::id(), false))])
+            .collect()
+    }
+
+    /// What each used since `before`, for each of `payments`. Who did nothing is left out.
+    pub(crate) fn costs_since(
+        &self,
+        before: &CpuTimes,
+        payments: usize,
+    ) -> BTreeMap<&'static str, Cost> {
+        let now = self.cpu_times();
+        let costs = now.into_iter().filter_map(|(part, time)| {
+            let used = time.saturating_sub(before.get(part).copied().unwrap_or(0));
+            let pid = match part {
+                LOAD => std::process::id(),
+                part => self.pid(part)?,
+            };
+            let memory_kib = match part {
+                "postgres" => children(pid)
+                    .into_iter()
+                    .chain([pid])
+                    .map(|pid| field(&format!("/proc/{pid}/smaps_rollup"), "Pss:"))
+                    .sum(),
+                _ => field(&format!("/proc/{pid}/status"), "VmHWM:"),
+            };
+            let cost = Cost {
+                cpu_us_per_payment: float(used) / float_len(payments.max(1)),
+                memory_mib: float(memory_kib) / 1024.0,
+            };
+            (used > 0).then_some((part, cost))
+        });
+        costs.collect()
+    }
+
+    fn pid(&self, part: &str) -> Option<u32> {
+        let text = fs::read_to_string(self.pid_files.join(format!("{part}.pid"))).ok()?;
+        text.trim().parse().ok()
+    }
+}
+
+/// Fields 14 to 17 of `/proc/<pid>/stat`: user and system time, its own and that of its reaped children.
+fn cpu_time(pid: u32, with_reaped: bool) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The second field is a name in brackets, in which anything may stand.
+    let rest = text.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let fields = rest.split_ascii_whitespace().skip(11);
+    let ticks: u64 = fields
+        .take(if with_reaped { 4 } else { 2 })
+        .filter_map(|field| field.parse::<u64>().ok())
+        .sum();
+    ticks * TICK_MICROSECONDS
+}
+
+fn children(pid: u32) -> Vec<u32> {
+    let list = format!("/proc/{pid}/task/{pid}/children");
+    let text = fs::read_to_string(list).unwrap_or_default();
+    text.split_ascii_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+        .collect()
+}
+
+/// A number of KiB in one of the files that have a name and a number a line.
+pub(crate) fn field(file: &str, name: &str) -> u64 {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    text.lines()
+        .find_map(|line| line.strip_prefix(name))
+        .and_then(|rest| rest.split_ascii_whitespace().next()?.parse().ok())
+        .unwrap_or(0)
+}

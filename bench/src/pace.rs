@@ -1,0 +1,315 @@
+//! Open-loop load: payments at a fixed rate, whatever becomes of those before.
+//!
+//! A latency counts from the moment at which the payment was meant to be sent, not from when it got its turn; a system
+//! that stalls for a second so shows a second to everybody who would have come in that time (no coordinated omission).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use common::broker;
+use common::wire::{self, REQUESTS};
+use hdrhistogram::Histogram;
+use local::Service;
+use serde::Serialize;
+use tokio::sync::{Mutex, Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+use crate::bank::{BenchBank, SHOP};
+use crate::http::{self, Connection};
+use crate::numbers::{float, float_len, microseconds, per_second};
+use crate::payments::{Pattern, place};
+use crate::saturate::Answers;
+
+/// Sent and not acknowledged yet; beyond it the generator itself waits, and the latencies show it.
+const UNACKNOWLEDGED_MAX: usize = 20_000;
+/// Connections over which HTTP load goes.
+pub(crate) const CONNECTIONS: usize = 128;
+/// A path that reaches less than this share of what was offered did not keep up.
+const KEPT_UP: f64 = 0.97;
+/// How long the last answers may take after the last payment was sent.
+const DRAIN_MAX: Duration = Duration::from_secs(20);
+
+/// How payments come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Door {
+    /// Over NATS, each as a message of its own that waits for its own acknowledgement only.
+    Nats,
+    /// Over HTTP, `POST /payments`.
+    Http,
+}
+
+/// How much is offered, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Offer {
+    pub(crate) per_second: u32,
+    pub(crate) warm_up: Duration,
+    pub(crate) measured: Duration,
+}
+
+/// What it met.
+#[derive(Debug, Clone, Serialize)]
+pub struct Latency {
+    /// The way in.
+    pub door: Door,
+    /// Payments offered a second.
+    pub offered_per_s: u32,
+    /// Payments answered a second, warm-up included.
+    pub answered_per_s: f64,
+    /// Whether it reached what was offered.
+    pub kept_up: bool,
+    /// From the intended moment of sending to the answer, read from SETTLEMENTS.
+    pub end_to_end: Percentiles,
+    /// From the intended moment of sending to the `202` or the `PubAck`: the payment is durable.
+    pub accepted: Percentiles,
+}
+
+/// Latencies in milliseconds.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Percentiles {
+    /// Half are faster.
+    pub p50_ms: f64,
+    /// One in a hundred is slower.
+    pub p99_ms: f64,
+    /// One in a thousand is slower.
+    pub p999_ms: f64,
+    /// The slowest.
+    pub max_ms: f64,
+    /// How many were measured.
+    pub count: u64,
+}
+
+impl Percentiles {
+    fn of(histogram: &Histogram<u64>) -> Self {
+        let at = |quantile| float(histogram.value_at_quantile(quantile)) / 1000.0;
+        Self {
+            p50_ms: at(0.50),
+            p99_ms: at(0.99),
+            p999_ms: at(0.999),
+            max_ms: float(histogram.max()) / 1000.0,
+            count: histogram.len(),
+        }
+    }
+}
+
+/// When each payment is meant to be sent.
+#[derive(Debug, Clone, Copy)]
+struct Schedule {
+    start: Instant,
+    offer: Offer,
+}
+
+impl Schedule {
+    fn intended(&self, place: u32) -> Instant {
+        self.start + Duration::from_secs_f64(f64::from(place) / f64::from(self.offer.per_second))
+    }
+
+    fn count(&self) -> u32 {
+        let time = self.offer.warm_up + self.offer.measured;
+        let count = time.as_secs_f64() * f64::from(self.offer.per_second);
+        u32::try_from(crate::numbers::whole(count)).unwrap_or(u32::MAX)
+    }
+
+    fn is_measured(&self, place: u32) -> bool {
+        self.intended(place) >= self.start + self.offer.warm_up
+    }
+
+    /// A thread of its own: the runtime's timers are too coarse to send 5 000 a second.
+    fn pace(self) -> mpsc::Receiver<u32> {
+        let (send, receive) = mpsc::channel(UNACKNOWLEDGED_MAX);
+        std::thread::spawn(move || {
+            for place in 0..self.count() {
+                let wait = self
+                    .intended(place)
+                    .saturating_duration_since(Instant::now());
+                if !wait.is_zero() {
+                    std::thread::sleep(wait);
+                }
+                if send.blocking_send(place).is_err() {
+                    break;
+                }
+            }
+        });
+        receive
+    }
+
+    fn record(&self, into: &mut Histogram<u64>, place: u32, at: Instant) {
+        if self.is_measured(place) {
+            let latency = at.saturating_duration_since(self.intended(place));
+            into.saturating_record(microseconds(latency));
+        }
+    }
+}
+
+/// A histogram of microseconds up to a minute, exact to a thousandth.
+fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 60_000_000, 3).expect("constant bounds in order")
+}
+
+/// Offers payments through a door and measures both latencies.
+pub(crate) async fn offer(
+    bank: &mut BenchBank,
+    door: Door,
+    tokens: &[String],
+    offer: Offer,
+) -> Result<Latency> {
+    let mut answers = Answers::after_the_last(bank.audit().await?).await?;
+    let schedule = Schedule {
+        // A moment in which the connections are made.
+        start: Instant::now() + Duration::from_millis(300),
+        offer,
+    };
+    let accepting = async {
+        match door {
+            Door::Nats => over_nats(bank, tokens, schedule).await,
+            Door::Http => over_http(bank, tokens, schedule).await,
+        }
+    };
+    let answering = async {
+        let (mut latencies, mut read) = (histogram(), 0);
+        let count = usize::try_from(schedule.count())?;
+        let end = schedule.intended(schedule.count()) + DRAIN_MAX;
+        while read < count {
+            let batch = tokio::time::timeout_at(end.into(), answers.batch());
+            let Ok(batch) = batch.await else { break };
+            let (batch, now) = (batch?, Instant::now());
+            read += batch.len();
+            for answer in batch {
+                let id = answer.header(wire::CE_SUBJECT).context("no payment id")?;
+                schedule.record(&mut latencies, place(id)?, now);
+            }
+        }
+        anyhow::Ok((latencies, per_second(read, schedule.start.elapsed())))
+    };
+    let (accepted, (end_to_end, answered_per_s)) = tokio::try_join!(accepting, answering)?;
+    Ok(Latency {
+        door,
+        offered_per_s: offer.per_second,
+        answered_per_s,
+        kept_up: answered_per_s >= KEPT_UP * f64::from(offer.per_second)
+            // The last answer's own latency weighs on a short run.
+            || end_to_end.max() < 1_000_000,
+        end_to_end: Percentiles::of(&end_to_end),
+        accepted: Percentiles::of(&accepted),
+    })
+}
+
+async fn over_nats(
+    bank: &mut BenchBank,
+    tokens: &[String],
+    schedule: Schedule,
+) -> Result<Histogram<u64>> {
+    let producer = bank.connect(SHOP).await?;
+    let mut maker = bank.maker(tokens, Pattern::Uniform);
+    let unacknowledged = Arc::new(Semaphore::new(UNACKNOWLEDGED_MAX));
+    let mut due = schedule.pace();
+    let mut publishing = JoinSet::new();
+    while let Some(place) = due.recv().await {
+        let permit = unacknowledged.clone().acquire_owned().await?;
+        let (producer, message) = (producer.clone(), maker.message(place));
+        publishing.spawn(async move {
+            let published = broker::publish_batch(&producer, REQUESTS, vec![message], None).await;
+            drop(permit);
+            published.map(|_| (place, Instant::now()))
+        });
+    }
+    let mut latencies = histogram();
+    while let Some(published) = publishing.join_next().await {
+        // One that was not acknowledged in time shows in what was answered.
+        if let Ok((place, at)) = published? {
+            schedule.record(&mut latencies, place, at);
+        }
+    }
+    Ok(latencies)
+}
+
+async fn over_http(
+    bank: &mut BenchBank,
+    tokens: &[String],
+    schedule: Schedule,
+) -> Result<Histogram<u64>> {
+    let url = bank.bank.url(Service::Payments);
+    let count = usize::try_from(schedule.count())?;
+    let requests = Arc::new(requests(bank, &url, tokens, count));
+    let due = Arc::new(Mutex::new(schedule.pace()));
+    let mut connections = JoinSet::new();
+    for _ in 0..CONNECTIONS {
+        let (due, requests) = (due.clone(), requests.clone());
+        let mut connection = Connection::open(&url).await?;
+        connections.spawn(async move {
+            let mut latencies = histogram();
+            loop {
+                let next = due.lock().await.recv().await;
+                let Some(place) = next else { break };
+                let (status, body) = connection.send(&requests[usize::try_from(place)?]).await?;
+                anyhow::ensure!(
+                    status == 202,
+                    "{status}: {}",
+                    String::from_utf8_lossy(&body)
+                );
+                schedule.record(&mut latencies, place, Instant::now());
+            }
+            anyhow::Ok(latencies)
+        });
+    }
+    let mut all = histogram();
+    while let Some(latencies) = connections.join_next().await {
+        all.add(latencies??)?;
+    }
+    Ok(all)
+}
+
+/// So many `POST /payments`, ready to be sent.
+fn requests(bank: &mut BenchBank, url: &str, tokens: &[String], count: usize) -> Vec<Vec<u8>> {
+    let mut maker = bank.maker(tokens, Pattern::Uniform);
+    let requests = (0..).take(count).map(|place| {
+        let body = serde_json::to_vec(&maker.body(place)).expect("texts and ids are JSON");
+        let token = maker.token(place);
+        let headers =
+            format!("authorization: Bearer {token}\r\ncontent-type: application/json\r\n");
+        http::post(url, "/payments", &headers, &body)
+    });
+    requests.collect()
+}
+
+/// `POST /payments` from all connections at once, each sending its next when its last was accepted: how many a second.
+pub(crate) async fn saturate_http(
+    bank: &mut BenchBank,
+    tokens: &[String],
+    count: usize,
+) -> Result<crate::saturate::Run> {
+    let url = bank.bank.url(Service::Payments);
+    let requests = Arc::new(requests(bank, &url, tokens, count));
+    let next = Arc::new(AtomicUsize::new(0));
+    let mut open = Vec::new();
+    for _ in 0..CONNECTIONS {
+        open.push(Connection::open(&url).await?);
+    }
+    let processes = bank.processes();
+    let before = processes.cpu_times();
+    let started = Instant::now();
+    let mut connections = JoinSet::new();
+    for mut connection in open {
+        let (requests, next) = (requests.clone(), next.clone());
+        connections.spawn(async move {
+            while let Some(request) = requests.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let (status, body) = connection.send(request).await?;
+                anyhow::ensure!(
+                    status == 202,
+                    "{status}: {}",
+                    String::from_utf8_lossy(&body)
+                );
+            }
+            anyhow::Ok(())
+        });
+    }
+    while let Some(ended) = connections.join_next().await {
+        ended??;
+    }
+    Ok(crate::saturate::Run {
+        per_second: float_len(count) / started.elapsed().as_secs_f64(),
+        costs: processes.costs_since(&before, count),
+    })
+}

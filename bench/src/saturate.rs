@@ -1,0 +1,234 @@
+//! Saturated runs: so many payments as fast as they go, from the first publish to the last answer read.
+//!
+//! The broker's limit and the whole path go through the same functions; all that differs is who answers: the ledger, or
+//! [`Echo`], which publishes ready-made answers of the real size without looking at anything.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+use async_nats::jetstream;
+use async_nats::{Client, HeaderMap};
+use common::broker::{self, BATCH_MESSAGES_MAX, Outgoing, Reader, Stored};
+use common::wire::{self, REQUESTS, SETTLEMENTS};
+use local::{Part, Servers};
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::bank::{self, BenchBank, PATIENCE, SHOP};
+use crate::costs::{Cost, Processes};
+use crate::numbers::per_second;
+
+/// Publishers that send atomic batches side by side, each waiting for its own acknowledgement.
+pub(crate) const PUBLISHERS: usize = 4;
+/// What a settled payment's answer is called.
+const SETTLED: &str = "payment.settled.v1";
+
+/// One saturated run.
+#[derive(Debug, Clone)]
+pub(crate) struct Run {
+    pub(crate) per_second: f64,
+    pub(crate) costs: BTreeMap<&'static str, Cost>,
+}
+
+/// Publishes all batches as the producer and reads as many answers.
+pub(crate) async fn end_to_end(bank: &BenchBank, batches: Vec<Vec<Outgoing>>) -> Result<Run> {
+    let (producer, audit) = (bank.connect(SHOP).await?, bank.audit().await?);
+    run(&producer, audit, &bank.processes(), batches).await
+}
+
+/// The ledger finds all batches in the stream when it starts. Timed from its first batch of answers on, so that
+/// starting a process does not count.
+pub(crate) async fn ledger_limit(bank: &mut BenchBank, batches: Vec<Vec<Outgoing>>) -> Result<Run> {
+    let count: usize = batches.iter().map(Vec::len).sum();
+    let (producer, audit) = (bank.connect(SHOP).await?, bank.audit().await?);
+    bank.bank.stop_part(Part::Ledger);
+    let mut answers = Answers::after_the_last(audit).await?;
+    publish(&producer, batches).wait().await?;
+    let processes = bank.processes();
+    let before = processes.cpu_times();
+    let read = async {
+        let first = answers.read().await?;
+        let started = Instant::now();
+        answers.read_until(count).await?;
+        anyhow::Ok(per_second(count - first, started.elapsed()))
+    };
+    let ((), per_second) = tokio::try_join!(bank.bank.start_part(Part::Ledger), read)?;
+    Ok(Run {
+        per_second,
+        costs: processes.costs_since(&before, count),
+    })
+}
+
+/// The same as [`end_to_end`] with an echo in the ledger's place.
+pub(crate) async fn broker_limit(
+    servers: &Servers,
+    answer: &Outgoing,
+    batches: Vec<Vec<Outgoing>>,
+) -> Result<Run> {
+    let producer = bank::connect(servers, SHOP).await?;
+    let ledger = bank::connect(servers, "ledger").await?;
+    let audit = broker::jetstream(&bank::connect(servers, "audit").await?);
+    let echo = Echo::start(ledger, answer.clone()).await?;
+    let processes = Processes::of(servers.home().path());
+    let run = run(&producer, audit.clone(), &processes, batches).await;
+    echo.0.abort();
+    let requests = broker::last_sequence(&audit, REQUESTS).await?;
+    let answers = broker::last_sequence(&audit, SETTLEMENTS).await?;
+    ensure!(
+        requests == answers,
+        "{answers} answers to {requests} requests"
+    );
+    run
+}
+
+async fn run(
+    producer: &Client,
+    audit: jetstream::Context,
+    processes: &Processes,
+    batches: Vec<Vec<Outgoing>>,
+) -> Result<Run> {
+    let count: usize = batches.iter().map(Vec::len).sum();
+    let mut answers = Answers::after_the_last(audit).await?;
+    let before = processes.cpu_times();
+    let started = Instant::now();
+    let publishing = publish(producer, batches);
+    answers.read_until(count).await?;
+    let took = started.elapsed();
+    let costs = processes.costs_since(&before, count);
+    publishing.wait().await?;
+    Ok(Run {
+        per_second: per_second(count, took),
+        costs,
+    })
+}
+
+/// Publishers at work.
+struct Publishing(JoinSet<Result<()>>);
+
+fn publish(producer: &Client, batches: Vec<Vec<Outgoing>>) -> Publishing {
+    let batches = Arc::new(Mutex::new(batches.into_iter()));
+    let mut publishers = JoinSet::new();
+    for _ in 0..PUBLISHERS {
+        let (producer, batches) = (producer.clone(), batches.clone());
+        publishers.spawn(async move {
+            let next = || {
+                batches
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .next()
+            };
+            while let Some(batch) = next() {
+                broker::publish_batch(&producer, REQUESTS, batch, None).await?;
+            }
+            Ok(())
+        });
+    }
+    Publishing(publishers)
+}
+
+impl Publishing {
+    async fn wait(mut self) -> Result<()> {
+        while let Some(publisher) = self.0.join_next().await {
+            publisher??;
+        }
+        Ok(())
+    }
+}
+
+/// Reads answers and makes sure that each payment was settled.
+pub(crate) struct Answers {
+    reader: Reader,
+    read: usize,
+}
+
+impl Answers {
+    /// From the end of the stream on.
+    pub(crate) async fn after_the_last(audit: jetstream::Context) -> Result<Self> {
+        let last = broker::last_sequence(&audit, SETTLEMENTS).await?;
+        Ok(Self {
+            reader: Reader::new(audit, SETTLEMENTS, last + 1),
+            read: 0,
+        })
+    }
+
+    /// The answers that wait.
+    pub(crate) async fn batch(&mut self) -> Result<Vec<Stored>> {
+        let batch = self.reader.batch(BATCH_MESSAGES_MAX);
+        let batch = tokio::time::timeout(PATIENCE, batch)
+            .await
+            .context("no answers come any more")??;
+        for answer in &batch {
+            ensure!(
+                answer.header(wire::CE_TYPE) == Some(SETTLED),
+                "request {} was not settled: {}",
+                answer.sequence,
+                String::from_utf8_lossy(&answer.payload)
+            );
+        }
+        self.read += batch.len();
+        Ok(batch)
+    }
+
+    async fn read(&mut self) -> Result<usize> {
+        self.batch().await?;
+        Ok(self.read)
+    }
+
+    async fn read_until(&mut self, count: usize) -> Result<()> {
+        while self.read < count {
+            self.batch().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Stands in for the ledger: answers each request with the same answer, in the same batches, publishing one batch while
+/// it reads the next.
+struct Echo(JoinHandle<Result<()>>);
+
+impl Echo {
+    async fn start(ledger: Client, answer: Outgoing) -> Result<Self> {
+        let jetstream = broker::jetstream(&ledger);
+        let mut answered = broker::last_sequence(&jetstream, SETTLEMENTS).await?;
+        let mut requests = Reader::new(jetstream, REQUESTS, answered + 1);
+        Ok(Self(tokio::spawn(async move {
+            let mut publishing: Option<JoinHandle<Result<()>>> = None;
+            loop {
+                let batch = requests.batch(BATCH_MESSAGES_MAX).await?;
+                let answers = vec![answer.clone(); batch.len()];
+                if let Some(previous) = publishing.take() {
+                    previous.await??;
+                }
+                let (client, last) = (ledger.clone(), Some(answered));
+                answered += u64::try_from(batch.len())?;
+                publishing = Some(tokio::spawn(async move {
+                    broker::publish_batch(&client, SETTLEMENTS, answers, last).await?;
+                    Ok(())
+                }));
+            }
+        })))
+    }
+}
+
+/// A real answer, for the echo: the one to a payment that was just sent.
+pub(crate) async fn sample_answer(bank: &BenchBank, request: Outgoing) -> Result<Outgoing> {
+    let producer = bank.connect(SHOP).await?;
+    let mut answers = Answers::after_the_last(bank.audit().await?).await?;
+    broker::publish_batch(&producer, REQUESTS, vec![request], None).await?;
+    let answer = answers.batch().await?.into_iter().next();
+    let answer = answer.context("a batch has a message")?;
+    // Without what belongs to the batch that it was published in.
+    let mut headers = HeaderMap::new();
+    for (name, values) in answer.headers.iter() {
+        let is_the_answers = !AsRef::<str>::as_ref(name).starts_with("Nats-");
+        for value in values.iter().filter(|_| is_the_answers) {
+            headers.append(name.clone(), value.clone());
+        }
+    }
+    Ok(Outgoing {
+        subject: answer.subject,
+        headers,
+        payload: answer.payload,
+    })
+}

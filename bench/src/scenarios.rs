@@ -1,0 +1,247 @@
+//! The scenarios in their order: which bank each needs, what it measures there, and the check before the bank goes.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Result;
+use indicatif::ProgressBar;
+use ledger::replay::Summary;
+use local::Part;
+
+use crate::bank::{self, BenchBank};
+use crate::machine;
+use crate::numbers::float;
+use crate::pace::{self, Door, Latency, Offer};
+use crate::payments::{Pattern, bytes};
+use crate::report::{Check, Figure, Report};
+use crate::rounds::{self, Rounds};
+use crate::saturate::sample_answer;
+use crate::{Scenario, Size};
+
+/// Offered a second in the curves; the targets are about the first and the last of these.
+const RATES: [u32; 6] = [100, 500, 1000, 2000, 3000, 5000];
+const RATES_QUICK: [u32; 3] = [100, 1000, 5000];
+/// Those whose percentiles are quoted, and so measured several times.
+const QUOTED: [u32; 2] = [100, 5000];
+
+/// Goes through the scenarios.
+pub(crate) async fn run(
+    program: &Path,
+    only: &[Scenario],
+    size: Size,
+    bar: &ProgressBar,
+) -> Result<Report> {
+    let has = |scenario| only.contains(&scenario);
+    let latency_steps = offers(size).len();
+    let mut steps = rounds::steps(only, size);
+    for scenario in [Scenario::Nats, Scenario::Http] {
+        steps += if has(scenario) { latency_steps } else { 0 };
+    }
+    bar.set_length(u64::try_from(steps + 2)?);
+
+    let mut bank = BenchBank::start(program, size.accounts, bar).await?;
+    // Its projection is not on the way from a request to its answer, but on the same two cores.
+    bank.bank.stop_part(Part::Payments);
+    bar.set_message("fetching tokens");
+    let needed = if has(Scenario::Nats) { 10_000 } else { 100 };
+    let started = Instant::now();
+    let tokens = bank.tokens(needed).await?;
+    let token_rate = float(u64::try_from(needed)?) / started.elapsed().as_secs_f64();
+    let request = bank.maker(&tokens, Pattern::Uniform).message(0);
+    let request_bytes = bytes(&request);
+    let answer = sample_answer(&bank, request).await?;
+    let producer = bank.connect(bank::SHOP).await?;
+    let mut report = Report {
+        quick: size.is_quick,
+        took_s: 0.0,
+        machine: machine::machine(bank.bank.home().path())?,
+        versions: machine::versions(&bank.bank, &producer).await?,
+        settings: machine::settings(&bank.bank, request_bytes, bytes(&answer)).await?,
+        figures: Vec::new(),
+        latencies: Vec::new(),
+        checks: Vec::new(),
+        notes: notes(size),
+    };
+
+    let broker = if has(Scenario::Broker) {
+        bar.set_message("starting a broker");
+        Some(bank::bare_broker().await?)
+    } else {
+        None
+    };
+    let rounds = Rounds {
+        bank: &mut bank,
+        broker: broker.as_ref(),
+        answer: &answer,
+        tokens: &tokens,
+        size,
+    };
+    let figures = rounds.run(only, bar).await?;
+    report.figures.extend(figures);
+    drop(broker);
+    if has(Scenario::Nats) {
+        curve(
+            &mut bank,
+            Door::Nats,
+            &tokens[..100],
+            size,
+            &mut report,
+            bar,
+        )
+        .await?;
+    }
+    let started = Instant::now();
+    let summary = bank.check(bar).await?;
+    let replayed = float(summary.requests) / started.elapsed().as_secs_f64();
+    report.checks.push(check("over NATS", summary));
+    bar.inc(1);
+    if has(Scenario::Replay) {
+        let figure = Figure::new(
+            "replay_per_s",
+            "replay of the whole log",
+            "1/s",
+            &[replayed],
+        );
+        report.figures.extend(figure);
+    }
+    if has(Scenario::Tokens) {
+        let title = "tokens from POST /oauth2/token, 4 connections";
+        let figure = Figure::new("tokens_issued_per_s", title, "1/s", &[token_rate]);
+        report.figures.extend(figure);
+    }
+    bank.bank.stop().await?;
+
+    if has(Scenario::Http) {
+        http(program, size, &mut report, bar).await?;
+    }
+    Ok(report)
+}
+
+async fn http(program: &Path, size: Size, report: &mut Report, bar: &ProgressBar) -> Result<()> {
+    let mut bank = BenchBank::start(program, size.accounts, bar).await?;
+    let tokens = bank.tokens(100).await?;
+    let count = size.payments / 5;
+    let mut runs = Vec::new();
+    for run in 0..=size.runs {
+        bar.set_message(format!("POST /payments, run {run} of {}", size.runs));
+        let done = pace::saturate_http(&mut bank, &tokens, count / if run == 0 { 5 } else { 1 });
+        let done = done.await?;
+        let streams = bank.audit().await?;
+        let last = common::broker::last_sequence(&streams, common::wire::REQUESTS).await?;
+        bank.answered(last).await?;
+        if run > 0 {
+            runs.push(done);
+        }
+    }
+    let title = format!(
+        "HTTP to durable acceptance, {} connections",
+        pace::CONNECTIONS
+    );
+    let figure = Figure::of_runs("http_accepted_per_s", &title, &runs);
+    report.figures.extend(figure);
+    curve(&mut bank, Door::Http, &tokens, size, report, bar).await?;
+    let summary = bank.check(bar).await?;
+    report.checks.push(check("over HTTP", summary));
+    bar.inc(1);
+    bank.bank.stop().await
+}
+
+/// What is offered, in order; the quoted rates several times.
+fn offers(size: Size) -> Vec<Offer> {
+    let rates = if size.is_quick {
+        RATES_QUICK.as_slice()
+    } else {
+        RATES.as_slice()
+    };
+    let times = |rate: &u32| {
+        if QUOTED.contains(rate) && !size.is_quick {
+            size.runs
+        } else {
+            1
+        }
+    };
+    rates
+        .iter()
+        .flat_map(|rate| std::iter::repeat_n(*rate, times(rate)))
+        .map(|per_second| Offer {
+            per_second,
+            warm_up: size.warm_up,
+            measured: size.measured,
+        })
+        .collect()
+}
+
+async fn curve(
+    bank: &mut BenchBank,
+    door: Door,
+    tokens: &[String],
+    size: Size,
+    report: &mut Report,
+    bar: &ProgressBar,
+) -> Result<()> {
+    let mut latencies: Vec<Latency> = Vec::new();
+    for offer in offers(size) {
+        let name = match door {
+            Door::Nats => "NATS",
+            Door::Http => "HTTP",
+        };
+        bar.set_message(format!(
+            "{} payments a second over {name}",
+            offer.per_second
+        ));
+        latencies.push(pace::offer(bank, door, tokens, offer).await?);
+        bar.inc(1);
+    }
+    for rate in QUOTED {
+        for percentile in ["p50", "p99"] {
+            let values: Vec<f64> = latencies
+                .iter()
+                .filter(|latency| latency.offered_per_s == rate)
+                .map(|latency| match percentile {
+                    "p50" => latency.end_to_end.p50_ms,
+                    _ => latency.end_to_end.p99_ms,
+                })
+                .collect();
+            let (key, way) = match door {
+                Door::Nats => (
+                    format!("nats_{percentile}_ms_at_{rate}_per_s"),
+                    "NATS, one message each",
+                ),
+                // The way that the target is about: single payments that the payments service groups.
+                Door::Http => (format!("{percentile}_ms_at_{rate}_per_s"), "HTTP"),
+            };
+            let title = format!("end to end over {way}, {rate}/s offered, {percentile}");
+            report
+                .figures
+                .extend(Figure::new(&key, &title, "ms", &values));
+        }
+    }
+    report.latencies.extend(latencies);
+    Ok(())
+}
+
+fn check(bank: &str, summary: Summary) -> Check {
+    Check {
+        bank: bank.to_owned(),
+        requests: summary.requests,
+        settled: summary.settled,
+        accounts: summary.accounts,
+        sums: summary.sums,
+    }
+}
+
+fn notes(size: Size) -> Vec<String> {
+    let mut notes = vec![
+        "the load generator shares the machine with what it measures (column load)".to_owned(),
+        "over NATS the payments service is stopped: its projection is not on the way to the answer".to_owned(),
+        "producers are in the account EDGE and reach the log through the service import, atomic batches too".to_owned(),
+        "a latency counts from the intended moment of sending, at a constant rate".to_owned(),
+    ];
+    if size.is_quick {
+        notes.push(format!(
+            "quick: {} runs of {} payments; the full benchmark makes 5 of 50 000",
+            size.runs, size.payments
+        ));
+    }
+    notes
+}
