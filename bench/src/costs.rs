@@ -109,6 +109,20 @@ fn cpu_time(pid: u32, with_reaped: bool) -> u64 {
     ticks * TICK_MICROSECONDS
 }
 
+/// CPU time that this process and all its children that ended have used, in seconds, and what the whole machine has.
+pub(crate) fn own_and_all_seconds() -> (f64, f64) {
+    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let all = text.lines().next().unwrap_or_default();
+    // user, nice, system, (idle, iowait,) irq, softirq, steal
+    let busy = all.split_ascii_whitespace().skip(1).enumerate();
+    let ticks: u64 = busy
+        .filter(|(column, _)| matches!(column, 0..=2 | 5..=7))
+        .filter_map(|(_, field)| field.parse::<u64>().ok())
+        .sum();
+    let own = cpu_time(std::process::id(), true);
+    (float(own) / 1e6, float(ticks * TICK_MICROSECONDS) / 1e6)
+}
+
 fn children(pid: u32) -> Vec<u32> {
     let list = format!("/proc/{pid}/task/{pid}/children");
     let text = fs::read_to_string(list).unwrap_or_default();

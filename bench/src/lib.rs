@@ -14,6 +14,8 @@ mod payments;
 mod pace;
 mod saturate;
 
+mod growth;
+mod peers;
 mod rounds;
 mod scenarios;
 
@@ -117,6 +119,7 @@ pub async fn run(options: &Options) -> Result<Report> {
         "this is a build without optimisation, whose figures mean nothing: cargo run --release -p cli -- bench"
     );
     let started = Instant::now();
+    let (own_before, all_before) = costs::own_and_all_seconds();
     let bar = if options.silent {
         ProgressBar::hidden()
     } else {
@@ -131,13 +134,17 @@ pub async fn run(options: &Options) -> Result<Report> {
     let mut report = scenarios::run(&options.program, &only, size, &bar).await?;
     bar.finish_and_clear();
     report.took_s = started.elapsed().as_secs_f64();
+    let (own, all) = costs::own_and_all_seconds();
+    let others = (all - all_before) - (own - own_before);
+    let capacity = report.took_s * numbers::float_len(report.machine.cores);
+    report.cpu_used_by_others = (others / capacity).clamp(0.0, 1.0);
     write_plot(&report, &options.plot)?;
     Ok(report)
 }
 
 fn size(options: &Options) -> Size {
     let (runs, payments) = if options.quick {
-        (2, 20_000)
+        (2, 10_000)
     } else {
         (5, 50_000)
     };
@@ -147,7 +154,7 @@ fn size(options: &Options) -> Size {
         payments,
         accounts: 10_000,
         warm_up: Duration::from_millis(if options.quick { 500 } else { 1000 }),
-        measured: Duration::from_millis(if options.quick { 2000 } else { 5000 }),
+        measured: Duration::from_millis(if options.quick { 1500 } else { 5000 }),
         ten_million: options.ten_million,
     }
 }

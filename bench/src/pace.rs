@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use common::broker;
 use common::wire::{self, REQUESTS};
 use hdrhistogram::Histogram;
@@ -28,6 +28,12 @@ const UNACKNOWLEDGED_MAX: usize = 20_000;
 pub(crate) const CONNECTIONS: usize = 128;
 /// A path that reaches less than this share of what was offered did not keep up.
 const KEPT_UP: f64 = 0.97;
+/// In which the connections and, for HTTP, all requests are made.
+const PREPARATION: Duration = Duration::from_millis(800);
+/// How often to look whether answers are still to come.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// Told to come again.
+const TOO_MANY: u16 = 429;
 /// How long the last answers may take after the last payment was sent.
 const DRAIN_MAX: Duration = Duration::from_secs(20);
 
@@ -58,8 +64,10 @@ pub struct Latency {
     pub offered_per_s: u32,
     /// Payments answered a second, warm-up included.
     pub answered_per_s: f64,
-    /// Whether it reached what was offered.
+    /// Whether it reached what was offered, or at least never let anybody wait for a second.
     pub kept_up: bool,
+    /// Payments that were told to come again (429) or not acknowledged in time.
+    pub refused: usize,
     /// From the intended moment of sending to the answer, read from SETTLEMENTS.
     pub end_to_end: Percentiles,
     /// From the intended moment of sending to the `202` or the `PubAck`: the payment is durable.
@@ -157,31 +165,36 @@ pub(crate) async fn offer(
 ) -> Result<Latency> {
     let mut answers = Answers::after_the_last(bank.audit().await?).await?;
     let schedule = Schedule {
-        // A moment in which the connections are made.
-        start: Instant::now() + Duration::from_millis(300),
+        start: Instant::now() + PREPARATION,
         offer,
     };
+    let refused = Arc::new(AtomicUsize::new(0));
+    let refusals = refused.clone();
     let accepting = async {
         match door {
-            Door::Nats => over_nats(bank, tokens, schedule).await,
-            Door::Http => over_http(bank, tokens, schedule).await,
+            Door::Nats => over_nats(bank, tokens, schedule, &refused).await,
+            Door::Http => over_http(bank, tokens, schedule, &refused).await,
         }
     };
     let answering = async {
-        let (mut latencies, mut read) = (histogram(), 0);
+        let (mut latencies, mut read, mut last) = (histogram(), 0, schedule.start);
         let count = usize::try_from(schedule.count())?;
         let end = schedule.intended(schedule.count()) + DRAIN_MAX;
-        while read < count {
-            let batch = tokio::time::timeout_at(end.into(), answers.batch());
-            let Ok(batch) = batch.await else { break };
-            let (batch, now) = (batch?, Instant::now());
+        while read + refusals.load(Ordering::Relaxed) < count && Instant::now() < end {
+            // Cancelling it loses nothing; a refusal may have been the last to be waited for.
+            let Ok(batch) = tokio::time::timeout(LOOK_AGAIN, answers.batch()).await else {
+                continue;
+            };
+            let batch = batch?;
+            last = Instant::now();
             read += batch.len();
             for answer in batch {
                 let id = answer.header(wire::CE_SUBJECT).context("no payment id")?;
-                schedule.record(&mut latencies, place(id)?, now);
+                schedule.record(&mut latencies, place(id)?, last);
             }
         }
-        anyhow::Ok((latencies, per_second(read, schedule.start.elapsed())))
+        let took = last.saturating_duration_since(schedule.start);
+        anyhow::Ok((latencies, per_second(read, took)))
     };
     let (accepted, (end_to_end, answered_per_s)) = tokio::try_join!(accepting, answering)?;
     Ok(Latency {
@@ -189,8 +202,9 @@ pub(crate) async fn offer(
         offered_per_s: offer.per_second,
         answered_per_s,
         kept_up: answered_per_s >= KEPT_UP * f64::from(offer.per_second)
-            // The last answer's own latency weighs on a short run.
+            // On a short run the last answer's own latency weighs.
             || end_to_end.max() < 1_000_000,
+        refused: refused.load(Ordering::Relaxed),
         end_to_end: Percentiles::of(&end_to_end),
         accepted: Percentiles::of(&accepted),
     })
@@ -200,6 +214,7 @@ async fn over_nats(
     bank: &mut BenchBank,
     tokens: &[String],
     schedule: Schedule,
+    refused: &Arc<AtomicUsize>,
 ) -> Result<Histogram<u64>> {
     let producer = bank.connect(SHOP).await?;
     let mut maker = bank.maker(tokens, Pattern::Uniform);
@@ -217,9 +232,10 @@ async fn over_nats(
     }
     let mut latencies = histogram();
     while let Some(published) = publishing.join_next().await {
-        // One that was not acknowledged in time shows in what was answered.
-        if let Ok((place, at)) = published? {
-            schedule.record(&mut latencies, place, at);
+        match published? {
+            Ok((place, at)) => schedule.record(&mut latencies, place, at),
+            // Stored or not: if it is answered after all, that is read all the same.
+            Err(_) => drop(refused.fetch_add(1, Ordering::Relaxed)),
         }
     }
     Ok(latencies)
@@ -229,6 +245,7 @@ async fn over_http(
     bank: &mut BenchBank,
     tokens: &[String],
     schedule: Schedule,
+    refused: &Arc<AtomicUsize>,
 ) -> Result<Histogram<u64>> {
     let url = bank.bank.url(Service::Payments);
     let count = usize::try_from(schedule.count())?;
@@ -236,7 +253,7 @@ async fn over_http(
     let due = Arc::new(Mutex::new(schedule.pace()));
     let mut connections = JoinSet::new();
     for _ in 0..CONNECTIONS {
-        let (due, requests) = (due.clone(), requests.clone());
+        let (due, requests, refused) = (due.clone(), requests.clone(), refused.clone());
         let mut connection = Connection::open(&url).await?;
         connections.spawn(async move {
             let mut latencies = histogram();
@@ -244,7 +261,11 @@ async fn over_http(
                 let next = due.lock().await.recv().await;
                 let Some(place) = next else { break };
                 let (status, body) = connection.send(&requests[usize::try_from(place)?]).await?;
-                anyhow::ensure!(
+                if status == TOO_MANY {
+                    refused.fetch_add(1, Ordering::Relaxed);
+                    continue;
+                }
+                ensure!(
                     status == 202,
                     "{status}: {}",
                     String::from_utf8_lossy(&body)
@@ -296,7 +317,7 @@ pub(crate) async fn saturate_http(
         connections.spawn(async move {
             while let Some(request) = requests.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let (status, body) = connection.send(request).await?;
-                anyhow::ensure!(
+                ensure!(
                     status == 202,
                     "{status}: {}",
                     String::from_utf8_lossy(&body)

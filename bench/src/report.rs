@@ -13,6 +13,9 @@ use crate::pace::{Door, Latency};
 use crate::payments::grouped;
 use crate::saturate::Run;
 
+/// Less of the CPU time used by others does not move the figures beyond their own spread.
+const QUIET: f64 = 0.05;
+
 /// One figure, from one or several runs.
 #[derive(Debug, Clone, Serialize)]
 pub struct Figure {
@@ -78,6 +81,8 @@ pub struct Report {
     pub quick: bool,
     /// How long all of it took.
     pub took_s: f64,
+    /// The share of the machine's CPU time that others used meanwhile. A figure needs a quiet machine.
+    pub cpu_used_by_others: f64,
     /// Where.
     pub machine: Machine,
     /// With what.
@@ -155,6 +160,12 @@ impl Report {
             settings.request_bytes,
             settings.answer_bytes,
         );
+        if self.cpu_used_by_others > QUIET {
+            text += &format!(
+                "NOT A QUIET MACHINE: others used {:.0} % of its CPU time meanwhile; these figures are too low\n\n",
+                self.cpu_used_by_others * 100.0
+            );
+        }
         for table in [self.figures(), self.costs(), self.latencies()]
             .into_iter()
             .flatten()
@@ -232,6 +243,7 @@ impl Report {
             "max",
             "accepted p50",
             "p99",
+            "refused",
         ]);
         for latency in &self.latencies {
             let door = match latency.door {
@@ -256,9 +268,10 @@ impl Report {
                 format!("{:.1}", all.max_ms),
                 format!("{:.1}", latency.accepted.p50_ms),
                 format!("{:.1}", latency.accepted.p99_ms),
+                latency.refused.to_string(),
             ]);
         }
-        right(&mut table, 1..=8);
+        right(&mut table, 1..=9);
         (!self.latencies.is_empty()).then_some(table)
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
+use common::broker::BATCH_MESSAGES_MAX;
 use indicatif::ProgressBar;
 use ledger::replay::Summary;
 use local::Part;
@@ -15,8 +16,8 @@ use crate::pace::{self, Door, Latency, Offer};
 use crate::payments::{Pattern, bytes};
 use crate::report::{Check, Figure, Report};
 use crate::rounds::{self, Rounds};
-use crate::saturate::sample_answer;
-use crate::{Scenario, Size};
+use crate::saturate::{end_to_end, sample_answer};
+use crate::{Scenario, Size, growth, peers};
 
 /// Offered a second in the curves; the targets are about the first and the last of these.
 const RATES: [u32; 6] = [100, 500, 1000, 2000, 3000, 5000];
@@ -44,9 +45,7 @@ pub(crate) async fn run(
     bank.bank.stop_part(Part::Payments);
     bar.set_message("fetching tokens");
     let needed = if has(Scenario::Nats) { 10_000 } else { 100 };
-    let started = Instant::now();
     let tokens = bank.tokens(needed).await?;
-    let token_rate = float(u64::try_from(needed)?) / started.elapsed().as_secs_f64();
     let request = bank.maker(&tokens, Pattern::Uniform).message(0);
     let request_bytes = bytes(&request);
     let answer = sample_answer(&bank, request).await?;
@@ -54,6 +53,7 @@ pub(crate) async fn run(
     let mut report = Report {
         quick: size.is_quick,
         took_s: 0.0,
+        cpu_used_by_others: 0.0,
         machine: machine::machine(bank.bank.home().path())?,
         versions: machine::versions(&bank.bank, &producer).await?,
         settings: machine::settings(&bank.bank, request_bytes, bytes(&answer)).await?,
@@ -90,6 +90,33 @@ pub(crate) async fn run(
         )
         .await?;
     }
+    if has(Scenario::Growth) && size.is_quick {
+        report
+            .figures
+            .extend(growth::quick(&mut bank, &tokens, size, bar).await?);
+    }
+    if has(Scenario::Tokens) {
+        report
+            .figures
+            .extend(peers::tokens(&bank, size, bar).await?);
+    }
+    if has(Scenario::Pgbench) {
+        match peers::pgbench(&bank, size, bar).await? {
+            Some(figure) => report.figures.push(figure),
+            None => report
+                .notes
+                .push("pgbench is not there, so it was not measured".to_owned()),
+        }
+        let over = |report: &Report| {
+            let of = |key| report.figure(key).map(|figure| figure.spread.median);
+            Some(of("end_to_end_per_s")? / of("pgbench_tpcb_per_s")?)
+        };
+        if let Some(ratio) = over(&report) {
+            let title = "end to end, 1 token / pgbench TPC-B";
+            let figure = Figure::new("end_to_end_over_pgbench", title, "ratio", &[ratio]);
+            report.figures.extend(figure);
+        }
+    }
     let started = Instant::now();
     let summary = bank.check(bar).await?;
     let replayed = float(summary.requests) / started.elapsed().as_secs_f64();
@@ -104,15 +131,13 @@ pub(crate) async fn run(
         );
         report.figures.extend(figure);
     }
-    if has(Scenario::Tokens) {
-        let title = "tokens from POST /oauth2/token, 4 connections";
-        let figure = Figure::new("tokens_issued_per_s", title, "1/s", &[token_rate]);
-        report.figures.extend(figure);
-    }
     bank.bank.stop().await?;
 
     if has(Scenario::Http) {
         http(program, size, &mut report, bar).await?;
+    }
+    if has(Scenario::Growth) && !size.is_quick {
+        growth::full(program, size, &mut report, bar).await?;
     }
     Ok(report)
 }
@@ -140,6 +165,14 @@ async fn http(program: &Path, size: Size, report: &mut Report, bar: &ProgressBar
     let figure = Figure::of_runs("http_accepted_per_s", &title, &runs);
     report.figures.extend(figure);
     curve(&mut bank, Door::Http, &tokens, size, report, bar).await?;
+    bar.set_message("end to end over NATS with the projection running");
+    let batches = bank
+        .maker(&tokens[..1], Pattern::Uniform)
+        .batches(size.payments, BATCH_MESSAGES_MAX);
+    let run = end_to_end(&bank, batches).await?;
+    let title = "end to end over NATS, 1 token, with the payments projection";
+    let figure = Figure::of_runs("end_to_end_with_projection_per_s", title, &[run]);
+    report.figures.extend(figure);
     let summary = bank.check(bar).await?;
     report.checks.push(check("over HTTP", summary));
     bar.inc(1);
@@ -220,7 +253,8 @@ async fn curve(
     Ok(())
 }
 
-fn check(bank: &str, summary: Summary) -> Check {
+/// The check's result, under the name of its bank.
+pub(crate) fn check(bank: &str, summary: Summary) -> Check {
     Check {
         bank: bank.to_owned(),
         requests: summary.requests,
@@ -239,7 +273,7 @@ fn notes(size: Size) -> Vec<String> {
     ];
     if size.is_quick {
         notes.push(format!(
-            "quick: {} runs of {} payments; the full benchmark makes 5 of 50 000",
+            "quick: {} runs of {} payments; the full benchmark makes 5 of 50 000, and more rates",
             size.runs, size.payments
         ));
     }

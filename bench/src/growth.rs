@@ -1,0 +1,128 @@
+//! Does a payment cost more after many payments, or among many accounts?
+//!
+//! What is compared is the ledger's own limit, because neither the broker nor the producer has anything that grows.
+
+use std::path::Path;
+
+use anyhow::Result;
+use common::broker::{self, BATCH_MESSAGES_MAX};
+use common::wire::SETTLEMENTS;
+use indicatif::ProgressBar;
+use local::Part;
+
+use crate::bank::BenchBank;
+use crate::payments::{Pattern, grouped};
+use crate::report::{Figure, Report};
+use crate::saturate::{Run, end_to_end, ledger_limit};
+use crate::scenarios::check;
+use crate::{Size, numbers};
+
+/// Payments that are made and sent at a time; as messages they take 150 MB.
+const BOOKED_AT_A_TIME: usize = 50_000;
+const BOOKED: [usize; 2] = [100_000, 1_000_000];
+const BOOKED_FOR_PATIENT_PEOPLE: usize = 10_000_000;
+const ACCOUNTS_MANY: usize = 1_000_000;
+
+/// On a bank with whatever it has booked by now.
+pub(crate) async fn quick(
+    bank: &mut BenchBank,
+    tokens: &[String],
+    size: Size,
+    bar: &ProgressBar,
+) -> Result<Vec<Figure>> {
+    let booked = booked(bank).await?;
+    let runs = measure(bank, tokens, size, bar).await?;
+    let title = format!("ledger limit after {} payments", grouped(booked));
+    let figure = Figure::of_runs("growth_ledger_limit_per_s", &title, &runs);
+    Ok(figure.into_iter().collect())
+}
+
+/// On a bank of its own.
+pub(crate) async fn full(
+    program: &Path,
+    size: Size,
+    report: &mut Report,
+    bar: &ProgressBar,
+) -> Result<()> {
+    let mut bank = BenchBank::start(program, size.accounts, bar).await?;
+    bank.bank.stop_part(Part::Payments);
+    let mut booked = 0;
+    let mut milestones = BOOKED.to_vec();
+    if size.ten_million {
+        milestones.push(BOOKED_FOR_PATIENT_PEOPLE);
+    }
+    let mut rates: Vec<(usize, Vec<Run>)> = Vec::new();
+    for milestone in milestones {
+        while booked < milestone {
+            let shown = numbers::float_len(booked);
+            bar.set_message(format!("growth: {} payments booked", grouped(shown)));
+            // A token lives a quarter of an hour, so each step takes its own.
+            let tokens = bank.tokens(1).await?;
+            let count = BOOKED_AT_A_TIME.min(milestone - booked);
+            let mut maker = bank.maker(&tokens, Pattern::Uniform);
+            let batches = maker.batches(count, BATCH_MESSAGES_MAX);
+            end_to_end(&bank, batches).await?;
+            booked += count;
+        }
+        let tokens = bank.tokens(1).await?;
+        let runs = measure(&mut bank, &tokens, size, bar).await?;
+        booked += runs.len() * size.payments;
+        let title = format!(
+            "ledger limit after {} payments, 10 000 accounts",
+            grouped(numbers::float_len(milestone))
+        );
+        let key = format!("growth_{milestone}_booked_per_s");
+        report.figures.extend(Figure::of_runs(&key, &title, &runs));
+        rates.push((milestone, runs));
+    }
+    bank.open_accounts(ACCOUNTS_MANY - size.accounts, bar)
+        .await?;
+    let tokens = bank.tokens(1).await?;
+    let runs = measure(&mut bank, &tokens, size, bar).await?;
+    let title = "ledger limit, 1 000 000 accounts opened by real requests";
+    let figure = Figure::of_runs("growth_1000000_accounts_per_s", title, &runs);
+    report.figures.extend(figure);
+    let base = rates.first().map(|(_, runs)| rate(runs));
+    for (milestone, runs) in rates.iter().skip(1) {
+        let ratio = base.map(|base| base / rate(runs));
+        let title = format!(
+            "cost of a payment after {} / after 100 000",
+            grouped(numbers::float_len(*milestone))
+        );
+        let key = format!("growth_cost_{milestone}_over_100000");
+        let ratio: Vec<f64> = ratio.into_iter().collect();
+        report
+            .figures
+            .extend(Figure::new(&key, &title, "ratio", &ratio));
+    }
+    let summary = bank.check(bar).await?;
+    report.checks.push(check("growth", summary));
+    bank.bank.stop().await
+}
+
+async fn measure(
+    bank: &mut BenchBank,
+    tokens: &[String],
+    size: Size,
+    bar: &ProgressBar,
+) -> Result<Vec<Run>> {
+    let mut runs = Vec::new();
+    for _ in 0..size.runs {
+        bar.set_message("growth: the ledger with a backlog");
+        let mut maker = bank.maker(&tokens[..1], Pattern::Uniform);
+        let batches = maker.batches(size.payments, BATCH_MESSAGES_MAX);
+        runs.push(ledger_limit(bank, batches).await?);
+    }
+    Ok(runs)
+}
+
+fn rate(runs: &[Run]) -> f64 {
+    let rates: Vec<f64> = runs.iter().map(|run| run.per_second).collect();
+    numbers::Spread::of(&rates).map_or(f64::NAN, |spread| spread.median)
+}
+
+async fn booked(bank: &BenchBank) -> Result<f64> {
+    let streams = bank.audit().await?;
+    let last = broker::last_sequence(&streams, SETTLEMENTS).await?;
+    Ok(numbers::float(last))
+}
