@@ -11,7 +11,8 @@ use indicatif::ProgressBar;
 use local::Part;
 
 use crate::bank::BenchBank;
-use crate::payments::{Pattern, grouped};
+use crate::numbers::grouped;
+use crate::payments::Pattern;
 use crate::report::{Figure, Report};
 use crate::saturate::{Run, end_to_end, ledger_limit};
 use crate::scenarios::check;

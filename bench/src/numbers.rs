@@ -93,6 +93,26 @@ impl Dice {
     }
 }
 
+/// For people: thousands stand apart, small numbers keep three digits.
+pub(crate) fn grouped(number: f64) -> String {
+    let is_whole = (number - number.round()).abs() < 1e-9;
+    if number < 10.0 && !is_whole {
+        return format!("{number:.2}");
+    }
+    if number < 100.0 && !is_whole {
+        return format!("{number:.1}");
+    }
+    let digits = whole(number.round()).to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,5 +122,18 @@ mod tests {
         let spread = Spread::of(&[5.0, 1.0, 3.0]).unwrap();
         assert_eq!((spread.min, spread.median, spread.max), (1.0, 3.0, 5.0));
         assert_eq!(Spread::of(&[]), None);
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        for (number, text) in [
+            (0.584, "0.58"),
+            (5.0, "5"),
+            (27.24, "27.2"),
+            (1000.4, "1 000"),
+            (1_234_567.0, "1 234 567"),
+        ] {
+            assert_eq!(grouped(number), text);
+        }
     }
 }

@@ -10,9 +10,9 @@ use common::request::PaymentRequest;
 use common::wire;
 use uuid::Uuid;
 
-use crate::numbers::{Dice, float, float_len};
+use crate::numbers::{Dice, float_len};
 
-/// Skew of the zipfian load, as in TigerBeetle's and YCSB's benchmarks.
+/// Skew of the zipfian load, as in `TigerBeetle`'s and YCSB's benchmarks.
 const ZIPF_EXPONENT: f64 = 0.99;
 /// How many accounts are "hot".
 const HOT_ACCOUNTS: usize = 10;
@@ -187,26 +187,6 @@ pub(crate) fn place(id: &str) -> Result<u32> {
     let id: Uuid = id.parse().context("no UUID")?;
     let [.., a, b, c, d] = id.into_bytes();
     Ok(u32::from_be_bytes([a, b, c, d]))
-}
-
-/// For the curve's ticks and the plot: thousands with a thin gap.
-pub(crate) fn grouped(number: f64) -> String {
-    let digits = crate::numbers::whole(number.round()).to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
-            text.push(' ');
-        }
-        text.push(digit);
-    }
-    if number < 100.0 && (number - float(crate::numbers::whole(number))).abs() > 1e-9 {
-        return if number < 10.0 {
-            format!("{number:.2}")
-        } else {
-            format!("{number:.1}")
-        };
-    }
-    text
 }
 
 #[cfg(test)]

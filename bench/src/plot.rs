@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::numbers::grouped;
 use crate::pace::{Door, Latency, Percentiles};
-use crate::payments::grouped;
 
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 440.0;
@@ -61,47 +61,7 @@ pub(crate) fn svg(latencies: &[Latency], caption: &str) -> Option<String> {
         start: HEIGHT - BOTTOM,
         end: TOP,
     };
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
-         font-family=\"system-ui, sans-serif\" font-size=\"12\" fill=\"#222\">\n\
-         <rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#fff\"/>\n\
-         <text x=\"{LEFT}\" y=\"20\" font-size=\"15\" font-weight=\"600\">From the intended send to the \
-         answer, against offered load</text>\n\
-         <text x=\"{LEFT}\" y=\"37\" fill=\"#666\">{caption}</text>\n"
-    );
-    for tick in y.ticks() {
-        let at = y.at(tick);
-        let (end, label) = (x.end, grouped_tick(tick));
-        add(
-            &mut svg,
-            format_args!(
-                "<path d=\"M{LEFT} {at:.1}H{end}\" stroke=\"#e4e4e4\"/>\
-             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{label} ms</text>\n",
-                LEFT - 8.0,
-                at + 4.0
-            ),
-        );
-    }
-    for tick in x.ticks() {
-        let (at, foot) = (x.at(tick), y.start);
-        add(
-            &mut svg,
-            format_args!(
-                "<path d=\"M{at:.1} {TOP}V{foot}\" stroke=\"#f0f0f0\"/>\
-             <text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\n",
-                foot + 18.0,
-                grouped_tick(tick)
-            ),
-        );
-    }
-    add(
-        &mut svg,
-        format_args!(
-            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">payments offered a second</text>\n",
-            f64::midpoint(x.start, x.end),
-            HEIGHT - 12.0
-        ),
-    );
+    let mut svg = frame(&x, &y, caption);
     let curves = [
         (
             "HTTP p99",
@@ -169,6 +129,52 @@ pub(crate) fn svg(latencies: &[Latency], caption: &str) -> Option<String> {
     }
     svg.push_str("</svg>\n");
     Some(svg)
+}
+
+/// Everything but the curves.
+fn frame(x: &Axis, y: &Axis, caption: &str) -> String {
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
+         font-family=\"system-ui, sans-serif\" font-size=\"12\" fill=\"#222\">\n\
+         <rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#fff\"/>\n\
+         <text x=\"{LEFT}\" y=\"20\" font-size=\"15\" font-weight=\"600\">From the intended send to the \
+         answer, against offered load</text>\n\
+         <text x=\"{LEFT}\" y=\"37\" fill=\"#666\">{caption}</text>\n"
+    );
+    for tick in y.ticks() {
+        let at = y.at(tick);
+        let (end, label) = (x.end, grouped_tick(tick));
+        add(
+            &mut svg,
+            format_args!(
+                "<path d=\"M{LEFT} {at:.1}H{end}\" stroke=\"#e4e4e4\"/>\
+             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{label} ms</text>\n",
+                LEFT - 8.0,
+                at + 4.0
+            ),
+        );
+    }
+    for tick in x.ticks() {
+        let (at, foot) = (x.at(tick), y.start);
+        add(
+            &mut svg,
+            format_args!(
+                "<path d=\"M{at:.1} {TOP}V{foot}\" stroke=\"#f0f0f0\"/>\
+             <text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\n",
+                foot + 18.0,
+                grouped_tick(tick)
+            ),
+        );
+    }
+    add(
+        &mut svg,
+        format_args!(
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">payments offered a second</text>\n",
+            f64::midpoint(x.start, x.end),
+            HEIGHT - 12.0
+        ),
+    );
+    svg
 }
 
 fn add(svg: &mut String, text: std::fmt::Arguments<'_>) {

@@ -8,9 +8,8 @@ use serde_json::{Map, Value, json};
 
 use crate::costs::Cost;
 use crate::machine::{Machine, Settings, Versions};
-use crate::numbers::Spread;
+use crate::numbers::{Spread, grouped};
 use crate::pace::{Door, Latency};
-use crate::payments::grouped;
 use crate::saturate::Run;
 
 /// Less of the CPU time used by others does not move the figures beyond their own spread.

@@ -80,43 +80,12 @@ pub(crate) async fn run(
     report.figures.extend(figures);
     drop(broker);
     if has(Scenario::Nats) {
-        curve(
-            &mut bank,
-            Door::Nats,
-            &tokens[..100],
-            size,
-            &mut report,
-            bar,
-        )
-        .await?;
+        // A token lives a quarter of an hour.
+        let tokens = bank.tokens(100).await?;
+        curve(&mut bank, Door::Nats, &tokens, size, &mut report, bar).await?;
     }
-    if has(Scenario::Growth) && size.is_quick {
-        report
-            .figures
-            .extend(growth::quick(&mut bank, &tokens, size, bar).await?);
-    }
-    if has(Scenario::Tokens) {
-        report
-            .figures
-            .extend(peers::tokens(&bank, size, bar).await?);
-    }
-    if has(Scenario::Pgbench) {
-        match peers::pgbench(&bank, size, bar).await? {
-            Some(figure) => report.figures.push(figure),
-            None => report
-                .notes
-                .push("pgbench is not there, so it was not measured".to_owned()),
-        }
-        let over = |report: &Report| {
-            let of = |key| report.figure(key).map(|figure| figure.spread.median);
-            Some(of("end_to_end_per_s")? / of("pgbench_tpcb_per_s")?)
-        };
-        if let Some(ratio) = over(&report) {
-            let title = "end to end, 1 token / pgbench TPC-B";
-            let figure = Figure::new("end_to_end_over_pgbench", title, "ratio", &[ratio]);
-            report.figures.extend(figure);
-        }
-    }
+    let tokens = bank.tokens(1).await?;
+    beside(&mut bank, only, &tokens, size, &mut report, bar).await?;
     let started = Instant::now();
     let summary = bank.check(bar).await?;
     let replayed = float(summary.requests) / started.elapsed().as_secs_f64();
@@ -142,10 +111,48 @@ pub(crate) async fn run(
     Ok(report)
 }
 
+/// What else is measured on the first bank.
+async fn beside(
+    bank: &mut BenchBank,
+    only: &[Scenario],
+    tokens: &[String],
+    size: Size,
+    report: &mut Report,
+    bar: &ProgressBar,
+) -> Result<()> {
+    let has = |scenario| only.contains(&scenario);
+    if has(Scenario::Growth) && size.is_quick {
+        report
+            .figures
+            .extend(growth::quick(bank, tokens, size, bar).await?);
+    }
+    if has(Scenario::Tokens) {
+        report.figures.extend(peers::tokens(bank, size, bar).await?);
+    }
+    if has(Scenario::Pgbench) {
+        match peers::pgbench(bank, size, bar).await? {
+            Some(figure) => report.figures.push(figure),
+            None => report
+                .notes
+                .push("pgbench is not there, so it was not measured".to_owned()),
+        }
+        let over = |report: &Report| {
+            let of = |key| report.figure(key).map(|figure| figure.spread.median);
+            Some(of("end_to_end_per_s")? / of("pgbench_tpcb_per_s")?)
+        };
+        if let Some(ratio) = over(report) {
+            let title = "end to end, 1 token / pgbench TPC-B";
+            let figure = Figure::new("end_to_end_over_pgbench", title, "ratio", &[ratio]);
+            report.figures.extend(figure);
+        }
+    }
+    Ok(())
+}
+
 async fn http(program: &Path, size: Size, report: &mut Report, bar: &ProgressBar) -> Result<()> {
     let mut bank = BenchBank::start(program, size.accounts, bar).await?;
     let tokens = bank.tokens(100).await?;
-    let count = size.payments / 5;
+    let count = size.payments / 2;
     let mut runs = Vec::new();
     for run in 0..=size.runs {
         bar.set_message(format!("POST /payments, run {run} of {}", size.runs));

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use ::bench::Scenario;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use crate::print;
@@ -37,7 +37,7 @@ pub(crate) struct Options {
 pub(crate) async fn run(options: Options) -> Result<()> {
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     let json = options.json;
-    let report = ::bench::run(&::bench::Options {
+    let options = ::bench::Options {
         program,
         quick: options.quick,
         only: options.only,
@@ -45,8 +45,15 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         ten_million: options.ten_million,
         plot: options.plot,
         silent: false,
-    })
-    .await?;
+    };
+    // Ctrl-C drops the banks, which stops their servers and removes their files.
+    let report = tokio::select! {
+        report = ::bench::run(&options) => report?,
+        interrupted = tokio::signal::ctrl_c() => {
+            interrupted?;
+            bail!("interrupted; nothing was measured");
+        }
+    };
     if json {
         print::json(&report.to_json())?;
     } else {
