@@ -48,8 +48,11 @@ pub struct PaymentAnswer {
     pub reference: Option<String>,
     /// What was booked: empty unless settled.
     pub postings: Vec<Posting>,
-    /// For a duplicate: the outcome of the first request with this payment id.
+    /// For a duplicate and for AM05: the outcome of the first request with this payment id.
     pub original: Option<Original>,
+    /// Nothing was decided about the payment itself (no valid token, headers that contradict the body): the same
+    /// `payment_id` is free and may be sent again. Otherwise it is used up.
+    pub may_retry: bool,
     /// The broker's timestamp of the request, the time at which it was judged.
     #[serde(with = "timestamp")]
     #[schemars(with = "DateTime<Utc>")]

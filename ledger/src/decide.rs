@@ -83,7 +83,7 @@ fn decide_payment(
         }
         Err(reason) => {
             let code = reason.code;
-            let answer = rejected_payment(at, client.clone(), Some(request), reason);
+            let answer = rejected_payment(at, client.clone(), Some(request), reason, false);
             (
                 Decision {
                     answer,
@@ -249,6 +249,7 @@ fn settled(
             })
             .collect(),
         original: None,
+        may_retry: false,
         published_at: at.published_at,
     })
 }
@@ -272,7 +273,7 @@ fn asked_before(
             format!("request {seq} used this payment_id for another payment"),
         )
     };
-    let rejection = rejected_payment(at, client.clone(), Some(request), other_content());
+    let rejection = rejected_payment(at, client.clone(), Some(request), other_content(), false);
     let Answer::Payment(rejection) = rejection else {
         unreachable!("a rejected payment is a payment's answer")
     };

@@ -9,7 +9,6 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
 use common::answer::{Answer, Code, Direction, KeyStatus, PaymentStatus, timestamp};
 use common::ids::{AccountId, ClientId, PaymentId};
 use common::money::{Currency, Money};
@@ -141,14 +140,12 @@ pub(crate) async fn used_payment_ids(
     db: impl PgExecutor<'_>,
     ids: &[(ClientId, PaymentId)],
 ) -> sqlx::Result<HashMap<(ClientId, PaymentId), UsedPaymentId>> {
-    let clients: Vec<String> = ids.iter().map(|(client, _)| client.to_string()).collect();
-    let payments: Vec<Uuid> = ids.iter().map(|(_, payment)| payment.0).collect();
     let rows = sqlx::query!(
         r#"select client_id as "client_id!", payment_id as "payment_id!", request_seq, content as "content!", event_type, reason
            from answer join unnest($1::text[], $2::uuid[]) as asked (client, payment)
            on client_id = asked.client and payment_id = asked.payment"#,
-        &clients,
-        &payments,
+        &column(ids, |(client, _)| client.as_str()) as &[&str],
+        &column(ids, |(_, payment)| payment.0),
     );
     let rows = rows.fetch_all(db).await?.into_iter().map(|row| {
         let client = row.client_id.parse().expect("only client ids are stored");
@@ -171,64 +168,39 @@ pub(crate) async fn used_payment_ids(
 
 /// Adds the answers of a batch.
 pub(crate) async fn insert_answers(db: impl PgExecutor<'_>, batch: &[Decided]) -> sqlx::Result<()> {
-    let column = |of: fn(&Decided) -> Option<String>| -> Vec<Option<String>> {
-        batch.iter().map(of).collect()
-    };
-    let bytes = |of: fn(&Decided) -> Vec<u8>| -> Vec<Vec<u8>> { batch.iter().map(of).collect() };
-    let token = |of: fn(&Verified) -> String| -> Vec<Option<String>> {
-        batch
-            .iter()
-            .map(|item| item.request.token.as_deref().map(of))
-            .collect()
-    };
-    let seqs: Vec<i64> = batch
-        .iter()
-        .map(|item| bigint(item.request.at.seq))
-        .collect();
-    let subjects: Vec<String> = batch
-        .iter()
-        .map(|item| item.request.subject.clone())
-        .collect();
-    let types: Vec<String> = batch
-        .iter()
-        .map(|item| item.answer.ce_type().to_owned())
-        .collect();
-    let times: Vec<DateTime<Utc>> = batch
-        .iter()
-        .map(|item| item.request.at.published_at)
-        .collect();
-    let payments: Vec<Option<Uuid>> = batch
-        .iter()
-        .map(|item| used_up(item).map(|(id, _)| id.0))
-        .collect();
-    let contents: Vec<Option<Vec<u8>>> = batch
-        .iter()
-        .map(|item| used_up(item).map(|(_, content)| content.to_vec()))
-        .collect();
     sqlx::query!(
         "insert into answer (request_seq, subject, event_type, reason, client_id, token_id, key_id, payment_id, content,
                              published_at, traceparent, request_digest, body, chain)
          select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
                               $8::uuid[], $9::bytea[], $10::timestamptz[], $11::text[], $12::bytea[], $13::bytea[],
                               $14::bytea[])",
-        &seqs,
-        &subjects,
-        &types,
-        &column(|item| item.answer.outcome().1.map(|code| code.as_str().to_owned())) as &[Option<String>],
-        &token(|token| token.claims.client_id.to_string()) as &[Option<String>],
-        &token(|token| token.claims.jti.clone()) as &[Option<String>],
-        &token(|token| token.kid.clone()) as &[Option<String>],
-        &payments as &[Option<Uuid>],
-        &contents as &[Option<Vec<u8>>],
-        &times,
-        &column(|item| item.request.traceparent.clone()) as &[Option<String>],
-        &bytes(|item| item.request.digest.to_vec()),
-        &bytes(|item| item.body.to_vec()),
-        &bytes(|item| item.chain.0.to_vec()),
+        &column(batch, |item| bigint(item.request.at.seq)),
+        &column(batch, |item| &*item.request.subject) as &[&str],
+        &column(batch, |item| item.answer.ce_type()) as &[&str],
+        &column(batch, |item| item.answer.outcome().1.map(Code::as_str)) as &[Option<&str>],
+        &column(batch, |item| token(item).map(|token| token.claims.client_id.as_str())) as &[Option<&str>],
+        &column(batch, |item| token(item).map(|token| &*token.claims.jti)) as &[Option<&str>],
+        &column(batch, |item| token(item).map(|token| &*token.kid)) as &[Option<&str>],
+        &column(batch, |item| used_up(item).map(|(id, _)| id.0)) as &[Option<Uuid>],
+        &column(batch, |item| used_up(item).map(|(_, content)| &content[..])) as &[Option<&[u8]>],
+        &column(batch, |item| item.request.at.published_at),
+        &column(batch, |item| item.request.traceparent.as_deref()) as &[Option<&str>],
+        &column(batch, |item| &item.request.digest[..]) as &[&[u8]],
+        &column(batch, |item| &item.body[..]) as &[&[u8]],
+        &column(batch, |item| &item.chain.0[..]) as &[&[u8]],
     )
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// One column of a set of rows, for `unnest`.
+fn column<'r, R, T>(rows: &'r [R], value: impl Fn(&'r R) -> T) -> Vec<T> {
+    rows.iter().map(value).collect()
+}
+
+fn token(item: &Decided) -> Option<&Verified> {
+    item.request.token.as_deref()
 }
 
 /// The payment id that an answer used up, and the digest of what was asked under it.
@@ -251,38 +223,28 @@ pub(crate) async fn insert_postings(
     db: impl PgExecutor<'_>,
     batch: &[Decided],
 ) -> sqlx::Result<()> {
-    let mut seqs = Vec::new();
-    let mut lines: Vec<i16> = Vec::new();
-    let mut accounts = Vec::new();
-    let mut currencies = Vec::new();
-    let mut directions = Vec::new();
-    let mut amounts: Vec<Decimal> = Vec::new();
-    let mut balances: Vec<Decimal> = Vec::new();
+    let mut postings = Vec::new();
     for item in batch {
-        for (line, entry) in (1..).zip(&item.entries) {
-            seqs.push(bigint(item.request.at.seq));
-            lines.push(line);
-            accounts.push(entry.account.0);
-            currencies.push(entry.amount.currency().code().to_owned());
-            directions.push(direction_word(entry.direction).to_owned());
-            amounts.push(entry.amount.amount());
-            balances.push(entry.balance.amount());
-        }
+        postings.extend(
+            (1_i16..)
+                .zip(&item.entries)
+                .map(|(line, entry)| (bigint(item.request.at.seq), line, entry)),
+        );
     }
-    if seqs.is_empty() {
+    if postings.is_empty() {
         return Ok(());
     }
     sqlx::query!(
         "insert into posting (request_seq, line, account_id, currency, direction, amount, balance)
          select * from unnest($1::bigint[], $2::smallint[], $3::uuid[], $4::text[], $5::text[], $6::numeric[],
                               $7::numeric[])",
-        &seqs,
-        &lines,
-        &accounts,
-        &currencies,
-        &directions,
-        &amounts,
-        &balances,
+        &column(&postings, |(seq, _, _)| *seq),
+        &column(&postings, |(_, line, _)| *line),
+        &column(&postings, |(_, _, entry)| entry.account.0),
+        &column(&postings, |(_, _, entry)| entry.amount.currency().code()) as &[&str],
+        &column(&postings, |(_, _, entry)| direction_word(entry.direction)) as &[&str],
+        &column(&postings, |(_, _, entry)| entry.amount.amount()),
+        &column(&postings, |(_, _, entry)| entry.balance.amount()),
     )
     .execute(db)
     .await?;
@@ -297,19 +259,18 @@ pub(crate) async fn insert_accounts(
     if opened.is_empty() {
         return Ok(());
     }
-    let names: Vec<Option<String>> = opened.iter().map(|account| account.name.clone()).collect();
     sqlx::query!(
         "insert into account (id, owner, name, currency, category, status, overdraft_limit, posted, held, opened_seq)
          select id, owner, name, currency, category, 'open', overdraft_limit, 0, 0, opened_seq
          from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::numeric[], $7::bigint[])
               as opened (id, owner, name, currency, category, overdraft_limit, opened_seq)",
-        &opened.iter().map(|account| account.id.0).collect::<Vec<_>>(),
-        &opened.iter().map(|account| account.owner.clone()).collect::<Vec<_>>(),
-        &names as &[Option<String>],
-        &opened.iter().map(|account| account.posted.currency().code().to_owned()).collect::<Vec<_>>(),
-        &opened.iter().map(|account| account.category.as_str().to_owned()).collect::<Vec<_>>(),
-        &opened.iter().map(|account| account.overdraft_limit.amount()).collect::<Vec<_>>(),
-        &opened.iter().map(|account| bigint(account.opened_seq)).collect::<Vec<_>>(),
+        &column(opened, |account| account.id.0),
+        &column(opened, |account| &*account.owner) as &[&str],
+        &column(opened, |account| account.name.as_deref()) as &[Option<&str>],
+        &column(opened, |account| account.posted.currency().code()) as &[&str],
+        &column(opened, |account| account.category.as_str()) as &[&str],
+        &column(opened, |account| account.overdraft_limit.amount()),
+        &column(opened, |account| bigint(account.opened_seq)),
     )
     .execute(db)
     .await?;
@@ -327,8 +288,8 @@ pub(crate) async fn update_balances(
     sqlx::query!(
         "update account set posted = new.posted from unnest($1::uuid[], $2::numeric[]) as new (id, posted)
          where account.id = new.id",
-        &posted.iter().map(|account| account.id.0).collect::<Vec<_>>(),
-        &posted.iter().map(|account| account.posted.amount()).collect::<Vec<_>>(),
+        &column(posted, |account| account.id.0),
+        &column(posted, |account| account.posted.amount()),
     )
     .execute(db)
     .await?;

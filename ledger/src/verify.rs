@@ -111,7 +111,7 @@ fn payment(message: &Stored, at: At, client: ClientId, known: &mut Known<'_>) ->
         Err(reason) => {
             return (
                 None,
-                Content::Rejected(rejected_payment(at, client, None, reason)),
+                Content::Rejected(rejected_payment(at, client, None, reason, true)),
             );
         }
     };
@@ -140,7 +140,7 @@ fn payment(message: &Stored, at: At, client: ClientId, known: &mut Known<'_>) ->
         }
         Err(reason) => (
             None,
-            Content::Rejected(rejected_payment(at, client, Some(&request), reason)),
+            Content::Rejected(rejected_payment(at, client, Some(&request), reason, true)),
         ),
     }
 }
@@ -337,6 +337,7 @@ pub(crate) fn rejected_payment(
     client: ClientId,
     request: Option<&PaymentRequest>,
     reason: Reason,
+    may_retry: bool,
 ) -> Answer {
     Answer::Payment(PaymentAnswer {
         request_seq: at.seq,
@@ -351,6 +352,7 @@ pub(crate) fn rejected_payment(
         reference: request.and_then(|request| request.reference.clone()),
         postings: Vec::new(),
         original: None,
+        may_retry,
         published_at: at.published_at,
     })
 }

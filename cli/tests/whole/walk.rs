@@ -80,7 +80,7 @@ async fn one_payment_from_request_to_settlement() -> Result<()> {
             {"account": test.adas, "direction": "debit", "amount": "30.00", "balance": "970.00"},
             {"account": test.graces, "direction": "credit", "amount": "30.00", "balance": "1030.00"},
         ],
-        "original": null, "published_at": published_at,
+        "original": null, "may_retry": false, "published_at": published_at,
     });
     ensure!(
         settlement == expected,

@@ -380,6 +380,7 @@ pub(crate) fn payment_answer(
             PaymentStatus::Rejected | PaymentStatus::Duplicate => Vec::new(),
         },
         original: (status == PaymentStatus::Duplicate).then_some(original),
+        may_retry: false,
         published_at: message.published_at,
     })
 }
