@@ -108,7 +108,7 @@ async fn measure(
     bar: &ProgressBar,
 ) -> Result<Vec<Run>> {
     let mut runs = Vec::new();
-    for _ in 0..size.runs {
+    for _ in 0..if size.is_quick { 1 } else { size.runs } {
         bar.set_message("growth: the ledger with a backlog");
         let mut maker = bank.maker(&tokens[..1], Pattern::Uniform);
         let batches = maker.batches(size.payments, BATCH_MESSAGES_MAX);

@@ -153,8 +153,8 @@ fn size(options: &Options) -> Size {
         runs: options.runs.unwrap_or(runs).max(1),
         payments,
         accounts: 10_000,
-        warm_up: Duration::from_millis(if options.quick { 500 } else { 1000 }),
-        measured: Duration::from_millis(if options.quick { 1500 } else { 5000 }),
+        warm_up: Duration::from_millis(if options.quick { 300 } else { 1000 }),
+        measured: Duration::from_millis(if options.quick { 1200 } else { 5000 }),
         ten_million: options.ten_million,
     }
 }

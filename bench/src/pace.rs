@@ -29,7 +29,7 @@ pub(crate) const CONNECTIONS: usize = 128;
 /// A path that reaches less than this share of what was offered did not keep up.
 const KEPT_UP: f64 = 0.97;
 /// In which the connections and, for HTTP, all requests are made.
-const PREPARATION: Duration = Duration::from_millis(800);
+const PREPARATION: Duration = Duration::from_millis(500);
 /// How often to look whether answers are still to come.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// Told to come again.
