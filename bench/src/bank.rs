@@ -177,7 +177,7 @@ impl BenchBank {
         );
         let url = self.bank.servers().database_url(Service::Ledger);
         let mut database = PgConnection::connect(&url).await?;
-        match replay(&streams, &mut database, |_, _| {}).await? {
+        match replay(&config(self.bank.servers(), "audit"), &mut database, |_, _| {}).await? {
             Verdict::Agrees(summary) => {
                 ensure!(
                     summary.requests == requests,
@@ -208,12 +208,15 @@ pub(crate) fn token_request(url: &str) -> Vec<u8> {
 
 /// A connection with the login of `user`.
 pub(crate) async fn connect(servers: &Servers, user: &str) -> Result<Client> {
-    let config = broker::Config {
+    Ok(broker::connect(&config(servers, user)).await?)
+}
+
+fn config(servers: &Servers, user: &str) -> broker::Config {
+    broker::Config {
         url: servers.nats_url(),
         user: user.to_owned(),
         password: servers.nats_password(user).to_owned(),
-    };
-    Ok(broker::connect(&config).await?)
+    }
 }
 
 /// The broker alone, laid out as in a bank: the streams, and the consumer that auth makes for the producer.

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand};
-use common::broker;
 use indicatif::{ProgressBar, ProgressStyle};
 use ledger::replay::{self, Summary, Verdict};
 use local::Service;
@@ -64,9 +63,9 @@ pub(crate) async fn run(command: &Command, home: &Path) -> Result<()> {
 
 /// Replays with the rights of the auditor at the broker and of the ledger, which can't change its books, in the database.
 pub(crate) async fn replay(running: &Running, bar: &ProgressBar) -> Result<Verdict> {
-    let jetstream = broker::jetstream(&running.auditor().await?);
     let mut database = running.database(Service::Ledger).await?;
-    let verdict = replay::replay(&jetstream, &mut database, |at, of| {
+    let broker = running.auditor_config()?;
+    let verdict = replay::replay(&broker, &mut database, |at, of| {
         bar.set_length(of);
         bar.set_position(at);
     });

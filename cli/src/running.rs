@@ -42,16 +42,21 @@ impl Running {
 
     /// Connects to the broker as the user who may only read.
     pub(crate) async fn auditor(&self) -> Result<async_nats::Client> {
-        let secrets = Secrets::read(&self.home)?;
-        let password = secrets.nats_password(AUDITOR);
-        let config = broker::Config {
-            url: self.status.nats.clone(),
-            user: AUDITOR.to_owned(),
-            password: password.context("the broker has no auditor")?.to_owned(),
-        };
+        let config = self.auditor_config()?;
         broker::connect(&config)
             .await
             .with_context(|| format!("the broker at {} does not let us in", config.url))
+    }
+
+    /// The auditor's login at the broker.
+    pub(crate) fn auditor_config(&self) -> Result<broker::Config> {
+        let secrets = Secrets::read(&self.home)?;
+        let password = secrets.nats_password(AUDITOR);
+        Ok(broker::Config {
+            url: self.status.nats.clone(),
+            user: AUDITOR.to_owned(),
+            password: password.context("the broker has no auditor")?.to_owned(),
+        })
     }
 
     /// Connects to a service's database in the role that the service itself works as.

@@ -6,9 +6,11 @@
 
 mod answers;
 mod reader;
+mod stored;
 
 pub use answers::Answers;
-pub use reader::{ReadError, Reader, Stored, get};
+pub use reader::{ReadError, Reader};
+pub use stored::{Stored, get};
 
 use std::time::Duration;
 
@@ -183,6 +185,12 @@ pub enum PublishError {
     /// The broker has taken one of these message ids within its duplicate window; none of the batch is stored.
     #[error("the broker has seen a message of this batch before")]
     Duplicate,
+    /// The broker has no room for another batch, or has thrown this one away half-way; none of it is stored.
+    ///
+    /// Whoever may publish can take the stream's few places for batches, so this says nothing about the messages: each
+    /// may be published alone.
+    #[error("the broker did not take the batch: {0}")]
+    Incomplete(String),
     /// The broker says no.
     #[error("the broker refuses: {0}")]
     Refused(String),
@@ -248,6 +256,10 @@ pub async fn publish_batch(
                     PublishError::WrongLastSequence(error.to_string())
                 }
                 ErrorCode::ATOMIC_PUBLISH_CONTAINS_DUPLICATE_MESSAGE => PublishError::Duplicate,
+                ErrorCode::ATOMIC_PUBLISH_INCOMPLETE_BATCH
+                | ErrorCode::ATOMIC_PUBLISH_TOO_MANY_INFLIGHT => {
+                    PublishError::Incomplete(error.to_string())
+                }
                 _ => PublishError::Refused(error.to_string()),
             }),
         };

@@ -28,6 +28,8 @@ pub const ACCESS_TOKEN_TYPE: &str = "access";
 pub const TOKEN_BYTES_MAX: usize = 4096;
 /// Longest life of an access token. Whoever finds one in a stream's files has this long at most.
 pub const LIFETIME_SECONDS_MAX: i64 = 900;
+/// Longest `sub`, `jti` or `user_id`, in characters. The ledger keeps them; a UUID has 36, an e-mail address fits.
+pub const NAME_CHARS_MAX: usize = 128;
 /// RSA moduli that are accepted, in bits.
 const MODULUS_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
 /// 65537, the only public exponent that is accepted, base64url.
@@ -141,8 +143,8 @@ pub enum TokenError {
     /// The signature is not this key's.
     #[error("bad_signature: the signature does not fit the key")]
     Signature,
-    /// A required claim is missing, twice there, or of the wrong JSON type.
-    #[error("claim_invalid: a required claim is missing or has the wrong type")]
+    /// A required claim is missing, twice there, of the wrong JSON type, or a name that can't be kept.
+    #[error("claim_invalid: a required claim is missing or has the wrong type or form")]
     Claim,
     /// Not issued by the owner of the key.
     #[error("iss_rejected: the issuer is not the key's")]
@@ -287,6 +289,10 @@ fn untimed(token: &str, keys: &Keys) -> Result<Verified, TokenError> {
     }
     // A struct, not a `Value`: serde refuses a known claim that stands there twice.
     let claims: Claims = serde_json::from_slice(&payload).map_err(|_| TokenError::Claim)?;
+    let names = [&claims.sub, &claims.jti, &claims.user_id];
+    if !names.into_iter().all(|name| is_storable(name)) {
+        return Err(TokenError::Claim);
+    }
     if claims.iss != key.issuer {
         return Err(TokenError::Issuer);
     }
@@ -303,6 +309,11 @@ fn untimed(token: &str, keys: &Keys) -> Result<Verified, TokenError> {
         claims,
         kid: header.kid,
     })
+}
+
+/// Whether a name can be kept as text: PostgreSQL's holds no NUL, and people read it on terminals.
+fn is_storable(name: &str) -> bool {
+    name.chars().count() <= NAME_CHARS_MAX && !name.chars().any(char::is_control)
 }
 
 /// The last two rules, the only ones that look at the time.

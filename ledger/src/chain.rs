@@ -77,6 +77,7 @@ pub fn sha256(bytes: &[u8]) -> Digest {
 /// The digest of a request as it is stored: subject, headers and body, each with its length in front.
 ///
 /// The client library hands headers out in no order, so they are taken by name; values of one name keep their order.
+/// Headers that can't be read are taken as they are.
 #[must_use]
 pub fn request_digest(message: &Stored) -> Digest {
     let mut headers: Vec<(&str, &str)> = message
@@ -99,6 +100,9 @@ pub fn request_digest(message: &Stored) -> Digest {
     for (name, value) in headers {
         add(name.as_bytes());
         add(value.as_bytes());
+    }
+    if let Some(unreadable) = &message.unreadable_headers {
+        add(unreadable);
     }
     add(&message.payload);
     fixed(hash.finish().as_ref())

@@ -32,6 +32,8 @@ const RETRY_DELAY: Duration = Duration::from_millis(500);
 /// What the engine works with.
 #[derive(Clone)]
 pub(crate) struct Engine {
+    /// For the connections on which strangers' messages are read.
+    pub(crate) broker: broker::Config,
     pub(crate) client: Client,
     pub(crate) jetstream: jetstream::Context,
     pub(crate) pool: PgPool,
@@ -135,7 +137,7 @@ impl Engine {
             ..Book::default()
         };
         let mut checked = CheckedTokens::default();
-        let mut requests = Reader::new(self.jetstream.clone(), REQUESTS, cursor.seq + 1);
+        let mut requests = Reader::of_strangers(&self.broker, REQUESTS, cursor.seq + 1);
         let mut publishing: Option<Publishing> = None;
         tracing::info!(cursor = cursor.seq, published, "leading");
         loop {
@@ -195,13 +197,8 @@ impl Engine {
             .into());
         }
         if let Some(decided) = store::decided_digest(&self.pool, cursor.seq).await? {
-            let stored = Reader::new(self.jetstream.clone(), REQUESTS, cursor.seq)
-                .batch(1)
-                .await?;
-            if stored
-                .first()
-                .is_none_or(|message| request_digest(message) != decided)
-            {
+            let stored = broker::get(&self.jetstream, REQUESTS, cursor.seq).await?;
+            if stored.is_none_or(|message| request_digest(&message) != decided) {
                 return Err(Halt::LogReplaced(cursor.seq).into());
             }
         }

@@ -122,12 +122,16 @@ async fn open_account(
         name: new.name,
         overdraft_limit: new.overdraft_limit,
     });
-    let seq = publish(&state.client, &claims, token, id, &request).await?;
+    // Whoever repeats it with this id opens no second account, whatever became of this one.
+    let with_id = |problem: Problem| problem.with("account_id", id.to_string());
+    let seq = publish(&state.client, &claims, token, id, &request)
+        .await
+        .map_err(with_id)?;
     let answer = state
         .answers
         .wait(seq, ANSWER_TIMEOUT)
         .await
-        .map_err(|error| Problem::unavailable("the broker", &error))?;
+        .map_err(|error| with_id(Problem::unavailable("the broker", &error)))?;
     let Some(answer) = answer else {
         // It is in the log, so it will be decided: that is not an error.
         let pending =
@@ -139,12 +143,12 @@ async fn open_account(
         &answer.payload,
     );
     let Ok(Answer::Account(answer)) = answer else {
-        return Err(Problem::unavailable(
+        return Err(with_id(Problem::unavailable(
             "the ledger",
             &"an answer that is no account's",
-        ));
+        )));
     };
-    answered(&state, id, answer).await
+    answered(&state, id, answer).await.map_err(with_id)
 }
 
 async fn publish(

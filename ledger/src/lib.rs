@@ -64,10 +64,11 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let pool = service::open_database(&config.service.database, &store::MIGRATIONS).await?;
     let answers = Answers::start(jetstream.clone(), stop.clone()).await?;
     let engine = Engine {
+        broker: config.service.broker.clone(),
         client: client.clone(),
         jetstream: jetstream.clone(),
         pool: pool.clone(),
-        database: config.service.database.url.clone(),
+        database: config.service.database.options()?,
         batch_max: config.batch_max.clamp(1, BATCH_MESSAGES_MAX),
         crash: CrashAt::new(config.crash_at, config.crash_visit),
     };

@@ -47,6 +47,9 @@ pub enum ReplayError {
     /// The broker.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The broker does not let us in.
+    #[error("the broker: {0}")]
+    Connect(#[from] async_nats::ConnectError),
     /// The broker, asked about a stream.
     #[error("the broker: {0}")]
     Broker(#[from] jetstream::context::GetStreamError),
@@ -62,13 +65,14 @@ pub enum ReplayError {
 /// # Errors
 /// When the streams or the database can't be read; a difference is no error but a [`Verdict`].
 pub async fn replay(
-    jetstream: &jetstream::Context,
+    broker: &broker::Config,
     database: &mut PgConnection,
     progress: impl FnMut(u64, u64),
 ) -> Result<Verdict, ReplayError> {
+    let jetstream = broker::jetstream(&broker::connect(broker).await?);
     let (cursor, audited) = snapshot(database).await?;
-    let requests = broker::last_sequence(jetstream, REQUESTS).await?;
-    let answers = broker::last_sequence(jetstream, SETTLEMENTS).await?;
+    let requests = broker::last_sequence(&jetstream, REQUESTS).await?;
+    let answers = broker::last_sequence(&jetstream, SETTLEMENTS).await?;
     if requests < cursor.seq.max(answers) {
         let seq = cursor.seq;
         let difference = format!(
@@ -77,9 +81,9 @@ pub async fn replay(
         return Ok(Verdict::Differs(difference));
     }
     let mut replay = Replay {
-        requests: Reader::new(jetstream.clone(), REQUESTS, 1),
+        requests: Reader::of_strangers(broker, REQUESTS, 1),
         answers: Answers {
-            reader: Reader::new(jetstream.clone(), SETTLEMENTS, 1),
+            reader: Reader::of_strangers(broker, SETTLEMENTS, 1),
             read: Vec::new(),
             last: answers,
         },

@@ -261,6 +261,9 @@ fn body<T: DeserializeOwned>(message: &Stored) -> Result<T, Reason> {
 
 /// No header stands there twice; CloudEvents headers may be missing, but not say something else than the body.
 fn envelope(message: &Stored, ce_type: &str, ce_id: &str) -> Result<(), Reason> {
+    if message.unreadable_headers.is_some() {
+        return Err(Reason::new(Code::FF01, "the headers can't be read"));
+    }
     let headers: &HeaderMap = &message.headers;
     if let Some(name) = HEADERS
         .iter()

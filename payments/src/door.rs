@@ -9,6 +9,7 @@ use std::sync::Arc;
 use async_nats::Client;
 use common::broker::{self, BATCH_MESSAGES_MAX, Outgoing, PublishError};
 use common::wire::REQUESTS;
+use futures::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 
 /// Requests that may wait: two full batches, at most a tenth of a second of work. Beyond it the caller hears "later".
@@ -76,7 +77,8 @@ impl Door {
 /// Stores a group in as few atomic batches as it takes.
 ///
 /// The broker refuses a batch as a whole when it knows one of its message ids. Then it is halved, so that one repeated
-/// request among a thousand costs its neighbours ten small batches and not a thousand.
+/// request among a thousand costs its neighbours ten small batches and not a thousand. When it takes no batch at all,
+/// because somebody holds all places for batches, the messages go one by one: slower, but nobody is kept out.
 async fn store(client: &Client, group: Vec<Waiting>) {
     let mut groups = VecDeque::from([group]);
     while let Some(mut group) = groups.pop_front() {
@@ -104,6 +106,11 @@ async fn store(client: &Client, group: Vec<Waiting>) {
                 groups.push_front(second);
                 groups.push_front(group);
             }
+            Err(error @ PublishError::Incomplete(_)) if group.len() > 1 => {
+                let count = group.len();
+                tracing::warn!(%error, count, "storing payments one by one");
+                join_all(group.into_iter().map(|waiting| store_alone(client, waiting))).await;
+            }
             Err(error) => {
                 let error = Arc::new(error);
                 for waiting in group {
@@ -112,6 +119,19 @@ async fn store(client: &Client, group: Vec<Waiting>) {
             }
         }
     }
+}
+
+/// Stores one message without a batch, which costs an fsync of its own; many of these are under way at a time.
+async fn store_alone(client: &Client, waiting: Waiting) {
+    let message = vec![waiting.message.clone()];
+    let place = match broker::publish_batch(client, REQUESTS, message, None).await {
+        Ok(ack) => Ok(Place {
+            sequence: ack.sequence,
+            is_duplicate: ack.duplicate,
+        }),
+        Err(error) => Err(Refused::Broker(Arc::new(error))),
+    };
+    tell(waiting, place);
 }
 
 fn tell(waiting: Waiting, place: Result<Place, Refused>) {

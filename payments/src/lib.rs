@@ -63,7 +63,8 @@ pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Res
         .await
         .context("the broker does not let the service in")?;
     let jetstream = broker::jetstream(&client);
-    let projection = Arc::new(Projection::open(pool.clone(), jetstream.clone()).await?);
+    let projection =
+        Arc::new(Projection::open(pool.clone(), config.broker.clone(), jetstream.clone()).await?);
     let answers = Arc::new(OnceCell::new());
     let (is_ready, ready) = watch::channel(false);
 

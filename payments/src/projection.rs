@@ -87,6 +87,8 @@ pub(crate) enum ProjectionError {
 /// The projection of this process: its loops, and what it has learnt.
 pub(crate) struct Projection {
     pool: PgPool,
+    /// The logs hold what strangers sent, so each is read on a connection of its own.
+    broker: broker::Config,
     jetstream: jetstream::Context,
     cursors: watch::Sender<Cursors>,
     keys: watch::Sender<Keys>,
@@ -94,7 +96,11 @@ pub(crate) struct Projection {
 
 impl Projection {
     /// Picks up where the database says.
-    pub(crate) async fn open(pool: PgPool, jetstream: jetstream::Context) -> sqlx::Result<Self> {
+    pub(crate) async fn open(
+        pool: PgPool,
+        broker: broker::Config,
+        jetstream: jetstream::Context,
+    ) -> sqlx::Result<Self> {
         let mut db = pool.acquire().await?;
         let cursors = Cursors {
             requests: store::cursor(&mut db, REQUESTS).await?,
@@ -104,6 +110,7 @@ impl Projection {
         drop(db);
         Ok(Self {
             pool,
+            broker,
             jetstream,
             cursors: watch::Sender::new(cursors),
             keys: watch::Sender::new(keys),
@@ -159,7 +166,7 @@ impl Projection {
         loop {
             let cursor = self.read_cursor(log).await;
             self.check_length(log, cursor).await?;
-            let mut reader = Reader::new(self.jetstream.clone(), log.stream(), cursor + 1);
+            let mut reader = Reader::of_strangers(&self.broker, log.stream(), cursor + 1);
             while self
                 .project(log, &reader.batch(BATCH_MESSAGES_MAX).await?)
                 .await

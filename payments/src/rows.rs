@@ -172,6 +172,7 @@ mod tests {
             sequence,
             published_at: DateTime::UNIX_EPOCH,
             subject: subject.to_owned(),
+            unreadable_headers: None,
             headers,
             payload: body.to_string().into(),
         }

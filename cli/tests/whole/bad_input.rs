@@ -3,8 +3,11 @@
 
 use anyhow::{Context as _, Result, ensure};
 use async_nats::{Client, HeaderMap};
+use common::broker;
+use common::wire::REQUESTS;
 use local::Service;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 use uuid::Uuid;
 
 use crate::bank::{SHOP, TestBank, payment};
@@ -18,9 +21,13 @@ async fn over_nats_every_stored_message_is_answered_with_its_reason() -> Result<
     what_the_headers_say(&test, &client).await?;
     the_same_payment_again(&test, &client).await?;
     what_is_too_large(&test, &client).await?;
+    what_no_client_library_would_send(&test, &client).await?;
     let summary = test.check_invariants().await?;
-    // Two deposits, the good one of the first table, and the first of the pair.
-    ensure!(summary.settled == 4, "{summary:?}");
+    // Two deposits, the good one of the first table, the first of the pair, and one behind each unreadable message.
+    ensure!(
+        summary.settled == 4 + u64::try_from(UNREADABLE.len())?,
+        "{summary:?}"
+    );
     Ok(())
 }
 
@@ -160,6 +167,65 @@ async fn what_is_too_large(test: &TestBank, client: &Client) -> Result<()> {
             .err()
             .with_context(|| format!("{bytes} bytes were stored"))?;
         ensure!(format!("{refused:#}").contains(expected), "{refused:#}");
+    }
+    Ok(())
+}
+
+/// Header blocks that nats-server stores and that our client library can't read: some end its connection, some the client.
+const UNREADABLE: [&[u8]; 5] = [
+    b"NATS/1.0\r\nX: \xff\xfe\r\n\r\n",
+    b"NATS/1.0\r\nfoo\r\n\r\n",
+    b"NATS/1.0\r\nX: a\rb\r\n\r\n",
+    b"NATS/1.0\r\nbad name: x\r\n\r\n",
+    b"NATS/1.0\r\nAuthorization: a\r\nauthorization\xff: b\r\n\r\n",
+];
+
+async fn what_no_client_library_would_send(test: &TestBank, client: &Client) -> Result<()> {
+    let servers = test.bank.servers();
+    let address = servers.nats_url().replace("nats://", "");
+    let mut socket = tokio::net::TcpStream::connect(address).await?;
+    let login = json!({
+        "user": SHOP, "pass": servers.nats_password(SHOP), "headers": true, "verbose": false, "pedantic": false,
+        "lang": "bytes", "version": "1", "protocol": 1, "no_responders": true,
+    });
+    socket
+        .write_all(format!("CONNECT {login}\r\n").as_bytes())
+        .await?;
+    let streams = test.audit().await?;
+    for (index, headers) in UNREADABLE.into_iter().enumerate() {
+        let payment = good(test);
+        let body = payment.to_string();
+        let before = broker::last_sequence(&streams, REQUESTS).await?;
+        let lengths = format!("{} {}", headers.len(), headers.len() + body.len());
+        socket
+            .write_all(format!("HPUB request.payment.v1.{SHOP} {lengths}\r\n").as_bytes())
+            .await?;
+        socket
+            .write_all(&[headers, body.as_bytes(), b"\r\n"].concat())
+            .await?;
+        let seq = before + 1;
+        rejected(test, seq, Some("FF01"), &headers.escape_ascii().to_string()).await?;
+        ensure!(
+            json!(test.settlement(seq).await?.payment_id) == payment["payment_id"],
+            "row {index}"
+        );
+        // Whoever comes behind it is served as ever, over NATS and over HTTP.
+        let behind = test.publish(client, test.headers(&payment), body).await?;
+        rejected(test, behind, None, "a good payment").await?;
+        let (status, seen) = test
+            .get(
+                Service::Payments,
+                &format!(
+                    "/payments/{}",
+                    payment["payment_id"].as_str().context("an id")?
+                ),
+                &test.shop,
+            )
+            .await?;
+        ensure!(
+            status == 200 && seen["status"] == "settled",
+            "row {index}: {status} {seen}"
+        );
     }
     Ok(())
 }

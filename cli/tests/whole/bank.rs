@@ -213,13 +213,16 @@ impl TestBank {
 
     /// A connection in the account CORE.
     pub(crate) async fn core(&self, user: &str) -> Result<Client> {
+        Ok(broker::connect(&self.config(user)).await?)
+    }
+
+    fn config(&self, user: &str) -> broker::Config {
         let servers = self.bank.servers();
-        let config = broker::Config {
+        broker::Config {
             url: servers.nats_url(),
             user: user.to_owned(),
             password: servers.nats_password(user).to_owned(),
-        };
-        Ok(broker::connect(&config).await?)
+        }
     }
 
     /// A read-only connection to the streams.
@@ -303,7 +306,7 @@ impl TestBank {
         let mut database = PgConnection::connect(&url).await?;
         Ok(tokio::time::timeout(
             PATIENCE,
-            replay(&self.audit().await?, &mut database, |_, _| {}),
+            replay(&self.config("audit"), &mut database, |_, _| {}),
         )
         .await??)
     }

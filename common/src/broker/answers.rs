@@ -13,6 +13,8 @@ use crate::wire::SETTLEMENTS;
 
 /// Messages read at a time.
 const BATCH: usize = 1000;
+/// Before reading begins again after an error.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// One reader of SETTLEMENTS that serves everybody in this process who waits for an answer.
 #[derive(Clone)]
@@ -35,31 +37,47 @@ impl Answers {
             jetstream: jetstream.clone(),
             waiting: Arc::default(),
         };
-        let waiting = answers.waiting.clone();
-        let mut reader = Reader::new(jetstream, SETTLEMENTS, last + 1);
+        let telling = answers.clone();
         tokio::spawn(async move {
-            while let Some(batch) = stop.run_until_cancelled(reader.batch(BATCH)).await {
-                let batch = match batch {
-                    Ok(batch) => batch,
-                    Err(error) => {
-                        tracing::error!(%error, "nobody hears of answers any more");
-                        break;
-                    }
-                };
-                let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                for answer in batch {
-                    for waiter in waiting.remove(&answer.sequence).unwrap_or_default() {
-                        // A waiter that gave up is no error.
-                        drop(waiter.send(answer.clone()));
-                    }
-                }
-                waiting.retain(|_, waiters| {
-                    waiters.retain(|waiter| !waiter.is_closed());
-                    !waiters.is_empty()
-                });
-            }
+            stop.run_until_cancelled(telling.tell_from(last + 1)).await;
         });
         Ok(answers)
+    }
+
+    /// Tells whoever waits, for ever: an error ends one reader and begins the next.
+    async fn tell_from(&self, mut next: u64) {
+        loop {
+            let mut reader = Reader::new(self.jetstream.clone(), SETTLEMENTS, next);
+            let error = loop {
+                match reader.batch(BATCH).await {
+                    Ok(batch) => {
+                        next = batch.last().map_or(next, |answer| answer.sequence + 1);
+                        self.tell(&batch);
+                    }
+                    Err(error) => break error,
+                }
+            };
+            // What is missing will not come, and nobody can be told of it; what stands behind it can be.
+            if let ReadError::Gap { found, .. } = &error {
+                next = (*found).max(next + 1);
+            }
+            tracing::error!(%error, next, "answers can't be read on, beginning again");
+            tokio::time::sleep(RETRY_DELAY).await;
+        }
+    }
+
+    fn tell(&self, batch: &[Stored]) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        for answer in batch {
+            for waiter in waiting.remove(&answer.sequence).unwrap_or_default() {
+                // A waiter that gave up is no error.
+                drop(waiter.send(answer.clone()));
+            }
+        }
+        waiting.retain(|_, waiters| {
+            waiters.retain(|waiter| !waiter.is_closed());
+            !waiters.is_empty()
+        });
     }
 
     /// The answer to request `sequence`, or `None` when it has not come after `timeout`.

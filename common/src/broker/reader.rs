@@ -1,36 +1,14 @@
-//! Reads a stream in order, from a sequence on, without a gap, in batches.
+//! Reads a stream in order, from a sequence on, without a gap, in batches. Whatever goes wrong, it starts again at the
+//! sequence that is due; what it could not read in passing it fetches by itself ([`get`]).
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_nats::HeaderMap;
+use async_nats::jetstream;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
-use async_nats::jetstream::{self, stream};
-use bytes::Bytes;
-use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use futures::{FutureExt as _, StreamExt as _};
 
-/// A stored message.
-#[derive(Debug, Clone)]
-pub struct Stored {
-    /// Its place in the stream.
-    pub sequence: u64,
-    /// When the broker stored it, to the microsecond, which is what PostgreSQL and our JSON keep.
-    pub published_at: DateTime<Utc>,
-    /// Its subject.
-    pub subject: String,
-    /// Its headers.
-    pub headers: HeaderMap,
-    /// Its body.
-    pub payload: Bytes,
-}
-
-impl Stored {
-    /// The first value of a header.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(async_nats::HeaderValue::as_str)
-    }
-}
+use super::{Config, Stored, get, last_sequence};
 
 /// Why reading stopped.
 #[derive(Debug, thiserror::Error)]
@@ -67,30 +45,68 @@ const CONSUMER_INACTIVE_MAX: Duration = Duration::from_secs(30);
 /// Between two tries to get a consumer from a broker that is away.
 const RETRY_DELAY: Duration = Duration::from_millis(200);
 
+/// While nothing comes: how often to look whether the connection was renewed. What was on its way through the old one is
+/// lost to its consumer.
+const CONNECTION_CHECK_INTERVAL: Duration = Duration::from_millis(200);
+
+/// After trouble, as many messages are fetched one by one (0.3 ms each) before a consumer is tried again (300 ms if it
+/// chokes too), so that a series of troublesome ones costs little more than others.
+const FETCHES_MAX: usize = 200;
+
 /// Reads one stream from one sequence on.
 pub struct Reader {
-    jetstream: jetstream::Context,
+    connection: Connection,
     stream: String,
     filter: Option<String>,
     /// The sequence that is due.
     next: u64,
     messages: Option<pull::Stream>,
+    /// Connections that the client had made when `messages` began.
+    connects: u64,
+    /// The last consumer ended with an error: it may be the due message that it choked on.
+    is_troubled: bool,
     /// Read but not handed out yet; kept here so that cancelling [`Reader::batch`] loses nothing.
     batch: Vec<Stored>,
     /// Whether the broker said, with the last message, that more is behind it.
     more_behind: bool,
 }
 
+enum Connection {
+    Shared(jetstream::Context),
+    Own {
+        config: Box<Config>,
+        jetstream: Option<jetstream::Context>,
+    },
+}
+
 impl Reader {
-    /// A reader whose first message will be `from` (1 or higher).
+    /// A reader whose first message will be `from` (1 or higher), on a connection that others use too.
+    ///
+    /// For streams that only we write: a stranger's message can end the client that it is delivered to.
     #[must_use]
     pub fn new(jetstream: jetstream::Context, stream: &str, from: u64) -> Self {
+        Self::with(Connection::Shared(jetstream), stream, from)
+    }
+
+    /// A reader with a connection of its own, which is made anew whenever a message ends it.
+    #[must_use]
+    pub fn of_strangers(config: &Config, stream: &str, from: u64) -> Self {
+        let connection = Connection::Own {
+            config: Box::new(config.clone()),
+            jetstream: None,
+        };
+        Self::with(connection, stream, from)
+    }
+
+    fn with(connection: Connection, stream: &str, from: u64) -> Self {
         Self {
-            jetstream,
+            connection,
             stream: stream.to_owned(),
             filter: None,
             next: from.max(1),
             messages: None,
+            connects: 0,
+            is_troubled: false,
             batch: Vec::new(),
             more_behind: false,
         }
@@ -120,6 +136,10 @@ impl Reader {
                 Err(error @ ReadError::Broker { .. }) => {
                     tracing::warn!(%error, next = self.next, "reading again from the same place");
                     self.messages = None;
+                    self.is_troubled = true;
+                    if let Connection::Own { jetstream, .. } = &mut self.connection {
+                        *jetstream = None;
+                    }
                 }
             }
             if !self.batch.is_empty() {
@@ -131,12 +151,24 @@ impl Reader {
 
     async fn fill(&mut self, messages_max: usize) -> Result<(), ReadError> {
         if self.messages.is_none() {
-            self.messages = Some(self.consume().await?);
+            let jetstream = self.jetstream().await?;
+            if self.is_troubled
+                && self.filter.is_none()
+                && self.fetch_due(&jetstream, messages_max).await?
+            {
+                return Ok(());
+            }
+            self.connects = connects(&jetstream);
+            self.messages = Some(self.consume(&jetstream).await?);
         }
-        let messages = self.messages.as_mut().expect("made above");
         while self.batch.len() < messages_max {
+            let messages = self.messages.as_mut().expect("made above");
             let message = if self.batch.is_empty() {
-                messages.next().await
+                match tokio::time::timeout(CONNECTION_CHECK_INTERVAL, messages.next()).await {
+                    Ok(message) => message,
+                    Err(_) if connects(&self.jetstream().await?) == self.connects => continue,
+                    Err(_) => return Err(self.failed(&"the connection was renewed")),
+                }
             } else if let Some(message) = messages.next().now_or_never() {
                 message
             } else if self.more_behind {
@@ -148,34 +180,66 @@ impl Reader {
                 break;
             };
             let stored = match message {
-                Some(Ok(message)) => stored(message),
+                Some(Ok(message)) => Stored::delivered(message),
                 Some(Err(error)) => Err(error.to_string()),
                 None => Err("the consumer ended".to_owned()),
             };
-            let (stored, pending) = stored.map_err(|cause| ReadError::Broker {
-                stream: self.stream.clone(),
-                cause,
-            })?;
+            let (stored, pending) = stored.map_err(|cause| self.failed(&cause))?;
             let (found, expected) = (stored.sequence, self.next);
-            if found < expected {
-                let cause = format!("{found} came when {expected} was due");
-                return Err(ReadError::Broker {
-                    stream: self.stream.clone(),
-                    cause,
-                });
-            }
-            if found > expected && self.filter.is_none() {
-                return Err(ReadError::Gap {
-                    stream: self.stream.clone(),
-                    expected,
-                    found,
-                });
+            if found < expected || (found > expected && self.filter.is_none()) {
+                // Not a gap yet: what was sent through a connection that broke counts as delivered.
+                return Err(self.failed(&format!("{found} came when {expected} was due")));
             }
             self.next = found + 1;
+            self.is_troubled = false;
             self.more_behind = pending > 0;
             self.batch.push(stored);
         }
         Ok(())
+    }
+
+    /// Fetches the due messages one by one, a few in case that several of them are troublesome. False when the stream
+    /// does not reach that far yet.
+    async fn fetch_due(
+        &mut self,
+        jetstream: &jetstream::Context,
+        messages_max: usize,
+    ) -> Result<bool, ReadError> {
+        let last = last_sequence(jetstream, &self.stream)
+            .await
+            .map_err(|error| self.failed(&error))?;
+        while self.next <= last && self.batch.len() < messages_max.min(FETCHES_MAX) {
+            let Some(stored) = get(jetstream, &self.stream, self.next).await? else {
+                return Err(ReadError::Gap {
+                    stream: self.stream.clone(),
+                    expected: self.next,
+                    found: last,
+                });
+            };
+            self.next += 1;
+            self.batch.push(stored);
+        }
+        self.is_troubled = false;
+        self.more_behind = false;
+        Ok(!self.batch.is_empty())
+    }
+
+    async fn jetstream(&mut self) -> Result<jetstream::Context, ReadError> {
+        match &mut self.connection {
+            Connection::Shared(jetstream)
+            | Connection::Own {
+                jetstream: Some(jetstream),
+                ..
+            } => Ok(jetstream.clone()),
+            Connection::Own { config, jetstream } => {
+                let connected = super::connect(config).await;
+                let client = connected.map_err(|error| ReadError::Broker {
+                    stream: self.stream.clone(),
+                    cause: error.to_string(),
+                })?;
+                Ok(jetstream.insert(super::jetstream(&client)).clone())
+            }
+        }
     }
 
     fn failed(&self, cause: &dyn std::fmt::Display) -> ReadError {
@@ -185,7 +249,7 @@ impl Reader {
         }
     }
 
-    async fn consume(&self) -> Result<pull::Stream, ReadError> {
+    async fn consume(&self, jetstream: &jetstream::Context) -> Result<pull::Stream, ReadError> {
         let config = pull::Config {
             deliver_policy: DeliverPolicy::ByStartSequence {
                 start_sequence: self.next,
@@ -197,8 +261,7 @@ impl Reader {
             inactive_threshold: CONSUMER_INACTIVE_MAX,
             ..pull::Config::default()
         };
-        let stream = self
-            .jetstream
+        let stream = jetstream
             .get_stream_no_info(&self.stream)
             .await
             .map_err(|error| self.failed(&error))?;
@@ -217,63 +280,10 @@ impl Reader {
     }
 }
 
-/// Reads one message by its sequence; `None` when the stream has none there.
-///
-/// Its headers are the stored ones and those that the broker adds to what is read in this way (`Nats-Sequence` …). Who
-/// needs exactly what is stored reads with a [`Reader`].
-///
-/// # Errors
-/// When the broker does not answer.
-pub async fn get(
-    jetstream: &jetstream::Context,
-    stream: &str,
-    sequence: u64,
-) -> Result<Option<Stored>, ReadError> {
-    let failed = |cause: &dyn std::fmt::Display| ReadError::Broker {
-        stream: stream.to_owned(),
-        cause: cause.to_string(),
-    };
-    let handle = jetstream
-        .get_stream_no_info(stream)
-        .await
-        .map_err(|error| failed(&error))?;
-    match handle.direct_get(sequence).await {
-        Ok(message) => Ok(Some(Stored {
-            sequence: message.sequence,
-            published_at: microseconds(message.time),
-            subject: message.subject.to_string(),
-            headers: message.headers,
-            payload: message.payload,
-        })),
-        Err(error) if error.kind() == stream::DirectGetErrorKind::NotFound => Ok(None),
-        Err(error) => Err(failed(&error)),
-    }
-}
-
-/// The message as we keep it, and how many more the broker holds behind it.
-fn stored(message: jetstream::Message) -> Result<(Stored, u64), String> {
-    let info = message.info().map_err(|error| error.to_string())?;
-    let (sequence, published_at, pending) = (
-        info.stream_sequence,
-        microseconds(info.published),
-        info.pending,
-    );
-    let subject = message.subject.to_string();
-    let (message, _) = message.split();
-    let headers = message.headers.unwrap_or_default();
-    Ok((
-        Stored {
-            sequence,
-            published_at,
-            subject,
-            headers,
-            payload: message.payload,
-        },
-        pending,
-    ))
-}
-
-fn microseconds(time: DateTime<Utc>) -> DateTime<Utc> {
-    time.duration_trunc(TimeDelta::microseconds(1))
-        .expect("the broker's clock is within the years that have nanoseconds")
+fn connects(jetstream: &jetstream::Context) -> u64 {
+    jetstream
+        .client()
+        .statistics()
+        .connects
+        .load(Ordering::Relaxed)
 }

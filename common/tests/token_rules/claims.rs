@@ -1,7 +1,7 @@
 //! The claims: all there, once, of their types, for us, from the owner of the key, and in time.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use common::token::{CheckedTokens, TOKEN_BYTES_MAX, TokenError, new_jti, verify};
+use common::token::{CheckedTokens, NAME_CHARS_MAX, TOKEN_BYTES_MAX, TokenError, new_jti, verify};
 use serde_json::{Value, json};
 
 use crate::{
@@ -53,6 +53,22 @@ fn every_claim_is_there_once_and_of_its_type() {
         rows.push(row(
             client,
             with_claim("client_id", json!(client)),
+            TokenError::Claim,
+        ));
+    }
+    for name in ["sub", "jti", "user_id"] {
+        for text in ["\0", "a\0b", "a\n", "\u{1b}[2J", "\u{7f}", "\u{9b}"] {
+            rows.push(row(
+                &format!("{name}: {text:?}"),
+                with_claim(name, json!(text)),
+                TokenError::Claim,
+            ));
+        }
+        let long = "ä".repeat(NAME_CHARS_MAX);
+        assert!(verify(&with_claim(name, json!(long)), now(), &KEYS).is_ok());
+        rows.push(row(
+            &format!("long {name}"),
+            with_claim(name, json!(long + "ä")),
             TokenError::Claim,
         ));
     }
