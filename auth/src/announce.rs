@@ -4,7 +4,7 @@
 //! key in the database ──► request in REQUESTS ──► answer N in SETTLEMENTS ──► announced_seq = N ──► ready
 //! ```
 //! Until then no token is issued, so whoever reads the log has met the key before its first token. Dying anywhere in
-//! between is harmless: the next start announces again, and the broker or the ledger says that it knows. The broker or
+//! between is harmless: the next start announces again, and the ledger says that it knows. The broker or
 //! the ledger being away is waited for; only a rejection ends the service, because no waiting mends it.
 
 use std::collections::HashSet;
@@ -12,17 +12,18 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use async_nats::ConnectErrorKind;
-use async_nats::header::{HeaderMap, NATS_MESSAGE_ID};
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use async_nats::jetstream::{self, stream::ConsumerError};
+use async_nats::{ConnectErrorKind, HeaderMap};
 use common::answer::{Answer, KeyStatus};
 use common::broker::{self, Answers, Outgoing, PublishError};
 use common::request::AnnounceKey;
 use common::token::Scope;
 use common::{service, wire};
+use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::keys::SigningKey;
@@ -37,7 +38,8 @@ const RETRY_DELAY_MIN: Duration = Duration::from_millis(50);
 const RETRY_DELAY_MAX: Duration = Duration::from_secs(2);
 /// How long one wait for the ledger's answer lasts before it is noted in the log and begun again.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Accounts are looked through this often even when the database has told nothing: its connection may have been away.
+/// Accounts are looked through this often even when the database has told nothing: its connection may have been away, or
+/// the broker may have lost the consumers.
 const ACCOUNTS_CHECK_INTERVAL: Duration = Duration::from_secs(30);
 /// Settlements that a subscriber may hold unacknowledged: one full batch of the ledger.
 const ACK_PENDING_MAX: i64 = 1000;
@@ -60,8 +62,9 @@ pub(crate) async fn run(
         stop: stop.clone(),
     };
     let mut backoff = Backoff::new();
+    let mut told = None;
     loop {
-        match announce(auth, &log).await {
+        match announce(auth, &log, &mut told).await {
             Ok(()) => break,
             Err(Failure::Refused(error)) => return Err(error),
             Err(Failure::Away(error)) => {
@@ -71,10 +74,10 @@ pub(crate) async fn run(
             }
         }
     }
-    let mut made = HashSet::new();
     let mut backoff = Backoff::new();
     loop {
-        let error = match serve_accounts(auth, &jetstream, ready, &mut made).await {
+        let serving = serve_accounts(&auth.pool, &jetstream, ready, ACCOUNTS_CHECK_INTERVAL);
+        let error = match serving.await {
             Ok(never) => match never {},
             Err(error) => error,
         };
@@ -130,8 +133,8 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for Failure {
     }
 }
 
-/// Makes sure that the key stands in the log, with the ledger's consent.
-async fn announce(auth: &Auth, log: &Log) -> Result<(), Failure> {
+/// Makes sure that the key stands in the log, with the ledger's consent. `told` is where this process has announced it.
+async fn announce(auth: &Auth, log: &Log, told: &mut Option<u64>) -> Result<(), Failure> {
     let key = &auth.key;
     if let Some(sequence) = store::announced_seq(&auth.pool, &key.kid).await? {
         let sequence = u64::try_from(sequence)?;
@@ -144,7 +147,11 @@ async fn announce(auth: &Auth, log: &Log) -> Result<(), Failure> {
             "the log is not the one that the key was announced in"
         );
     }
-    let sequence = log.publish(key).await?;
+    let sequence = match *told {
+        Some(sequence) if log.reaches(sequence).await? => sequence,
+        _ => log.publish(key).await?,
+    };
+    *told = Some(sequence);
     log.wait_until_noted(&key.kid, sequence).await?;
     store::set_announced_seq(&auth.pool, &key.kid, i64::try_from(sequence)?).await?;
     tracing::info!(kid = key.kid, sequence, "signing key announced");
@@ -154,7 +161,7 @@ async fn announce(auth: &Auth, log: &Log) -> Result<(), Failure> {
 impl Log {
     /// Whether the announcement is where it was. A log that was lost and begun anew is shorter or holds something else.
     async fn still_holds(&self, kid: &str, sequence: u64) -> Result<bool, Failure> {
-        if broker::last_sequence(&self.jetstream, wire::REQUESTS).await? < sequence {
+        if !self.reaches(sequence).await? {
             return Ok(false);
         }
         match broker::get(&self.jetstream, wire::SETTLEMENTS, sequence).await? {
@@ -166,7 +173,14 @@ impl Log {
         }
     }
 
-    /// Publishes the announcement and returns its sequence; the first one's if the broker has just had it.
+    async fn reaches(&self, sequence: u64) -> Result<bool, Failure> {
+        Ok(broker::last_sequence(&self.jetstream, wire::REQUESTS).await? >= sequence)
+    }
+
+    /// Publishes the announcement and returns its sequence.
+    ///
+    /// It has no `Nats-Msg-Id`: all who publish share the ids that the broker remembers, so a producer could take the one
+    /// of our key, and the announcement would count as told. The ledger recognises a key that it knows by itself.
     async fn publish(&self, key: &SigningKey) -> Result<u64, PublishError> {
         let body = AnnounceKey {
             kid: key.kid.clone(),
@@ -180,7 +194,6 @@ impl Log {
         let token = tokens::access(key, subject, service::now());
         let mut headers = HeaderMap::new();
         headers.insert(wire::AUTHORIZATION, format!("Bearer {token}"));
-        headers.insert(NATS_MESSAGE_ID, format!("auth:key:{}", key.kid));
         headers.insert(wire::CE_SPECVERSION, "1.0");
         headers.insert(wire::CE_ID, key.kid.as_str());
         headers.insert(wire::CE_TYPE, wire::KEY_REQUESTED);
@@ -191,13 +204,6 @@ impl Log {
             payload: serde_json::to_vec(&body).expect("texts are JSON").into(),
         };
         let ack = broker::publish_batch(&self.client, wire::REQUESTS, vec![message], None).await?;
-        if ack.duplicate {
-            tracing::info!(
-                kid = key.kid,
-                sequence = ack.sequence,
-                "the broker has this announcement already"
-            );
-        }
         Ok(ack.sequence)
     }
 
@@ -255,26 +261,34 @@ fn key_answer(answer: &broker::Stored) -> anyhow::Result<(Option<String>, KeySta
 
 /// Makes the consumers that are missing, says `ready`, and goes on as accounts are made.
 async fn serve_accounts(
-    auth: &Auth,
+    pool: &PgPool,
     jetstream: &jetstream::Context,
     ready: &watch::Sender<bool>,
-    made: &mut HashSet<String>,
+    check_interval: Duration,
 ) -> anyhow::Result<Infallible> {
-    let mut accounts = PgListener::connect_with(&auth.pool).await?;
+    let mut accounts = PgListener::connect_with(pool).await?;
     accounts.listen(SERVICE_ACCOUNT_CHANNEL).await?;
+    let mut check = tokio::time::interval(check_interval);
+    check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut made = HashSet::new();
     loop {
-        for client_id in store::service_account_ids(&auth.pool).await? {
+        // A notification, a lost connection or the time: each is a reason to look.
+        tokio::select! {
+            _ = check.tick() => {
+                // A stream that was lost and begun anew has lost its consumers too.
+                made.clear();
+            }
+            heard = accounts.try_recv() => {
+                heard?;
+            }
+        }
+        for client_id in store::service_account_ids(pool).await? {
             if !made.contains(&client_id) {
                 ensure_consumer(jetstream, &client_id).await?;
                 made.insert(client_id);
             }
         }
         ready.send_replace(true);
-        // A notification, a lost connection or the time: each is a reason to look.
-        if let Ok(heard) = tokio::time::timeout(ACCOUNTS_CHECK_INTERVAL, accounts.try_recv()).await
-        {
-            heard?;
-        }
     }
 }
 
@@ -294,7 +308,7 @@ async fn ensure_consumer(
     let stream = jetstream.get_stream_no_info(wire::SETTLEMENTS).await?;
     let made: Result<_, ConsumerError> = stream.create_consumer(config).await;
     made.with_context(|| format!("consumer {client_id} can't be made"))?;
-    tracing::info!(client_id, "consumer is there");
+    tracing::debug!(client_id, "consumer is there");
     Ok(())
 }
 
@@ -310,5 +324,64 @@ impl Backoff {
         tracing::warn!(error = format!("{error:#}"), "{what}, trying again");
         tokio::time::sleep(self.0).await;
         self.0 = (self.0 * 2).min(RETRY_DELAY_MAX);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_nats::jetstream::Context;
+    use common::broker;
+    use common::service::{Database, open_database};
+    use local::{Servers, Service, testing};
+
+    use super::*;
+    use crate::{MIGRATIONS, directory};
+
+    async fn jetstream(servers: &Servers, user: &str) -> Context {
+        let config = broker::Config {
+            url: servers.nats_url(),
+            user: user.to_owned(),
+            password: servers.nats_password(user).to_owned(),
+        };
+        broker::jetstream(&broker::connect(&config).await.expect("a login of ours"))
+    }
+
+    #[tokio::test]
+    async fn a_consumer_that_was_lost_is_made_again() {
+        let servers = testing::servers().await;
+        let url = |url: String| url.parse().expect("any text");
+        let client_id = "demo-shop".parse().expect("a client id");
+        let database = Database {
+            url: url(servers.database_url(Service::Auth)),
+            migration_url: Some(url(servers.owner_database_url(Service::Auth))),
+        };
+        let pool = open_database(&database, &MIGRATIONS)
+            .await
+            .expect("a database");
+        directory::ensure_service_account(&pool, &client_id, &"s".repeat(32), "payments:read")
+            .await
+            .expect("an account");
+        let ledger = jetstream(&servers, "ledger").await;
+        broker::ensure_streams(&ledger, 1).await.expect("streams");
+        let auth = jetstream(&servers, "auth").await;
+        let (ready, _) = watch::channel(false);
+
+        let serving = serve_accounts(&pool, &auth, &ready, Duration::from_millis(50));
+        let losing = async {
+            let stream = ledger.get_stream_no_info(wire::SETTLEMENTS).await?;
+            // Lost once it was there: the second time proves the point.
+            for _ in 0..2 {
+                let lost = async || stream.delete_consumer("demo-shop").await.is_ok();
+                while !lost().await {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            }
+            anyhow::Ok(())
+        };
+        let losing = tokio::time::timeout(Duration::from_secs(20), losing);
+        tokio::select! {
+            ended = serving => panic!("it ended: {ended:?}"),
+            lost = losing => lost.expect("made again in time").expect("a stream"),
+        }
     }
 }

@@ -125,7 +125,7 @@ impl Bank {
         }
     }
 
-    fn url(&self, url: &str) -> sqlx::postgres::PgConnectOptions {
+    fn url(&self, url: &str) -> service::DatabaseUrl {
         url.parse().expect("a URL of ours")
     }
 
@@ -142,17 +142,18 @@ impl Bank {
     }
 
     pub(crate) async fn jetstream(&self, user: &str) -> async_nats::jetstream::Context {
-        let client = broker::connect(&self.broker(user))
+        broker::jetstream(&self.client(user).await)
+    }
+
+    pub(crate) async fn client(&self, user: &str) -> async_nats::Client {
+        broker::connect(&self.broker(user))
             .await
-            .expect("a login of ours");
-        broker::jetstream(&client)
+            .expect("a login of ours")
     }
 
     /// A ledger that gives every announcement this answer.
     pub(crate) async fn ledger(&self, status: KeyStatus) -> Running {
-        let client = broker::connect(&self.broker("ledger"))
-            .await
-            .expect("a login of ours");
+        let client = self.client("ledger").await;
         let jetstream = broker::jetstream(&client);
         broker::ensure_streams(&jetstream, 1)
             .await
