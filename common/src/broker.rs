@@ -32,6 +32,8 @@ use crate::wire::{REQUESTS, SETTLEMENTS};
 pub const BATCH_MESSAGES_MAX: usize = 1000;
 /// How long one request to the broker may take: it fsyncs before it answers, which takes under 10 ms on an idle disk.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// The JetStream domain under which every account imports the streams' API, see `nats/nats-server.conf`.
+const DOMAIN: &str = "quittance";
 /// Largest message that REQUESTS takes: a body and a token at their limits, and room for the other headers.
 const MESSAGE_BYTES_MAX: usize = BODY_BYTES_MAX + TOKEN_BYTES_MAX + 4096;
 
@@ -48,7 +50,7 @@ pub struct Config {
         default_value = "nats://127.0.0.1:4222"
     )]
     pub url: String,
-    /// User of the account CORE.
+    /// User of the broker; each service has one, in an account of its own.
     #[arg(
         id = "nats_user",
         long = "nats-user",
@@ -103,10 +105,10 @@ pub async fn connect(config: &Config) -> Result<Client, async_nats::ConnectError
         .await
 }
 
-/// The JetStream side of a client.
+/// The JetStream side of a client: of the streams that its account imports.
 #[must_use]
 pub fn jetstream(client: &Client) -> jetstream::Context {
-    jetstream::new(client.clone())
+    jetstream::with_domain(client.clone(), DOMAIN)
 }
 
 /// Creates the two streams, or finds them as they should be. Only the ledger does this.

@@ -4,6 +4,7 @@
 //! [`wire`] their subjects and headers, [`token`] who may send them. [`broker`] moves them, [`problem`] says over HTTP
 //! what went wrong, and [`service`] starts a process around all of it.
 
+mod currencies;
 pub mod ids;
 pub mod money;
 

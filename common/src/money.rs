@@ -7,35 +7,42 @@ use std::fmt;
 
 use rust_decimal::Decimal;
 
+use crate::currencies::CURRENCIES;
+
 /// An amount has at most 15 digits before the point: with 4 decimals that leaves room, in the 28 digits of a
 /// [`Decimal`], for the sum of a thousand million payments of the largest amount.
 pub const AMOUNT_DIGITS_MAX: usize = 15;
 
 /// A currency of ISO 4217 that has a minor unit. Gold, test codes and the like have none and are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Currency(iso_currency::Currency);
+pub struct Currency {
+    code: &'static str,
+    exponent: u32,
+}
 
 impl Currency {
-    /// The currency of a code such as `EUR`; `None` when ISO 4217 has no such money.
+    /// The currency of a code such as `EUR`; `None` when there is no such money.
     #[must_use]
     pub fn from_code(code: &str) -> Option<Self> {
-        let currency = iso_currency::Currency::from_code(code)?;
-        currency.exponent().map(|_| Self(currency))
+        CURRENCIES.iter().find_map(|(exponent, codes)| {
+            let known = codes.iter().find(|known| **known == code)?;
+            Some(Self {
+                code: known,
+                exponent: *exponent,
+            })
+        })
     }
 
     /// Three capital letters.
     #[must_use]
     pub fn code(self) -> &'static str {
-        self.0.code()
+        self.code
     }
 
     /// Decimals of the minor unit: 2 for EUR, 0 for JPY, 3 for KWD. Source: ISO 4217.
     #[must_use]
     pub fn exponent(self) -> u32 {
-        self.0
-            .exponent()
-            .map(u32::from)
-            .expect("`from_code` lets no currency in that has no exponent")
+        self.exponent
     }
 }
 

@@ -126,8 +126,13 @@ impl PaymentRequest {
 }
 
 fn value_date(text: &str, published_at: DateTime<Utc>) -> Result<NaiveDate, Reason> {
-    // chrono would read `2026-1-2` too.
-    let date = (text.len() == 10)
+    // Stricter than chrono, which reads `+2026-11-1` too, and independent of what it will read one day.
+    let is_iso = text.len() == 10
+        && text.bytes().enumerate().all(|(index, byte)| match index {
+            4 | 7 => byte == b'-',
+            _ => byte.is_ascii_digit(),
+        });
+    let date = is_iso
         .then(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok())
         .flatten();
     let date =
@@ -305,6 +310,8 @@ mod tests {
         check(r#"{"effective_date":"2026-11-24"}"#, Some(Code::DT01));
         check(r#"{"effective_date":"2026-02-30"}"#, Some(Code::DT01));
         check(r#"{"effective_date":"2026-1-2"}"#, Some(Code::DT01));
+        check(r#"{"effective_date":"+2026-11-1"}"#, Some(Code::DT01));
+        check(r#"{"effective_date":" 2026-11-1"}"#, Some(Code::DT01));
         check(
             r#"{"creditor_account":"0198c0de-0000-7000-8000-00000000000a"}"#,
             Some(Code::NARR),

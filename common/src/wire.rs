@@ -48,13 +48,22 @@ pub fn account_subject(client: &ClientId) -> String {
 /// Where auth announces signing keys.
 pub const KEYS_SUBJECT: &str = "request.auth.v1.keys";
 
+/// Longest subject of ours, in characters: a prefix and a client id take under 100. NATS takes longer ones in than it can
+/// give out again with three more characters.
+const SUBJECT_CHARS_MAX: usize = 200;
+
 /// The subject of the answer to a request: the same, with `settlement` in front instead of `request`.
+///
+/// To a subject that none of ours can be it is a fixed one.
 #[must_use]
 pub fn answer_subject(request_subject: &str) -> String {
-    let rest = request_subject
-        .strip_prefix("request")
-        .unwrap_or(request_subject);
-    format!("settlement{rest}")
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    match request_subject.strip_prefix("request.") {
+        Some(rest) if rest.len() <= SUBJECT_CHARS_MAX && rest.bytes().all(is_plain) => {
+            format!("settlement.{rest}")
+        }
+        _ => "settlement.unknown.v1".to_owned(),
+    }
 }
 
 /// Version 00 of W3C trace context: `00-<32 hex>-<16 hex>-<2 hex>`, lower case, neither id all zeros.
@@ -150,5 +159,13 @@ mod tests {
             "settlement.payment.v1.shop"
         );
         assert_eq!(answer_subject("request.x"), "settlement.x");
+        for odd in [
+            "request.payment.v1.\u{fffd}",
+            "request.a b",
+            "x",
+            &format!("request.{}", "a".repeat(201)),
+        ] {
+            assert_eq!(answer_subject(odd), "settlement.unknown.v1");
+        }
     }
 }

@@ -19,7 +19,7 @@ insert into cursor (seq, chain) values (0, decode(repeat('00', 32), 'hex'));
 -- What became of request `request_seq`. From this row alone its settlement event can be published again, byte for byte.
 create table answer (
     request_seq bigint constraint answer_pkey primary key,
-    -- The subject of the request.
+    -- Where the answer is published.
     subject text not null,
     -- The answer's CloudEvents type, such as payment.settled.v1, and its reason code if it is a rejection.
     event_type text not null,
@@ -30,16 +30,16 @@ create table answer (
     key_id text,
     -- Set exactly when this answer used the payment id up: then `content` is the SHA-256 of what was asked.
     payment_id uuid,
-    content bytea,
+    content bytea constraint answer_content_is_sha256 check (octet_length(content) = 32),
     -- The broker's timestamp of the request; the time at which it was judged.
     published_at timestamptz not null,
     traceparent text,
     -- SHA-256 of the request as it is stored in the log.
-    request_digest bytea not null,
+    request_digest bytea not null constraint answer_request_digest_is_sha256 check (octet_length(request_digest) = 32),
     -- The settlement event's body.
     body bytea not null,
     -- The hash chain after this answer.
-    chain bytea not null,
+    chain bytea not null constraint answer_chain_is_sha256 check (octet_length(chain) = 32),
     constraint answer_payment_id_has_content check ((payment_id is null) = (content is null)),
     constraint answer_payment_id_has_client check (payment_id is null or client_id is not null)
 );

@@ -2,9 +2,6 @@
 //!
 //! Both go through here, so that they can't differ.
 
-use std::str::FromStr as _;
-
-use async_nats::HeaderValue;
 use bytes::Bytes;
 use common::answer::{Answer, timestamp};
 use common::broker::{Outgoing, Stored};
@@ -92,7 +89,7 @@ pub fn decide_all(
 pub struct Event {
     /// The sequence of the request, and of this event.
     pub request_seq: u64,
-    /// The subject of the request.
+    /// Where it is published.
     pub subject: String,
     /// The answer's `ce-type`.
     pub event_type: String,
@@ -112,7 +109,7 @@ impl From<&Decided> for Event {
     fn from(decided: &Decided) -> Self {
         Self {
             request_seq: decided.request.at.seq,
-            subject: decided.request.subject.clone(),
+            subject: decided.request.answer_subject.clone(),
             event_type: decided.answer.ce_type().to_owned(),
             about: decided.answer.about(),
             published_at: timestamp::text(&decided.request.at.published_at),
@@ -134,18 +131,14 @@ impl Event {
         headers.insert(wire::CE_SOURCE, "/ledger");
         headers.insert(wire::CE_TIME, self.published_at.as_str());
         headers.insert(wire::CHAIN, self.chain.to_string());
-        // A rejected key's name is whatever was sent, which may be no header value.
-        if let Some(about) = self
-            .about
-            .and_then(|about| HeaderValue::from_str(&about).ok())
-        {
-            headers.insert(wire::CE_SUBJECT, about);
+        if let Some(about) = &self.about {
+            headers.insert(wire::CE_SUBJECT, about.as_str());
         }
         if let Some(traceparent) = &self.traceparent {
             headers.insert(wire::TRACEPARENT, traceparent.as_str());
         }
         Outgoing {
-            subject: wire::answer_subject(&self.subject),
+            subject: self.subject,
             headers,
             payload: self.body,
         }
@@ -157,7 +150,7 @@ impl Event {
         let header = |name| message.header(name).map(str::to_owned);
         Self {
             request_seq: message.sequence,
-            subject: message.subject.replacen("settlement", "request", 1),
+            subject: message.subject.clone(),
             event_type: header(wire::CE_TYPE).unwrap_or_default(),
             about: header(wire::CE_SUBJECT),
             published_at: header(wire::CE_TIME).unwrap_or_default(),

@@ -54,6 +54,7 @@ pub struct Config {
 /// When it can't start, or when the log and the books contradict each other ([`engine::Halt`]).
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let stop = service::stop_signal(config.service.stop_with_parent)?;
+    let pool = service::open_database(&config.service.database, &store::MIGRATIONS).await?;
     let client = broker::connect(&config.service.broker)
         .await
         .context("the broker does not let the ledger in")?;
@@ -61,7 +62,6 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     broker::ensure_streams(&jetstream, config.stream_replicas)
         .await
         .context("the streams can't be made")?;
-    let pool = service::open_database(&config.service.database, &store::MIGRATIONS).await?;
     let answers = Answers::start(jetstream.clone(), stop.clone()).await?;
     let engine = Engine {
         broker: config.service.broker.clone(),

@@ -175,7 +175,7 @@ pub(crate) async fn insert_answers(db: impl PgExecutor<'_>, batch: &[Decided]) -
                               $8::uuid[], $9::bytea[], $10::timestamptz[], $11::text[], $12::bytea[], $13::bytea[],
                               $14::bytea[])",
         &column(batch, |item| bigint(item.request.at.seq)),
-        &column(batch, |item| &*item.request.subject) as &[&str],
+        &column(batch, |item| &*item.request.answer_subject) as &[&str],
         &column(batch, |item| item.answer.ce_type()) as &[&str],
         &column(batch, |item| item.answer.outcome().1.map(Code::as_str)) as &[Option<&str>],
         &column(batch, |item| token(item).map(|token| token.claims.client_id.as_str())) as &[Option<&str>],

@@ -26,8 +26,8 @@ use crate::chain::{Digest, request_digest, sha256};
 pub struct VerifiedRequest {
     /// Its place and time.
     pub at: At,
-    /// Its subject.
-    pub subject: String,
+    /// Where its answer is published.
+    pub answer_subject: String,
     /// Its W3C trace context, if it has a valid one.
     pub traceparent: Option<String>,
     /// SHA-256 of it as stored.
@@ -81,7 +81,7 @@ pub fn verify(message: &Stored, keys: &Keys, checked: &mut CheckedTokens) -> Ver
     };
     VerifiedRequest {
         at,
-        subject: printable(&message.subject),
+        answer_subject: wire::answer_subject(&message.subject),
         traceparent: message
             .header(wire::TRACEPARENT)
             .filter(|text| wire::is_traceparent(text))
@@ -90,11 +90,6 @@ pub fn verify(message: &Stored, keys: &Keys, checked: &mut CheckedTokens) -> Ver
         token,
         content,
     }
-}
-
-/// NATS allows more characters in a subject than PostgreSQL in a text. None of ours has any of those.
-fn printable(subject: &str) -> String {
-    subject.replace(|c: char| !c.is_ascii_graphic(), "_")
 }
 
 type Outcome = (Option<Arc<Verified>>, Content);
@@ -179,6 +174,10 @@ fn key(message: &Stored, at: At, keys: &Keys) -> Outcome {
         Ok(request) => request,
         Err(reason) => return (None, Content::Rejected(rejected_key(at, None, reason))),
     };
+    if !is_reasonable(&request) {
+        let reason = Reason::new(Code::FF01, "these are no key, no thumbprint or no issuer");
+        return (None, Content::Rejected(rejected_key(at, None, reason)));
+    }
     let verdict = envelope(message, wire::KEY_REQUESTED, &request.kid)
         .and_then(|()| vouched_for(message, &request, keys));
     match verdict {
@@ -190,6 +189,27 @@ fn key(message: &Stored, at: At, keys: &Keys) -> Outcome {
     }
 }
 
+/// Whatever is in the announcement is repeated in the answer, which must fit into a message and a header.
+fn is_reasonable(request: &AnnounceKey) -> bool {
+    let AnnounceKey { kid, issuer, n, e } = request;
+    let is_base64url = |text: &str| {
+        text.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    kid.len() == THUMBPRINT_CHARS
+        && [kid, n, e].into_iter().all(|text| is_base64url(text))
+        && n.len() <= MODULUS_CHARS_MAX
+        && (1..=ISSUER_BYTES_MAX).contains(&issuer.len())
+        && !issuer.chars().any(char::is_control)
+}
+
+/// A SHA-256 in base64url.
+const THUMBPRINT_CHARS: usize = 43;
+/// 4096 bits in base64url.
+const MODULUS_CHARS_MAX: usize = 683;
+/// An issuer is a URL.
+const ISSUER_BYTES_MAX: usize = 256;
+
 /// The first key vouches for itself, since nobody but auth may publish here; each later one needs the word of a key that
 /// is known, so that a service that is not auth can't slip one in.
 fn vouched_for(
@@ -197,12 +217,6 @@ fn vouched_for(
     request: &AnnounceKey,
     keys: &Keys,
 ) -> Result<Arc<Verified>, Reason> {
-    if request.issuer.chars().any(char::is_control) {
-        return Err(Reason::new(
-            Code::FF01,
-            "the issuer holds control characters",
-        ));
-    }
     let mut own = Keys::default();
     own.insert(&request.kid, &request.issuer, &request.n, &request.e)
         .map_err(|error| Reason::new(Code::NARR, error.to_string()))?;
@@ -236,8 +250,6 @@ const HEADERS: [&str; 6] = [
     wire::TRACEPARENT,
 ];
 
-const PARSE_ERROR_CHARS_MAX: usize = 200;
-
 fn body<T: DeserializeOwned>(message: &Stored) -> Result<T, Reason> {
     if message.payload.len() > BODY_BYTES_MAX {
         return Err(Reason::new(
@@ -246,15 +258,11 @@ fn body<T: DeserializeOwned>(message: &Stored) -> Result<T, Reason> {
         ));
     }
     request::read(&message.payload).map_err(|error| {
-        // The parser quotes what it read, which may be long.
-        let text: String = error
-            .to_string()
-            .chars()
-            .take(PARSE_ERROR_CHARS_MAX)
-            .collect();
+        // The parser's own words may change with its version, and an answer never may: they go to the log alone.
+        tracing::debug!(seq = message.sequence, %error, "an unreadable body");
         Reason::new(
             Code::FF01,
-            format!("the body is not what schemas/ describes: {text}"),
+            "the body is not what schemas/ describes for this subject",
         )
     })
 }

@@ -306,7 +306,7 @@ impl Bank {
                 seq: self.seq,
                 published_at: "2026-11-23T12:00:00Z".parse().expect("a time"),
             },
-            subject: String::new(),
+            answer_subject: String::new(),
             traceparent: None,
             digest: [0; 32],
             token: None,

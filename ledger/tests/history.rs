@@ -9,7 +9,7 @@ const ACCOUNTS: &str = "insert into account values
     ('00000000-0000-0000-0000-00000000000a', 'a', null, 'EUR', 'liability', 'open', 0, 100, 0, 1),
     ('00000000-0000-0000-0000-00000000000b', 'b', null, 'EUR', 'liability', 'open', 0, 0, 0, 2)";
 const ANSWER: &str = "insert into answer (request_seq, subject, event_type, published_at, request_digest, body, chain)
-    values (3, 'request.x', 'payment.settled.v1', now(), '', '', '')";
+    values (3, 'request.x', 'payment.settled.v1', now(), sha256('r'), '{}', sha256('c'))";
 const POSTINGS: &str = "insert into posting values
     (3, 1, '00000000-0000-0000-0000-00000000000a', 'EUR', 'debit', 30, 70),
     (3, 2, '00000000-0000-0000-0000-00000000000b', 'EUR', 'credit', 30, 30)";

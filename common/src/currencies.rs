@@ -1,0 +1,56 @@
+//! The currencies that the ledger knows, with the decimals of their minor unit. Source: ISO 4217, November 2026.
+//!
+//! It is a table of ours and no library's, because it decides: a payment that was rejected in an unknown currency must
+//! still be rejected when the log is replayed years later. So nothing here is ever changed or removed; a currency that is
+//! added needs a rule from which sequence on it counts.
+
+/// Decimals, and the codes of the currencies that have so many.
+pub(crate) const CURRENCIES: [(u32, &[&str]); 4] = [
+    (
+        0,
+        &[
+            "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI",
+            "VND", "VUV", "XAF", "XOF", "XPF",
+        ],
+    ),
+    (
+        2,
+        &[
+            "AED", "AFN", "ALL", "AMD", "AOA", "ARS", "AUD", "AWG", "AZN", "BAM", "BBD", "BDT",
+            "BGN", "BMD", "BND", "BOB", "BOV", "BRL", "BSD", "BTN", "BWP", "BYN", "BZD", "CAD",
+            "CDF", "CHE", "CHF", "CHW", "CNY", "COP", "COU", "CRC", "CUC", "CUP", "CVE", "CZK",
+            "DKK", "DOP", "DZD", "EGP", "ERN", "ETB", "EUR", "FJD", "FKP", "GBP", "GEL", "GHS",
+            "GIP", "GMD", "GTQ", "GYD", "HKD", "HNL", "HRK", "HTG", "HUF", "IDR", "ILS", "INR",
+            "IRR", "JMD", "KES", "KGS", "KHR", "KPW", "KYD", "KZT", "LAK", "LBP", "LKR", "LRD",
+            "LSL", "MAD", "MDL", "MGA", "MKD", "MMK", "MNT", "MOP", "MRU", "MUR", "MVR", "MWK",
+            "MXN", "MXV", "MYR", "MZN", "NAD", "NGN", "NIO", "NOK", "NPR", "NZD", "PAB", "PEN",
+            "PGK", "PHP", "PKR", "PLN", "QAR", "RON", "RSD", "RUB", "SAR", "SBD", "SCR", "SDG",
+            "SEK", "SGD", "SHP", "SLE", "SLL", "SOS", "SRD", "SSP", "STN", "SVC", "SYP", "SZL",
+            "THB", "TJS", "TMT", "TOP", "TRY", "TTD", "TWD", "TZS", "UAH", "USD", "USN", "UYU",
+            "UZS", "VED", "VES", "WST", "XAD", "XCD", "XCG", "YER", "ZAR", "ZMW", "ZWG", "ZWL",
+        ],
+    ),
+    (3, &["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"]),
+    (4, &["CLF", "UYW"]),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_what_iso_4217_says_today() {
+        let alphabet = || (b'A'..=b'Z').map(char::from);
+        for code in alphabet().flat_map(|a| {
+            alphabet().flat_map(move |b| alphabet().map(move |c| String::from_iter([a, b, c])))
+        }) {
+            let today =
+                iso_currency::Currency::from_code(&code).and_then(iso_currency::Currency::exponent);
+            let ours = CURRENCIES
+                .iter()
+                .find(|(_, codes)| codes.contains(&&*code))
+                .map(|(exponent, _)| *exponent);
+            assert_eq!(ours, today.map(u32::from), "{code}");
+        }
+    }
+}
