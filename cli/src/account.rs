@@ -109,11 +109,11 @@ fn show(account: &Value, json: bool) -> Result<()> {
     }
     let account =
         Account::deserialize(account).context("the ledger answered in an unknown form")?;
-    let name = account.name.unwrap_or_default();
+    let name = print::readable(&account.name.unwrap_or_default());
     print::line(&print::pairs(&[
         ("account", account.account_id.to_string()),
         ("name", name),
-        ("owner", account.owner),
+        ("owner", print::readable(&account.owner)),
         ("category", account.category),
         (
             "status",

@@ -4,7 +4,7 @@ use std::fmt;
 
 use anyhow::Result;
 
-use crate::logs;
+use crate::{logs, print};
 
 /// What the reader of an error can do about it. It travels as the context of an error: see [`Hinted`].
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub(crate) fn hinted(error: anyhow::Error, text: impl Into<String>) -> anyhow::E
     reason = "this is where a command tells its errors"
 )]
 pub(crate) fn report(error: &anyhow::Error) {
-    eprintln!("{}", text(error));
+    eprintln!("{}", print::lines(&text(error)));
 }
 
 /// The error as it is printed. A cause that only repeats the end of the line before it is left out.

@@ -170,7 +170,8 @@ pub(crate) fn settlement_text(settlement: &PaymentAnswer) -> String {
         settlement.status.as_str()
     );
     if let Some(reason) = &settlement.reason {
-        text += &format!("\n{}: {}", reason.code.as_str(), reason.message);
+        let message = print::readable(&reason.message);
+        text += &format!("\n{}: {message}", reason.code.as_str());
     }
     if let Some(original) = &settlement.original {
         text += &format!(

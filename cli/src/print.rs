@@ -9,7 +9,29 @@ use serde::Serialize;
 
 /// Prints one line, or several.
 pub(crate) fn line(text: &str) -> io::Result<()> {
-    writeln!(io::stdout(), "{text}")
+    writeln!(io::stdout(), "{}", lines(text))
+}
+
+/// What a stranger wrote, on one line: a terminal obeys control characters, so they are escaped, as JSON does it.
+pub(crate) fn readable(text: &str) -> String {
+    escaped(text, |_| false)
+}
+
+/// The same for text that has lines of its own.
+pub(crate) fn lines(text: &str) -> String {
+    escaped(text, |character| matches!(character, '\n' | '\t'))
+}
+
+fn escaped(text: &str, is_wanted: impl Fn(char) -> bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() && !is_wanted(character) {
+            out += &format!("\\u{:04x}", u32::from(character));
+        } else {
+            out.push(character);
+        }
+    }
+    out
 }
 
 /// Prints a document, indented.
@@ -73,6 +95,21 @@ pub(crate) fn pairs(rows: &[(&str, String)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stranger_does_not_command_the_terminal() {
+        // Clears the screen, sets the title, and the same with C1 characters; a line of its own.
+        let text = "a\u{1b}[2J\u{7f}\u{9b}2J\r\n\u{7}";
+        let expected = r"a\u001b[2J\u007f\u009b2J\u000d\u000a\u0007";
+        assert_eq!(readable(text), expected);
+        assert_eq!(lines("a\n\tb\u{1b}c\r\n"), "a\n\tb\\u001bc\\u000d\n");
+        // In JSON it means the same character.
+        let json = lines("\"\u{9b}\"");
+        assert_eq!(
+            serde_json::from_str::<String>(&json).expect("JSON"),
+            "\u{9b}"
+        );
+    }
 
     #[test]
     fn columns_stand_below_each_other() {

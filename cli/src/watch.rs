@@ -92,7 +92,8 @@ fn told(stored: &Stored) -> Result<String> {
         stored.published_at.format("%H:%M:%S"),
         stored.sequence
     );
-    Ok(line.trim_end().to_owned())
+    // Names, references, and whatever a reason quotes of them.
+    Ok(print::readable(line.trim_end()))
 }
 
 fn payment_line(payment: &PaymentAnswer) -> String {
@@ -114,4 +115,52 @@ fn payment_line(payment: &PaymentAnswer) -> String {
         line += &format!("  same as #{}", original.request_seq);
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use async_nats::HeaderMap;
+    use common::answer::{Code, KeyAnswer, KeyStatus, Reason, RejectedStatus, UnknownAnswer};
+    use common::service::now;
+
+    use super::*;
+
+    fn stored(answer: &Answer) -> Stored {
+        let mut headers = HeaderMap::new();
+        headers.insert(CE_TYPE, answer.ce_type());
+        Stored {
+            sequence: 7,
+            published_at: now(),
+            subject: "settlement.x".to_owned(),
+            headers,
+            unreadable_headers: None,
+            payload: answer.to_json().into(),
+        }
+    }
+
+    #[test]
+    fn an_answer_is_one_line_whatever_its_sender_wrote() {
+        let evil = "a\u{1b}[2J\n12:00:00  #8 payment.settled\u{9b}b";
+        let unknown = UnknownAnswer {
+            request_seq: 7,
+            status: RejectedStatus::Rejected,
+            reason: Reason::new(Code::FF01, evil),
+            published_at: now(),
+        };
+        let key = KeyAnswer {
+            request_seq: 7,
+            kid: Some(evil.to_owned()),
+            status: KeyStatus::Rejected,
+            reason: None,
+            issuer: None,
+            n: None,
+            e: None,
+            published_at: now(),
+        };
+        for answer in [Answer::Unknown(unknown), Answer::Key(key)] {
+            let told = told(&stored(&answer)).expect("a known form");
+            let expected = r"a\u001b[2J\u000a12:00:00  #8 payment.settled\u009bb";
+            assert!(told.ends_with(expected), "{told}");
+        }
+    }
 }
