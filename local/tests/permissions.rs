@@ -11,7 +11,7 @@ use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
 use async_nats::jetstream::stream::{Config, DiscardPolicy};
 use async_nats::jetstream::{self, Context};
 use async_nats::{Client, ConnectOptions, Event, HeaderMap, Message};
-use futures::StreamExt;
+use futures::{FutureExt as _, StreamExt as _};
 use local::{Servers, testing};
 use tokio::sync::mpsc;
 
@@ -48,7 +48,7 @@ impl User {
     }
 
     fn jetstream(&self) -> Context {
-        jetstream::new(self.client.clone())
+        jetstream::with_domain(self.client.clone(), "quittance")
     }
 
     /// Waits for the server's refusal of what was just tried.
@@ -108,6 +108,18 @@ async fn next(subscription: &mut async_nats::Subscriber) -> Message {
         .await
         .unwrap()
         .unwrap()
+}
+
+/// How many messages are in REQUESTS and in SETTLEMENTS.
+async fn stored(user: &User) -> (u64, u64) {
+    let jetstream = user.jetstream();
+    let requests = jetstream.get_stream("REQUESTS").await.unwrap();
+    let settlements = jetstream.get_stream("SETTLEMENTS").await.unwrap();
+    let messages = |info: &async_nats::jetstream::stream::Info| info.state.messages;
+    (
+        messages(requests.cached_info()),
+        messages(settlements.cached_info()),
+    )
 }
 
 /// Publishes `count` messages as one atomic batch and returns the body of its acknowledgement.
@@ -170,6 +182,9 @@ async fn a_producer_publishes_its_own_subject_and_nothing_else() {
         "request.auth.v1.key",
         "settlement.payment.v1.demo-shop",
         "$JS.API.INFO",
+        "$JS.quittance.API.STREAM.INFO.REQUESTS",
+        "$JS.quittance.API.STREAM.MSG.GET.REQUESTS",
+        "$JS.quittance.API.CONSUMER.CREATE.SETTLEMENTS",
         "$JS.API.STREAM.INFO.REQUESTS",
         "$JS.API.STREAM.PURGE.REQUESTS",
         "$JS.API.STREAM.DELETE.REQUESTS",
@@ -255,8 +270,8 @@ async fn a_subscriber_pulls_and_acknowledges_the_consumer_auth_made_for_it() {
 
     let shop = User::connect(&servers, "demo-shop").await;
     // With the client library: the consumer is found under the domain, without asking for the stream.
-    let domain = jetstream::with_domain(shop.client.clone(), "quittance");
-    let own: PullConsumer = domain
+    let own: PullConsumer = shop
+        .jetstream()
         .get_consumer_from_stream("demo-shop", "SETTLEMENTS")
         .await
         .unwrap();
@@ -295,6 +310,10 @@ async fn only_the_ledger_may_answer_or_touch_a_stream() {
         for subject in [
             "settlement.payment.v1.demo-shop",
             "request.account.v1.bank",
+            "request.payment.v1.shop.more",
+            "$JS.quittance.API.STREAM.CREATE.REQUESTS",
+            "$JS.quittance.API.STREAM.UPDATE.SETTLEMENTS",
+            "$JS.quittance.API.STREAM.DELETE.SETTLEMENTS",
             "$JS.API.STREAM.CREATE.REQUESTS",
             "$JS.API.STREAM.UPDATE.SETTLEMENTS",
             "$JS.API.STREAM.DELETE.REQUESTS",
@@ -307,13 +326,118 @@ async fn only_the_ledger_may_answer_or_touch_a_stream() {
         user.may_not_subscribe("settlement.>").await;
     }
     let mut ledger = User::connect(&servers, "ledger").await;
-    ledger
-        .may_not_publish("$JS.API.STREAM.DELETE.REQUESTS")
-        .await;
-    ledger
-        .may_not_publish("$JS.API.STREAM.PURGE.REQUESTS")
-        .await;
-    ledger.may_not_publish("request.payment.v1.demo-shop").await;
+    for subject in [
+        "$JS.API.STREAM.DELETE.SETTLEMENTS",
+        "$JS.API.STREAM.PURGE.SETTLEMENTS",
+        "$JS.quittance.API.STREAM.DELETE.REQUESTS",
+        "$JS.quittance.API.STREAM.PURGE.REQUESTS",
+        "request.payment.v1.demo-shop",
+        "request.account.v1.bank.more",
+        "request.auth.v1.keys",
+    ] {
+        ledger.may_not_publish(subject).await;
+    }
+}
+
+/// Everything that an account which imports JetStream's API can make the server publish by itself.
+#[tokio::test]
+async fn a_reply_subject_is_no_way_into_a_stream() {
+    let servers = testing::servers().await;
+    let ledger = ledger_with_streams(&servers).await;
+    let shop = User::connect(&servers, "demo-shop").await;
+    let into = [
+        "settlement.payment.v1.x",
+        "request.auth.v1.keys",
+        "request.payment.v1.x",
+        "$JS.API.STREAM.DELETE.SETTLEMENTS",
+    ];
+    let mut intended = 0;
+    for reply in into {
+        for name in ["audit", "payments", "auth"] {
+            let user = User::connect(&servers, name).await;
+            for api in ["$JS.API", "$JS.quittance.API"] {
+                for stream in ["REQUESTS", "SETTLEMENTS"] {
+                    for method in ["STREAM.INFO", "STREAM.MSG.GET", "DIRECT.GET"] {
+                        let subject = format!("{api}.{method}.{stream}");
+                        let ask = user.client.publish_with_reply(subject, reply, "".into());
+                        ask.await.unwrap();
+                    }
+                }
+            }
+            // Asked after those on the same connection, so answered after those.
+            user.jetstream().get_stream("SETTLEMENTS").await.unwrap();
+            user.client.flush().await.unwrap();
+        }
+        for subject in [
+            "request.payment.v1.demo-shop",
+            "$JS.API.CONSUMER.MSG.NEXT.SETTLEMENTS.demo-shop",
+            "$JS.quittance.API.CONSUMER.INFO.SETTLEMENTS.demo-shop",
+        ] {
+            let ask = shop.client.publish_with_reply(subject, reply, "{}".into());
+            ask.await.unwrap();
+        }
+        let ack = shop
+            .client
+            .request("request.payment.v1.demo-shop", "{}".into());
+        ack.await.unwrap();
+        intended += 2;
+    }
+    assert_eq!(stored(&ledger).await, (intended, 0));
+}
+
+/// A push consumer delivers to a subject of its maker's choice, once somebody listens there.
+#[tokio::test]
+async fn a_push_consumer_is_no_way_into_a_stream() {
+    let servers = testing::servers().await;
+    let ledger = ledger_with_streams(&servers).await;
+    let shop = User::connect(&servers, "demo-shop").await;
+    let mut live = shop
+        .client
+        .subscribe("settlement.*.v1.demo-shop")
+        .await
+        .unwrap();
+    let mut live_of_one = shop
+        .client
+        .subscribe("settlement.payment.v1.demo-shop")
+        .await
+        .unwrap();
+    shop.client.flush().await.unwrap();
+    let answers = publish_batch(&ledger, "settlement.payment.v1.demo-shop", "answers", 2);
+    assert!(answers.await.contains("\"seq\":2"));
+    for _ in 0..2 {
+        next(&mut live).await;
+        next(&mut live_of_one).await;
+    }
+    let forged = shop.client.request("request.payment.v1.demo-shop", "forged".into());
+    forged.await.unwrap();
+
+    for name in ["audit", "payments", "auth"] {
+        let user = User::connect(&servers, name).await;
+        for (stream, into) in [
+            ("REQUESTS", "settlement.payment.v1.demo-shop"),
+            ("REQUESTS", "request.payment.v1.demo-shop"),
+            ("SETTLEMENTS", "settlement.payment.v1.demo-shop"),
+            ("SETTLEMENTS", "request.account.v1.bank"),
+            ("SETTLEMENTS", "$JS.API.STREAM.DELETE.SETTLEMENTS"),
+        ] {
+            if (name, stream) == ("auth", "REQUESTS") {
+                continue; // It may not make one.
+            }
+            let config = serde_json::json!({
+                "stream_name": stream,
+                "config": { "deliver_subject": into, "deliver_policy": "all", "ack_policy": "none" },
+            });
+            let subject = format!("$JS.quittance.API.CONSUMER.CREATE.{stream}");
+            let made = user.client.request(subject, config.to_string().into());
+            let made: serde_json::Value =
+                serde_json::from_slice(&made.await.unwrap().payload).unwrap();
+            let is_cycle = stream.to_lowercase().starts_with(&into[..7]);
+            assert_eq!(made["error"].is_object(), is_cycle, "{name} {into}: {made}");
+        }
+    }
+    assert!(tokio::time::timeout(SILENCE, live.next()).await.is_err());
+    assert!(live_of_one.next().now_or_never().is_none());
+    assert_eq!(stored(&ledger).await, (1, 2));
 }
 
 #[tokio::test]
@@ -349,6 +473,7 @@ async fn readers_follow_both_streams_in_order() {
                 messages.map(|message| message.unwrap().info().unwrap().stream_sequence);
             assert_eq!(sequences.collect::<Vec<_>>().await, [1, 2, 3]);
             assert_eq!(stream.direct_get(2).await.unwrap().sequence, 2);
+            assert_eq!(stream.get_raw_message(2).await.unwrap().sequence, 2);
         }
         assert!(user.refusals.try_recv().is_err(), "{name}");
     }

@@ -93,7 +93,7 @@ async fn what_was_acknowledged_survives_kill_9() {
         subjects: vec!["request.>".to_owned()],
         ..Default::default()
     };
-    let broker = async_nats::jetstream::new(ledger_broker(&servers).await);
+    let broker = async_nats::jetstream::with_domain(ledger_broker(&servers).await, "quittance");
     broker.create_stream(stream()).await.unwrap();
     let stored = broker
         .publish("request.account.v1.bank", "{}".into())
@@ -112,7 +112,7 @@ async fn what_was_acknowledged_survives_kill_9() {
         .await
         .unwrap();
     assert_eq!(kept, 42);
-    let broker = async_nats::jetstream::new(ledger_broker(&servers).await);
+    let broker = async_nats::jetstream::with_domain(ledger_broker(&servers).await, "quittance");
     let info = broker
         .get_stream("REQUESTS")
         .await
