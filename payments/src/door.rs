@@ -109,7 +109,12 @@ async fn store(client: &Client, group: Vec<Waiting>) {
             Err(error @ PublishError::Incomplete(_)) if group.len() > 1 => {
                 let count = group.len();
                 tracing::warn!(%error, count, "storing payments one by one");
-                join_all(group.into_iter().map(|waiting| store_alone(client, waiting))).await;
+                join_all(
+                    group
+                        .into_iter()
+                        .map(|waiting| store_alone(client, waiting)),
+                )
+                .await;
             }
             Err(error) => {
                 let error = Arc::new(error);

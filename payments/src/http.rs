@@ -2,6 +2,7 @@
 //!
 //! Reading reads the projection. A payment that is not there may only be late, so a miss waits until the projection has
 //! passed the end that REQUESTS has now and looks again: what was answered with `202` is never "not found" afterwards.
+//! The same goes for a payment that may be sent again, and perhaps has been: it does not stay "rejected" behind a `202`.
 //!
 //! Links are relative to this service. Behind the gateway they get its prefix there.
 
@@ -119,6 +120,7 @@ struct Payment {
     reference: Option<String>,
     postings: Vec<Posting>,
     original: Option<Original>,
+    may_retry: bool,
     #[serde(serialize_with = "timestamp::serialize")]
     published_at: DateTime<Utc>,
     /// When the ledger's answer was stored; `null` while pending.
@@ -153,6 +155,7 @@ impl From<store::Row> for Payment {
             reference: row.reference,
             postings: Vec::new(),
             original: None,
+            may_retry: row.may_retry,
             published_at: row.published_at,
             decided_at: row.decided_at,
         };
@@ -200,7 +203,8 @@ async fn show(
     let caller = authorize(&app, &headers, READERS).await?;
     let (Path(payment_id), Query(query)) = (path?, query?);
     let client_id = client_of(&caller, query.client_id)?;
-    if let Some(row) = find(&app, &client_id, payment_id).await? {
+    let known = find(&app, &client_id, payment_id).await?;
+    if let Some(row) = known.filter(|row| !row.may_retry) {
         return Ok(Json(row.into()));
     }
     catch_up(&app, Log::Requests).await?;

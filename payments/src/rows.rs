@@ -1,8 +1,9 @@
 //! What a batch of a log changes: messages in, rows out. Pure.
 //!
-//! Four rules make the order between the two logs not matter: a settled answer overwrites anything, a rejected one only
-//! what is pending, a duplicate nothing, and a request fills only an empty place. Within a batch they are applied here,
-//! against the rows of earlier batches in [`store`].
+//! Four rules make the order between the two logs not matter: a settled answer overwrites anything; a rejected one what
+//! is not decided; as long as nothing is decided, the latest request counts, pending or with an answer that says that the
+//! payment may be sent again; and a duplicate overwrites nothing. Within a batch they are applied here, against the rows
+//! of earlier batches in [`store`].
 
 use std::collections::BTreeMap;
 
@@ -35,7 +36,7 @@ pub(crate) struct Answered {
 /// wait for each other in a circle.
 type PaymentKey = (ClientId, PaymentId);
 
-/// The pending rows of a batch of REQUESTS: the first request of each payment.
+/// The pending rows of a batch of REQUESTS: the last request of each payment.
 pub(crate) fn requested(batch: &[Stored]) -> Vec<store::Requested> {
     let mut rows = BTreeMap::<PaymentKey, store::Requested>::new();
     for message in batch {
@@ -46,16 +47,16 @@ pub(crate) fn requested(batch: &[Stored]) -> Vec<store::Requested> {
             tracing::debug!(seq = message.sequence, "a payment request can't be read");
             continue;
         };
-        rows.entry((client_id.clone(), request.payment_id))
-            .or_insert_with(|| store::Requested {
-                client_id,
-                request,
-                request_seq: message.sequence,
-                subject: message
-                    .header(wire::AUTHORIZATION)
-                    .and_then(subject_claimed),
-                published_at: message.published_at,
-            });
+        let row = store::Requested {
+            client_id: client_id.clone(),
+            request_seq: message.sequence,
+            subject: message
+                .header(wire::AUTHORIZATION)
+                .and_then(subject_claimed),
+            published_at: message.published_at,
+            request,
+        };
+        rows.insert((client_id, row.request.payment_id), row);
     }
     rows.into_values().collect()
 }
@@ -93,8 +94,8 @@ pub(crate) fn answered(batch: &[Stored]) -> Answered {
                     continue;
                 };
                 let key = (decided.client_id.clone(), decided.payment_id);
-                let known = payments.get(&key).map(|known| known.status);
-                if overwrites(decided.status, known) {
+                let known = payments.get(&key).map(|known| known.outcome);
+                if overwrites(decided.outcome, known) {
                     payments.insert(key, decided);
                 }
             }
@@ -111,21 +112,22 @@ pub(crate) fn answered(batch: &[Stored]) -> Answered {
     }
 }
 
-/// The row that an answer decides; `None` when it decides nothing or says of no payment which one it is.
+/// The row that an answer leads to; `None` when it repeats another or says of no payment which one it is.
 fn decided(
     answer: PaymentAnswer,
     body: &[u8],
     decided_at: DateTime<Utc>,
 ) -> Option<store::Decided> {
-    let status = match answer.status {
+    let outcome = match answer.status {
         PaymentStatus::Settled => store::Outcome::Settled,
+        PaymentStatus::Rejected if answer.may_retry => store::Outcome::Retryable,
         PaymentStatus::Rejected => store::Outcome::Rejected,
         PaymentStatus::Duplicate => return None,
     };
     Some(store::Decided {
         client_id: answer.client_id.clone(),
         payment_id: answer.payment_id?,
-        status,
+        outcome,
         // It has been read as JSON, which is UTF-8.
         json: String::from_utf8_lossy(body).into_owned(),
         answer,
@@ -133,13 +135,12 @@ fn decided(
     })
 }
 
-/// Whether an outcome takes the place of another of the same payment; `store::upsert_decided` says it again in SQL.
+/// Whether an outcome takes the place of an earlier one of the same payment; `store::upsert_decided` says it again in SQL.
 fn overwrites(new: store::Outcome, known: Option<store::Outcome>) -> bool {
+    use store::Outcome::{Rejected, Retryable, Settled};
     match (new, known) {
-        (store::Outcome::Settled, _) | (store::Outcome::Rejected, None) => true,
-        (store::Outcome::Rejected, Some(store::Outcome::Settled | store::Outcome::Rejected)) => {
-            false
-        }
+        (Settled, _) | (Rejected | Retryable, None | Some(Retryable)) => true,
+        (Rejected | Retryable, Some(Settled | Rejected)) => false,
     }
 }
 
@@ -186,11 +187,15 @@ mod tests {
         message(sequence, subject, wire::PAYMENT_REQUESTED, &body)
     }
 
+    /// `status` as on the wire, or `retryable` for a rejection that may be tried again.
     fn answer(sequence: u64, client: &str, id: Option<u128>, status: &str) -> Stored {
+        let is_retryable = status == "retryable";
+        let status = if is_retryable { "rejected" } else { status };
         let body = json!({
             "request_seq": sequence, "payment_id": id.map(Uuid::from_u128), "client_id": client, "status": status,
             "reason": null, "debtor_account": null, "creditor_account": null, "amount": null, "currency": null,
-            "reference": null, "postings": [], "original": null, "published_at": "2026-11-23T00:00:00Z",
+            "reference": null, "postings": [], "original": null, "may_retry": is_retryable,
+            "published_at": "2026-11-23T00:00:00Z",
         });
         message(
             sequence,
@@ -211,7 +216,7 @@ mod tests {
             .iter()
             .map(|row| {
                 let (seq, id) = (row.answer.request_seq, row.payment_id.0.as_u128());
-                format!("{seq} {} {id} {:?}", row.client_id, row.status)
+                format!("{seq} {} {id} {:?}", row.client_id, row.outcome)
             })
             .collect();
         assert_eq!(rows, expected, "{answers:?}");
@@ -232,6 +237,19 @@ mod tests {
             &[("a", Some(1), "rejected"), ("a", Some(1), "rejected")],
             &["1 a 1 Rejected"],
         );
+        check(
+            &[("a", Some(1), "retryable"), ("a", Some(1), "retryable")],
+            &["2 a 1 Retryable"],
+        );
+        for (decided, expected) in [("settled", "Settled"), ("rejected", "Rejected")] {
+            let (decided, undecided) = (("a", Some(1), decided), ("a", Some(1), "retryable"));
+            let repeated = ("a", Some(1), "duplicate");
+            check(&[undecided, decided], &[&format!("2 a 1 {expected}")]);
+            check(
+                &[decided, undecided, repeated],
+                &[&format!("1 a 1 {expected}")],
+            );
+        }
         check(&[("a", Some(1), "duplicate"), ("a", None, "rejected")], &[]);
         check(
             &[
@@ -251,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_request_of_a_payment_makes_its_row() {
+    fn the_last_request_of_a_payment_makes_its_row() {
         let batch = [
             request(1, "request.account.v1.shop", 7),
             request(2, "request.payment.v1.shop", 7),
@@ -270,7 +288,7 @@ mod tests {
                 )
             })
             .collect();
-        assert_eq!(rows, [(2, "shop", Some("ada")), (5, "till", Some("ada"))]);
+        assert_eq!(rows, [(3, "shop", Some("ada")), (5, "till", Some("ada"))]);
     }
 
     #[test]

@@ -24,18 +24,22 @@ pub(crate) struct Requested {
     pub(crate) published_at: DateTime<Utc>,
 }
 
-/// What an answer can decide.
+/// What an answer says about its payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
+    /// Decided: booked.
     Settled,
+    /// Decided: the payment id is used up.
     Rejected,
+    /// Not decided: the same payment may be sent again.
+    Retryable,
 }
 
 impl Outcome {
-    fn as_str(self) -> &'static str {
+    fn status(self) -> &'static str {
         match self {
             Self::Settled => "settled",
-            Self::Rejected => "rejected",
+            Self::Rejected | Self::Retryable => "rejected",
         }
     }
 }
@@ -45,7 +49,7 @@ impl Outcome {
 pub(crate) struct Decided {
     pub(crate) client_id: ClientId,
     pub(crate) payment_id: PaymentId,
-    pub(crate) status: Outcome,
+    pub(crate) outcome: Outcome,
     pub(crate) answer: PaymentAnswer,
     /// The answer's body as published.
     pub(crate) json: String,
@@ -76,6 +80,7 @@ pub(crate) struct Row {
     pub(crate) published_at: DateTime<Utc>,
     pub(crate) decided_at: Option<DateTime<Utc>>,
     pub(crate) answer: Option<String>,
+    pub(crate) may_retry: bool,
 }
 
 /// Which payments a list shows.
@@ -114,7 +119,7 @@ pub(crate) async fn advance_cursor(
     Ok(moved.rows_affected() == 1)
 }
 
-/// Adds pending payments; what is known already, pending or decided, stays as it is.
+/// Adds pending payments. A later request takes the place of an earlier one as long as nothing is decided.
 pub(crate) async fn insert_requested(
     db: &mut PgConnection,
     rows: &[Requested],
@@ -136,7 +141,23 @@ pub(crate) async fn insert_requested(
                        $6::text[], $7::text[], $8::text[], $9::text[], $10::timestamptz[])
              as requested (client_id, payment_id, request_seq, debtor_account, creditor_account,
                            amount, currency, reference, subject, published_at)
-           on conflict on constraint payment_pkey do nothing"#,
+           on conflict on constraint payment_pkey do update set
+             request_seq = excluded.request_seq,
+             status = excluded.status,
+             reason_code = null,
+             reason_message = null,
+             debtor_account = excluded.debtor_account,
+             creditor_account = excluded.creditor_account,
+             amount = excluded.amount,
+             currency = excluded.currency,
+             reference = excluded.reference,
+             subject = excluded.subject,
+             published_at = excluded.published_at,
+             decided_at = null,
+             answer = null,
+             may_retry = false
+           where (payment.status = 'pending' or payment.may_retry)
+             and payment.request_seq < excluded.request_seq"#,
         &column(rows, |row| row.client_id.to_string()),
         &column(rows, |row| row.request.payment_id.0),
         &column(rows, |row| sequence(row.request_seq)),
@@ -153,7 +174,8 @@ pub(crate) async fn insert_requested(
     Ok(())
 }
 
-/// Writes answers over what is known: a settled one over anything, a rejected one over what is pending.
+/// Writes answers over what is known: a settled one over anything, a rejected one over what is not decided, and one that
+/// decides nothing only over its own request and earlier ones.
 pub(crate) async fn upsert_decided(db: &mut PgConnection, rows: &[Decided]) -> sqlx::Result<()> {
     if rows.is_empty() {
         return Ok(());
@@ -175,16 +197,16 @@ pub(crate) async fn upsert_decided(db: &mut PgConnection, rows: &[Decided]) -> s
         r#"insert into payment
              (client_id, payment_id, request_seq, status, reason_code, reason_message,
               debtor_account, creditor_account, amount, currency, reference,
-              published_at, decided_at, answer)
+              published_at, decided_at, answer, may_retry)
            select client_id, payment_id, request_seq, status, reason_code, reason_message,
                   debtor_account, creditor_account, amount, currency, reference,
-                  published_at, decided_at, answer::json
+                  published_at, decided_at, answer::json, may_retry
            from unnest($1::text[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[],
                        $7::uuid[], $8::uuid[], $9::text[], $10::text[], $11::text[],
-                       $12::timestamptz[], $13::timestamptz[], $14::text[])
+                       $12::timestamptz[], $13::timestamptz[], $14::text[], $15::boolean[])
              as decided (client_id, payment_id, request_seq, status, reason_code, reason_message,
                          debtor_account, creditor_account, amount, currency, reference,
-                         published_at, decided_at, answer)
+                         published_at, decided_at, answer, may_retry)
            on conflict on constraint payment_pkey do update set
              request_seq = excluded.request_seq,
              status = excluded.status,
@@ -199,12 +221,15 @@ pub(crate) async fn upsert_decided(db: &mut PgConnection, rows: &[Decided]) -> s
              subject = case when payment.request_seq = excluded.request_seq then payment.subject end,
              published_at = excluded.published_at,
              decided_at = excluded.decided_at,
-             answer = excluded.answer
-           where excluded.status = 'settled' or payment.status = 'pending'"#,
+             answer = excluded.answer,
+             may_retry = excluded.may_retry
+           where excluded.status = 'settled'
+             or ((payment.status = 'pending' or payment.may_retry)
+               and (not excluded.may_retry or payment.request_seq <= excluded.request_seq))"#,
         &column(rows, |row| row.client_id.to_string()),
         &column(rows, |row| row.payment_id.0),
         &column(rows, |row| sequence(row.answer.request_seq)),
-        &column(rows, |row| row.status.as_str().to_owned()),
+        &column(rows, |row| row.outcome.status().to_owned()),
         &code as _,
         &message as _,
         &debtor as _,
@@ -215,6 +240,7 @@ pub(crate) async fn upsert_decided(db: &mut PgConnection, rows: &[Decided]) -> s
         &column(rows, |row| row.answer.published_at),
         &column(rows, |row| row.decided_at),
         &column(rows, |row| row.json.clone()),
+        &column(rows, |row| row.outcome == Outcome::Retryable),
     )
     .execute(db)
     .await?;
@@ -257,7 +283,7 @@ pub(crate) async fn payment(
     sqlx::query_as!(
         Row,
         "select client_id, payment_id, request_seq, status, debtor_account, creditor_account,
-                amount, currency, reference, published_at, decided_at, answer::text
+                amount, currency, reference, published_at, decided_at, answer::text, may_retry
          from payment where client_id = $1 and payment_id = $2",
         client_id.as_str(),
         payment_id.0,
@@ -271,7 +297,7 @@ pub(crate) async fn payments(db: &mut PgConnection, page: &Page<'_>) -> sqlx::Re
     sqlx::query_as!(
         Row,
         "select client_id, payment_id, request_seq, status, debtor_account, creditor_account,
-                amount, currency, reference, published_at, decided_at, answer::text
+                amount, currency, reference, published_at, decided_at, answer::text, may_retry
          from payment
          where client_id = $1 and ($2::text is null or status = $2) and request_seq < $3
          order by request_seq desc
@@ -294,9 +320,9 @@ fn column<R, T>(rows: &[R], value: impl FnMut(&R) -> T) -> Vec<T> {
 
 /// A rejected payment has a reason, whatever the answer says (constraint `payment_reason_if_rejected`).
 fn reason(row: &Decided) -> Option<Reason> {
-    match row.status {
+    match row.outcome {
         Outcome::Settled => None,
-        Outcome::Rejected => Some(
+        Outcome::Rejected | Outcome::Retryable => Some(
             (row.answer.reason.clone())
                 .unwrap_or_else(|| Reason::new(Code::NARR, "the answer gives no reason")),
         ),

@@ -15,13 +15,13 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use common::answer::{Answer, Code, PaymentAnswer, PaymentStatus, Reason};
-use common::broker::{self, Outgoing};
+use common::broker::{self, Outgoing, ReadError, Stored};
 use common::ids::{ClientId, PaymentId};
 use common::problem::Problem;
 use common::request::{self, BODY_BYTES_MAX, PaymentRequest};
 use common::service;
 use common::token::Scope;
-use common::wire::{self, REQUESTS};
+use common::wire::{self, REQUESTS, SETTLEMENTS};
 use serde::Serialize;
 
 use crate::door::{Place, Refused};
@@ -83,7 +83,11 @@ pub(crate) async fn submit(
         let mut problem = Problem::rejected(rejection_status(rejection.code), &rejection)
             .with("payment_id", payment_id.to_string())
             .with("request_seq", request_seq)
-            .with("payment_status", "rejected");
+            .with("payment_status", "rejected")
+            .with(
+                "may_retry",
+                answer.as_ref().is_some_and(|answer| answer.may_retry),
+            );
         if let Some(applied) = applied {
             problem = problem.with_header(PREFERENCE_APPLIED, applied);
         }
@@ -186,13 +190,21 @@ async fn publish(
             is_repeated: false,
         });
     }
-    let stored = broker::get(&app.jetstream, REQUESTS, ack.sequence)
-        .await
-        .map_err(|error| Problem::unavailable("the broker", &error))?;
+    let unavailable = |error: ReadError| Problem::unavailable("the broker", &error);
+    let (stored, answer) = tokio::try_join!(
+        broker::get(&app.jetstream, REQUESTS, ack.sequence),
+        broker::get(&app.jetstream, SETTLEMENTS, ack.sequence),
+    )
+    .map_err(unavailable)?;
+    let is_undecided = answer
+        .and_then(|stored| payment_answer(&stored))
+        .is_some_and(|answer| answer.may_retry);
     let earlier = stored
         .filter(|stored| stored.subject == wire::payment_subject(client_id))
         .and_then(|stored| request::read::<PaymentRequest>(&stored.payload).ok());
     match earlier {
+        // The ledger has passed over that one, so its payment id is free while the broker still knows its message id.
+        Some(_) if is_undecided => store_anew(app, without_id).await,
         Some(earlier) if earlier.canonical_json() == request.canonical_json() => Ok(Published {
             request_seq: ack.sequence,
             is_repeated: true,
@@ -208,14 +220,16 @@ async fn publish(
         }
         // Producers choose their own message ids over NATS, so this one may have been taken for something else. That
         // must not keep a payment out of the log; without an id it goes in, and the ledger knows payments by themselves.
-        Some(_) | None => {
-            let ack = store_message(app, without_id).await?;
-            Ok(Published {
-                request_seq: ack.sequence,
-                is_repeated: false,
-            })
-        }
+        Some(_) | None => store_anew(app, without_id).await,
     }
+}
+
+async fn store_anew(app: &App, message: Outgoing) -> Result<Published, Problem> {
+    let ack = store_message(app, message).await?;
+    Ok(Published {
+        request_seq: ack.sequence,
+        is_repeated: false,
+    })
 }
 
 async fn store_message(app: &App, message: Outgoing) -> Result<Place, Problem> {
@@ -271,16 +285,21 @@ async fn wait_for_answer(app: &App, request_seq: u64, timeout: Duration) -> Opti
         }
         Err(_) => return None,
     };
+    let answer = payment_answer(&stored);
+    if answer.is_none() {
+        tracing::error!(
+            request_seq,
+            "the answer to a payment is no settlement event"
+        );
+    }
+    answer
+}
+
+fn payment_answer(stored: &Stored) -> Option<PaymentAnswer> {
     let ce_type = stored.header(wire::CE_TYPE).unwrap_or_default();
     match Answer::from_json(ce_type, &stored.payload) {
         Ok(Answer::Payment(answer)) => Some(answer),
-        Ok(Answer::Account(_) | Answer::Key(_) | Answer::Unknown(_)) | Err(_) => {
-            tracing::error!(
-                request_seq,
-                "the answer to a payment is no settlement event"
-            );
-            None
-        }
+        Ok(Answer::Account(_) | Answer::Key(_) | Answer::Unknown(_)) | Err(_) => None,
     }
 }
 

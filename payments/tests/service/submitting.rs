@@ -2,16 +2,17 @@
 
 use std::collections::HashMap;
 
+use async_nats::HeaderMap;
 use async_nats::header::NATS_MESSAGE_ID;
 use common::answer::Code;
 use common::broker;
 use common::request::BODY_BYTES_MAX;
-use common::wire::REQUESTS;
+use common::wire::{REQUESTS, SETTLEMENTS};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::signer::{Signer, expired_token, token};
-use crate::support::{Running, World, outgoing, payment, shop};
+use crate::support::{Running, World, connect, outgoing, payment, shop};
 
 const SUBMIT: &str = "payments:submit";
 
@@ -216,6 +217,84 @@ async fn sending_a_payment_again_stores_it_once() {
         .post(&crate::signer::token("till", SUBMIT), &payment(id))
         .await;
     assert_eq!(got.request_seq(), 3);
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_payment_that_was_passed_over_may_be_sent_again_at_once() {
+    let world = World::with_key().await;
+    let service = world.serve().await;
+    let (id, token) = (
+        Uuid::now_v7(),
+        token("shop", "payments:submit payments:read"),
+    );
+
+    assert_eq!(service.post(&token, &payment(id)).await.request_seq(), 2);
+    world.pass_over(2).await;
+    world.projected(SETTLEMENTS, 2).await;
+    let path = format!("/payments/{id}");
+    let got = service.get(&token, &path).await.body;
+    assert_eq!(
+        (&got["status"], &got["may_retry"]),
+        (&json!("rejected"), &json!(true))
+    );
+
+    // The broker still knows its message id, the payment id is free: with another content too.
+    let mut other = payment(id);
+    other["amount"] = json!("31");
+    let again = service.post(&token, &other).await;
+    assert_eq!(
+        (again.request_seq(), &again.body["status"]),
+        (3, &json!("pending"))
+    );
+    let got = service.get(&token, &path).await.body;
+    assert_eq!(
+        (&got["status"], &got["amount"]),
+        (&json!("pending"), &json!("31"))
+    );
+
+    world.settle(3).await;
+    world.projected(SETTLEMENTS, 3).await;
+    let got = service.get(&token, &path).await.body;
+    assert_eq!(
+        (&got["status"], &got["request_seq"]),
+        (&json!("settled"), &json!(3))
+    );
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn who_takes_all_places_for_batches_keeps_nobody_out() {
+    let world = World::with_key().await;
+    let service = world.serve().await;
+    let token = token("shop", SUBMIT);
+    let producer = connect(&world.servers, "demo-shop").await;
+    for batch in 0..60 {
+        let mut headers = HeaderMap::new();
+        headers.insert("Nats-Batch-Id", format!("held-{batch}"));
+        headers.insert("Nats-Batch-Sequence", "1");
+        let subject = "request.payment.v1.demo-shop";
+        let begun = producer.publish_with_headers(subject, headers, "{}".into());
+        begun.await.unwrap();
+    }
+    producer.flush().await.unwrap();
+    // The places are taken: a batch of ours is refused.
+    let batch = (0..2).map(|_| outgoing("request.payment.v1.shop", &json!({})));
+    let payments = connect(&world.servers, "payments").await;
+    let refused = broker::publish_batch(&payments, REQUESTS, batch.collect(), None).await;
+    assert!(
+        matches!(refused, Err(broker::PublishError::Incomplete(_))),
+        "{refused:?}"
+    );
+
+    let ids: Vec<Uuid> = (0..100).map(|_| Uuid::now_v7()).collect();
+    let posts = ids.iter().map(|id| {
+        let (service, token) = (&service, &token);
+        async move { service.post(token, &payment(*id)).await.request_seq() }
+    });
+    let mut places = futures::future::join_all(posts).await;
+    places.sort_unstable();
+    assert_eq!(places, (2..102).collect::<Vec<_>>());
     service.stop().await.unwrap();
 }
 

@@ -130,6 +130,16 @@ impl World {
         self.answer(&request, &answer).await;
     }
 
+    /// Answers that nothing was decided and the payment may be sent again.
+    pub(crate) async fn pass_over(&self, sequence: u64) {
+        let request = self.request(sequence).await;
+        let mut answer = payment_answer(&request, PaymentStatus::Rejected, Some(Code::AG01));
+        if let Answer::Payment(answer) = &mut answer {
+            answer.may_retry = true;
+        }
+        self.answer(&request, &answer).await;
+    }
+
     pub(crate) async fn repeat(&self, sequence: u64) {
         let request = self.request(sequence).await;
         let answer = payment_answer(&request, PaymentStatus::Duplicate, None);
@@ -195,6 +205,22 @@ impl World {
         .fetch_optional(&self.db)
         .await
         .ok()?
+    }
+
+    /// The last sequence of a stream.
+    pub(crate) async fn last(&self, stream: &str) -> u64 {
+        broker::last_sequence(&self.jetstream(), stream)
+            .await
+            .unwrap()
+    }
+
+    /// Waits until the service has projected a stream up to this sequence.
+    pub(crate) async fn projected(&self, stream: &str, sequence: u64) {
+        let sequence = i64::try_from(sequence).unwrap();
+        eventually("projected", async || {
+            (self.cursor(stream).await >= sequence).then_some(())
+        })
+        .await;
     }
 
     pub(crate) async fn cursor(&self, stream: &str) -> i64 {
@@ -400,7 +426,7 @@ pub(crate) async fn eventually<T>(what: &str, mut condition: impl AsyncFnMut() -
         .unwrap_or_else(|_| panic!("not within {PATIENCE:?}: {what}"))
 }
 
-async fn connect(servers: &Servers, user: &str) -> Client {
+pub(crate) async fn connect(servers: &Servers, user: &str) -> Client {
     let config = broker::Config {
         url: servers.nats_url(),
         user: user.to_owned(),
