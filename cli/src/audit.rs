@@ -6,7 +6,6 @@ use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use ledger::replay::{self, Summary, Verdict};
-use local::Service;
 use serde_json::json;
 
 use crate::print;
@@ -61,9 +60,9 @@ pub(crate) async fn run(command: &Command, home: &Path) -> Result<()> {
     }
 }
 
-/// Replays with the rights of the auditor at the broker and of the ledger, which can't change its books, in the database.
+/// Replays with the rights of the auditor, who reads the streams and the books and can change neither.
 pub(crate) async fn replay(running: &Running, bar: &ProgressBar) -> Result<Verdict> {
-    let mut database = running.database(Service::Ledger).await?;
+    let mut database = running.books().await?;
     let broker = running.auditor_config()?;
     let verdict = replay::replay(&broker, &mut database, |at, of| {
         bar.set_length(of);

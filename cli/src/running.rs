@@ -10,7 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 
 use crate::failure::Hinted as _;
 
-/// The user that may read both streams and nothing else.
+/// The user of the broker who may read both streams, and the role of the database that may read the ledger's tables.
 const AUDITOR: &str = "audit";
 
 /// A running bank.
@@ -40,7 +40,7 @@ impl Running {
             .context("this bank has no demo data")
     }
 
-    /// Connects to the broker as the user who may only read.
+    /// Connects to the broker as the user who may read both streams and store nothing in them.
     pub(crate) async fn auditor(&self) -> Result<async_nats::Client> {
         let config = self.auditor_config()?;
         broker::connect(&config)
@@ -59,16 +59,15 @@ impl Running {
         })
     }
 
-    /// Connects to a service's database in the role that the service itself works as.
-    pub(crate) async fn database(&self, service: Service) -> Result<PgConnection> {
+    /// Connects to the ledger's database in the role that may only read.
+    pub(crate) async fn books(&self) -> Result<PgConnection> {
         let secrets = Secrets::read(&self.home)?;
-        let name = service.name();
-        let password = secrets.postgres_password(name);
+        let password = secrets.postgres_password(AUDITOR);
         let options: PgConnectOptions = self.status.postgres.parse()?;
         let options = options
-            .username(name)
-            .password(password.context("the database has no such role")?)
-            .database(name);
+            .username(AUDITOR)
+            .password(password.context("the database has no auditor")?)
+            .database(Service::Ledger.name());
         options.connect().await.with_context(|| {
             format!(
                 "the database at {} does not let us in",

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use anyhow::Result;
 use common::broker;
 use common::wire::{REQUESTS, SETTLEMENTS};
-use local::Service;
 
 use crate::client::Client;
 use crate::print;
@@ -78,7 +77,7 @@ async fn nats_health(running: &Running) -> Result<String, String> {
 }
 
 async fn postgres_health(running: &Running) -> Result<String, String> {
-    match running.database(Service::Ledger).await {
+    match running.books().await {
         Ok(_) => Ok("ready".to_owned()),
         Err(error) => Err(error.root_cause().to_string()),
     }

@@ -1,4 +1,4 @@
-//! `quittance watch`: prints answers as the ledger publishes them, read as the auditor, who may only read.
+//! `quittance watch`: prints answers as the ledger publishes them, read as the auditor, who can store nothing.
 
 use std::path::Path;
 

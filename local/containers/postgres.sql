@@ -2,7 +2,8 @@
 -- new cluster. `local/src/postgres.rs` makes the same for a bank without containers; a test compares the two.
 --
 -- Per service a database, owned by <service>_owner (migrations), used by <service> (what the migrations grant).
--- Nobody else may connect to it: payments cannot read the ledger's tables.
+-- Nobody else may connect to it: payments cannot read the ledger's tables. Only audit may read, and nothing but read,
+-- the ledger's.
 
 \set ON_ERROR_STOP on
 
@@ -26,13 +27,16 @@ create role payments login password :'password';
 \set password `cat /run/secrets/postgres_payments_owner`
 create role payments_owner login password :'password';
 
+\set password `cat /run/secrets/postgres_audit`
+create role audit login password :'password';
+
 create database auth owner auth_owner;
 create database ledger owner ledger_owner;
 create database payments owner payments_owner;
 
 revoke all on database auth, ledger, payments from public;
 grant connect on database auth to auth;
-grant connect on database ledger to ledger;
+grant connect on database ledger to ledger, audit;
 grant connect on database payments to payments;
 
 \connect auth
@@ -43,7 +47,7 @@ grant usage on schema public to auth;
 \connect ledger
 alter schema public owner to ledger_owner;
 revoke all on schema public from public;
-grant usage on schema public to ledger;
+grant usage on schema public to ledger, audit;
 
 \connect payments
 alter schema public owner to payments_owner;

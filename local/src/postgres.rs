@@ -1,7 +1,8 @@
 //! PostgreSQL: a cluster of our own, listening on loopback only, durable as a bank needs it.
 //!
 //! Per service a database, owned by `<service>_owner` (migrations), used by `<service>` (what the
-//! migrations grant). Nobody else may connect to it: payments cannot read the ledger's tables.
+//! migrations grant). Nobody else may connect to it: payments cannot read the ledger's tables. Only
+//! `audit` may read, and nothing but read, the ledger's.
 //! Everything here can be interrupted at any point and done again.
 
 use std::ffi::{OsStr, OsString};
@@ -29,10 +30,17 @@ const READY_LIMIT: Duration = Duration::from_secs(120);
 /// How long the children of a killed server may take to end: they look up at their next wait.
 const ORPHANS_LIMIT: Duration = Duration::from_secs(10);
 /// Sizes for a machine with 2 cores and some GiB; durability is PostgreSQL's own default and stays so.
-const SETTINGS: [&str; 10] = [
+///
+/// A client whose host is lost without a word is noticed within 15 to 20 seconds, not hours: a ledger there holds the lock
+/// that the standby waits for. The last setting (ms) is for a connection that waits for the lost client's acknowledgement.
+const SETTINGS: [&str; 14] = [
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
     "max_connections=100",
+    "tcp_keepalives_idle=5",
+    "tcp_keepalives_interval=5",
+    "tcp_keepalives_count=3",
+    "tcp_user_timeout=15000",
     "shared_buffers=256MB",
     "max_wal_size=4GB",
     "wal_compression=on",
@@ -41,6 +49,9 @@ const SETTINGS: [&str; 10] = [
     "full_page_writes=on",
     "log_line_prefix=%m [%p] %q%u@%d ",
 ];
+
+/// The role that may read the ledger's tables and nothing else: `quittance audit`.
+pub(crate) const AUDITOR: &str = "audit";
 
 /// The database server of one bank.
 #[derive(Debug)]
@@ -173,13 +184,7 @@ impl Postgres {
         // A failing statement is logged, and these have passwords in them.
         run(&mut connection, "set log_min_error_statement = panic").await?;
         for role in [name.to_owned(), format!("{name}_owner")] {
-            let query = "select from pg_roles where rolname = $1";
-            if !exists(&mut connection, query, &role).await? {
-                run(&mut connection, &format!("create role {role}")).await?;
-            }
-            let password = &home.secrets().postgres[&role];
-            let login = format!("alter role {role} login password '{password}'");
-            run(&mut connection, &login).await?;
+            make_role(&mut connection, home, &role).await?;
         }
         let query = "select from pg_database where datname = $1";
         if !exists(&mut connection, query, name).await? {
@@ -187,20 +192,37 @@ impl Postgres {
             let create = format!("create database {name} owner {name}_owner strategy file_copy");
             run(&mut connection, &create).await?;
         }
+        let mut users = name.to_owned();
+        if service == Service::Ledger {
+            make_role(&mut connection, home, AUDITOR).await?;
+            users += ", ";
+            users += AUDITOR;
+        }
         let close = format!(
-            "revoke all on database {name} from public; grant connect on database {name} to {name}"
+            "revoke all on database {name} from public; grant connect on database {name} to {users}"
         );
         run(&mut connection, &close).await?;
         connection.close().await?;
         let mut inside = superuser(self.port, &self.password, name).connect().await?;
         let close = format!(
             "alter schema public owner to {name}_owner; revoke all on schema public from public;
-             grant usage on schema public to {name}"
+             grant usage on schema public to {users}"
         );
         run(&mut inside, &close).await?;
         inside.close().await?;
         Ok(())
     }
+}
+
+/// Makes the role if there is none, and sets its password.
+async fn make_role(connection: &mut PgConnection, home: &Home, role: &str) -> sqlx::Result<()> {
+    let query = "select from pg_roles where rolname = $1";
+    if !exists(connection, query, role).await? {
+        run(connection, &format!("create role {role}")).await?;
+    }
+    let password = &home.secrets().postgres[role];
+    let login = format!("alter role {role} login password '{password}'");
+    run(connection, &login).await
 }
 
 /// `initdb` beside the final place, then a rename: a half-made cluster is never used.

@@ -12,6 +12,17 @@ use serde::{Deserialize, Serialize};
 
 /// Its name in a home.
 pub(crate) const FILE: &str = "secrets.json";
+const POSTGRES_ROLES: [&str; 8] = [
+    "postgres",
+    "auth",
+    "auth_owner",
+    "ledger",
+    "ledger_owner",
+    "payments",
+    "payments_owner",
+    "audit",
+];
+const NATS_USERS: [&str; 4] = ["auth", "ledger", "payments", "audit"];
 /// 32 characters, so that a random byte picks one without bias; none that is mistaken for another.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 /// One fixed letter and 25 characters of 5 bits: 125 bits.
@@ -20,9 +31,9 @@ const PASSWORD_LENGTH: usize = 26;
 /// Everything secret that a bank is born with.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Secrets {
-    /// PostgreSQL passwords by role: `postgres` (superuser), `<service>` and `<service>_owner`.
+    /// PostgreSQL passwords by role: `postgres` (superuser), `<service>`, `<service>_owner` and `audit`.
     pub(crate) postgres: BTreeMap<String, String>,
-    /// NATS passwords by user of the account CORE: `auth`, `ledger`, `payments`, `audit`.
+    /// NATS passwords of our own users: `auth`, `ledger`, `payments`, `audit`.
     pub(crate) nats: BTreeMap<String, String>,
     /// NATS passwords by producer (user of the account EDGE); grows with the producers asked for.
     pub(crate) producers: BTreeMap<String, String>,
@@ -65,7 +76,7 @@ impl Secrets {
         serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", path.display()))
     }
 
-    /// The NATS password of a user of the account CORE or of a producer (account EDGE).
+    /// The NATS password of one of our own users or of a producer.
     #[must_use]
     pub fn nats_password(&self, user: &str) -> Option<&str> {
         let password = self.nats.get(user).or_else(|| self.producers.get(user));
@@ -78,49 +89,38 @@ impl Secrets {
         self.postgres.get(role).map(String::as_str)
     }
 
-    /// Reads the secrets at `path`, or makes them when there are none.
+    /// Reads the secrets at `path`, or makes them when there are none; and those that an older version did not know.
     pub(crate) fn load_or_create(path: &Path) -> Result<Self> {
-        match fs::read(path) {
+        let mut secrets: Self = match fs::read(path) {
             Ok(bytes) => serde_json::from_slice(&bytes)
-                .with_context(|| format!("{} is damaged", path.display())),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let secrets = Self::generate()?;
-                secrets.save(path)?;
-                Ok(secrets)
+                .with_context(|| format!("{} is damaged", path.display()))?,
+            Err(error) if error.kind() == ErrorKind::NotFound => Self::generate()?,
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", path.display()));
             }
-            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
+        let has_new = add_passwords(&mut secrets.postgres, &POSTGRES_ROLES)?
+            | add_passwords(&mut secrets.nats, &NATS_USERS)?;
+        if has_new {
+            secrets.save(path)?;
         }
+        Ok(secrets)
     }
 
     /// Makes sure that each producer has a password. True when one was added.
     pub(crate) fn add_producers(&mut self, client_ids: &[String]) -> Result<bool> {
-        let mut added = false;
-        for client_id in client_ids {
-            if !self.producers.contains_key(client_id) {
-                self.producers.insert(client_id.clone(), password()?);
-                added = true;
-            }
-        }
-        Ok(added)
+        add_passwords(&mut self.producers, client_ids)
     }
 
     pub(crate) fn save(&self, path: &Path) -> Result<()> {
         write_private(path, &serde_json::to_vec_pretty(self)?)
     }
 
+    /// What is not one password per name.
     fn generate() -> Result<Self> {
-        let roles = [
-            "postgres",
-            "auth",
-            "auth_owner",
-            "ledger",
-            "ledger_owner",
-            "payments",
-            "payments_owner",
-        ];
         Ok(Self {
-            postgres: passwords(&roles)?,
-            nats: passwords(&["auth", "ledger", "payments", "audit"])?,
+            postgres: BTreeMap::new(),
+            nats: BTreeMap::new(),
             producers: BTreeMap::new(),
             key_encryption_key: hex(random()?),
             demo: DemoSecrets {
@@ -150,11 +150,19 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<()> {
     write().with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn passwords(names: &[&str]) -> Result<BTreeMap<String, String>> {
-    names
-        .iter()
-        .map(|name| Ok(((*name).to_owned(), password()?)))
-        .collect()
+/// Makes sure that each name has a password. True when one was added.
+fn add_passwords(
+    passwords: &mut BTreeMap<String, String>,
+    names: &[impl AsRef<str>],
+) -> Result<bool> {
+    let mut is_added = false;
+    for name in names.iter().map(AsRef::as_ref) {
+        if !passwords.contains_key(name) {
+            passwords.insert(name.to_owned(), password()?);
+            is_added = true;
+        }
+    }
+    Ok(is_added)
 }
 
 /// Letters and digits, a letter first: the NATS server parses values of variables again.
@@ -191,6 +199,20 @@ mod tests {
         assert_eq!(first.postgres, second.postgres);
         assert_eq!(first.key_encryption_key, second.key_encryption_key);
         assert_eq!(first.key_encryption_key.len(), 64);
+    }
+
+    #[test]
+    fn secrets_of_an_older_version_are_completed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("secrets.json");
+        let mut old = Secrets::load_or_create(&path).unwrap();
+        old.postgres.remove("audit").unwrap();
+        old.save(&path).unwrap();
+        let new = Secrets::load_or_create(&path).unwrap();
+        assert_eq!(new.postgres["ledger"], old.postgres["ledger"]);
+        assert_eq!(new.postgres["audit"].len(), PASSWORD_LENGTH);
+        let again = Secrets::read(directory.path()).unwrap();
+        assert_eq!(again.postgres, new.postgres);
     }
 
     #[test]

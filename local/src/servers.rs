@@ -7,7 +7,7 @@ use crate::install::{self, Found, Wanted};
 use crate::nats::Nats;
 use crate::part::Service;
 use crate::ports::{Ports, loopback};
-use crate::postgres::Postgres;
+use crate::postgres::{AUDITOR, Postgres};
 use crate::process::Process;
 use crate::progress::{Progress, advanced, finished, started};
 
@@ -74,7 +74,7 @@ impl Servers {
         self.nats.url()
     }
 
-    /// The NATS password of `auth`, `ledger`, `payments`, `audit` (account CORE) or of a producer
+    /// The NATS password of `auth`, `ledger`, `payments`, `audit` or of a producer
     /// (account EDGE). Its inbox is `_INBOX_<user>`. Panics when there is no such user.
     #[must_use]
     pub fn nats_password(&self, user: &str) -> &str {
@@ -98,6 +98,13 @@ impl Servers {
     pub fn owner_database_url(&self, service: Service) -> String {
         let role = format!("{service}_owner");
         self.postgres.url(&self.home, &role, service.name())
+    }
+
+    /// The URL of the ledger's database for the role that may read its tables and nothing else.
+    #[must_use]
+    pub fn audit_database_url(&self) -> String {
+        let ledger = Service::Ledger.name();
+        self.postgres.url(&self.home, AUDITOR, ledger)
     }
 
     /// The URL of the service's database for the superuser: for tests that look behind the scenes.

@@ -408,7 +408,9 @@ async fn a_push_consumer_is_no_way_into_a_stream() {
         next(&mut live).await;
         next(&mut live_of_one).await;
     }
-    let forged = shop.client.request("request.payment.v1.demo-shop", "forged".into());
+    let forged = shop
+        .client
+        .request("request.payment.v1.demo-shop", "forged".into());
     forged.await.unwrap();
 
     for name in ["audit", "payments", "auth"] {

@@ -82,6 +82,49 @@ async fn the_service_uses_what_the_owner_made_and_makes_nothing() {
 }
 
 #[tokio::test]
+async fn the_auditor_reaches_the_books_and_nothing_else() {
+    let servers = testing::servers().await;
+    let url = servers.audit_database_url();
+    let mut audit = PgConnection::connect(&url).await.unwrap();
+    let refusal = sqlx::query("create table mine ()")
+        .execute(&mut audit)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(refusal.contains("permission denied"), "{refusal}");
+    for database in ["auth", "payments", "postgres", "template1"] {
+        let other = url.replace("/ledger?", &format!("/{database}?"));
+        let refusal = PgConnection::connect(&other).await.unwrap_err().to_string();
+        assert!(
+            refusal.contains("permission denied"),
+            "{database}: {refusal}"
+        );
+    }
+}
+
+/// A ledger's host that is lost without a word must not keep the lock that a standby waits for.
+#[tokio::test]
+async fn a_lost_client_is_noticed_within_seconds() {
+    let servers = testing::servers().await;
+    let mut ledger = PgConnection::connect(&servers.database_url(Service::Ledger))
+        .await
+        .unwrap();
+    for (setting, expected) in [
+        ("tcp_keepalives_idle", "5"),
+        ("tcp_keepalives_interval", "5"),
+        ("tcp_keepalives_count", "3"),
+        ("tcp_user_timeout", "15000"),
+    ] {
+        let is: String = sqlx::query_scalar("select current_setting($1)")
+            .bind(setting)
+            .fetch_one(&mut ledger)
+            .await
+            .unwrap();
+        assert_eq!(is, expected, "{setting}");
+    }
+}
+
+#[tokio::test]
 async fn what_was_acknowledged_survives_kill_9() {
     let mut servers = testing::servers().await;
     let url = servers.owner_database_url(Service::Ledger);

@@ -77,7 +77,7 @@ async fn make_bare(servers: &Servers) -> Result<()> {
                 .await?;
         }
     }
-    sqlx::raw_sql("grant connect on database postgres, template1 to public")
+    sqlx::raw_sql("drop role audit; grant connect on database postgres, template1 to public")
         .execute(&mut connection)
         .await?;
     Ok(connection.close().await?)

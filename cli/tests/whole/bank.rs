@@ -211,7 +211,7 @@ impl TestBank {
         Ok(options.connect(servers.nats_url()).await?)
     }
 
-    /// A connection in the account CORE.
+    /// A connection as one of our own users.
     pub(crate) async fn core(&self, user: &str) -> Result<Client> {
         Ok(broker::connect(&self.config(user)).await?)
     }
@@ -302,7 +302,7 @@ impl TestBank {
 
     /// An audit replay.
     pub(crate) async fn replay(&self) -> Result<Verdict> {
-        let url = self.bank.servers().database_url(Service::Ledger);
+        let url = self.bank.servers().audit_database_url();
         let mut database = PgConnection::connect(&url).await?;
         Ok(tokio::time::timeout(
             PATIENCE,
