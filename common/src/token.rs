@@ -5,7 +5,7 @@
 //! shape, header (only RS256 and `at+jwt`; nothing but `alg`, `typ` and `kid` is understood, so `crit`, `jku`, `jwk` and
 //! `x5u` are refused), key, signature, claims and their JSON types, issuer, audience, lifetime, then `nbf` and `exp`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -225,6 +225,15 @@ impl Keys {
     #[must_use]
     pub fn contains(&self, kid: &str) -> bool {
         self.0.contains_key(kid)
+    }
+
+    /// The keys and whose they are, for comparing. A `kid` is its key's thumbprint, so it stands for the key.
+    #[must_use]
+    pub fn issuers(&self) -> BTreeMap<&str, &str> {
+        self.0
+            .iter()
+            .map(|(kid, key)| (&**kid, &*key.issuer))
+            .collect()
     }
 
     /// Whether none is known.

@@ -15,6 +15,7 @@ use common::ids::AccountId;
 use common::token::CheckedTokens;
 use common::wire::{REQUESTS, SETTLEMENTS};
 use sqlx::postgres::{PgConnectOptions, PgPool};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +31,6 @@ use crate::verify::{Content, VerifiedRequest};
 const RETRY_DELAY: Duration = Duration::from_millis(500);
 
 /// What the engine works with.
-#[derive(Clone)]
 pub(crate) struct Engine {
     /// For the connections on which strangers' messages are read.
     pub(crate) broker: broker::Config,
@@ -42,7 +42,24 @@ pub(crate) struct Engine {
     /// 1 to [`BATCH_MESSAGES_MAX`].
     pub(crate) batch_max: usize,
     pub(crate) crash: CrashAt,
+    pub(crate) stream_replicas: usize,
+    /// Heard by whoever asks whether the service is ready.
+    pub(crate) health: watch::Sender<Health>,
 }
+
+/// How the engine does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Health {
+    /// It waits for its turn to lead, or tries again after a failure.
+    Waiting,
+    /// It leads.
+    Working,
+    /// It has failed to lead [`FAILURES_MAX`] times in a row.
+    Failing,
+}
+
+/// A restart of the broker or the database takes fewer tries than this.
+const FAILURES_MAX: u32 = 5;
 
 /// Why the engine stops for good: the log and the books contradict each other, and a person decides which is right.
 #[derive(Debug, thiserror::Error)]
@@ -113,6 +130,7 @@ impl Engine {
     /// # Errors
     /// [`Halt`].
     pub(crate) async fn run(self, stop: CancellationToken) -> Result<(), Halt> {
+        let mut failures = 0_u32;
         loop {
             let failure = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
@@ -122,6 +140,14 @@ impl Engine {
                 Failure::Halt(halt) => return Err(halt),
                 failure => {
                     tracing::warn!(%failure, "starting again from the database and the streams");
+                    let had_worked = *self.health.borrow() == Health::Working;
+                    failures = if had_worked { 1 } else { failures + 1 };
+                    let is_lasting = failures >= FAILURES_MAX;
+                    self.health.send_replace(if is_lasting {
+                        Health::Failing
+                    } else {
+                        Health::Waiting
+                    });
                     tokio::time::sleep(RETRY_DELAY).await;
                 }
             }
@@ -131,7 +157,11 @@ impl Engine {
     async fn lead(&self) -> Result<std::convert::Infallible, Failure> {
         // Held until this function ends; when its connection breaks, the compare-and-set is still there.
         let _leading = store::lead(&self.database).await?;
+        broker::ensure_streams(&self.jetstream, self.stream_replicas)
+            .await
+            .map_err(|error| Failure::Broker(error.to_string()))?;
         let (mut cursor, published) = self.recover().await?;
+        self.health.send_replace(Health::Working);
         let mut book = Book {
             keys: store::keys(&self.pool).await?,
             ..Book::default()
@@ -141,7 +171,15 @@ impl Engine {
         let mut publishing: Option<Publishing> = None;
         tracing::info!(cursor = cursor.seq, published, "leading");
         loop {
-            let mut waiting = requests.batch(self.batch_max).await?;
+            let mut waiting = tokio::select! {
+                biased;
+                // Nobody may come for hours: that the last answers could not be published must be seen now.
+                published = Publishing::done(&mut publishing) => {
+                    published?;
+                    continue;
+                }
+                waiting = requests.batch(self.batch_max) => waiting?,
+            };
             while !waiting.is_empty() {
                 let mut length = batch::length(&waiting);
                 if cursor.seq < published {
@@ -166,8 +204,8 @@ impl Engine {
                     );
                     continue;
                 }
-                if let Some(previous) = publishing.take() {
-                    previous.done().await?;
+                if publishing.is_some() {
+                    Publishing::done(&mut publishing).await?;
                 }
                 self.crash.here(CrashPoint::AfterCommit);
                 publishing = Some(self.publish(decided.iter().map(Event::from).collect()));
@@ -207,13 +245,14 @@ impl Engine {
             let last = cursor
                 .seq
                 .min(published + u64::try_from(self.batch_max).expect("a thousand at most"));
-            let events = store::events(&self.pool, published + 1, last).await?;
+            let events = store::answers(&self.pool, published + 1, last).await?;
+            let events = events.into_iter().map(|answer| answer.event).collect();
             tracing::info!(
                 first = published + 1,
                 last,
                 "publishing answers that were decided before"
             );
-            self.publish(events).done().await?;
+            Publishing::done(&mut Some(self.publish(events))).await?;
             published = last;
             self.crash.here(CrashPoint::BetweenBatches);
         }
@@ -231,10 +270,12 @@ impl Engine {
         if seq == 0 {
             return Ok(());
         }
-        let ours = store::events(&self.pool, seq, seq).await?;
+        let ours = store::answers(&self.pool, seq, seq).await?;
         let theirs = broker::get(&self.jetstream, SETTLEMENTS, seq).await?;
         let difference = match (ours.first(), &theirs) {
-            (Some(ours), Some(theirs)) => ours.difference(&Event::of_message(theirs), SETTLEMENTS),
+            (Some(ours), Some(theirs)) => ours
+                .event
+                .difference(&Event::of_message(theirs), SETTLEMENTS),
             _ => Some(format!("answer {seq} is missing")),
         };
         difference.map_or(Ok(()), |difference| {
@@ -379,9 +420,15 @@ fn changed_accounts<'b>(
 struct Publishing(JoinHandle<Result<(), PublishError>>);
 
 impl Publishing {
-    async fn done(self) -> Result<(), PublishError> {
-        self.0
+    /// Waits until what is on its way is published, and empties the place; for ever if nothing is.
+    async fn done(on_its_way: &mut Option<Self>) -> Result<(), PublishError> {
+        let Some(Self(task)) = on_its_way else {
+            return std::future::pending().await;
+        };
+        let published = task
             .await
-            .expect("publishing does not panic and is not cancelled")
+            .expect("publishing does not panic and is not cancelled");
+        *on_its_way = None;
+        published
     }
 }

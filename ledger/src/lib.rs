@@ -26,7 +26,7 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crash::{CrashAt, CrashPoint};
-use engine::Engine;
+use engine::{Engine, Health};
 
 /// How to run the ledger.
 #[derive(Debug, Clone, clap::Args)]
@@ -71,11 +71,19 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         database: config.service.database.options()?,
         batch_max: config.batch_max.clamp(1, BATCH_MESSAGES_MAX),
         crash: CrashAt::new(config.crash_at, config.crash_visit),
+        stream_replicas: config.stream_replicas,
+        health: watch::Sender::new(Health::Waiting),
     };
+    let mut health = engine.health.subscribe();
     let tracker = TaskTracker::new();
     let deciding = tracker.spawn(engine.run(stop.clone()));
     // A ledger that waits for its turn to lead serves HTTP all the same, so it is ready too.
-    let (_ready, ready) = watch::channel(true);
+    let (is_ready, ready) = watch::channel(true);
+    tracker.spawn(async move {
+        while health.changed().await.is_ok() {
+            is_ready.send_replace(*health.borrow_and_update() != Health::Failing);
+        }
+    });
     let routes = http::routes(http::State::new(client, pool, answers));
     let serving = tracker.spawn(service::serve_http(
         config.service.listen,

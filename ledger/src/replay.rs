@@ -7,15 +7,15 @@ use std::collections::BTreeMap;
 
 use async_nats::jetstream;
 use common::broker::{self, BATCH_MESSAGES_MAX, ReadError, Reader, Stored};
-use common::token::CheckedTokens;
+use common::token::{CheckedTokens, Keys};
 use common::wire::{REQUESTS, SETTLEMENTS};
 use rust_decimal::Decimal;
 use sqlx::{Connection as _, PgConnection};
 
-use crate::batch::{self, Event};
+use crate::batch::{self, Decided, Event};
 use crate::book::{Account, Book, normal_side};
 use crate::chain::Chain;
-use crate::store::{self, AuditedAccount, Cursor};
+use crate::store::{self, AnswerRecord, AuditedAccount, Cursor, StoredAnswer};
 
 /// What a replay found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +70,8 @@ pub async fn replay(
     progress: impl FnMut(u64, u64),
 ) -> Result<Verdict, ReplayError> {
     let jetstream = broker::jetstream(&broker::connect(broker).await?);
-    let (cursor, audited) = snapshot(database).await?;
+    let snapshot = Snapshot::of(database).await?;
+    let cursor = snapshot.cursor;
     let requests = broker::last_sequence(&jetstream, REQUESTS).await?;
     let answers = broker::last_sequence(&jetstream, SETTLEMENTS).await?;
     if requests < cursor.seq.max(answers) {
@@ -101,7 +102,7 @@ pub async fn replay(
     };
     let verdict = async {
         replay.run_to(cursor.seq).await?;
-        let summary = replay.compare_books(cursor, &audited)?;
+        let summary = replay.compare_books(&snapshot)?;
         replay.run_to(answers).await?;
         Ok(Summary {
             requests: replay.at.seq,
@@ -152,8 +153,7 @@ impl<P: FnMut(u64, u64)> Replay<'_, P> {
                 let messages = std::mem::replace(&mut waiting, rest);
                 let verified = batch::verify_all(&messages, &self.book.keys, &mut self.checked);
                 let decided = batch::decide_all(&mut self.book, self.at.chain, verified);
-                let events: Vec<Event> = decided.iter().map(Event::from).collect();
-                self.compare(&events).await?;
+                self.compare(&decided).await?;
                 let settled = decided
                     .iter()
                     .filter(|item| !item.entries.is_empty())
@@ -170,43 +170,76 @@ impl<P: FnMut(u64, u64)> Replay<'_, P> {
         Ok(())
     }
 
-    async fn compare(&mut self, events: &[Event]) -> Result<(), Stop> {
-        let (Some(first), Some(last)) = (events.first(), events.last()) else {
+    /// Compares a batch with SETTLEMENTS and, as far as the database has decided it, with every column there.
+    async fn compare(&mut self, decided: &[Decided]) -> Result<(), Stop> {
+        let (Some(first), Some(last)) = (decided.first(), decided.last()) else {
             return Ok(());
         };
-        let published = self.answers.take(first.request_seq, events.len()).await?;
-        let last_in_database = last.request_seq.min(self.decided_in_database);
-        let stored =
-            store::events(&mut *self.database, first.request_seq, last_in_database).await?;
-        let places = [(SETTLEMENTS, &published), ("the database", &stored)];
-        for (index, event) in events.iter().enumerate() {
-            for (place, theirs) in places {
-                if let Some(difference) = theirs
-                    .get(index)
-                    .and_then(|theirs| event.difference(theirs, place))
-                {
-                    return Err(Stop::Differs(difference));
-                }
+        let (first, last) = (first.request.at.seq, last.request.at.seq);
+        let published = self.answers.take(first, decided.len()).await?;
+        for (item, theirs) in decided.iter().zip(&published) {
+            if let Some(difference) = Event::from(item).difference(theirs, SETTLEMENTS) {
+                return Err(Stop::Differs(difference));
             }
         }
-        let expected = usize::try_from((last_in_database + 1).saturating_sub(first.request_seq))
-            .unwrap_or(usize::MAX);
+        let last = last.min(self.decided_in_database);
+        let expected = usize::try_from((last + 1).saturating_sub(first)).unwrap_or(usize::MAX);
+        let stored = store::answers(&mut *self.database, first, last).await?;
+        let decided = &decided[..expected.min(decided.len())];
         if stored.len() != expected {
-            let (first, found) = (first.request_seq, stored.len());
-            let difference =
-                format!("the database has {found} of the answers {first} to {last_in_database}");
-            return Err(Stop::Differs(difference));
+            let found = stored.len();
+            return Err(Stop::Differs(format!(
+                "the database has {found} of the answers {first} to {last}"
+            )));
+        }
+        for (item, StoredAnswer { event, record }) in decided.iter().zip(&stored) {
+            if let Some(difference) = Event::from(item).difference(event, "the database") {
+                return Err(Stop::Differs(difference));
+            }
+            let ours = AnswerRecord::of(item);
+            if ours != *record {
+                let seq = item.request.at.seq;
+                let difference = format!(
+                    "the record of answer {seq} is {ours:?} by the log, but {record:?} in the database"
+                );
+                return Err(Stop::Differs(difference));
+            }
+        }
+        let (ours, theirs) = (
+            store::posting_rows(decided),
+            store::postings(&mut *self.database, first, last).await?,
+        );
+        if ours != theirs {
+            let differing = ours
+                .iter()
+                .zip(&theirs)
+                .find(|(ours, theirs)| ours != theirs);
+            let seq = differing.map_or(first.cast_signed(), |(ours, _)| ours.0);
+            return Err(Stop::Differs(format!(
+                "the postings of request {seq} are not what the log leads to"
+            )));
         }
         Ok(())
     }
 
-    /// At the cursor: the head of the chain, every account, and the sums.
-    fn compare_books(&self, cursor: Cursor, audited: &[AuditedAccount]) -> Result<Summary, Stop> {
+    /// At the cursor: the head of the chain, the keys, every account, and the sums.
+    fn compare_books(&self, snapshot: &Snapshot) -> Result<Summary, Stop> {
+        let Snapshot {
+            cursor,
+            keys,
+            accounts: audited,
+        } = snapshot;
         let Cursor { seq, chain } = self.at;
         if chain != cursor.chain {
             let theirs = cursor.chain;
             return Err(Stop::Differs(format!(
                 "the hash chain after {seq} is {chain} by the log, but {theirs} in the database"
+            )));
+        }
+        if keys.issuers() != self.book.keys.issuers() {
+            let (ours, theirs) = (self.book.keys.issuers(), keys.issuers());
+            return Err(Stop::Differs(format!(
+                "the signing keys are {ours:?} by the log, but {theirs:?} in the database"
             )));
         }
         if let Some(difference) = compare_accounts(&self.book, audited) {
@@ -224,14 +257,26 @@ impl<P: FnMut(u64, u64)> Replay<'_, P> {
     }
 }
 
-async fn snapshot(database: &mut PgConnection) -> sqlx::Result<(Cursor, Vec<AuditedAccount>)> {
-    let mut tx = database
-        .begin_with("begin transaction isolation level repeatable read, read only")
-        .await?;
-    let cursor = store::cursor(&mut *tx).await?;
-    let accounts = store::audited_accounts(&mut *tx).await?;
-    tx.commit().await?;
-    Ok((cursor, accounts))
+/// The database at one moment.
+struct Snapshot {
+    cursor: Cursor,
+    keys: Keys,
+    accounts: Vec<AuditedAccount>,
+}
+
+impl Snapshot {
+    async fn of(database: &mut PgConnection) -> sqlx::Result<Self> {
+        let mut tx = database
+            .begin_with("begin transaction isolation level repeatable read, read only")
+            .await?;
+        let snapshot = Self {
+            cursor: store::cursor(&mut *tx).await?,
+            keys: store::keys(&mut *tx).await?,
+            accounts: store::audited_accounts(&mut *tx).await?,
+        };
+        tx.commit().await?;
+        Ok(snapshot)
+    }
 }
 
 /// SETTLEMENTS, in portions of any size.

@@ -6,10 +6,14 @@
     reason = "how sqlx is told that the elements of an array may be null"
 )]
 
+mod audit;
+
+pub(crate) use audit::{AnswerRecord, StoredAnswer, answers, postings};
+pub use audit::{AuditedAccount, audited_accounts};
+
 use std::collections::HashMap;
 
-use bytes::Bytes;
-use common::answer::{Answer, Code, Direction, KeyStatus, PaymentStatus, timestamp};
+use common::answer::{Answer, Code, Direction, KeyStatus, PaymentStatus};
 use common::ids::{AccountId, ClientId, PaymentId};
 use common::money::{Currency, Money};
 use common::request::Category;
@@ -19,7 +23,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, PgExecutor};
 use uuid::Uuid;
 
-use crate::batch::{Decided, Event};
+use crate::batch::Decided;
 use crate::book::{Account, Status, UsedPaymentId};
 use crate::chain::{Chain, Digest};
 use crate::verify::Content;
@@ -58,7 +62,7 @@ pub async fn cursor(db: impl PgExecutor<'_>) -> sqlx::Result<Cursor> {
         .await?;
     Ok(Cursor {
         seq: from_bigint(row.seq),
-        chain: Chain(digest(row.chain)),
+        chain: Chain(digest(row.chain)?),
     })
 }
 
@@ -89,7 +93,7 @@ pub async fn keys(db: impl PgExecutor<'_>) -> sqlx::Result<Keys> {
         .await?
     {
         keys.insert(&row.kid, &row.issuer, &row.n, &row.e)
-            .expect("the same rule let this key in when it was announced");
+            .map_err(|error| unreadable(format!("signing key {}: {error}", row.kid)))?;
     }
     Ok(keys)
 }
@@ -106,10 +110,9 @@ pub async fn accounts(
     let rows = sqlx::query_as!(AccountRow, "select * from account where id = any($1)", &ids)
         .fetch_all(db)
         .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (AccountId(row.id), row.into()))
-        .collect())
+    rows.into_iter()
+        .map(|row| Ok((AccountId(row.id), row.try_into()?)))
+        .collect()
 }
 
 /// Accounts by id, from behind `after`; only this owner's, or everybody's.
@@ -127,12 +130,11 @@ pub(crate) async fn account_page(
         after.map(|id| id.0),
         rows_max,
     );
-    Ok(rows
-        .fetch_all(db)
+    rows.fetch_all(db)
         .await?
         .into_iter()
-        .map(Account::from)
-        .collect())
+        .map(Account::try_from)
+        .collect()
 }
 
 /// Those of these payment ids that have been used up.
@@ -148,7 +150,9 @@ pub(crate) async fn used_payment_ids(
         &column(ids, |(_, payment)| payment.0),
     );
     let rows = rows.fetch_all(db).await?.into_iter().map(|row| {
-        let client = row.client_id.parse().expect("only client ids are stored");
+        let client = row.client_id.parse();
+        let client = client
+            .map_err(|_| unreadable(format!("answer {} has no client id", row.request_seq)))?;
         let status = match row.event_type.as_str() {
             "payment.settled.v1" => PaymentStatus::Settled,
             _ => PaymentStatus::Rejected,
@@ -157,13 +161,13 @@ pub(crate) async fn used_payment_ids(
         let request_seq = from_bigint(row.request_seq);
         let used = UsedPaymentId {
             request_seq,
-            content: digest(row.content),
+            content: digest(row.content)?,
             status,
             reason,
         };
-        ((client, PaymentId(row.payment_id)), used)
+        Ok(((client, PaymentId(row.payment_id)), used))
     });
-    Ok(rows.collect())
+    rows.collect()
 }
 
 /// Adds the answers of a batch.
@@ -218,19 +222,38 @@ fn used_up(item: &Decided) -> Option<(PaymentId, &Digest)> {
     }
 }
 
+/// One row of `posting`: sequence, line, account, currency, direction, amount and balance.
+pub(crate) type PostingRow = (i64, i16, Uuid, String, String, Decimal, Decimal);
+
+/// The rows that the postings of a batch must be.
+pub(crate) fn posting_rows(batch: &[Decided]) -> Vec<PostingRow> {
+    let rows = batch.iter().flat_map(|item| {
+        (1_i16..).zip(&item.entries).map(|(line, entry)| {
+            let (seq, money) = (bigint(item.request.at.seq), entry.amount);
+            let (currency, direction) = (
+                money.currency().code().to_owned(),
+                direction_word(entry.direction).to_owned(),
+            );
+            (
+                seq,
+                line,
+                entry.account.0,
+                currency,
+                direction,
+                money.amount(),
+                entry.balance.amount(),
+            )
+        })
+    });
+    rows.collect()
+}
+
 /// Adds the postings of a batch.
 pub(crate) async fn insert_postings(
     db: impl PgExecutor<'_>,
     batch: &[Decided],
 ) -> sqlx::Result<()> {
-    let mut postings = Vec::new();
-    for item in batch {
-        postings.extend(
-            (1_i16..)
-                .zip(&item.entries)
-                .map(|(line, entry)| (bigint(item.request.at.seq), line, entry)),
-        );
-    }
+    let postings = posting_rows(batch);
     if postings.is_empty() {
         return Ok(());
     }
@@ -238,13 +261,13 @@ pub(crate) async fn insert_postings(
         "insert into posting (request_seq, line, account_id, currency, direction, amount, balance)
          select * from unnest($1::bigint[], $2::smallint[], $3::uuid[], $4::text[], $5::text[], $6::numeric[],
                               $7::numeric[])",
-        &column(&postings, |(seq, _, _)| *seq),
-        &column(&postings, |(_, line, _)| *line),
-        &column(&postings, |(_, _, entry)| entry.account.0),
-        &column(&postings, |(_, _, entry)| entry.amount.currency().code()) as &[&str],
-        &column(&postings, |(_, _, entry)| direction_word(entry.direction)) as &[&str],
-        &column(&postings, |(_, _, entry)| entry.amount.amount()),
-        &column(&postings, |(_, _, entry)| entry.balance.amount()),
+        &column(&postings, |row| row.0),
+        &column(&postings, |row| row.1),
+        &column(&postings, |row| row.2),
+        &column(&postings, |row| &*row.3) as &[&str],
+        &column(&postings, |row| &*row.4) as &[&str],
+        &column(&postings, |row| row.5),
+        &column(&postings, |row| row.6),
     )
     .execute(db)
     .await?;
@@ -318,35 +341,6 @@ pub(crate) async fn insert_keys(db: &mut PgConnection, batch: &[Decided]) -> sql
     Ok(())
 }
 
-/// The settlement events of `first..=last`, in order.
-pub(crate) async fn events(
-    db: impl PgExecutor<'_>,
-    first: u64,
-    last: u64,
-) -> sqlx::Result<Vec<Event>> {
-    let rows = sqlx::query!(
-        "select request_seq, subject, event_type, published_at, traceparent, body, chain
-         from answer where request_seq between $1 and $2 order by request_seq",
-        bigint(first),
-        bigint(last),
-    );
-    let rows = rows.fetch_all(db).await?.into_iter().map(|row| {
-        let answer =
-            Answer::from_json(&row.event_type, &row.body).expect("we wrote this answer ourselves");
-        Event {
-            request_seq: from_bigint(row.request_seq),
-            subject: row.subject,
-            about: answer.about(),
-            event_type: row.event_type,
-            published_at: timestamp::text(&row.published_at),
-            traceparent: row.traceparent,
-            chain: Chain(digest(row.chain)),
-            body: Bytes::from(row.body),
-        }
-    });
-    Ok(rows.collect())
-}
-
 /// The digest of request `seq` as it was when it was decided.
 pub(crate) async fn decided_digest(
     db: impl PgExecutor<'_>,
@@ -356,50 +350,7 @@ pub(crate) async fn decided_digest(
         "select request_digest from answer where request_seq = $1",
         bigint(seq)
     );
-    Ok(digests.fetch_optional(db).await?.map(digest))
-}
-
-/// What the audit compares: every account with its balance and the sum of its postings.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuditedAccount {
-    /// As it stands in the table.
-    pub account: Account,
-    /// The sum of its postings, on its normal side.
-    pub postings_sum: Decimal,
-}
-
-/// All accounts with the sums of their postings, by id.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn audited_accounts(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<AuditedAccount>> {
-    let rows = sqlx::query!(
-        r#"select account.*, coalesce(sums.sum, 0) as "sum!" from account
-           left join (select account_id, sum(case when (direction = 'debit') = (category in ('asset', 'expense'))
-                                             then amount else -amount end) as sum
-                      from posting join account on account.id = account_id group by account_id) as sums
-           on account_id = id order by id"#
-    );
-    let rows = rows
-        .fetch_all(db)
-        .await?
-        .into_iter()
-        .map(|row| AuditedAccount {
-            postings_sum: row.sum,
-            account: Account::from(AccountRow {
-                id: row.id,
-                owner: row.owner,
-                name: row.name,
-                currency: row.currency,
-                category: row.category,
-                status: row.status,
-                overdraft_limit: row.overdraft_limit,
-                posted: row.posted,
-                held: row.held,
-                opened_seq: row.opened_seq,
-            }),
-        });
-    Ok(rows.collect())
+    digests.fetch_optional(db).await?.map(digest).transpose()
 }
 
 struct AccountRow {
@@ -415,21 +366,24 @@ struct AccountRow {
     opened_seq: i64,
 }
 
-impl From<AccountRow> for Account {
-    fn from(row: AccountRow) -> Self {
-        let currency = Currency::from_code(&row.currency).expect("only currencies are stored");
-        Self {
+impl TryFrom<AccountRow> for Account {
+    type Error = sqlx::Error;
+
+    fn try_from(row: AccountRow) -> sqlx::Result<Self> {
+        let id = row.id;
+        let unknown = |what: &str| unreadable(format!("account {id} has an unknown {what}"));
+        let currency = Currency::from_code(&row.currency).ok_or_else(|| unknown("currency"))?;
+        Ok(Self {
             id: AccountId(row.id),
             owner: row.owner,
             name: row.name,
-            category: Category::from_word(&row.category)
-                .expect("the constraint account_category_is_known"),
-            status: Status::from_word(&row.status).expect("the constraint account_status_is_known"),
+            category: Category::from_word(&row.category).ok_or_else(|| unknown("category"))?,
+            status: Status::from_word(&row.status).ok_or_else(|| unknown("status"))?,
             overdraft_limit: Money::stored(row.overdraft_limit, currency),
             posted: Money::stored(row.posted, currency),
             held: Money::stored(row.held, currency),
             opened_seq: from_bigint(row.opened_seq),
-        }
+        })
     }
 }
 
@@ -448,6 +402,13 @@ fn from_bigint(seq: i64) -> u64 {
     u64::try_from(seq).expect("sequences are not negative")
 }
 
-fn digest(bytes: Vec<u8>) -> Digest {
-    bytes.try_into().expect("only SHA-256 digests are stored")
+fn digest(bytes: Vec<u8>) -> sqlx::Result<Digest> {
+    bytes
+        .try_into()
+        .map_err(|_| unreadable("a digest in the database is no SHA-256".to_owned()))
+}
+
+/// Somebody has changed the tables behind our back: an error that names the place, for whoever audits.
+fn unreadable(what: String) -> sqlx::Error {
+    sqlx::Error::Decode(what.into())
 }

@@ -1,0 +1,158 @@
+//! What is read back: to publish it again, and to compare it with what the log leads to.
+
+use bytes::Bytes;
+use common::answer::{Answer, timestamp};
+use rust_decimal::Decimal;
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+use super::{AccountRow, PostingRow, bigint, digest, from_bigint, token, unreadable, used_up};
+use crate::batch::{Decided, Event};
+use crate::book::Account;
+use crate::chain::Chain;
+
+/// An answer as the database keeps it.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredAnswer {
+    /// Its settlement event.
+    pub(crate) event: Event,
+    /// Everything else of the row.
+    pub(crate) record: AnswerRecord,
+}
+
+/// What the row of an answer holds besides its event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AnswerRecord {
+    pub(crate) reason: Option<String>,
+    pub(crate) client_id: Option<String>,
+    pub(crate) token_id: Option<String>,
+    pub(crate) key_id: Option<String>,
+    pub(crate) payment_id: Option<Uuid>,
+    pub(crate) content: Option<Vec<u8>>,
+    pub(crate) request_digest: Vec<u8>,
+}
+
+impl AnswerRecord {
+    /// What the row of this answer must hold.
+    pub(crate) fn of(item: &Decided) -> Self {
+        let token = token(item);
+        Self {
+            reason: item.answer.outcome().1.map(|code| code.as_str().to_owned()),
+            client_id: token.map(|token| token.claims.client_id.to_string()),
+            token_id: token.map(|token| token.claims.jti.clone()),
+            key_id: token.map(|token| token.kid.clone()),
+            payment_id: used_up(item).map(|(id, _)| id.0),
+            content: used_up(item).map(|(_, content)| content.to_vec()),
+            request_digest: item.request.digest.to_vec(),
+        }
+    }
+}
+
+/// The answers to `first..=last`, in order.
+pub(crate) async fn answers(
+    db: impl PgExecutor<'_>,
+    first: u64,
+    last: u64,
+) -> sqlx::Result<Vec<StoredAnswer>> {
+    let rows = sqlx::query!(
+        "select request_seq, subject, event_type, published_at, traceparent, body, chain, reason, client_id, token_id,
+                key_id, payment_id, content, request_digest
+         from answer where request_seq between $1 and $2 order by request_seq",
+        bigint(first),
+        bigint(last),
+    );
+    let rows = rows.fetch_all(db).await?.into_iter().map(|row| {
+        let seq = row.request_seq;
+        let answer = Answer::from_json(&row.event_type, &row.body).map_err(|error| {
+            unreadable(format!("the body of answer {seq} can't be read: {error}"))
+        })?;
+        let event = Event {
+            request_seq: from_bigint(seq),
+            subject: row.subject,
+            about: answer.about(),
+            event_type: row.event_type,
+            published_at: timestamp::text(&row.published_at),
+            traceparent: row.traceparent,
+            chain: Chain(digest(row.chain)?),
+            body: Bytes::from(row.body),
+        };
+        let record = AnswerRecord {
+            reason: row.reason,
+            client_id: row.client_id,
+            token_id: row.token_id,
+            key_id: row.key_id,
+            payment_id: row.payment_id,
+            content: row.content,
+            request_digest: row.request_digest,
+        };
+        Ok(StoredAnswer { event, record })
+    });
+    rows.collect()
+}
+
+/// The postings of `first..=last`, in order.
+pub(crate) async fn postings(
+    db: impl PgExecutor<'_>,
+    first: u64,
+    last: u64,
+) -> sqlx::Result<Vec<PostingRow>> {
+    let rows = sqlx::query!(
+        "select request_seq, line, account_id, currency, direction, amount, balance
+         from posting where request_seq between $1 and $2 order by request_seq, line",
+        bigint(first),
+        bigint(last),
+    );
+    let rows = rows.fetch_all(db).await?.into_iter().map(|row| {
+        (
+            row.request_seq,
+            row.line,
+            row.account_id,
+            row.currency,
+            row.direction,
+            row.amount,
+            row.balance,
+        )
+    });
+    Ok(rows.collect())
+}
+
+/// What the audit compares: every account with its balance and the sum of its postings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditedAccount {
+    /// As it stands in the table.
+    pub account: Account,
+    /// The sum of its postings, on its normal side.
+    pub postings_sum: Decimal,
+}
+
+/// All accounts with the sums of their postings, by id.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn audited_accounts(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<AuditedAccount>> {
+    let rows = sqlx::query!(
+        r#"select account.*, coalesce(sums.sum, 0) as "sum!" from account
+           left join (select account_id, sum(case when (direction = 'debit') = (category in ('asset', 'expense'))
+                                             then amount else -amount end) as sum
+                      from posting join account on account.id = account_id group by account_id) as sums
+           on account_id = id order by id"#
+    );
+    let rows = rows.fetch_all(db).await?.into_iter().map(|row| {
+        Ok(AuditedAccount {
+            postings_sum: row.sum,
+            account: Account::try_from(AccountRow {
+                id: row.id,
+                owner: row.owner,
+                name: row.name,
+                currency: row.currency,
+                category: row.category,
+                status: row.status,
+                overdraft_limit: row.overdraft_limit,
+                posted: row.posted,
+                held: row.held,
+                opened_seq: row.opened_seq,
+            })?,
+        })
+    });
+    rows.collect()
+}
