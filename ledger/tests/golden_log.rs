@@ -1,0 +1,362 @@
+//! Answers never change: a log of some years ago, replayed by today's code, leads to the same bytes.
+//!
+//! The log is committed in `ledger/tests/golden/`: the requests as they were stored, under tokens of a key that was made
+//! for it and thrown away, and the answers with the hash chain. `UPDATE_GOLDEN=1 cargo test -p ledger --test golden_log`
+//! makes a new one, which is right only together with a decision that old answers may change.
+
+use std::path::PathBuf;
+use std::{env, fs};
+
+use async_nats::HeaderMap;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::{KeyPair, KeySize, PublicKeyComponents};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta, Utc};
+use common::broker::Stored;
+use common::token::{CheckedTokens, thumbprint};
+use ledger::batch::{decide_all, length, verify_all};
+use ledger::book::Book;
+use ledger::chain::Chain;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+#[derive(Serialize, Deserialize)]
+struct Message {
+    subject: String,
+    published_at: DateTime<Utc>,
+    headers: Vec<(String, String)>,
+    body: String,
+    answer: String,
+    answer_subject: String,
+    chain: String,
+}
+
+#[test]
+fn an_old_log_still_leads_to_the_same_answers() {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/log.json");
+    if env::var_os("UPDATE_GOLDEN").is_some() {
+        let text = serde_json::to_string_pretty(&answered(new_log())).expect("texts are JSON");
+        fs::write(&file, text + "\n").expect("the golden log can be written");
+    }
+    let golden: Vec<Message> =
+        serde_json::from_str(&fs::read_to_string(&file).expect("the golden log is there"))
+            .expect("it is JSON");
+    let bare = golden
+        .iter()
+        .map(|message| Message {
+            headers: message.headers.clone(),
+            ..bare(message)
+        })
+        .collect();
+    for (index, (was, is)) in golden.iter().zip(answered(bare)).enumerate() {
+        let seq = index + 1;
+        assert_eq!(is.answer, was.answer, "answer {seq}");
+        assert_eq!(
+            is.answer_subject, was.answer_subject,
+            "the subject of answer {seq}"
+        );
+        assert_eq!(is.chain, was.chain, "the chain after answer {seq}");
+    }
+}
+
+fn bare(message: &Message) -> Message {
+    Message {
+        subject: message.subject.clone(),
+        published_at: message.published_at,
+        headers: Vec::new(),
+        body: message.body.clone(),
+        answer: String::new(),
+        answer_subject: String::new(),
+        chain: String::new(),
+    }
+}
+
+/// Decides a log from its beginning.
+fn answered(mut log: Vec<Message>) -> Vec<Message> {
+    let mut waiting: Vec<Stored> = log
+        .iter()
+        .zip(1..)
+        .map(|(message, seq)| stored(message, seq))
+        .collect();
+    let (mut book, mut chain, mut checked) =
+        (Book::default(), Chain::START, CheckedTokens::default());
+    let mut answers = log.iter_mut();
+    while !waiting.is_empty() {
+        let rest = waiting.split_off(length(&waiting));
+        let verified = verify_all(&waiting, &book.keys, &mut checked);
+        for item in decide_all(&mut book, chain, verified) {
+            let message = answers.next().expect("as many answers as requests");
+            message.answer = String::from_utf8(item.body.to_vec()).expect("JSON");
+            message.answer_subject = item.request.answer_subject;
+            message.chain = item.chain.to_string();
+            chain = item.chain;
+        }
+        waiting = rest;
+    }
+    log
+}
+
+fn stored(message: &Message, sequence: u64) -> Stored {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &message.headers {
+        headers.append(name.as_str(), value.as_str());
+    }
+    Stored {
+        sequence,
+        published_at: message.published_at,
+        subject: message.subject.clone(),
+        headers,
+        unreadable_headers: None,
+        payload: message.body.clone().into(),
+    }
+}
+
+/// A log with every kind of answer in it.
+#[expect(clippy::too_many_lines, reason = "one row per request")]
+fn new_log() -> Vec<Message> {
+    let key = Key::new();
+    let id = |number: u8| format!("00000000-0000-7000-8000-0000000000{number:02x}");
+    let account = |number: u8, owner: &str, currency: &str, category: &str| {
+        json!({"action": "open", "account_id": id(number), "owner": owner, "currency": currency, "category": category}).to_string()
+    };
+    let payment = |number: u8, from: u8, to: u8, amount: &str| json!({"payment_id": id(number), "debtor_account": id(from), "creditor_account": id(to), "amount": amount, "currency": "EUR"});
+    let with = |number: u8, name: &str, value: Value| {
+        let mut changed = payment(number, 2, 3, "1.00");
+        changed[name] = value;
+        changed.to_string()
+    };
+    let staff = key.token("staff", "bank:operate", 0);
+    let ada = key.token("ada", "payments:submit accounts:write", 0);
+    let shop = key.token("shop", "payments:submit-any", 0);
+    let late = key.token("ada", "payments:submit", -2000);
+    let announcement =
+        json!({"kid": key.kid, "issuer": "https://issuer", "n": key.n, "e": key.e}).to_string();
+    let auth = key.token("auth", "auth:admin", 0);
+    let rows: Vec<(&str, Option<&str>, String)> = vec![
+        (
+            "payment.v1.ada",
+            Some(&ada),
+            payment(50, 2, 3, "1").to_string(),
+        ),
+        ("auth.v1.keys", Some(&ada), announcement.clone()),
+        ("auth.v1.keys", Some(&auth), announcement.clone()),
+        ("auth.v1.keys", Some(&auth), announcement),
+        (
+            "account.v1.staff",
+            Some(&staff),
+            account(1, "bank", "EUR", "asset"),
+        ),
+        (
+            "account.v1.ada",
+            Some(&ada),
+            account(2, "ada", "EUR", "liability"),
+        ),
+        (
+            "account.v1.staff",
+            Some(&staff),
+            account(3, "grace", "EUR", "liability"),
+        ),
+        (
+            "account.v1.staff",
+            Some(&staff),
+            account(4, "yuki", "JPY", "liability"),
+        ),
+        (
+            "account.v1.staff",
+            Some(&staff),
+            account(4, "yuki", "JPY", "liability"),
+        ),
+        (
+            "account.v1.staff",
+            Some(&staff),
+            account(4, "thief", "JPY", "liability"),
+        ),
+        (
+            "account.v1.ada",
+            Some(&ada),
+            account(5, "grace", "EUR", "liability"),
+        ),
+        (
+            "account.v1.staff",
+            Some(&staff),
+            account(6, "x", "XXX", "liability"),
+        ),
+        ("account.v1.staff", Some(&staff), "{}".to_owned()),
+        (
+            "payment.v1.staff",
+            Some(&staff),
+            payment(60, 1, 2, "100.00").to_string(),
+        ),
+        (
+            "payment.v1.ada",
+            Some(&ada),
+            payment(61, 2, 3, "30").to_string(),
+        ),
+        (
+            "payment.v1.ada",
+            Some(&ada),
+            payment(61, 2, 3, "30.00").to_string(),
+        ),
+        (
+            "payment.v1.ada",
+            Some(&ada),
+            payment(61, 2, 3, "31").to_string(),
+        ),
+        (
+            "payment.v1.shop",
+            Some(&shop),
+            payment(62, 3, 2, "0.01").to_string(),
+        ),
+        (
+            "payment.v1.shop",
+            Some(&shop),
+            payment(63, 1, 2, "1").to_string(),
+        ),
+        (
+            "payment.v1.ada",
+            Some(&ada),
+            payment(64, 3, 2, "1").to_string(),
+        ),
+        (
+            "payment.v1.ada",
+            Some(&ada),
+            payment(65, 2, 3, "1000").to_string(),
+        ),
+        (
+            "payment.v1.ada",
+            Some(&ada),
+            payment(66, 2, 4, "1").to_string(),
+        ),
+        (
+            "payment.v1.ada",
+            Some(&ada),
+            payment(67, 2, 9, "1").to_string(),
+        ),
+        (
+            "payment.v1.ada",
+            Some(&ada),
+            payment(68, 9, 2, "1").to_string(),
+        ),
+        (
+            "payment.v1.ada",
+            Some(&ada),
+            payment(69, 2, 2, "1").to_string(),
+        ),
+        (
+            "payment.v1.ada",
+            Some(&ada),
+            payment(70, 2, 3, "1.001").to_string(),
+        ),
+        (
+            "payment.v1.ada",
+            Some(&ada),
+            payment(71, 2, 3, "0").to_string(),
+        ),
+        (
+            "payment.v1.ada",
+            Some(&ada),
+            with(81, "currency", json!("XXZ")),
+        ),
+        (
+            "payment.v1.ada",
+            Some(&ada),
+            with(82, "effective_date", json!("2999-01-01")),
+        ),
+        (
+            "payment.v1.ada",
+            Some(&ada),
+            with(83, "reference", json!("x".repeat(141))),
+        ),
+        (
+            "payment.v1.ada",
+            Some(&ada),
+            with(84, "unheard_of", json!(1)),
+        ),
+        ("payment.v1.ada", Some(&ada), "no JSON".to_owned()),
+        (
+            "payment.v1.ada",
+            Some(&late),
+            payment(72, 2, 3, "1").to_string(),
+        ),
+        (
+            "payment.v1.ada",
+            Some(&staff),
+            payment(73, 2, 3, "1").to_string(),
+        ),
+        (
+            "payment.v1.ada",
+            Some("x.y.z"),
+            payment(74, 2, 3, "1").to_string(),
+        ),
+        ("payment.v1.ada", None, payment(75, 2, 3, "1").to_string()),
+        ("nothing.known", None, "{}".to_owned()),
+        ("payment.v1.a b", None, "{}".to_owned()),
+    ];
+    let rows = rows
+        .into_iter()
+        .enumerate()
+        .map(|(index, (subject, token, body))| Message {
+            subject: format!("request.{subject}"),
+            published_at: NOW + TimeDelta::milliseconds(i64::try_from(index).expect("a short log")),
+            headers: token
+                .map(|token| ("Authorization".to_owned(), format!("Bearer {token}")))
+                .into_iter()
+                .collect(),
+            body,
+            answer: String::new(),
+            answer_subject: String::new(),
+            chain: String::new(),
+        });
+    rows.collect()
+}
+
+const NOW: DateTime<Utc> = DateTime::from_timestamp(1_795_000_000, 0).expect("a time of 2026");
+
+/// A signing key that exists only while a golden log is made.
+struct Key {
+    pair: KeyPair,
+    kid: String,
+    n: String,
+    e: String,
+}
+
+impl Key {
+    fn new() -> Self {
+        let pair = KeyPair::generate(KeySize::Rsa2048).expect("random enough");
+        let public = PublicKeyComponents::<Vec<u8>>::from(pair.public_key());
+        let (n, e) = (
+            URL_SAFE_NO_PAD.encode(public.n),
+            URL_SAFE_NO_PAD.encode(public.e),
+        );
+        Self {
+            pair,
+            kid: thumbprint(&n, &e).expect("a strong key"),
+            n,
+            e,
+        }
+    }
+
+    fn token(&self, client: &str, scope: &str, shift_s: i64) -> String {
+        let issued_at = NOW.timestamp() - 30 + shift_s;
+        let header = json!({"alg": "RS256", "typ": "at+jwt", "kid": self.kid});
+        let claims = json!({
+            "iss": "https://issuer", "sub": client, "aud": "quittance", "client_id": client, "scope": scope,
+            "iat": issued_at, "nbf": issued_at, "exp": issued_at + 900, "jti": format!("token of {client}"),
+            "token_type": "access", "user_id": client,
+        });
+        let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let signed = format!("{}.{}", part(header), part(claims));
+        let mut signature = vec![0; self.pair.public_modulus_len()];
+        self.pair
+            .sign(
+                &RSA_PKCS1_SHA256,
+                &SystemRandom::new(),
+                signed.as_bytes(),
+                &mut signature,
+            )
+            .expect("a strong key signs");
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+}
