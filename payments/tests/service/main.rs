@@ -1,5 +1,6 @@
 //! The payments service with a real PostgreSQL and a real NATS. The ledger is played by the tests.
 
+mod answers;
 mod projecting;
 mod reading;
 mod submitting;
