@@ -6,4 +6,5 @@ mod bad_input;
 mod bank;
 mod crash;
 mod log;
+mod outage;
 mod walk;
