@@ -177,6 +177,27 @@ async fn the_services_start_with_the_environment_and_the_secrets_of_their_contai
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
+    the_auditor_only_reads(&servers).await
+}
+
+/// The tables of the ledger are there by now.
+async fn the_auditor_only_reads(servers: &Servers) -> Result<()> {
+    let mut audit = PgConnection::connect(&servers.audit_database_url()).await?;
+    for table in ["cursor", "answer", "account", "posting", "signing_key"] {
+        let read = format!("select count(*) from {table}");
+        sqlx::raw_sql(AssertSqlSafe(read))
+            .execute(&mut audit)
+            .await?;
+        for write in [
+            format!("delete from {table}"),
+            format!("insert into {table} default values"),
+            format!("truncate {table}"),
+        ] {
+            let tried = sqlx::raw_sql(AssertSqlSafe(write.clone()));
+            let refusal = tried.execute(&mut audit).await.unwrap_err().to_string();
+            ensure!(refusal.contains("permission denied"), "{write}: {refusal}");
+        }
+    }
     Ok(())
 }
 
