@@ -6,6 +6,8 @@ use local::process::tail;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::print;
+
 /// A line of one of our services.
 #[derive(Deserialize)]
 struct Line {
@@ -27,7 +29,7 @@ pub(crate) fn readable(line: &str) -> String {
         mut fields,
     }) = serde_json::from_str(line)
     else {
-        return line.to_owned();
+        return print::lines(line);
     };
     let plain = |value: &Value| {
         value
@@ -44,7 +46,8 @@ pub(crate) fn readable(line: &str) -> String {
         .iter()
         .map(|(name, value)| format!("  {name}={}", plain(value)))
         .collect();
-    format!("  {time} {level:<5} {message}{}", fields.concat())
+    // A field may quote what a stranger wrote.
+    print::lines(&format!("  {time} {level:<5} {message}{}", fields.concat()))
 }
 
 #[cfg(test)]
@@ -56,5 +59,8 @@ mod tests {
         let json = r#"{"timestamp":"2026-11-23T18:02:58.443914Z","level":"INFO","fields":{"message":"leading","cursor":20},"target":"ledger::engine"}"#;
         assert_eq!(readable(json), "  18:02:58 INFO  leading  cursor=20");
         assert_eq!(readable("  LOG: ready"), "  LOG: ready");
+        let json = r#"{"timestamp":"2026-11-23T18:02:58.4Z","level":"WARN","fields":{"message":"a","name":"\u001b[2J"}}"#;
+        assert_eq!(readable(json), r"  18:02:58 WARN  a  name=\u001b[2J");
+        assert_eq!(readable("LOG: \u{1b}[2J"), r"LOG: \u001b[2J");
     }
 }
