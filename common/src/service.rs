@@ -13,9 +13,15 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
 use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use bytes::BytesMut;
 use chrono::{DateTime, Utc};
+use futures::StreamExt as _;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _};
@@ -28,6 +34,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::broker;
 use crate::problem::Problem;
+use crate::request::BODY_BYTES_MAX;
 
 /// Connections to the database per service: two cores are busy with fewer.
 const DATABASE_CONNECTIONS_MAX: u32 = 10;
@@ -200,6 +207,39 @@ pub fn stop_signal(stop_with_parent: bool) -> std::io::Result<CancellationToken>
     Ok(stop)
 }
 
+/// Reads a request's body of at most [`BODY_BYTES_MAX`] before the handler sees it; answers 413 to a longer one.
+///
+/// To a somewhat longer one only after reading it: who is still sending when the connection closes never hears the answer.
+pub async fn limit_body(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let mut stream = body.into_data_stream();
+    let mut bytes = BytesMut::new();
+    let mut length = 0_usize;
+    while let Some(piece) = stream.next().await {
+        let Ok(piece) = piece else {
+            return Problem::new(StatusCode::BAD_REQUEST, "the body ended early").into_response();
+        };
+        length = length.saturating_add(piece.len());
+        if length <= BODY_BYTES_MAX {
+            bytes.extend_from_slice(&piece);
+        } else if length > BODY_BYTES_READ_MAX {
+            break;
+        }
+    }
+    if length > BODY_BYTES_MAX {
+        let problem = Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("a body has at most {BODY_BYTES_MAX} bytes"),
+        );
+        return problem.into_response();
+    }
+    next.run(Request::from_parts(parts, Body::from(bytes.freeze())))
+        .await
+}
+
+/// Beyond this nobody is listened to any longer.
+const BODY_BYTES_READ_MAX: usize = 8 * 1024 * 1024;
+
 /// Serves `routes` and the health checks until `stop`, then lets running requests end.
 ///
 /// `GET /health/live` answers while the process runs, `GET /health/ready` says 503 until `ready` holds true.
@@ -234,7 +274,6 @@ pub async fn serve_http(
         .route("/health/live", get(move || async move { (json, ok) }))
         .route("/health/ready", get(readiness))
         .layer(CatchPanicLayer::custom(|_| {
-            use axum::response::IntoResponse as _;
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this is our fault").into_response()
         }));
     let listener = TcpListener::bind(listen)

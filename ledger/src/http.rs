@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use async_nats::{Client, HeaderMap, HeaderValue};
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{DefaultBodyLimit, Path, Query};
+use axum::extract::{Path, Query};
 use axum::http::{self, StatusCode, header};
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
@@ -18,8 +19,8 @@ use common::answer::{AccountAnswer, AccountStatus, Answer, Code, Reason};
 use common::broker::{self, Answers, Outgoing};
 use common::ids::AccountId;
 use common::problem::{Problem, bearer_token};
-use common::request::{AccountRequest, BODY_BYTES_MAX, Category, OpenAccount};
-use common::service::now;
+use common::request::{AccountRequest, Category, OpenAccount};
+use common::service::{limit_body, now};
 use common::token::{Claims, Keys, Scope, TokenError, verify};
 use common::wire;
 use serde::{Deserialize, Serialize};
@@ -81,7 +82,7 @@ pub(crate) fn routes(state: State) -> Router {
     Router::new()
         .route("/accounts", post(open_account).get(list_accounts))
         .route("/accounts/{id}", get(show_account))
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(from_fn(limit_body))
         .layer(Extension(state))
 }
 

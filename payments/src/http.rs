@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use async_nats::jetstream;
 use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::from_fn;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use chrono::{DateTime, Utc};
@@ -20,8 +21,7 @@ use common::answer::{Original, PaymentAnswer, Posting, Reason, timestamp};
 use common::broker::Answers;
 use common::ids::{ClientId, PaymentId};
 use common::problem::{Problem, bearer_token};
-use common::request::BODY_BYTES_MAX;
-use common::service;
+use common::service::{self, limit_body};
 use common::token::{self, Claims, Scope, TokenError};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
@@ -57,7 +57,7 @@ pub(crate) fn routes(app: App) -> Router {
     Router::new()
         .route("/payments", post(submit::submit).get(list))
         .route("/payments/{payment_id}", get(show))
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(from_fn(limit_body))
         .with_state(app)
 }
 

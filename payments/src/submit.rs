@@ -18,7 +18,7 @@ use common::answer::{Answer, Code, PaymentAnswer, PaymentStatus, Reason};
 use common::broker::{self, Outgoing, ReadError, Stored};
 use common::ids::{ClientId, PaymentId};
 use common::problem::Problem;
-use common::request::{self, BODY_BYTES_MAX, PaymentRequest};
+use common::request::{self, PaymentRequest};
 use common::service;
 use common::token::Scope;
 use common::wire::{self, REQUESTS, SETTLEMENTS};
@@ -130,13 +130,7 @@ fn read(
             "send the payment as application/json",
         ));
     }
-    let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("a payment has at most {BODY_BYTES_MAX} bytes"),
-        ),
-        status => Problem::new(status, rejection.body_text()),
-    })?;
+    let body = body.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
     request::read(&body).map_err(|error| {
         let mut message = error.to_string();
         if message.starts_with("missing field `payment_id`") {
