@@ -177,7 +177,13 @@ impl BenchBank {
         );
         let url = self.bank.servers().database_url(Service::Ledger);
         let mut database = PgConnection::connect(&url).await?;
-        match replay(&config(self.bank.servers(), "audit"), &mut database, |_, _| {}).await? {
+        match replay(
+            &config(self.bank.servers(), "audit"),
+            &mut database,
+            |_, _| {},
+        )
+        .await?
+        {
             Verdict::Agrees(summary) => {
                 ensure!(
                     summary.requests == requests,
