@@ -67,6 +67,12 @@ impl User {
         );
     }
 
+    /// Waits until the server has taken what a producer sent before, its subscriptions too: flushing only sends it.
+    async fn is_heard(&self) {
+        let asked = "$JS.quittance.API.CONSUMER.INFO.SETTLEMENTS.demo-shop";
+        self.client.request(asked, "".into()).await.unwrap();
+    }
+
     async fn may_not_publish(&mut self, subject: &str) {
         self.client
             .publish(subject.to_owned(), "{}".into())
@@ -229,7 +235,7 @@ async fn a_subscriber_sees_its_own_answers_and_no_others() {
         .subscribe("settlement.*.v1.demo-shop")
         .await
         .unwrap();
-    shop.client.flush().await.unwrap();
+    shop.is_heard().await;
     for client in ["other-shop", "demo-shop"] {
         let subject = format!("settlement.payment.v1.{client}");
         ledger
@@ -401,7 +407,7 @@ async fn a_push_consumer_is_no_way_into_a_stream() {
         .subscribe("settlement.payment.v1.demo-shop")
         .await
         .unwrap();
-    shop.client.flush().await.unwrap();
+    shop.is_heard().await;
     let answers = publish_batch(&ledger, "settlement.payment.v1.demo-shop", "answers", 2);
     assert!(answers.await.contains("\"seq\":2"));
     for _ in 0..2 {

@@ -274,10 +274,10 @@ async fn who_takes_all_places_for_batches_keeps_nobody_out() {
         headers.insert("Nats-Batch-Id", format!("held-{batch}"));
         headers.insert("Nats-Batch-Sequence", "1");
         let subject = "request.payment.v1.demo-shop";
-        let begun = producer.publish_with_headers(subject, headers, "{}".into());
+        // Asked, not only sent: the answer shows that the server has taken it.
+        let begun = producer.request_with_headers(subject, headers, "{}".into());
         begun.await.unwrap();
     }
-    producer.flush().await.unwrap();
     // The places are taken: a batch of ours is refused.
     let batch = (0..2).map(|_| outgoing("request.payment.v1.shop", &json!({})));
     let payments = connect(&world.servers, "payments").await;
