@@ -10,9 +10,9 @@ use serde::Deserialize as _;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::client::{Account, Client};
+use crate::client::{Account, Client, is_unknown};
 use crate::demo_bank::{Person, parse_account};
-use crate::failure::Hinted as _;
+use crate::failure::{Hinted as _, hinted};
 use crate::print;
 use crate::running::Running;
 
@@ -82,7 +82,19 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
                 name: open.name,
                 overdraft_limit: open.overdraft_limit,
             };
-            show(&client.open_account(&token, &account).await?, open.json)
+            let opened = client.open_account(&token, &account).await;
+            let opened = opened.map_err(|error| {
+                if !is_unknown(&error) {
+                    return error;
+                }
+                let id = account.account_id;
+                let error = error.context(format!("whether account {id} was opened is unknown"));
+                hinted(
+                    error,
+                    format!("ask again with --id {id}: that never opens a second one"),
+                )
+            })?;
+            show(&opened, open.json)
         }
         Command::Show(asked) => {
             let token = client.token(&asked.person.login(running.demo()?)?).await?;

@@ -30,6 +30,13 @@ pub(crate) struct Refused {
     pub(crate) body: Value,
 }
 
+/// Whether something was done is unknown: there was no answer, or one that says that something does not answer.
+pub(crate) fn is_unknown(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<Refused>()
+        .is_none_or(|refused| refused.status.is_server_error())
+}
+
 impl Refused {
     fn text(&self) -> String {
         let field = |name: &str| self.body[name].as_str();

@@ -61,6 +61,15 @@ pub(crate) enum Person {
 }
 
 impl Person {
+    /// Whose account this is; Ada's if it is nobody's of the demo.
+    pub(crate) fn of_account(account: AccountId) -> Self {
+        match account {
+            GRACE => Self::Grace,
+            CASH => Self::Staff,
+            _ => Self::Ada,
+        }
+    }
+
     /// What this person logs in with.
     pub(crate) fn login(self, demo: &Demo) -> Result<Login> {
         let customer = |number: usize| -> Result<Login> {

@@ -43,7 +43,7 @@ pub(crate) fn report(error: &anyhow::Error) {
 }
 
 /// The error as it is printed. A cause that only repeats the end of the line before it is left out.
-fn text(error: &anyhow::Error) -> String {
+pub(crate) fn text(error: &anyhow::Error) -> String {
     let hint = error.downcast_ref::<Hint>().map(ToString::to_string);
     let mut lines: Vec<String> = Vec::new();
     for cause in error.chain().map(ToString::to_string) {

@@ -13,7 +13,7 @@ use serde::Deserialize as _;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::client::{Client, Refused};
+use crate::client::{Client, Refused, is_unknown};
 use crate::demo_bank::{Person, account_name, parse_account};
 use crate::failure::{Hinted as _, hinted};
 use crate::print;
@@ -40,9 +40,9 @@ pub(crate) struct Pay {
     /// The payment's id; sending the same payment again never pays twice [default: a new UUID]
     #[arg(long, value_name = "UUID")]
     payment_id: Option<PaymentId>,
-    /// Who pays
-    #[arg(long = "as", value_enum, value_name = "WHO", default_value = "ada")]
-    person: Person,
+    /// Who asks for it [default: whose account --from is]
+    #[arg(long = "as", value_enum, value_name = "WHO")]
+    person: Option<Person>,
     /// Wait for the settlement, this many seconds at most (1 to 30)
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "10",
           value_parser = clap::value_parser!(u64).range(1..=30))]
@@ -76,9 +76,10 @@ pub(crate) struct Show {
 pub(crate) async fn run(options: Pay, home: &Path) -> Result<ExitCode> {
     let running = Running::find(home)?;
     let client = Client::new(&running.status)?;
-    let token = client
-        .token(&options.person.login(running.demo()?)?)
-        .await?;
+    let person = options
+        .person
+        .unwrap_or_else(|| Person::of_account(options.from));
+    let token = client.token(&person.login(running.demo()?)?).await?;
     let payment = PaymentRequest {
         payment_id: options
             .payment_id
@@ -103,7 +104,7 @@ pub(crate) async fn run(options: Pay, home: &Path) -> Result<ExitCode> {
     let Some(seconds) = options.wait else {
         if !options.json {
             let quittance = invocation(home);
-            let person = clap::ValueEnum::to_possible_value(&options.person);
+            let person = clap::ValueEnum::to_possible_value(&person);
             let person =
                 person.map_or_else(String::new, |value| format!(" --as {}", value.get_name()));
             print::line(&format!(
@@ -132,15 +133,16 @@ pub(crate) async fn run(options: Pay, home: &Path) -> Result<ExitCode> {
 
 /// The error of a payment that was not taken, or was taken and rejected.
 fn refused(error: anyhow::Error, id: PaymentId, json: bool) -> Result<anyhow::Error> {
-    let Some(refused) = error.downcast_ref::<Refused>() else {
+    let body = error.downcast_ref::<Refused>().map(|refused| &refused.body);
+    if let (true, Some(body)) = (json, body) {
+        print::json(body)?;
+    }
+    let seq = body.and_then(|body| body["request_seq"].as_u64());
+    if is_unknown(&error) {
         let error = error.context(format!("whether payment {id} was taken is unknown"));
         let hint = format!("send it again with --payment-id {id}: that never pays twice");
         return Ok(hinted(error, hint));
-    };
-    if json {
-        print::json(&refused.body)?;
     }
-    let seq = refused.body["request_seq"].as_u64();
     Ok(match seq {
         Some(seq) => error.context(format!("payment {id} is rejected, as request {seq}")),
         None => error.context("the payment was not taken"),
@@ -234,4 +236,33 @@ fn shown(payment: &Value) -> Result<String> {
     Ok(settlement_text(
         &settlement.context("payments answered in an unknown form")?,
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure;
+    use reqwest::StatusCode;
+    use serde_json::{Value, json};
+
+    fn told(status: StatusCode, body: Value) -> String {
+        let id = PaymentId(Uuid::nil());
+        let error = anyhow::Error::from(Refused { status, body });
+        failure::text(&refused(error, id, false).expect("nothing is printed"))
+    }
+
+    #[test]
+    fn only_a_refusal_says_that_nothing_was_taken() {
+        let detail = json!({"detail": "the broker does not answer"});
+        let unknown = told(StatusCode::SERVICE_UNAVAILABLE, detail.clone());
+        assert!(unknown.contains("whether payment 0"), "{unknown}");
+        assert!(unknown.contains("--payment-id 0"), "{unknown}");
+        let refused = told(StatusCode::BAD_REQUEST, detail.clone());
+        assert!(refused.contains("was not taken"), "{refused}");
+        let rejected = told(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            json!({"request_seq": 7, "detail": "AM04"}),
+        );
+        assert!(rejected.contains("is rejected, as request 7"), "{rejected}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 use common::broker;
@@ -10,6 +11,9 @@ use common::wire::{REQUESTS, SETTLEMENTS};
 use crate::client::Client;
 use crate::print;
 use crate::running::Running;
+
+/// A database that is well lets us in within milliseconds.
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Options of `quittance status`.
 #[derive(Debug, clap::Args)]
@@ -77,9 +81,10 @@ async fn nats_health(running: &Running) -> Result<String, String> {
 }
 
 async fn postgres_health(running: &Running) -> Result<String, String> {
-    match running.books().await {
-        Ok(_) => Ok("ready".to_owned()),
-        Err(error) => Err(error.root_cause().to_string()),
+    match tokio::time::timeout(DATABASE_TIMEOUT, running.books()).await {
+        Ok(Ok(_)) => Ok("ready".to_owned()),
+        Ok(Err(error)) => Err(error.root_cause().to_string()),
+        Err(_) => Err("timed out".to_owned()),
     }
 }
 
