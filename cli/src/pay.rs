@@ -257,7 +257,7 @@ mod tests {
         let unknown = told(StatusCode::SERVICE_UNAVAILABLE, detail.clone());
         assert!(unknown.contains("whether payment 0"), "{unknown}");
         assert!(unknown.contains("--payment-id 0"), "{unknown}");
-        let refused = told(StatusCode::BAD_REQUEST, detail.clone());
+        let refused = told(StatusCode::BAD_REQUEST, detail);
         assert!(refused.contains("was not taken"), "{refused}");
         let rejected = told(
             StatusCode::UNPROCESSABLE_ENTITY,
