@@ -127,7 +127,7 @@ pub async fn ensure_streams(
             ..requests
         })
         .await?;
-    // Answers are ours, and one that is too long would stop the ledger: the server's own limit is enough.
+    // Answers are ours. None may be refused, so what goes into one is bounded where requests are verified.
     jetstream
         .create_or_update_stream(stream_config(SETTLEMENTS, "settlement.>", replicas))
         .await?;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use common::answer::{Answer, timestamp};
 use common::broker::{Outgoing, Stored};
 use common::token::{CheckedTokens, Keys};
-use common::wire::{self, Kind};
+use common::wire;
 
 use crate::book::{Book, Entry};
 use crate::chain::Chain;
@@ -35,7 +35,7 @@ pub struct Decided {
 pub fn length(messages: &[Stored]) -> usize {
     let announcement = messages
         .iter()
-        .position(|message| Kind::of_subject(&message.subject) == Kind::Key);
+        .position(|message| message.subject == wire::KEYS_SUBJECT);
     announcement.map_or(messages.len(), |index| index + 1)
 }
 
@@ -85,7 +85,7 @@ pub fn decide_all(
 }
 
 /// The settlement event of an answer, from what the database keeps of it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// The sequence of the request, and of this event.
     pub request_seq: u64,
@@ -178,16 +178,10 @@ impl Event {
                     String::from_utf8_lossy(&event.body).into_owned(),
                 ),
                 ("the hash chain", event.chain.to_string()),
+                ("what it is about", event.about.clone().unwrap_or_default()),
             ]
         };
-        let same = self.request_seq == theirs.request_seq
-            && self.subject == theirs.subject
-            && self.event_type == theirs.event_type
-            && self.published_at == theirs.published_at
-            && self.traceparent == theirs.traceparent
-            && self.body == theirs.body
-            && self.chain == theirs.chain;
-        if same {
+        if self == theirs {
             return None;
         }
         let mut pairs = texts(self).into_iter().zip(texts(theirs));

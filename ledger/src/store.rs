@@ -223,23 +223,19 @@ fn used_up(item: &Decided) -> Option<(PaymentId, &Digest)> {
 }
 
 /// One row of `posting`: sequence, line, account, currency, direction, amount and balance.
-pub(crate) type PostingRow = (i64, i16, Uuid, String, String, Decimal, Decimal);
+pub(crate) type PostingRow = (i64, i16, Uuid, &'static str, &'static str, Decimal, Decimal);
 
 /// The rows that the postings of a batch must be.
 pub(crate) fn posting_rows(batch: &[Decided]) -> Vec<PostingRow> {
     let rows = batch.iter().flat_map(|item| {
         (1_i16..).zip(&item.entries).map(|(line, entry)| {
             let (seq, money) = (bigint(item.request.at.seq), entry.amount);
-            let (currency, direction) = (
-                money.currency().code().to_owned(),
-                direction_word(entry.direction).to_owned(),
-            );
             (
                 seq,
                 line,
                 entry.account.0,
-                currency,
-                direction,
+                money.currency().code(),
+                direction_word(entry.direction),
                 money.amount(),
                 entry.balance.amount(),
             )
@@ -264,8 +260,8 @@ pub(crate) async fn insert_postings(
         &column(&postings, |row| row.0),
         &column(&postings, |row| row.1),
         &column(&postings, |row| row.2),
-        &column(&postings, |row| &*row.3) as &[&str],
-        &column(&postings, |row| &*row.4) as &[&str],
+        &column(&postings, |row| row.3) as &[&str],
+        &column(&postings, |row| row.4) as &[&str],
         &column(&postings, |row| row.5),
         &column(&postings, |row| row.6),
     )

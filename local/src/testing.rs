@@ -1,10 +1,9 @@
 //! What the integration tests of every crate start with: real servers of their own.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 use std::{env, fs};
 
-use crate::bank::{Bank, BankOptions};
 use crate::home::{self, Home};
 use crate::install::{self, Wanted};
 use crate::ports::Ports;
@@ -39,24 +38,6 @@ pub async fn servers_with_producers(client_ids: &[&str]) -> Servers {
     start
         .await
         .unwrap_or_else(|error| panic!("no servers for this test: {error:#}"))
-}
-
-/// A fresh, private bank on free ports: [`servers`] and the three services of this `quittance` binary.
-pub async fn bank(program: &Path) -> Bank {
-    remove_leftovers();
-    let start = async {
-        let options = BankOptions {
-            home: Home::temporary()?,
-            program: program.to_owned(),
-            ports: Ports::Free,
-            producers: vec!["demo-shop".to_owned()],
-            environment: Vec::new(),
-        };
-        Bank::start(options, &silent()).await
-    };
-    start
-        .await
-        .unwrap_or_else(|error| panic!("no bank for this test: {error:#}"))
 }
 
 /// The programs themselves, for tests of what other ways of starting them say.

@@ -57,7 +57,6 @@ const FETCHES_MAX: usize = 200;
 pub struct Reader {
     connection: Connection,
     stream: String,
-    filter: Option<String>,
     /// The sequence that is due.
     next: u64,
     messages: Option<pull::Stream>,
@@ -102,22 +101,12 @@ impl Reader {
         Self {
             connection,
             stream: stream.to_owned(),
-            filter: None,
             next: from.max(1),
             messages: None,
             connects: 0,
             is_troubled: false,
             batch: Vec::new(),
             more_behind: false,
-        }
-    }
-
-    /// Only messages of these subjects. Sequences are then rising but not gapless.
-    #[must_use]
-    pub fn filtered(self, subjects: &str) -> Self {
-        Self {
-            filter: Some(subjects.to_owned()),
-            ..self
         }
     }
 
@@ -152,10 +141,7 @@ impl Reader {
     async fn fill(&mut self, messages_max: usize) -> Result<(), ReadError> {
         if self.messages.is_none() {
             let jetstream = self.jetstream().await?;
-            if self.is_troubled
-                && self.filter.is_none()
-                && self.fetch_due(&jetstream, messages_max).await?
-            {
+            if self.is_troubled && self.fetch_due(&jetstream, messages_max).await? {
                 return Ok(());
             }
             self.connects = connects(&jetstream);
@@ -186,7 +172,7 @@ impl Reader {
             };
             let (stored, pending) = stored.map_err(|cause| self.failed(&cause))?;
             let (found, expected) = (stored.sequence, self.next);
-            if found < expected || (found > expected && self.filter.is_none()) {
+            if found != expected {
                 // Not a gap yet: what was sent through a connection that broke counts as delivered.
                 return Err(self.failed(&format!("{found} came when {expected} was due")));
             }
@@ -255,7 +241,6 @@ impl Reader {
                 start_sequence: self.next,
             },
             ack_policy: AckPolicy::None,
-            filter_subject: self.filter.clone().unwrap_or_default(),
             memory_storage: true,
             num_replicas: 1,
             inactive_threshold: CONSUMER_INACTIVE_MAX,

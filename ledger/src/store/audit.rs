@@ -1,12 +1,15 @@
 //! What is read back: to publish it again, and to compare it with what the log leads to.
 
 use bytes::Bytes;
-use common::answer::{Answer, timestamp};
+use common::answer::{Answer, Direction, timestamp};
+use common::money::Currency;
 use rust_decimal::Decimal;
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-use super::{AccountRow, PostingRow, bigint, digest, from_bigint, token, unreadable, used_up};
+use super::{
+    AccountRow, PostingRow, bigint, digest, direction_word, from_bigint, token, unreadable, used_up,
+};
 use crate::batch::{Decided, Event};
 use crate::book::Account;
 use crate::chain::Chain;
@@ -103,17 +106,26 @@ pub(crate) async fn postings(
         bigint(last),
     );
     let rows = rows.fetch_all(db).await?.into_iter().map(|row| {
-        (
-            row.request_seq,
+        let seq = row.request_seq;
+        let unknown =
+            |what: &str| unreadable(format!("a posting of request {seq} has an unknown {what}"));
+        let currency = Currency::from_code(&row.currency).ok_or_else(|| unknown("currency"))?;
+        let direction = [Direction::Debit, Direction::Credit]
+            .map(direction_word)
+            .into_iter()
+            .find(|word| *word == row.direction)
+            .ok_or_else(|| unknown("direction"))?;
+        Ok((
+            seq,
             row.line,
             row.account_id,
-            row.currency,
-            row.direction,
+            currency.code(),
+            direction,
             row.amount,
             row.balance,
-        )
+        ))
     });
-    Ok(rows.collect())
+    rows.collect()
 }
 
 /// What the audit compares: every account with its balance and the sum of its postings.
