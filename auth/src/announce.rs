@@ -57,6 +57,7 @@ pub(crate) async fn run(
     let client = connect(broker).await?;
     let jetstream = broker::jetstream(&client);
     let log = Log {
+        config: broker.clone(),
         client,
         jetstream: jetstream.clone(),
         stop: stop.clone(),
@@ -114,6 +115,7 @@ async fn connect(config: &broker::Config) -> anyhow::Result<async_nats::Client> 
 
 /// The two streams.
 struct Log {
+    config: broker::Config,
     client: async_nats::Client,
     jetstream: jetstream::Context,
     stop: CancellationToken,
@@ -212,7 +214,7 @@ impl Log {
         // Answers stop being read when the answer is there.
         let stop = self.stop.child_token();
         let _stop = stop.clone().drop_guard();
-        let answers = Answers::start(self.jetstream.clone(), stop).await?;
+        let answers = Answers::start(self.config.clone(), self.jetstream.clone(), stop).await?;
         let answer = loop {
             match answers.wait(sequence, ANSWER_TIMEOUT).await? {
                 Some(answer) => break answer,

@@ -29,6 +29,8 @@ pub(crate) const SHOP: &str = "bench-shop";
 const SHOP_SECRET: &str = "a secret of a bank that lives for minutes on loopback";
 const SHOP_SCOPES: &str = "payments:submit-any payments:read accounts:read";
 const STAFF: (&str, &str) = ("staff@bench.quittance", "a password of the same kind");
+/// Who may read the streams and write nothing.
+pub(crate) const AUDITOR: &str = "audit";
 /// Connections to auth that fetch tokens side by side; its work is signing, on two cores.
 const TOKEN_CONNECTIONS: usize = 4;
 /// Nothing takes longer, except when something hangs.
@@ -144,9 +146,14 @@ impl BenchBank {
         connect(self.bank.servers(), user).await
     }
 
+    /// A login at the broker.
+    pub(crate) fn config(&self, user: &str) -> broker::Config {
+        config(self.bank.servers(), user)
+    }
+
     /// The streams, read only.
     pub(crate) async fn audit(&self) -> Result<jetstream::Context> {
-        Ok(broker::jetstream(&self.connect("audit").await?))
+        Ok(broker::jetstream(&self.connect(AUDITOR).await?))
     }
 
     /// The processes, to ask what they cost.
@@ -156,7 +163,7 @@ impl BenchBank {
 
     /// Waits for answer `seq`.
     pub(crate) async fn answered(&self, seq: u64) -> Result<()> {
-        let mut reader = Reader::new(self.audit().await?, SETTLEMENTS, seq);
+        let mut reader = Reader::new(&self.config(AUDITOR), SETTLEMENTS, seq);
         tokio::time::timeout(PATIENCE, reader.batch(1))
             .await
             .with_context(|| format!("no answer to request {seq}"))??;
@@ -217,7 +224,7 @@ pub(crate) async fn connect(servers: &Servers, user: &str) -> Result<Client> {
     Ok(broker::connect(&config(servers, user)).await?)
 }
 
-fn config(servers: &Servers, user: &str) -> broker::Config {
+pub(crate) fn config(servers: &Servers, user: &str) -> broker::Config {
     broker::Config {
         url: servers.nats_url(),
         user: user.to_owned(),

@@ -16,7 +16,7 @@ use serde::Serialize;
 use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
-use crate::bank::{BenchBank, SHOP};
+use crate::bank::{AUDITOR, BenchBank, SHOP};
 use crate::http::{self, Connection};
 use crate::numbers::{float, float_len, microseconds, per_second};
 use crate::payments::{Pattern, place};
@@ -163,7 +163,7 @@ pub(crate) async fn offer(
     tokens: &[String],
     offer: Offer,
 ) -> Result<Latency> {
-    let mut answers = Answers::after_the_last(bank.audit().await?).await?;
+    let mut answers = Answers::after_the_last(&bank.config(AUDITOR)).await?;
     let schedule = Schedule {
         start: Instant::now() + PREPARATION,
         offer,

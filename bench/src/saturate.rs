@@ -8,14 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use async_nats::jetstream;
 use async_nats::{Client, HeaderMap};
 use common::broker::{self, BATCH_MESSAGES_MAX, Outgoing, Reader, Stored};
 use common::wire::{self, REQUESTS, SETTLEMENTS};
 use local::{Part, Servers};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::bank::{self, BenchBank, PATIENCE, SHOP};
+use crate::bank::{self, AUDITOR, BenchBank, PATIENCE, SHOP};
 use crate::costs::{Cost, Processes};
 use crate::numbers::per_second;
 
@@ -33,17 +32,17 @@ pub(crate) struct Run {
 
 /// Publishes all batches as the producer and reads as many answers.
 pub(crate) async fn end_to_end(bank: &BenchBank, batches: Vec<Vec<Outgoing>>) -> Result<Run> {
-    let (producer, audit) = (bank.connect(SHOP).await?, bank.audit().await?);
-    run(&producer, audit, &bank.processes(), batches).await
+    let producer = bank.connect(SHOP).await?;
+    run(&producer, &bank.config(AUDITOR), &bank.processes(), batches).await
 }
 
 /// The ledger finds all batches in the stream when it starts. Timed from its first batch of answers on, so that
 /// starting a process does not count.
 pub(crate) async fn ledger_limit(bank: &mut BenchBank, batches: Vec<Vec<Outgoing>>) -> Result<Run> {
     let count: usize = batches.iter().map(Vec::len).sum();
-    let (producer, audit) = (bank.connect(SHOP).await?, bank.audit().await?);
+    let producer = bank.connect(SHOP).await?;
     bank.bank.stop_part(Part::Ledger);
-    let mut answers = Answers::after_the_last(audit).await?;
+    let mut answers = Answers::after_the_last(&bank.config(AUDITOR)).await?;
     publish(&producer, batches).wait().await?;
     let processes = bank.processes();
     let before = processes.cpu_times();
@@ -67,12 +66,12 @@ pub(crate) async fn broker_limit(
     batches: Vec<Vec<Outgoing>>,
 ) -> Result<Run> {
     let producer = bank::connect(servers, SHOP).await?;
-    let ledger = bank::connect(servers, "ledger").await?;
-    let audit = broker::jetstream(&bank::connect(servers, "audit").await?);
-    let echo = Echo::start(ledger, answer.clone()).await?;
+    let echo = Echo::start(bank::config(servers, "ledger"), answer.clone()).await?;
     let processes = Processes::of(servers.home().path());
-    let run = run(&producer, audit.clone(), &processes, batches).await;
+    let auditor = bank::config(servers, AUDITOR);
+    let run = run(&producer, &auditor, &processes, batches).await;
     echo.0.abort();
+    let audit = broker::jetstream(&broker::connect(&auditor).await?);
     let requests = broker::last_sequence(&audit, REQUESTS).await?;
     let answers = broker::last_sequence(&audit, SETTLEMENTS).await?;
     ensure!(
@@ -84,12 +83,12 @@ pub(crate) async fn broker_limit(
 
 async fn run(
     producer: &Client,
-    audit: jetstream::Context,
+    auditor: &broker::Config,
     processes: &Processes,
     batches: Vec<Vec<Outgoing>>,
 ) -> Result<Run> {
     let count: usize = batches.iter().map(Vec::len).sum();
-    let mut answers = Answers::after_the_last(audit).await?;
+    let mut answers = Answers::after_the_last(auditor).await?;
     let before = processes.cpu_times();
     let started = Instant::now();
     let publishing = publish(producer, batches);
@@ -144,10 +143,11 @@ pub(crate) struct Answers {
 
 impl Answers {
     /// From the end of the stream on.
-    pub(crate) async fn after_the_last(audit: jetstream::Context) -> Result<Self> {
+    pub(crate) async fn after_the_last(auditor: &broker::Config) -> Result<Self> {
+        let audit = broker::jetstream(&broker::connect(auditor).await?);
         let last = broker::last_sequence(&audit, SETTLEMENTS).await?;
         Ok(Self {
-            reader: Reader::new(audit, SETTLEMENTS, last + 1),
+            reader: Reader::new(auditor, SETTLEMENTS, last + 1),
             read: 0,
         })
     }
@@ -188,10 +188,11 @@ impl Answers {
 struct Echo(JoinHandle<Result<()>>);
 
 impl Echo {
-    async fn start(ledger: Client, answer: Outgoing) -> Result<Self> {
+    async fn start(config: broker::Config, answer: Outgoing) -> Result<Self> {
+        let ledger = broker::connect(&config).await?;
         let jetstream = broker::jetstream(&ledger);
         let mut answered = broker::last_sequence(&jetstream, SETTLEMENTS).await?;
-        let mut requests = Reader::new(jetstream, REQUESTS, answered + 1);
+        let mut requests = Reader::new(&config, REQUESTS, answered + 1);
         Ok(Self(tokio::spawn(async move {
             let mut publishing: Option<JoinHandle<Result<()>>> = None;
             loop {
@@ -214,16 +215,15 @@ impl Echo {
 /// A real answer, for the echo: the one to a payment that was just sent.
 pub(crate) async fn sample_answer(bank: &BenchBank, request: Outgoing) -> Result<Outgoing> {
     let producer = bank.connect(SHOP).await?;
-    let mut answers = Answers::after_the_last(bank.audit().await?).await?;
+    let mut answers = Answers::after_the_last(&bank.config(AUDITOR)).await?;
     broker::publish_batch(&producer, REQUESTS, vec![request], None).await?;
     let answer = answers.batch().await?.into_iter().next();
     let answer = answer.context("a batch has a message")?;
     // Without what belongs to the batch that it was published in.
     let mut headers = HeaderMap::new();
-    for (name, values) in answer.headers.iter() {
-        let is_the_answers = !AsRef::<str>::as_ref(name).starts_with("Nats-");
-        for value in values.iter().filter(|_| is_the_answers) {
-            headers.append(name.clone(), value.clone());
+    for (name, value) in answer.headers.iter() {
+        if !name.starts_with("Nats-") {
+            headers.append(name, value);
         }
     }
     Ok(Outgoing {

@@ -32,12 +32,13 @@ pub(crate) struct Watch {
 
 pub(crate) async fn run(options: &Watch, home: &Path) -> Result<()> {
     let running = Running::find(home)?;
+    // A reader waits for a broker for ever; one who looks wants to hear that it is away.
     let jetstream = broker::jetstream(&running.auditor().await?);
     let from = match options.from {
         Some(from) => from,
         None => broker::last_sequence(&jetstream, SETTLEMENTS).await? + 1,
     };
-    let mut reader = Reader::new(jetstream, SETTLEMENTS, from);
+    let mut reader = Reader::new(&running.auditor_config()?, SETTLEMENTS, from);
     let mut left = options.count.unwrap_or(u64::MAX);
     let stop = stop_signal(false)?;
     while left > 0 {
@@ -119,20 +120,17 @@ fn payment_line(payment: &PaymentAnswer) -> String {
 
 #[cfg(test)]
 mod tests {
-    use async_nats::HeaderMap;
     use common::answer::{Code, KeyAnswer, KeyStatus, Reason, RejectedStatus, UnknownAnswer};
     use common::service::now;
 
     use super::*;
 
     fn stored(answer: &Answer) -> Stored {
-        let mut headers = HeaderMap::new();
-        headers.insert(CE_TYPE, answer.ce_type());
         Stored {
             sequence: 7,
             published_at: now(),
             subject: "settlement.x".to_owned(),
-            headers,
+            headers: [(CE_TYPE, answer.ce_type())].into_iter().collect(),
             unreadable_headers: None,
             payload: answer.to_json().into(),
         }

@@ -5,10 +5,13 @@
 //! [`Answers`] waits for the answer to a request.
 
 mod answers;
+mod feed;
+mod headers;
 mod reader;
 mod stored;
 
 pub use answers::Answers;
+pub use headers::Headers;
 pub use reader::{ReadError, Reader};
 pub use stored::{Stored, get};
 

@@ -32,7 +32,7 @@ const RETRY_DELAY: Duration = Duration::from_millis(500);
 
 /// What the engine works with.
 pub(crate) struct Engine {
-    /// For the connections on which strangers' messages are read.
+    /// For the connections on which the streams are read.
     pub(crate) broker: broker::Config,
     pub(crate) client: Client,
     pub(crate) jetstream: jetstream::Context,
@@ -167,7 +167,7 @@ impl Engine {
             ..Book::default()
         };
         let mut checked = CheckedTokens::default();
-        let mut requests = Reader::of_strangers(&self.broker, REQUESTS, cursor.seq + 1);
+        let mut requests = Reader::new(&self.broker, REQUESTS, cursor.seq + 1);
         let mut publishing: Option<Publishing> = None;
         tracing::info!(cursor = cursor.seq, published, "leading");
         loop {
@@ -370,7 +370,7 @@ impl Engine {
 
     /// A restored database: what we decide now must be what was published then.
     async fn compare(&self, cursor: Cursor, decided: &[Decided]) -> Result<(), Failure> {
-        let mut reader = Reader::new(self.jetstream.clone(), SETTLEMENTS, cursor.seq + 1);
+        let mut reader = Reader::new(&self.broker, SETTLEMENTS, cursor.seq + 1);
         let ours: Vec<Event> = decided.iter().map(Event::from).collect();
         let mut compared = 0;
         while compared < ours.len() {

@@ -62,7 +62,12 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     broker::ensure_streams(&jetstream, config.stream_replicas)
         .await
         .context("the streams can't be made")?;
-    let answers = Answers::start(jetstream.clone(), stop.clone()).await?;
+    let answers = Answers::start(
+        config.service.broker.clone(),
+        jetstream.clone(),
+        stop.clone(),
+    )
+    .await?;
     let engine = Engine {
         broker: config.service.broker.clone(),
         client: client.clone(),

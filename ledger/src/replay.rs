@@ -82,9 +82,9 @@ pub async fn replay(
         return Ok(Verdict::Differs(difference));
     }
     let mut replay = Replay {
-        requests: Reader::of_strangers(broker, REQUESTS, 1),
+        requests: Reader::new(broker, REQUESTS, 1),
         answers: Answers {
-            reader: Reader::of_strangers(broker, SETTLEMENTS, 1),
+            reader: Reader::new(broker, SETTLEMENTS, 1),
             read: Vec::new(),
             last: answers,
         },

@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use async_nats::HeaderMap;
 use common::answer::{
     AccountAnswer, AccountStatus, Answer, Code, KeyAnswer, KeyStatus, PaymentAnswer, PaymentStatus,
     Reason, RejectedStatus, UnknownAnswer,
@@ -272,10 +271,10 @@ fn envelope(message: &Stored, ce_type: &str, ce_id: &str) -> Result<(), Reason> 
     if message.unreadable_headers.is_some() {
         return Err(Reason::new(Code::FF01, "the headers can't be read"));
     }
-    let headers: &HeaderMap = &message.headers;
+    let headers = &message.headers;
     if let Some(name) = HEADERS
         .iter()
-        .find(|name| headers.get_all(**name).count() > 1)
+        .find(|name| headers.get_all(name).count() > 1)
     {
         return Err(Reason::new(
             Code::FF01,
@@ -289,7 +288,7 @@ fn envelope(message: &Stored, ce_type: &str, ce_id: &str) -> Result<(), Reason> 
     ] {
         if headers
             .get(name)
-            .is_some_and(|value| !value.as_str().eq_ignore_ascii_case(expected))
+            .is_some_and(|value| !value.eq_ignore_ascii_case(expected))
         {
             return Err(Reason::new(
                 Code::FF01,

@@ -7,7 +7,6 @@
 use std::path::PathBuf;
 use std::{env, fs};
 
-use async_nats::HeaderMap;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize, PublicKeyComponents};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
@@ -99,15 +98,13 @@ fn answered(mut log: Vec<Message>) -> Vec<Message> {
 }
 
 fn stored(message: &Message, sequence: u64) -> Stored {
-    let mut headers = HeaderMap::new();
-    for (name, value) in &message.headers {
-        headers.append(name.as_str(), value.as_str());
-    }
+    let headers = message.headers.iter();
+    let headers = headers.map(|(name, value)| (name.as_str(), value.as_str()));
     Stored {
         sequence,
         published_at: message.published_at,
         subject: message.subject.clone(),
-        headers,
+        headers: headers.collect(),
         unreadable_headers: None,
         payload: message.body.clone().into(),
     }

@@ -79,7 +79,7 @@ pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Res
     // The end of the projection, which is always an error, ends the HTTP side too.
     let work = async {
         // Whoever waits for an answer finds this already running.
-        until_started(&answers, &jetstream, &stop).await;
+        until_started(&answers, &config.broker, &jetstream, &stop).await;
         let readiness = async {
             projection.catch_up_at_start().await;
             is_ready.send_replace(true);
@@ -110,12 +110,14 @@ pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Res
 /// Waits for the streams, then starts the one reader of answers that all waiting requests share.
 async fn until_started(
     answers: &OnceCell<Answers>,
+    config: &broker::Config,
     jetstream: &async_nats::jetstream::Context,
     stop: &CancellationToken,
 ) {
     let mut told = false;
     loop {
-        let started = answers.get_or_try_init(|| Answers::start(jetstream.clone(), stop.clone()));
+        let started = answers
+            .get_or_try_init(|| Answers::start(config.clone(), jetstream.clone(), stop.clone()));
         let Err(error) = started.await else { return };
         if !std::mem::replace(&mut told, true) {
             tracing::warn!(%error, "waiting for the streams, which the ledger makes");

@@ -166,7 +166,7 @@ impl Projection {
         loop {
             let cursor = self.read_cursor(log).await;
             self.check_length(log, cursor).await?;
-            let mut reader = Reader::of_strangers(&self.broker, log.stream(), cursor + 1);
+            let mut reader = Reader::new(&self.broker, log.stream(), cursor + 1);
             while self
                 .project(log, &reader.batch(BATCH_MESSAGES_MAX).await?)
                 .await

@@ -158,23 +158,23 @@ fn noted(answer: KeyAnswer) -> Option<store::SigningKey> {
 
 #[cfg(test)]
 mod tests {
-    use async_nats::HeaderMap;
     use serde_json::json;
     use uuid::Uuid;
 
     use super::*;
 
     fn message(sequence: u64, subject: &str, ce_type: &str, body: &serde_json::Value) -> Stored {
-        let mut headers = HeaderMap::new();
-        headers.insert(wire::CE_TYPE, ce_type);
         // {"sub":"ada"}
-        headers.insert(wire::AUTHORIZATION, "Bearer e30.eyJzdWIiOiJhZGEifQ.x");
+        let headers = [
+            (wire::CE_TYPE, ce_type),
+            (wire::AUTHORIZATION, "Bearer e30.eyJzdWIiOiJhZGEifQ.x"),
+        ];
         Stored {
             sequence,
             published_at: DateTime::UNIX_EPOCH,
             subject: subject.to_owned(),
             unreadable_headers: None,
-            headers,
+            headers: headers.into_iter().collect(),
             payload: body.to_string().into(),
         }
     }

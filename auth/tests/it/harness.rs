@@ -162,7 +162,7 @@ impl Bank {
             .await
             .expect("a stream")
             + 1;
-        let mut requests = Reader::new(jetstream, wire::REQUESTS, next);
+        let mut requests = Reader::new(&self.broker("ledger"), wire::REQUESTS, next);
         Running(tokio::spawn(async move {
             while let Ok(batch) = requests.batch(10).await {
                 for request in batch {

@@ -268,7 +268,7 @@ impl TestBank {
 
     /// The answer to request `seq`, whatever it is.
     pub(crate) async fn answer(&self, seq: u64) -> Result<Stored> {
-        let mut reader = Reader::new(self.audit().await?, SETTLEMENTS, seq);
+        let mut reader = Reader::new(&self.config("audit"), SETTLEMENTS, seq);
         let answer = tokio::time::timeout(PATIENCE, reader.batch(1))
             .await
             .context("no answer")??;

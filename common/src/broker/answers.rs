@@ -8,7 +8,7 @@ use async_nats::jetstream;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::{ReadError, Reader, Stored, get};
+use super::{Config, ReadError, Reader, Stored, get};
 use crate::wire::SETTLEMENTS;
 
 /// Messages read at a time.
@@ -19,6 +19,7 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 /// One reader of SETTLEMENTS that serves everybody in this process who waits for an answer.
 #[derive(Clone)]
 pub struct Answers {
+    config: Config,
     jetstream: jetstream::Context,
     waiting: Arc<Mutex<HashMap<u64, Vec<oneshot::Sender<Stored>>>>>,
 }
@@ -29,11 +30,13 @@ impl Answers {
     /// # Errors
     /// When the broker does not answer or has no such stream yet.
     pub async fn start(
+        config: Config,
         jetstream: jetstream::Context,
         stop: CancellationToken,
     ) -> Result<Self, jetstream::context::GetStreamError> {
         let last = super::last_sequence(&jetstream, SETTLEMENTS).await?;
         let answers = Self {
+            config,
             jetstream: jetstream.clone(),
             waiting: Arc::default(),
         };
@@ -47,7 +50,7 @@ impl Answers {
     /// Tells whoever waits, for ever: an error ends one reader and begins the next.
     async fn tell_from(&self, mut next: u64) {
         loop {
-            let mut reader = Reader::new(self.jetstream.clone(), SETTLEMENTS, next);
+            let mut reader = Reader::new(&self.config, SETTLEMENTS, next);
             let error = loop {
                 match reader.batch(BATCH).await {
                     Ok(batch) => {

@@ -145,7 +145,12 @@ async fn who_waits_hears_of_answers_behind_a_gap() {
     let requests = vec![outgoing(SHOP, &payment(Uuid::now_v7())); 4];
     assert_eq!(world.publish_requests(requests).await, 5);
     let stop = CancellationToken::new();
-    let answers = Answers::start(world.jetstream(), stop.clone()).await;
+    let answers = Answers::start(
+        world.config().service.broker,
+        world.jetstream(),
+        stop.clone(),
+    )
+    .await;
     let answers = answers.unwrap();
 
     // Of three answers that are stored at once only the last stays: the two before it can never be read.

@@ -1,0 +1,165 @@
+//! The headers of a stored message, over the bytes that came: reading a message allocates two buffers, not two per header.
+
+use std::ops::Range;
+
+/// Headers in their order; a name may stand there more than once. Names are compared with their case.
+#[derive(Debug, Clone, Default)]
+pub struct Headers {
+    text: String,
+    places: Vec<Place>,
+}
+
+#[derive(Debug, Clone)]
+struct Place {
+    name: Range<usize>,
+    value: Range<usize>,
+}
+
+impl Headers {
+    /// Reads a block as it stands in a stream, and gives up where it can't be read: then nobody has read it.
+    ///
+    /// In the way of the client libraries: lines end with LF or CRLF, blanks around a value don't count, and a line that
+    /// begins with a blank goes on with the value above it.
+    pub(super) fn read(block: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(block).ok()?;
+        if text.is_empty() {
+            return Some(Self::default());
+        }
+        let mut headers = Self {
+            text: text.to_owned(),
+            places: Vec::with_capacity(12),
+        };
+        let offset = |part: &str| part.as_ptr().addr() - text.as_ptr().addr();
+        let mut lines = text.lines().peekable();
+        lines.next()?.strip_prefix(VERSION)?;
+        while let Some(line) = lines.next() {
+            if line.is_empty() {
+                continue;
+            }
+            let (name, value) = line.split_once(':')?;
+            if !name.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return None;
+            }
+            let start = offset(name);
+            let name = start..start + name.len();
+            let value = value.trim_start();
+            let is_folded = |next: &&str| next.starts_with(char::is_whitespace);
+            let value = if lines.peek().is_some_and(is_folded) {
+                let start = headers.text.len();
+                headers.text.push_str(value);
+                while let Some(line) = lines.next_if(|line| is_folded(&line)) {
+                    headers.text.push_str(line);
+                }
+                start..start + headers.text[start..].trim_end().len()
+            } else {
+                let start = offset(value);
+                start..start + value.trim_end().len()
+            };
+            if headers.text[value.clone()].contains('\r') {
+                return None;
+            }
+            headers.places.push(Place { name, value });
+        }
+        Some(headers)
+    }
+
+    /// The first value of a header.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.get_all(name).next()
+    }
+
+    /// All values of a header, in order.
+    pub fn get_all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.iter()
+            .filter(move |(other, _)| *other == name)
+            .map(|(_, value)| value)
+    }
+
+    /// All names and values, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.places.iter().map(|place| {
+            (
+                &self.text[place.name.clone()],
+                &self.text[place.value.clone()],
+            )
+        })
+    }
+}
+
+/// What every block begins with; behind it on that line a server puts the status of a message of its own.
+pub(super) const VERSION: &str = "NATS/1.0";
+
+impl<'t> FromIterator<(&'t str, &'t str)> for Headers {
+    fn from_iter<I: IntoIterator<Item = (&'t str, &'t str)>>(headers: I) -> Self {
+        let mut all = Self::default();
+        for (name, value) in headers {
+            let start = all.text.len();
+            all.text.push_str(name);
+            let between = all.text.len();
+            all.text.push_str(value);
+            all.places.push(Place {
+                name: start..between,
+                value: between..all.text.len(),
+            });
+        }
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_read_or_given_up_and_never_panic() {
+        let read = |block: &[u8]| {
+            Headers::read(block).map(|headers| {
+                let all: Vec<String> = headers
+                    .iter()
+                    .map(|(name, value)| format!("{name}={value}"))
+                    .collect();
+                all.join(" ")
+            })
+        };
+        for (block, expected) in [
+            (&b""[..], ""),
+            (b"NATS/1.0\r\n\r\n", ""),
+            (b"NATS/1.0\r\nb: 2 \r\na:1\r\na: 3\r\n\r\n", "b=2 a=1 a=3"),
+            (b"NATS/1.0\na: 1\n", "a=1"),
+            (b"NATS/1.0\r\na: 1\r\r\n\r\n", "a=1"),
+            (b"NATS/1.0\r\na:\r\n\r\n", "a="),
+            (
+                b"NATS/1.0\r\na: 1\r\n  2\r\nb: 3 \r\n\t4 \r\n\r\n",
+                "a=1  2 b=3 \t4",
+            ),
+            (b"NATS/1.0 503\r\na: 1\r\n\r\n", "a=1"),
+            ("NATS/1.0\r\na: \u{e9}\u{a0}\r\n\r\n".as_bytes(), "a=\u{e9}"),
+        ] {
+            assert_eq!(
+                read(block).as_deref(),
+                Some(expected),
+                "{}",
+                block.escape_ascii()
+            );
+        }
+        for bad in [
+            &b"NATS/1.0\r\nX: \xff\xfe\r\n\r\n"[..],
+            b"NATS/1.0\r\nfoo\r\n\r\n",
+            b"NATS/1.0\r\nX: a\rb\r\n\r\n",
+            b"NATS/1.0\r\nX: a\r\n b\rc\r\n\r\n",
+            b"NATS/1.0\r\nbad name: x\r\n\r\n",
+            b"HTTP/1.1\r\nX: y\r\n\r\n",
+        ] {
+            assert_eq!(read(bad), None, "{}", bad.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn values_are_found_by_their_exact_name() {
+        let headers: Headers = [("a", "1"), ("A", "2"), ("a", "3")].into_iter().collect();
+        assert_eq!(headers.get("a"), Some("1"));
+        assert_eq!(headers.get_all("a").collect::<Vec<_>>(), ["1", "3"]);
+        assert_eq!(headers.get("b"), None);
+    }
+}
