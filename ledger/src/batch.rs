@@ -3,14 +3,16 @@
 //! Both go through here, so that they can't differ.
 
 use bytes::Bytes;
-use common::answer::{Answer, timestamp};
+use common::answer::{AccountStatus, Answer, timestamp};
 use common::broker::{Outgoing, Stored};
+use common::ids::AccountId;
 use common::token::{CheckedTokens, Keys};
 use common::wire;
 
-use crate::book::{Book, Entry};
+use crate::book::{Account, Book, Entry};
 use crate::chain::Chain;
 use crate::decide::{Decision, decide};
+use crate::store::Cursor;
 use crate::verify::{VerifiedRequest, verify};
 
 /// A request with its answer.
@@ -82,6 +84,52 @@ pub fn decide_all(
         });
     }
     decided
+}
+
+/// Decided requests that are written in one transaction, with all that changes.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    /// Where the cursor stands before it.
+    pub(crate) from: Cursor,
+    /// Where it stands after it.
+    pub(crate) to: Cursor,
+    /// The requests and their answers, in order; at least one.
+    pub(crate) decided: Vec<Decided>,
+    /// The accounts that were opened, as they were then or later in the batch.
+    pub(crate) opened: Vec<Account>,
+}
+
+impl Batch {
+    /// What these have changed in the book in which they were just decided.
+    pub(crate) fn new(from: Cursor, decided: Vec<Decided>, book: &Book) -> Self {
+        let last = decided.last().expect("a batch has a message");
+        let to = Cursor {
+            seq: last.request.at.seq,
+            chain: last.chain,
+        };
+        let opened = decided.iter().filter_map(|item| match &item.answer {
+            Answer::Account(answer) if answer.status == AccountStatus::Opened => {
+                let id = answer.account_id.expect("an opened account has an id");
+                let account = book.accounts.get(&id);
+                Some(account.expect("it was just opened").clone())
+            }
+            _ => None,
+        });
+        let opened = opened.collect();
+        Self {
+            from,
+            to,
+            decided,
+            opened,
+        }
+    }
+
+    /// The accounts that stand otherwise after it.
+    pub(crate) fn changed_accounts(&self) -> impl Iterator<Item = AccountId> {
+        let opened = self.opened.iter().map(|account| account.id);
+        let entries = self.decided.iter().flat_map(|item| &item.entries);
+        opened.chain(entries.map(|entry| entry.account))
+    }
 }
 
 /// The settlement event of an answer, from what the database keeps of it.

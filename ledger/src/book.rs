@@ -54,6 +54,8 @@ pub struct Account {
     pub overdraft_limit: Money,
     /// Sum of all postings, on the normal side.
     pub posted: Money,
+    /// How many those are.
+    pub postings: u64,
     /// Reserved by authorised holds. Not negative.
     pub held: Money,
     /// The request that opened it.
@@ -102,6 +104,8 @@ pub struct Entry {
     pub amount: Money,
     /// The account's posted balance after it.
     pub balance: Money,
+    /// Which posting of the account it is, from 1 without a gap.
+    pub number: u64,
 }
 
 /// Why an account can't take a posting.

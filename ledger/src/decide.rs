@@ -143,14 +143,10 @@ fn book_payment(
     }
     let debit = entry(debtor, Direction::Debit, money)?;
     let credit = entry(creditor, Direction::Credit, money)?;
-    for Entry {
-        account, balance, ..
-    } in [debit, credit]
-    {
-        book.accounts
-            .get_mut(&account)
-            .expect("looked up above")
-            .posted = balance;
+    for entry in [debit, credit] {
+        let account = book.accounts.get_mut(&entry.account);
+        let account = account.expect("looked up above");
+        (account.posted, account.postings) = (entry.balance, entry.number);
     }
     assert_eq!(
         debit.amount, credit.amount,
@@ -218,6 +214,7 @@ fn entry(account: &Account, direction: Direction, amount: Money) -> Result<Entry
         direction,
         amount,
         balance,
+        number: account.postings + 1,
     })
 }
 
@@ -386,6 +383,7 @@ fn terms_of_account(at: At, claims: &Claims, open: &OpenAccount) -> Result<Accou
         overdraft_limit,
         posted: Money::zero(currency),
         held: Money::zero(currency),
+        postings: 0,
         opened_seq: at.seq,
     })
 }

@@ -1,31 +1,38 @@
-//! The loop: reads requests in order, has each batch verified and decided, writes it in one transaction, publishes the
-//! answers. It may die at any instruction, and another may run at the same time.
+//! The loop: reads requests in order, has each batch verified and decided; behind it the batches before are written, in
+//! one transaction each, and their answers published. It may die at any instruction, and another may run at the same time.
 //!
 //! What holds that together: the answers, postings, balances and the cursor are one transaction; the cursor moves by
 //! compare-and-set, so of two ledgers only one can write batch N; answers are published as one atomic batch that must
 //! stand right behind what is published already, so of two ledgers only one can publish answer N. After any failure the
 //! engine forgets all it knows and starts again at [`Engine::recover`], from the database and the streams.
+//!
+//! A batch is decided while the one before is written and the one before that is published. So the book knows more than
+//! the database, and holds all of what is not committed yet ([`Deciding`]).
 
+mod behind;
+mod recover;
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::Client;
 use async_nats::jetstream;
-use common::broker::{self, BATCH_MESSAGES_MAX, PublishError, ReadError, Reader, Stored};
+use common::broker::{self, PublishError, ReadError, Reader, Stored};
 use common::ids::AccountId;
 use common::token::CheckedTokens;
-use common::wire::{REQUESTS, SETTLEMENTS};
+use common::wire::REQUESTS;
 use sqlx::postgres::{PgConnectOptions, PgPool};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::batch::{self, Decided, Event};
-use crate::book::{Account, Book};
-use crate::chain::request_digest;
-use crate::crash::{CrashAt, CrashPoint};
+use crate::batch::{self, Batch};
+use crate::book::Book;
+use crate::crash::CrashAt;
 use crate::decide::touched_accounts;
 use crate::store::{self, Cursor};
 use crate::verify::{Content, VerifiedRequest};
+use behind::Behind;
 
 /// Between the failure of one try to lead and the next.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
@@ -129,7 +136,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Halt`].
-    pub(crate) async fn run(self, stop: CancellationToken) -> Result<(), Halt> {
+    pub(crate) async fn run(self: Arc<Self>, stop: CancellationToken) -> Result<(), Halt> {
         let mut failures = 0_u32;
         loop {
             let failure = tokio::select! {
@@ -154,161 +161,139 @@ impl Engine {
         }
     }
 
-    async fn lead(&self) -> Result<std::convert::Infallible, Failure> {
+    async fn lead(self: &Arc<Self>) -> Result<std::convert::Infallible, Failure> {
         // Held until this function ends; when its connection breaks, the compare-and-set is still there.
         let _leading = store::lead(&self.database).await?;
         broker::ensure_streams(&self.jetstream, self.stream_replicas)
             .await
             .map_err(|error| Failure::Broker(error.to_string()))?;
-        let (mut cursor, published) = self.recover().await?;
+        let (cursor, published) = self.recover().await?;
         self.health.send_replace(Health::Working);
-        let mut book = Book {
+        let book = Book {
             keys: store::keys(&self.pool).await?,
             ..Book::default()
         };
-        let mut checked = CheckedTokens::default();
+        let mut deciding = Deciding {
+            pool: self.pool.clone(),
+            book,
+            checked: CheckedTokens::default(),
+            cursor,
+            uncommitted: VecDeque::new(),
+        };
         let mut requests = Reader::new(&self.broker, REQUESTS, cursor.seq + 1);
-        let mut publishing: Option<Publishing> = None;
+        let mut behind = Behind::start(self.clone(), cursor.seq, published);
         tracing::info!(cursor = cursor.seq, published, "leading");
         loop {
+            let idle = behind.written(deciding.cursor.seq);
             let mut waiting = tokio::select! {
                 biased;
-                // Nobody may come for hours: that the last answers could not be published must be seen now.
-                published = Publishing::done(&mut publishing) => {
-                    published?;
-                    continue;
-                }
-                waiting = requests.batch(self.batch_max) => waiting?,
+                // Nobody may come for hours: that the last batch could not be written or published must be seen now.
+                failure = behind.failed() => return Err(failure),
+                waiting = next_batch(&mut requests, self.batch_max, idle) => waiting?,
             };
             while !waiting.is_empty() {
                 let mut length = batch::length(&waiting);
-                if cursor.seq < published {
+                let seq = deciding.cursor.seq;
+                if seq < published {
                     // Answered before: a batch must not reach beyond what there is to compare with.
-                    length = length.min(usize::try_from(published - cursor.seq).unwrap_or(length));
+                    length = length.min(usize::try_from(published - seq).unwrap_or(length));
                 }
                 let rest = waiting.split_off(length);
                 let messages = std::mem::replace(&mut waiting, rest);
-                let decided = self
-                    .decide(&mut book, &mut checked, cursor, &messages)
-                    .await?;
-                let answered_before = cursor.seq < published;
-                if answered_before {
-                    self.compare(cursor, &decided).await?;
+                deciding.forget_committed(behind.written_up_to());
+                let batch = deciding.decide(&messages).await?;
+                behind.take(batch).await?;
+            }
+        }
+    }
+}
+
+/// A full batch as soon as there is one, and whatever there is once nothing is being written: taking less while the
+/// batch before is still on its way would only make more, smaller batches.
+async fn next_batch(
+    requests: &mut Reader,
+    messages_max: usize,
+    idle: impl Future<Output = ()>,
+) -> Result<Vec<Stored>, ReadError> {
+    let full = tokio::select! {
+        biased;
+        full = requests.full_batch(messages_max) => Some(full?),
+        () = idle => None,
+    };
+    match full {
+        Some(full) => Ok(full),
+        None => requests.batch(messages_max).await,
+    }
+}
+
+/// Accounts that the book holds between batches, so that they need not be loaded again: at about 400 bytes each, 40 MB.
+const BOOK_ACCOUNTS_MAX: usize = 100_000;
+
+/// Steps 1 to 3, ahead of the database.
+///
+/// The book holds every account and payment id of the batches that are not committed yet: of these it knows better than
+/// the database. Other accounts stay there as the last batch left them, which is true while this is the one ledger that
+/// writes; the compare-and-set of the cursor ends it otherwise.
+struct Deciding {
+    pool: PgPool,
+    book: Book,
+    checked: CheckedTokens,
+    /// After the last decided batch.
+    cursor: Cursor,
+    /// Decided batches that are, as far as is known, not committed, in order.
+    uncommitted: VecDeque<Arc<Batch>>,
+}
+
+impl Deciding {
+    /// Forgets what the database knows of batches up to this sequence.
+    fn forget_committed(&mut self, written: u64) {
+        while let Some(batch) = self
+            .uncommitted
+            .pop_front_if(|batch| batch.to.seq <= written)
+        {
+            for item in &batch.decided {
+                if let Content::Payment { token, request, .. } = &item.request.content {
+                    let id = (token.claims.client_id.clone(), request.payment_id);
+                    self.book.payments.remove(&id);
                 }
-                cursor = self.write(&book, cursor, &decided).await?;
-                if answered_before {
-                    tracing::info!(
-                        seq = cursor.seq,
-                        published,
-                        "decided again what was published before"
-                    );
-                    continue;
-                }
-                if publishing.is_some() {
-                    Publishing::done(&mut publishing).await?;
-                }
-                self.crash.here(CrashPoint::AfterCommit);
-                publishing = Some(self.publish(decided.iter().map(Event::from).collect()));
             }
+        }
+        if self.book.accounts.len() > BOOK_ACCOUNTS_MAX {
+            let uncommitted: HashSet<AccountId> = self
+                .uncommitted
+                .iter()
+                .flat_map(|batch| batch.changed_accounts())
+                .collect();
+            self.book.accounts.retain(|id, _| uncommitted.contains(id));
         }
     }
 
-    /// Brings SETTLEMENTS up to the cursor and returns the cursor and the last published answer.
-    ///
-    /// Published less than decided: this process or an earlier one died in between; publish the rest from the table.
-    /// Published more than decided: the database was restored from a backup; the caller decides again and compares.
-    async fn recover(&self) -> Result<(Cursor, u64), Failure> {
-        let cursor = store::cursor(&self.pool).await?;
-        let (log, mut published) = (self.last(REQUESTS).await?, self.last(SETTLEMENTS).await?);
-        if log < cursor.seq {
-            return Err(Halt::LogShort {
-                log,
-                cursor: cursor.seq,
-            }
-            .into());
-        }
-        if log < published {
-            return Err(Halt::AnswersAhead {
-                settlements: published,
-                log,
-            }
-            .into());
-        }
-        if let Some(decided) = store::decided_digest(&self.pool, cursor.seq).await? {
-            let stored = broker::get(&self.jetstream, REQUESTS, cursor.seq).await?;
-            if stored.is_none_or(|message| request_digest(&message) != decided) {
-                return Err(Halt::LogReplaced(cursor.seq).into());
-            }
-        }
-        self.compare_published(published.min(cursor.seq)).await?;
-        while published < cursor.seq {
-            let last = cursor
-                .seq
-                .min(published + u64::try_from(self.batch_max).expect("a thousand at most"));
-            let events = store::answers(&self.pool, published + 1, last).await?;
-            let events = events.into_iter().map(|answer| answer.event).collect();
-            tracing::info!(
-                first = published + 1,
-                last,
-                "publishing answers that were decided before"
-            );
-            Publishing::done(&mut Some(self.publish(events))).await?;
-            published = last;
-            self.crash.here(CrashPoint::BetweenBatches);
-        }
-        Ok((cursor, published))
-    }
-
-    async fn last(&self, stream: &str) -> Result<u64, Failure> {
-        broker::last_sequence(&self.jetstream, stream)
-            .await
-            .map_err(|error| Failure::Broker(error.to_string()))
-    }
-
-    /// The last answer that both sides have must be the same on both.
-    async fn compare_published(&self, seq: u64) -> Result<(), Failure> {
-        if seq == 0 {
-            return Ok(());
-        }
-        let ours = store::answers(&self.pool, seq, seq).await?;
-        let theirs = broker::get(&self.jetstream, SETTLEMENTS, seq).await?;
-        let difference = match (ours.first(), &theirs) {
-            (Some(ours), Some(theirs)) => ours
-                .event
-                .difference(&Event::of_message(theirs), SETTLEMENTS),
-            _ => Some(format!("answer {seq} is missing")),
-        };
-        difference.map_or(Ok(()), |difference| {
-            Err(Halt::AnswerDiffers(difference).into())
-        })
-    }
-
-    /// Steps 1 to 3: verifies a batch, loads what it touches and decides it.
-    async fn decide(
-        &self,
-        book: &mut Book,
-        checked: &mut CheckedTokens,
-        cursor: Cursor,
-        messages: &[Stored],
-    ) -> Result<Vec<Decided>, Failure> {
+    async fn decide(&mut self, messages: &[Stored]) -> Result<Arc<Batch>, Failure> {
         assert_eq!(
             messages.first().map(|message| message.sequence),
-            Some(cursor.seq + 1),
+            Some(self.cursor.seq + 1),
             "a batch follows the cursor"
         );
         // A thousand signatures take 25 ms: that must not hold up this thread's other tasks.
-        let requests =
-            tokio::task::block_in_place(|| batch::verify_all(messages, &book.keys, checked));
-        self.load(book, &requests).await?;
-        Ok(tokio::task::block_in_place(|| {
-            batch::decide_all(book, cursor.chain, requests)
-        }))
+        let requests = tokio::task::block_in_place(|| {
+            batch::verify_all(messages, &self.book.keys, &mut self.checked)
+        });
+        self.load(&requests).await?;
+        let batch = tokio::task::block_in_place(|| {
+            let decided = batch::decide_all(&mut self.book, self.cursor.chain, requests);
+            Arc::new(Batch::new(self.cursor, decided, &self.book))
+        });
+        self.cursor = batch.to;
+        self.uncommitted.push_back(batch.clone());
+        Ok(batch)
     }
 
-    async fn load(&self, book: &mut Book, requests: &[VerifiedRequest]) -> Result<(), Failure> {
+    /// Adds what the book lacks to decide these.
+    async fn load(&mut self, requests: &[VerifiedRequest]) -> Result<(), Failure> {
         let mut accounts: Vec<AccountId> = requests.iter().flat_map(touched_accounts).collect();
         accounts.sort_unstable();
         accounts.dedup();
+        accounts.retain(|id| !self.book.accounts.contains_key(id));
         let payments: Vec<_> = requests
             .iter()
             .filter_map(|request| match &request.content {
@@ -317,118 +302,14 @@ impl Engine {
                 }
                 Content::Account { .. } | Content::Key(_) | Content::Rejected(_) => None,
             })
+            .filter(|id| !self.book.payments.contains_key(id))
             .collect();
-        book.accounts = store::accounts(&self.pool, &accounts).await?;
-        book.payments = store::used_payment_ids(&self.pool, &payments).await?;
+        let (accounts, payments) = tokio::try_join!(
+            store::accounts(&self.pool, &accounts),
+            store::used_payment_ids(&self.pool, &payments)
+        )?;
+        self.book.accounts.extend(accounts);
+        self.book.payments.extend(payments);
         Ok(())
-    }
-
-    /// Step 4: one transaction, with the compare-and-set of the cursor in it.
-    async fn write(
-        &self,
-        book: &Book,
-        cursor: Cursor,
-        decided: &[Decided],
-    ) -> Result<Cursor, Failure> {
-        let last = decided.last().expect("a batch has a message");
-        let next = Cursor {
-            seq: last.request.at.seq,
-            chain: last.chain,
-        };
-        let (opened, posted) = changed_accounts(book, cursor, decided);
-        let mut tx = self.pool.begin().await?;
-        // First, so that an overtaken ledger waits here for the other's commit and then writes nothing.
-        if !store::advance_cursor(&mut *tx, cursor, next).await? {
-            return Err(Failure::Overtaken(cursor.seq + 1));
-        }
-        store::insert_answers(&mut *tx, decided).await?;
-        store::insert_accounts(&mut *tx, &opened).await?;
-        store::insert_postings(&mut *tx, decided).await?;
-        store::update_balances(&mut *tx, &posted).await?;
-        store::insert_keys(&mut tx, decided).await?;
-        self.crash.here(CrashPoint::BeforeCommit);
-        tx.commit().await?;
-        Ok(next)
-    }
-
-    /// Step 5, beside the next batch's steps 1 to 4: the answers as one atomic batch, right behind the last published.
-    fn publish(&self, events: Vec<Event>) -> Publishing {
-        let first = events.first().expect("a batch has an answer").request_seq;
-        assert!(
-            events.len() <= BATCH_MESSAGES_MAX,
-            "an atomic batch of {}",
-            events.len()
-        );
-        let messages = events.into_iter().map(Event::into_message).collect();
-        let client = self.client.clone();
-        Publishing(tokio::spawn(async move {
-            broker::publish_batch(&client, SETTLEMENTS, messages, Some(first - 1))
-                .await
-                .map(drop)
-        }))
-    }
-
-    /// A restored database: what we decide now must be what was published then.
-    async fn compare(&self, cursor: Cursor, decided: &[Decided]) -> Result<(), Failure> {
-        let mut reader = Reader::new(&self.broker, SETTLEMENTS, cursor.seq + 1);
-        let ours: Vec<Event> = decided.iter().map(Event::from).collect();
-        let mut compared = 0;
-        while compared < ours.len() {
-            for published in reader.batch(ours.len() - compared).await? {
-                if let Some(difference) =
-                    ours[compared].difference(&Event::of_message(&published), SETTLEMENTS)
-                {
-                    return Err(Halt::AnswerDiffers(difference).into());
-                }
-                compared += 1;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The accounts that a batch opened, and those that it posted to, as they stand after it.
-fn changed_accounts<'b>(
-    book: &'b Book,
-    cursor: Cursor,
-    decided: &[Decided],
-) -> (Vec<&'b Account>, Vec<&'b Account>) {
-    let opened = book
-        .accounts
-        .values()
-        .filter(|account| account.opened_seq > cursor.seq)
-        .collect();
-    let mut posted: Vec<AccountId> = decided
-        .iter()
-        .flat_map(|item| &item.entries)
-        .map(|entry| entry.account)
-        .collect();
-    posted.sort_unstable();
-    posted.dedup();
-    let posted = posted
-        .iter()
-        .map(|id| {
-            book.accounts
-                .get(id)
-                .expect("a posting is on an account of the book")
-        })
-        .collect();
-    (opened, posted)
-}
-
-/// A batch of answers on its way.
-struct Publishing(JoinHandle<Result<(), PublishError>>);
-
-impl Publishing {
-    /// Waits until what is on its way is published, and empties the place; for ever if nothing is.
-    async fn done(on_its_way: &mut Option<Self>) -> Result<(), PublishError> {
-        let Some(Self(task)) = on_its_way else {
-            return std::future::pending().await;
-        };
-        let published = task
-            .await
-            .expect("publishing does not panic and is not cancelled");
-        *on_its_way = None;
-        published
     }
 }

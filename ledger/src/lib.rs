@@ -19,6 +19,8 @@ mod http;
 pub mod replay;
 pub mod store;
 
+use std::sync::Arc;
+
 use anyhow::Context as _;
 use common::broker::{self, Answers, BATCH_MESSAGES_MAX};
 use common::service;
@@ -68,7 +70,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         stop.clone(),
     )
     .await?;
-    let engine = Engine {
+    let engine = Arc::new(Engine {
         broker: config.service.broker.clone(),
         client: client.clone(),
         jetstream: jetstream.clone(),
@@ -78,7 +80,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         crash: CrashAt::new(config.crash_at, config.crash_visit),
         stream_replicas: config.stream_replicas,
         health: watch::Sender::new(Health::Waiting),
-    };
+    });
     let mut health = engine.health.subscribe();
     let tracker = TaskTracker::new();
     let deciding = tracker.spawn(engine.run(stop.clone()));

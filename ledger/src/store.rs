@@ -106,10 +106,20 @@ pub async fn accounts(
     db: impl PgExecutor<'_>,
     ids: &[AccountId],
 ) -> sqlx::Result<HashMap<AccountId, Account>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    let rows = sqlx::query_as!(AccountRow, "select * from account where id = any($1)", &ids)
-        .fetch_all(db)
-        .await?;
+    let rows = sqlx::query_as!(
+        AccountRow,
+        r#"select account.*,
+                  coalesce(last.balance, 0) as "posted!", coalesce(last.number, 0) as "postings!"
+           from account left join lateral (
+               select balance, number from posting where account_id = account.id order by number desc limit 1
+           ) as last on true where id = any($1)"#,
+        &ids
+    );
+    let rows = rows.fetch_all(db).await?;
     rows.into_iter()
         .map(|row| Ok((AccountId(row.id), row.try_into()?)))
         .collect()
@@ -124,8 +134,12 @@ pub(crate) async fn account_page(
 ) -> sqlx::Result<Vec<Account>> {
     let rows = sqlx::query_as!(
         AccountRow,
-        "select * from account where ($1::text is null or owner = $1) and ($2::uuid is null or id > $2)
-         order by id limit $3",
+        r#"select account.*,
+                  coalesce(last.balance, 0) as "posted!", coalesce(last.number, 0) as "postings!"
+           from account left join lateral (
+               select balance, number from posting where account_id = account.id order by number desc limit 1
+           ) as last on true where ($1::text is null or owner = $1) and ($2::uuid is null or id > $2)
+           order by id limit $3"#,
         owner,
         after.map(|id| id.0),
         rows_max,
@@ -142,6 +156,9 @@ pub(crate) async fn used_payment_ids(
     db: impl PgExecutor<'_>,
     ids: &[(ClientId, PaymentId)],
 ) -> sqlx::Result<HashMap<(ClientId, PaymentId), UsedPaymentId>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
     let rows = sqlx::query!(
         r#"select client_id as "client_id!", payment_id as "payment_id!", request_seq, content as "content!", event_type, reason
            from answer join unnest($1::text[], $2::uuid[]) as asked (client, payment)
@@ -222,8 +239,17 @@ fn used_up(item: &Decided) -> Option<(PaymentId, &Digest)> {
     }
 }
 
-/// One row of `posting`: sequence, line, account, currency, direction, amount and balance.
-pub(crate) type PostingRow = (i64, i16, Uuid, &'static str, &'static str, Decimal, Decimal);
+/// One row of `posting`: sequence, line, account, currency, direction, amount, balance and number.
+pub(crate) type PostingRow = (
+    i64,
+    i16,
+    Uuid,
+    &'static str,
+    &'static str,
+    Decimal,
+    Decimal,
+    i64,
+);
 
 /// The rows that the postings of a batch must be.
 pub(crate) fn posting_rows(batch: &[Decided]) -> Vec<PostingRow> {
@@ -238,6 +264,7 @@ pub(crate) fn posting_rows(batch: &[Decided]) -> Vec<PostingRow> {
                 direction_word(entry.direction),
                 money.amount(),
                 entry.balance.amount(),
+                bigint(entry.number),
             )
         })
     });
@@ -254,9 +281,9 @@ pub(crate) async fn insert_postings(
         return Ok(());
     }
     sqlx::query!(
-        "insert into posting (request_seq, line, account_id, currency, direction, amount, balance)
+        "insert into posting (request_seq, line, account_id, currency, direction, amount, balance, number)
          select * from unnest($1::bigint[], $2::smallint[], $3::uuid[], $4::text[], $5::text[], $6::numeric[],
-                              $7::numeric[])",
+                              $7::numeric[], $8::bigint[])",
         &column(&postings, |row| row.0),
         &column(&postings, |row| row.1),
         &column(&postings, |row| row.2),
@@ -264,6 +291,7 @@ pub(crate) async fn insert_postings(
         &column(&postings, |row| row.4) as &[&str],
         &column(&postings, |row| row.5),
         &column(&postings, |row| row.6),
+        &column(&postings, |row| row.7),
     )
     .execute(db)
     .await?;
@@ -273,14 +301,14 @@ pub(crate) async fn insert_postings(
 /// Adds accounts that a batch opened, with a balance of zero.
 pub(crate) async fn insert_accounts(
     db: impl PgExecutor<'_>,
-    opened: &[&Account],
+    opened: &[Account],
 ) -> sqlx::Result<()> {
     if opened.is_empty() {
         return Ok(());
     }
     sqlx::query!(
-        "insert into account (id, owner, name, currency, category, status, overdraft_limit, posted, held, opened_seq)
-         select id, owner, name, currency, category, 'open', overdraft_limit, 0, 0, opened_seq
+        "insert into account (id, owner, name, currency, category, status, overdraft_limit, held, opened_seq)
+         select id, owner, name, currency, category, 'open', overdraft_limit, 0, opened_seq
          from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::numeric[], $7::bigint[])
               as opened (id, owner, name, currency, category, overdraft_limit, opened_seq)",
         &column(opened, |account| account.id.0),
@@ -290,25 +318,6 @@ pub(crate) async fn insert_accounts(
         &column(opened, |account| account.category.as_str()) as &[&str],
         &column(opened, |account| account.overdraft_limit.amount()),
         &column(opened, |account| bigint(account.opened_seq)),
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// Writes the balances of the accounts that a batch posted to, one row each.
-pub(crate) async fn update_balances(
-    db: impl PgExecutor<'_>,
-    posted: &[&Account],
-) -> sqlx::Result<()> {
-    if posted.is_empty() {
-        return Ok(());
-    }
-    sqlx::query!(
-        "update account set posted = new.posted from unnest($1::uuid[], $2::numeric[]) as new (id, posted)
-         where account.id = new.id",
-        &column(posted, |account| account.id.0),
-        &column(posted, |account| account.posted.amount()),
     )
     .execute(db)
     .await?;
@@ -358,6 +367,7 @@ struct AccountRow {
     status: String,
     overdraft_limit: Decimal,
     posted: Decimal,
+    postings: i64,
     held: Decimal,
     opened_seq: i64,
 }
@@ -377,6 +387,7 @@ impl TryFrom<AccountRow> for Account {
             status: Status::from_word(&row.status).ok_or_else(|| unknown("status"))?,
             overdraft_limit: Money::stored(row.overdraft_limit, currency),
             posted: Money::stored(row.posted, currency),
+            postings: from_bigint(row.postings),
             held: Money::stored(row.held, currency),
             opened_seq: from_bigint(row.opened_seq),
         })

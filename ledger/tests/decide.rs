@@ -333,6 +333,7 @@ fn parse_account(text: &str) -> Account {
         overdraft_limit: stored(overdraft),
         posted: stored(balance),
         held: Money::zero(currency),
+        postings: 0,
         opened_seq: 0,
     }
 }

@@ -6,13 +6,13 @@ use sqlx::postgres::{PgConnectOptions, PgPool};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 const ACCOUNTS: &str = "insert into account values
-    ('00000000-0000-0000-0000-00000000000a', 'a', null, 'EUR', 'liability', 'open', 0, 100, 0, 1),
-    ('00000000-0000-0000-0000-00000000000b', 'b', null, 'EUR', 'liability', 'open', 0, 0, 0, 2)";
+    ('00000000-0000-0000-0000-00000000000a', 'a', null, 'EUR', 'liability', 'open', 0, 0, 1),
+    ('00000000-0000-0000-0000-00000000000b', 'b', null, 'EUR', 'liability', 'open', 0, 0, 2)";
 const ANSWER: &str = "insert into answer (request_seq, subject, event_type, published_at, request_digest, body, chain)
     values (3, 'request.x', 'payment.settled.v1', now(), sha256('r'), '{}', sha256('c'))";
 const POSTINGS: &str = "insert into posting values
-    (3, 1, '00000000-0000-0000-0000-00000000000a', 'EUR', 'debit', 30, 70),
-    (3, 2, '00000000-0000-0000-0000-00000000000b', 'EUR', 'credit', 30, 30)";
+    (3, 1, '00000000-0000-0000-0000-00000000000a', 'EUR', 'debit', 30, 70, 1),
+    (3, 2, '00000000-0000-0000-0000-00000000000b', 'EUR', 'credit', 30, 30, 1)";
 
 #[tokio::test]
 async fn history_is_only_ever_added_to_and_always_balances() {
@@ -40,7 +40,7 @@ async fn history_is_only_ever_added_to_and_always_balances() {
                    direction: &str,
                    amount: &str| {
         format!(
-            "({seq}, {line}, '00000000-0000-0000-0000-00000000000{account}', '{currency}', '{direction}', {amount}, 0)"
+            "({seq}, {line}, '00000000-0000-0000-0000-00000000000{account}', '{currency}', '{direction}', {amount}, 0, 2)"
         )
     };
     let insert = |rows: [String; 2]| format!("insert into posting values {}", rows.join(", "));
@@ -77,10 +77,14 @@ async fn history_is_only_ever_added_to_and_always_balances() {
     .await;
     refused(
         &ledger,
-        "update account set posted = -1",
-        "account_is_within_its_limit",
+        "insert into posting values
+             (4, 1, '00000000-0000-0000-0000-00000000000a', 'EUR', 'debit', 80, -10, 2),
+             (4, 2, '00000000-0000-0000-0000-00000000000b', 'EUR', 'credit', 80, 110, 2)",
+        "posting_is_within_the_limit",
     )
     .await;
+    let again = POSTINGS.replace("(3, ", "(4, ");
+    refused(&ledger, &again, "posting_number_once").await;
     refused(
         &ledger,
         "insert into cursor values (false, 0, '')",

@@ -50,9 +50,9 @@ async fn a_replay_names_whatever_was_changed_by_hand() -> Result<()> {
     };
     for (forgery, undone, expected) in [
         (
-            format!("update account set posted = posted + 1 where id = '{graces}'"),
-            format!("update account set posted = posted - 1 where id = '{graces}'"),
-            format!("account {graces} is posted 1031.00 EUR"),
+            format!("update account set overdraft_limit = 1 where id = '{graces}'"),
+            format!("update account set overdraft_limit = 0 where id = '{graces}'"),
+            format!("account {graces} is posted 1030.00 EUR, held 0.00, overdraft 1.00,"),
         ),
         (
             replaced("30.00", "31.00"),

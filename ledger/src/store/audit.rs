@@ -100,7 +100,7 @@ pub(crate) async fn postings(
     last: u64,
 ) -> sqlx::Result<Vec<PostingRow>> {
     let rows = sqlx::query!(
-        "select request_seq, line, account_id, currency, direction, amount, balance
+        "select request_seq, line, account_id, currency, direction, amount, balance, number
          from posting where request_seq between $1 and $2 order by request_seq, line",
         bigint(first),
         bigint(last),
@@ -123,6 +123,7 @@ pub(crate) async fn postings(
             direction,
             row.amount,
             row.balance,
+            row.number,
         ))
     });
     rows.collect()
@@ -143,11 +144,15 @@ pub struct AuditedAccount {
 /// When the database does not answer.
 pub async fn audited_accounts(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<AuditedAccount>> {
     let rows = sqlx::query!(
-        r#"select account.*, coalesce(sums.sum, 0) as "sum!" from account
+        r#"select account.*, coalesce(sums.sum, 0) as "sum!",
+                  coalesce(last.balance, 0) as "posted!", coalesce(last.number, 0) as "postings!"
+           from account left join lateral (
+               select balance, number from posting where account_id = account.id order by number desc limit 1
+           ) as last on true
            left join (select account_id, sum(case when (direction = 'debit') = (category in ('asset', 'expense'))
                                              then amount else -amount end) as sum
                       from posting join account on account.id = account_id group by account_id) as sums
-           on account_id = id order by id"#
+           on account_id = account.id order by account.id"#
     );
     let rows = rows.fetch_all(db).await?.into_iter().map(|row| {
         Ok(AuditedAccount {
@@ -161,6 +166,7 @@ pub async fn audited_accounts(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Audit
                 status: row.status,
                 overdraft_limit: row.overdraft_limit,
                 posted: row.posted,
+                postings: row.postings,
                 held: row.held,
                 opened_seq: row.opened_seq,
             })?,

@@ -1,0 +1,173 @@
+//! Behind the deciding: each batch is written, then published, in order, each step while the batch behind it is decided.
+//!
+//! What is decided but not written is lost when the process dies, and decided again from the log; what is written but
+//! not published is published by whoever leads next.
+
+use std::sync::Arc;
+
+use common::broker::{self, BATCH_MESSAGES_MAX, PublishError, Reader};
+use common::wire::SETTLEMENTS;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::{Engine, Failure, Halt};
+use crate::batch::{Batch, Event};
+use crate::crash::CrashPoint;
+use crate::store;
+
+/// Batches that wait between two steps: enough that neither waits for the other, few enough to bound the memory.
+const WAITING_BATCHES_MAX: usize = 1;
+
+/// The writing and the publishing. Dropping it ends both, wherever they are.
+pub(super) struct Behind {
+    to_write: mpsc::Sender<Arc<Batch>>,
+    written: watch::Receiver<u64>,
+    steps: JoinSet<Failure>,
+}
+
+impl Behind {
+    /// Goes on behind what is `written` to the database; answers up to `published` are compared instead of published.
+    pub(super) fn start(engine: Arc<Engine>, written: u64, published: u64) -> Self {
+        let (to_write, decided) = mpsc::channel(WAITING_BATCHES_MAX);
+        let (to_publish, committed) = mpsc::channel(WAITING_BATCHES_MAX);
+        let (tell_written, written) = watch::channel(written);
+        let mut steps = JoinSet::new();
+        let publisher = engine.clone();
+        steps.spawn(async move { publisher.publish_all(committed).await });
+        steps.spawn(async move {
+            engine
+                .write_all(decided, &tell_written, &to_publish, published)
+                .await
+        });
+        Self {
+            to_write,
+            written,
+            steps,
+        }
+    }
+
+    /// Takes the next batch over, as soon as there is room for one.
+    pub(super) async fn take(&mut self, batch: Arc<Batch>) -> Result<(), Failure> {
+        if self.to_write.send(batch).await.is_err() {
+            return Err(self.failed().await);
+        }
+        Ok(())
+    }
+
+    /// Up to where all is committed.
+    pub(super) fn written_up_to(&self) -> u64 {
+        *self.written.borrow()
+    }
+
+    /// Returns when everything up to this sequence is committed.
+    pub(super) fn written(&self, seq: u64) -> impl Future<Output = ()> + use<> {
+        let mut written = self.written.clone();
+        async move {
+            if written.wait_for(|written| *written >= seq).await.is_err() {
+                // The writing has failed, which `failed` tells.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Returns when a step has failed.
+    pub(super) async fn failed(&mut self) -> Failure {
+        loop {
+            match self.steps.join_next().await {
+                Some(Ok(failure)) => return failure,
+                Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+                None => std::future::pending().await,
+            }
+        }
+    }
+}
+
+impl Engine {
+    async fn write_all(
+        &self,
+        mut decided: mpsc::Receiver<Arc<Batch>>,
+        written: &watch::Sender<u64>,
+        to_publish: &mpsc::Sender<Arc<Batch>>,
+        published: u64,
+    ) -> Failure {
+        while let Some(batch) = decided.recv().await {
+            let is_published = batch.from.seq < published;
+            if is_published && let Err(failure) = self.compare(&batch).await {
+                return failure;
+            }
+            if let Err(failure) = self.write(&batch).await {
+                return failure;
+            }
+            written.send_replace(batch.to.seq);
+            if is_published {
+                let seq = batch.to.seq;
+                tracing::info!(seq, published, "decided again what was published before");
+                continue;
+            }
+            self.crash.here(CrashPoint::AfterCommit);
+            if to_publish.send(batch).await.is_err() {
+                break;
+            }
+        }
+        // The other step has failed and tells why.
+        std::future::pending().await
+    }
+
+    async fn publish_all(&self, mut committed: mpsc::Receiver<Arc<Batch>>) -> Failure {
+        while let Some(batch) = committed.recv().await {
+            let events = batch.decided.iter().map(Event::from).collect();
+            if let Err(error) = self.publish(events).await {
+                return error.into();
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// Step 4: one transaction, with the compare-and-set of the cursor in it.
+    async fn write(&self, batch: &Batch) -> Result<(), Failure> {
+        let mut tx = self.pool.begin().await?;
+        // First, so that an overtaken ledger waits here for the other's commit and then writes nothing.
+        if !store::advance_cursor(&mut *tx, batch.from, batch.to).await? {
+            return Err(Failure::Overtaken(batch.from.seq + 1));
+        }
+        store::insert_answers(&mut *tx, &batch.decided).await?;
+        store::insert_accounts(&mut *tx, &batch.opened).await?;
+        store::insert_postings(&mut *tx, &batch.decided).await?;
+        store::insert_keys(&mut tx, &batch.decided).await?;
+        self.crash.here(CrashPoint::BeforeCommit);
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Step 5: the answers as one atomic batch, right behind the last published.
+    pub(super) async fn publish(&self, events: Vec<Event>) -> Result<(), PublishError> {
+        let first = events.first().expect("a batch has an answer").request_seq;
+        assert!(
+            events.len() <= BATCH_MESSAGES_MAX,
+            "an atomic batch of {}",
+            events.len()
+        );
+        let messages = events.into_iter().map(Event::into_message).collect();
+        broker::publish_batch(&self.client, SETTLEMENTS, messages, Some(first - 1))
+            .await
+            .map(drop)
+    }
+
+    /// A restored database: what we decide now must be what was published then.
+    async fn compare(&self, batch: &Batch) -> Result<(), Failure> {
+        let mut reader = Reader::new(&self.broker, SETTLEMENTS, batch.from.seq + 1);
+        let ours: Vec<Event> = batch.decided.iter().map(Event::from).collect();
+        let mut compared = 0;
+        while compared < ours.len() {
+            for published in reader.batch(ours.len() - compared).await? {
+                if let Some(difference) =
+                    ours[compared].difference(&Event::of_message(&published), SETTLEMENTS)
+                {
+                    return Err(Halt::AnswerDiffers(difference).into());
+                }
+                compared += 1;
+            }
+        }
+        Ok(())
+    }
+}
