@@ -6,7 +6,7 @@
 //!
 //! Links are relative to this service. Behind the gateway they get its prefix there.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_nats::jetstream;
@@ -22,7 +22,7 @@ use common::broker::Answers;
 use common::ids::{ClientId, PaymentId};
 use common::problem::{Problem, bearer_token};
 use common::service::{self, limit_body};
-use common::token::{self, Claims, Scope, TokenError};
+use common::token::{CheckedTokens, Claims, Scope, TokenError, Verified};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use tokio::sync::OnceCell;
@@ -49,6 +49,8 @@ pub(crate) struct App {
     pub(crate) projection: Arc<Projection>,
     /// Empty until the streams exist.
     pub(crate) answers: Arc<OnceCell<Answers>>,
+    /// Tokens that need no signature check any more. Keys are never forgotten here, so a token that passed still does.
+    pub(crate) checked: Arc<Mutex<CheckedTokens>>,
     pub(crate) stop: CancellationToken,
 }
 
@@ -62,35 +64,43 @@ pub(crate) fn routes(app: App) -> Router {
 }
 
 /// A token as it was sent, and what it says.
-pub(crate) struct Caller {
-    pub(crate) token: String,
-    pub(crate) claims: Claims,
+pub(crate) struct Caller<'h> {
+    pub(crate) token: &'h str,
+    verified: Arc<Verified>,
+}
+
+impl Caller<'_> {
+    pub(crate) fn claims(&self) -> &Claims {
+        &self.verified.claims
+    }
 }
 
 /// Lets a caller in who carries a valid token with one of these scopes.
 ///
 /// A key that is not known may have been announced a moment ago, so the projection catches up once before the answer.
-pub(crate) async fn authorize(
+pub(crate) async fn authorize<'h>(
     app: &App,
-    headers: &HeaderMap,
+    headers: &'h HeaderMap,
     scopes: &[Scope],
-) -> Result<Caller, Problem> {
+) -> Result<Caller<'h>, Problem> {
     let token = bearer_token(headers)?;
     let now = service::now();
-    let mut verified = token::verify(token, now, &app.projection.keys());
+    let mut verified = verify(app, token, now);
     if verified == Err(TokenError::KeyUnknown) {
         catch_up(app, Log::Settlements).await?;
-        verified = token::verify(token, now, &app.projection.keys());
+        verified = verify(app, token, now);
     }
-    let claims = verified.map_err(Problem::unauthorized)?.claims;
-    if !claims.allows_any(scopes) {
+    let verified = verified.map_err(Problem::unauthorized)?;
+    if !verified.claims.allows_any(scopes) {
         let words: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
         return Err(Problem::forbidden(&words.join(" or ")));
     }
-    Ok(Caller {
-        token: token.to_owned(),
-        claims,
-    })
+    Ok(Caller { token, verified })
+}
+
+fn verify(app: &App, token: &str, now: DateTime<Utc>) -> Result<Arc<Verified>, TokenError> {
+    let mut checked = app.checked.lock().unwrap_or_else(PoisonError::into_inner);
+    checked.verify(token, now, &app.projection.keys())
 }
 
 /// Waits until the projection has passed what the log holds now. 503 when it does not get there in time.
@@ -172,14 +182,14 @@ impl From<store::Row> for Payment {
 }
 
 /// Whose payments: the token's client's, or with `bank:operate` anybody's.
-fn client_of(caller: &Caller, asked: Option<String>) -> Result<ClientId, Problem> {
-    let own = &caller.claims.client_id;
+fn client_of(caller: &Caller<'_>, asked: Option<String>) -> Result<ClientId, Problem> {
+    let own = &caller.claims().client_id;
     let Some(asked) = asked else {
         return Ok(own.clone());
     };
     let asked = ClientId::try_from(asked)
         .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.to_string()))?;
-    if asked == *own || caller.claims.allows(Scope::BankOperate) {
+    if asked == *own || caller.claims().allows(Scope::BankOperate) {
         Ok(asked)
     } else {
         Err(Problem::forbidden(Scope::BankOperate.as_str()))

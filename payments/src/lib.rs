@@ -74,6 +74,7 @@ pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Res
         jetstream: jetstream.clone(),
         projection: projection.clone(),
         answers: answers.clone(),
+        checked: Arc::default(),
         stop: stop.clone(),
     };
     // The end of the projection, which is always an error, ends the HTTP side too.

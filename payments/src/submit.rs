@@ -166,11 +166,11 @@ struct Published {
 /// The broker recognises a message id for two minutes; after that the ledger still recognises the payment.
 async fn publish(
     app: &App,
-    caller: &Caller,
+    caller: &Caller<'_>,
     headers: &HeaderMap,
     request: &PaymentRequest,
 ) -> Result<Published, Problem> {
-    let client_id = &caller.claims.client_id;
+    let client_id = &caller.claims().client_id;
     let message_id = format!("{client_id}:{}", request.payment_id);
     let mut message = message(caller, headers, request);
     let without_id = message.clone();
@@ -241,8 +241,8 @@ async fn store_message(app: &App, message: Outgoing) -> Result<Place, Problem> {
 }
 
 /// The message that a producer would have sent, except for its id.
-fn message(caller: &Caller, headers: &HeaderMap, request: &PaymentRequest) -> Outgoing {
-    let client_id = &caller.claims.client_id;
+fn message(caller: &Caller<'_>, headers: &HeaderMap, request: &PaymentRequest) -> Outgoing {
+    let client_id = &caller.claims().client_id;
     let payment_id = request.payment_id.to_string();
     let mut out = NatsHeaders::new();
     out.insert(wire::AUTHORIZATION, format!("Bearer {}", caller.token));
@@ -327,12 +327,12 @@ fn rejection_status(code: Code) -> StatusCode {
 /// `pending`, except that of a request which stood in the log before more may be known.
 async fn known_status(
     app: &App,
-    caller: &Caller,
+    caller: &Caller<'_>,
     payment_id: PaymentId,
     published: &Published,
 ) -> String {
     let known = if published.is_repeated {
-        status_of(app, &caller.claims.client_id, payment_id).await
+        status_of(app, &caller.claims().client_id, payment_id).await
     } else {
         None
     };
