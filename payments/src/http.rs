@@ -19,8 +19,9 @@ use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use common::answer::{Original, PaymentAnswer, Posting, Reason, timestamp};
 use common::broker::Answers;
-use common::ids::{ClientId, PaymentId};
+use common::ids::{AccountId, ClientId, PaymentId};
 use common::problem::{Problem, bearer_token};
+use common::request::{self, PaymentRequest};
 use common::service::{self, limit_body};
 use common::token::{CheckedTokens, Claims, Scope, TokenError, Verified};
 use serde::{Deserialize, Serialize};
@@ -123,8 +124,8 @@ struct Payment {
     client_id: String,
     status: String,
     reason: Option<Reason>,
-    debtor_account: Option<Uuid>,
-    creditor_account: Option<Uuid>,
+    debtor_account: Option<AccountId>,
+    creditor_account: Option<AccountId>,
     amount: Option<String>,
     currency: Option<String>,
     reference: Option<String>,
@@ -147,10 +148,6 @@ fn timestamp_or_null<S: serde::Serializer>(
 
 impl From<store::Row> for Payment {
     fn from(row: store::Row) -> Self {
-        let answer = row.answer.map(|json| {
-            serde_json::from_str::<PaymentAnswer>(&json)
-                .expect("the projection keeps only answers that it could read")
-        });
         let mut payment = Self {
             request_seq: u64::try_from(row.request_seq)
                 .expect("constraint payment_request_seq_positive"),
@@ -158,19 +155,32 @@ impl From<store::Row> for Payment {
             client_id: row.client_id,
             status: row.status,
             reason: None,
-            debtor_account: row.debtor_account,
-            creditor_account: row.creditor_account,
-            amount: row.amount,
-            currency: row.currency,
-            reference: row.reference,
+            debtor_account: None,
+            creditor_account: None,
+            amount: None,
+            currency: None,
+            reference: None,
             postings: Vec::new(),
             original: None,
             may_retry: row.may_retry,
             published_at: row.published_at,
             decided_at: row.decided_at,
         };
-        if let Some(answer) = answer {
+        if let Some(json) = row.request {
+            let request: PaymentRequest = request::read(json.as_bytes())
+                .expect("the projection keeps only requests that it could read");
+            payment.debtor_account = Some(request.debtor_account);
+            payment.creditor_account = Some(request.creditor_account);
+            payment.amount = Some(request.amount);
+            payment.currency = Some(request.currency);
+            payment.reference = request.reference;
+        }
+        if let Some(json) = row.answer {
+            let answer: PaymentAnswer = serde_json::from_str(&json)
+                .expect("the projection keeps only answers that it could read");
             payment.reason = answer.reason;
+            payment.debtor_account = answer.debtor_account;
+            payment.creditor_account = answer.creditor_account;
             payment.amount = answer.amount;
             payment.currency = answer.currency;
             payment.reference = answer.reference;
