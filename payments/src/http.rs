@@ -42,7 +42,6 @@ const LIMIT_DEFAULT: u32 = 50;
 const LIMIT_MAX: u32 = 100;
 
 /// What every request may use.
-#[derive(Clone)]
 pub(crate) struct App {
     pub(crate) pool: PgPool,
     pub(crate) door: Door,
@@ -51,7 +50,7 @@ pub(crate) struct App {
     /// Empty until the streams exist.
     pub(crate) answers: Arc<OnceCell<Answers>>,
     /// Tokens that need no signature check any more. Keys are never forgotten here, so a token that passed still does.
-    pub(crate) checked: Arc<Mutex<CheckedTokens>>,
+    pub(crate) checked: Mutex<CheckedTokens>,
     pub(crate) stop: CancellationToken,
 }
 
@@ -61,7 +60,7 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/payments", post(submit::submit).get(list))
         .route("/payments/{payment_id}", get(show))
         .layer(from_fn(limit_body))
-        .with_state(app)
+        .with_state(Arc::new(app))
 }
 
 /// A token as it was sent, and what it says.
@@ -215,7 +214,7 @@ struct ShowQuery {
 }
 
 async fn show(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     headers: HeaderMap,
     path: Result<Path<PaymentId>, PathRejection>,
     query: Result<Query<ShowQuery>, QueryRejection>,
@@ -280,7 +279,7 @@ struct List {
 }
 
 async fn list(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     headers: HeaderMap,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<List>, Problem> {

@@ -30,6 +30,8 @@ const BATCH_MESSAGES_MAX: usize = 1000;
 const ANSWER_WAIT: Duration = Duration::from_millis(100);
 /// The same for a request that somebody asks for: most are answered by then.
 const ANSWER_WAIT_IF_WANTED: Duration = Duration::from_millis(20);
+/// From one transaction of answers to the next, unless somebody waits: few large ones cost less than many small ones.
+const ANSWERS_INTERVAL: Duration = Duration::from_millis(20);
 /// First and longest pause before the database is tried again.
 const RETRY_DELAY: Duration = Duration::from_millis(100);
 const RETRY_DELAY_MAX: Duration = Duration::from_secs(5);
@@ -115,7 +117,7 @@ pub(crate) struct Projection {
     broker: broker::Config,
     jetstream: jetstream::Context,
     cursors: watch::Sender<Cursors>,
-    /// The last request that somebody waits for.
+    /// The last message that somebody waits for, in either log: what is numbered alike belongs together.
     wanted: watch::Sender<u64>,
     keys: watch::Sender<Keys>,
 }
@@ -163,11 +165,10 @@ impl Projection {
 
     /// Waits until this sequence is projected; `false` when that takes longer than `timeout`.
     pub(crate) async fn passed(&self, log: Log, sequence: u64, timeout: Duration) -> bool {
-        if log == Log::Requests {
-            self.wanted.send_if_modified(|wanted| {
-                sequence > std::mem::replace(wanted, sequence.max(*wanted))
-            });
-        }
+        self.wanted.send_if_modified(|wanted| {
+            let known = std::mem::replace(wanted, sequence.max(*wanted));
+            sequence > known
+        });
         matches!(
             tokio::time::timeout(timeout, self.reached(log, sequence)).await,
             Ok(())
@@ -207,7 +208,10 @@ impl Projection {
             while self
                 .project(Log::Settlements, &reader.batch(BATCH_MESSAGES_MAX).await?)
                 .await
-            {}
+            {
+                self.sleep_unless_wanted(Log::Settlements, ANSWERS_INTERVAL)
+                    .await;
+            }
             told_faster(Log::Settlements);
         }
     }
@@ -227,10 +231,7 @@ impl Projection {
         let end = self.last_sequence(Log::Requests).await;
         if self.answered_in_time(end).await {
             let is_ours = self.skip_answered().await;
-            tokio::select! {
-                () = tokio::time::sleep(ANSWER_WAIT) => {}
-                () = self.wanted() => {}
-            }
+            self.sleep_unless_wanted(Log::Requests, ANSWER_WAIT).await;
             return Ok(is_ours);
         }
         if !self.skip_answered().await {
@@ -253,7 +254,7 @@ impl Projection {
     /// Waits for the answers up to this one, as long as requests may be without; `false` when that is over.
     async fn answered_in_time(&self, sequence: u64) -> bool {
         let impatient = async {
-            self.wanted().await;
+            self.wanted(Log::Requests).await;
             tokio::time::sleep(ANSWER_WAIT_IF_WANTED).await;
         };
         tokio::select! {
@@ -264,9 +265,14 @@ impl Projection {
         }
     }
 
-    /// Waits until somebody waits for a request that is not projected.
-    async fn wanted(&self) {
-        let projected = || self.cursors.borrow().of(Log::Requests);
+    async fn sleep_unless_wanted(&self, log: Log, duration: Duration) {
+        // Who waits is heard at once; that nobody does is no error.
+        drop(tokio::time::timeout(duration, self.wanted(log)).await);
+    }
+
+    /// Waits until somebody waits for a message that is not projected.
+    async fn wanted(&self, log: Log) {
+        let projected = || self.cursors.borrow().of(log);
         let mut wanted = self.wanted.subscribe();
         let wanted = wanted.wait_for(|wanted| *wanted > projected()).await;
         drop(wanted.expect("the sender is in self"));
@@ -432,4 +438,33 @@ fn known_keys(rows: Vec<store::SigningKey>) -> Keys {
         }
     }
     keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `requests settlements named_after` in, how far requests are projected out.
+    fn check(cursors: [u64; 3], expected: u64) {
+        let [requests, settlements, named_after] = cursors;
+        let of = Cursors {
+            requests,
+            settlements,
+            named_after,
+        };
+        assert_eq!(of.of(Log::Requests), expected, "{cursors:?}");
+        assert_eq!(of.of(Log::Settlements), settlements, "{cursors:?}");
+    }
+
+    #[test]
+    fn a_request_is_projected_once_its_answer_is_unless_it_names_no_payment() {
+        check([0, 0, 0], 0);
+        check([0, 9, 0], 9);
+        check([5, 9, 0], 9);
+        check([5, 9, 5], 9);
+        check([9, 5, 0], 9);
+        // Answer 6 says nothing of its payment, so request 6 has to be read, and with it those before.
+        check([5, 9, 6], 5);
+        check([6, 9, 6], 9);
+    }
 }

@@ -5,6 +5,7 @@
 //! broker has acknowledged, the payment is asked for, and until then it is not, wherever this process dies.
 //! Sending the same request again is always safe, since `payment_id` makes it the same payment.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::HeaderMap as NatsHeaders;
@@ -47,7 +48,7 @@ struct Submitted {
 }
 
 pub(crate) async fn submit(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
@@ -173,7 +174,6 @@ async fn publish(
     let client_id = &caller.claims().client_id;
     let message_id = format!("{client_id}:{}", request.payment_id);
     let mut message = message(caller, headers, request);
-    let without_id = message.clone();
     message
         .headers
         .insert(async_nats::header::NATS_MESSAGE_ID, message_id);
@@ -198,7 +198,7 @@ async fn publish(
         .and_then(|stored| request::read::<PaymentRequest>(&stored.payload).ok());
     match earlier {
         // The ledger has passed over that one, so its payment id is free while the broker still knows its message id.
-        Some(_) if is_undecided => store_anew(app, without_id).await,
+        Some(_) if is_undecided => store_anew(app, caller, headers, request).await,
         Some(earlier) if earlier.canonical_json() == request.canonical_json() => Ok(Published {
             request_seq: ack.sequence,
             is_repeated: true,
@@ -214,12 +214,18 @@ async fn publish(
         }
         // Producers choose their own message ids over NATS, so this one may have been taken for something else. That
         // must not keep a payment out of the log; without an id it goes in, and the ledger knows payments by themselves.
-        Some(_) | None => store_anew(app, without_id).await,
+        Some(_) | None => store_anew(app, caller, headers, request).await,
     }
 }
 
-async fn store_anew(app: &App, message: Outgoing) -> Result<Published, Problem> {
-    let ack = store_message(app, message).await?;
+/// Without a message id, so that the broker takes it whatever it has seen before.
+async fn store_anew(
+    app: &App,
+    caller: &Caller<'_>,
+    headers: &HeaderMap,
+    request: &PaymentRequest,
+) -> Result<Published, Problem> {
+    let ack = store_message(app, message(caller, headers, request)).await?;
     Ok(Published {
         request_seq: ack.sequence,
         is_repeated: false,
