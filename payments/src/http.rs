@@ -6,7 +6,7 @@
 //!
 //! Links are relative to this service. Behind the gateway they get its prefix there.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_nats::jetstream;
@@ -19,10 +19,11 @@ use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use common::answer::{Original, PaymentAnswer, Posting, Reason, timestamp};
 use common::broker::Answers;
-use common::ids::{ClientId, PaymentId};
+use common::ids::{AccountId, ClientId, PaymentId};
 use common::problem::{Problem, bearer_token};
+use common::request::{self, PaymentRequest};
 use common::service::{self, limit_body};
-use common::token::{self, Claims, Scope, TokenError};
+use common::token::{CheckedTokens, Claims, Scope, TokenError, Verified};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use tokio::sync::OnceCell;
@@ -41,7 +42,6 @@ const LIMIT_DEFAULT: u32 = 50;
 const LIMIT_MAX: u32 = 100;
 
 /// What every request may use.
-#[derive(Clone)]
 pub(crate) struct App {
     pub(crate) pool: PgPool,
     pub(crate) door: Door,
@@ -49,6 +49,8 @@ pub(crate) struct App {
     pub(crate) projection: Arc<Projection>,
     /// Empty until the streams exist.
     pub(crate) answers: Arc<OnceCell<Answers>>,
+    /// Tokens that need no signature check any more. Keys are never forgotten here, so a token that passed still does.
+    pub(crate) checked: Mutex<CheckedTokens>,
     pub(crate) stop: CancellationToken,
 }
 
@@ -58,39 +60,47 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/payments", post(submit::submit).get(list))
         .route("/payments/{payment_id}", get(show))
         .layer(from_fn(limit_body))
-        .with_state(app)
+        .with_state(Arc::new(app))
 }
 
 /// A token as it was sent, and what it says.
-pub(crate) struct Caller {
-    pub(crate) token: String,
-    pub(crate) claims: Claims,
+pub(crate) struct Caller<'h> {
+    pub(crate) token: &'h str,
+    verified: Arc<Verified>,
+}
+
+impl Caller<'_> {
+    pub(crate) fn claims(&self) -> &Claims {
+        &self.verified.claims
+    }
 }
 
 /// Lets a caller in who carries a valid token with one of these scopes.
 ///
 /// A key that is not known may have been announced a moment ago, so the projection catches up once before the answer.
-pub(crate) async fn authorize(
+pub(crate) async fn authorize<'h>(
     app: &App,
-    headers: &HeaderMap,
+    headers: &'h HeaderMap,
     scopes: &[Scope],
-) -> Result<Caller, Problem> {
+) -> Result<Caller<'h>, Problem> {
     let token = bearer_token(headers)?;
     let now = service::now();
-    let mut verified = token::verify(token, now, &app.projection.keys());
+    let mut verified = verify(app, token, now);
     if verified == Err(TokenError::KeyUnknown) {
         catch_up(app, Log::Settlements).await?;
-        verified = token::verify(token, now, &app.projection.keys());
+        verified = verify(app, token, now);
     }
-    let claims = verified.map_err(Problem::unauthorized)?.claims;
-    if !claims.allows_any(scopes) {
+    let verified = verified.map_err(Problem::unauthorized)?;
+    if !verified.claims.allows_any(scopes) {
         let words: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
         return Err(Problem::forbidden(&words.join(" or ")));
     }
-    Ok(Caller {
-        token: token.to_owned(),
-        claims,
-    })
+    Ok(Caller { token, verified })
+}
+
+fn verify(app: &App, token: &str, now: DateTime<Utc>) -> Result<Arc<Verified>, TokenError> {
+    let mut checked = app.checked.lock().unwrap_or_else(PoisonError::into_inner);
+    checked.verify(token, now, &app.projection.keys())
 }
 
 /// Waits until the projection has passed what the log holds now. 503 when it does not get there in time.
@@ -113,8 +123,8 @@ struct Payment {
     client_id: String,
     status: String,
     reason: Option<Reason>,
-    debtor_account: Option<Uuid>,
-    creditor_account: Option<Uuid>,
+    debtor_account: Option<AccountId>,
+    creditor_account: Option<AccountId>,
     amount: Option<String>,
     currency: Option<String>,
     reference: Option<String>,
@@ -137,10 +147,6 @@ fn timestamp_or_null<S: serde::Serializer>(
 
 impl From<store::Row> for Payment {
     fn from(row: store::Row) -> Self {
-        let answer = row.answer.map(|json| {
-            serde_json::from_str::<PaymentAnswer>(&json)
-                .expect("the projection keeps only answers that it could read")
-        });
         let mut payment = Self {
             request_seq: u64::try_from(row.request_seq)
                 .expect("constraint payment_request_seq_positive"),
@@ -148,19 +154,32 @@ impl From<store::Row> for Payment {
             client_id: row.client_id,
             status: row.status,
             reason: None,
-            debtor_account: row.debtor_account,
-            creditor_account: row.creditor_account,
-            amount: row.amount,
-            currency: row.currency,
-            reference: row.reference,
+            debtor_account: None,
+            creditor_account: None,
+            amount: None,
+            currency: None,
+            reference: None,
             postings: Vec::new(),
             original: None,
             may_retry: row.may_retry,
             published_at: row.published_at,
             decided_at: row.decided_at,
         };
-        if let Some(answer) = answer {
+        if let Some(json) = row.request {
+            let request: PaymentRequest = request::read(json.as_bytes())
+                .expect("the projection keeps only requests that it could read");
+            payment.debtor_account = Some(request.debtor_account);
+            payment.creditor_account = Some(request.creditor_account);
+            payment.amount = Some(request.amount);
+            payment.currency = Some(request.currency);
+            payment.reference = request.reference;
+        }
+        if let Some(json) = row.answer {
+            let answer: PaymentAnswer = serde_json::from_str(&json)
+                .expect("the projection keeps only answers that it could read");
             payment.reason = answer.reason;
+            payment.debtor_account = answer.debtor_account;
+            payment.creditor_account = answer.creditor_account;
             payment.amount = answer.amount;
             payment.currency = answer.currency;
             payment.reference = answer.reference;
@@ -172,14 +191,14 @@ impl From<store::Row> for Payment {
 }
 
 /// Whose payments: the token's client's, or with `bank:operate` anybody's.
-fn client_of(caller: &Caller, asked: Option<String>) -> Result<ClientId, Problem> {
-    let own = &caller.claims.client_id;
+fn client_of(caller: &Caller<'_>, asked: Option<String>) -> Result<ClientId, Problem> {
+    let own = &caller.claims().client_id;
     let Some(asked) = asked else {
         return Ok(own.clone());
     };
     let asked = ClientId::try_from(asked)
         .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.to_string()))?;
-    if asked == *own || caller.claims.allows(Scope::BankOperate) {
+    if asked == *own || caller.claims().allows(Scope::BankOperate) {
         Ok(asked)
     } else {
         Err(Problem::forbidden(Scope::BankOperate.as_str()))
@@ -195,7 +214,7 @@ struct ShowQuery {
 }
 
 async fn show(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     headers: HeaderMap,
     path: Result<Path<PaymentId>, PathRejection>,
     query: Result<Query<ShowQuery>, QueryRejection>,
@@ -204,10 +223,13 @@ async fn show(
     let (Path(payment_id), Query(query)) = (path?, query?);
     let client_id = client_of(&caller, query.client_id)?;
     let known = find(&app, &client_id, payment_id).await?;
-    if let Some(row) = known.filter(|row| !row.may_retry) {
+    if let Some(row) = known.filter(|row| row.is_decided()) {
         return Ok(Json(row.into()));
     }
+    // There may be more in the logs than we have read: the request itself, another try, the answer. Without the answer
+    // the payment is pending as far as we know.
     catch_up(&app, Log::Requests).await?;
+    drop(catch_up(&app, Log::Settlements).await);
     match find(&app, &client_id, payment_id).await? {
         Some(row) => Ok(Json(row.into())),
         None => Err(Problem::new(
@@ -260,7 +282,7 @@ struct List {
 }
 
 async fn list(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     headers: HeaderMap,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<List>, Problem> {

@@ -15,7 +15,7 @@ mod projection;
 mod rows;
 mod store;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -74,6 +74,7 @@ pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Res
         jetstream: jetstream.clone(),
         projection: projection.clone(),
         answers: answers.clone(),
+        checked: Mutex::default(),
         stop: stop.clone(),
     };
     // The end of the projection, which is always an error, ends the HTTP side too.

@@ -1,4 +1,8 @@
-//! The loop that listens: reads REQUESTS and SETTLEMENTS into PostgreSQL, batch by batch.
+//! The loops that listen: read SETTLEMENTS, and what of REQUESTS it takes, into PostgreSQL, batch by batch.
+//!
+//! An answer says all about its payment, so a request that is answered in time is never read here: its row is written
+//! once, whole, from the answer. Only requests that stay unanswered for a moment, or that somebody asks for now, are read
+//! and become pending rows. [`Cursors`] says which requests have left a row.
 //!
 //! Each log has a cursor in the database. A batch is one transaction: the cursor moves from the place before the batch
 //! to its end, and the rows change. So a death at any instruction loses nothing and repeats nothing; and when two
@@ -16,11 +20,18 @@ use common::wire::{REQUESTS, SETTLEMENTS};
 use sqlx::PgPool;
 use tokio::sync::watch;
 
-use crate::rows::{Changes, answered, requested};
+use crate::rows::{self, Changes};
 use crate::store;
 
 /// Messages per transaction. Measured for the ledger (DESIGN §7): the batch is what makes it fast, and 1000 is enough.
 const BATCH_MESSAGES_MAX: usize = 1000;
+/// How long a request may be without an answer before its pending row is written. The ledger takes 5 ms, and some tens
+/// under load.
+const ANSWER_WAIT: Duration = Duration::from_millis(100);
+/// The same for a request that somebody asks for: most are answered by then.
+const ANSWER_WAIT_IF_WANTED: Duration = Duration::from_millis(20);
+/// From one transaction of answers to the next, unless somebody waits: few large ones cost less than many small ones.
+const ANSWERS_INTERVAL: Duration = Duration::from_millis(20);
 /// First and longest pause before the database is tried again.
 const RETRY_DELAY: Duration = Duration::from_millis(100);
 const RETRY_DELAY_MAX: Duration = Duration::from_secs(5);
@@ -46,22 +57,37 @@ impl Log {
 /// How far each log is projected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cursors {
-    pub(crate) requests: u64,
-    pub(crate) settlements: u64,
+    /// As in the database.
+    requests: u64,
+    /// As in the database.
+    settlements: u64,
+    /// Every answer behind this one, up to `settlements`, names its payment and so has left a row of it. This one did
+    /// not, or nobody knows.
+    named_after: u64,
 }
 
 impl Cursors {
+    /// The last message of a log of which, as of all before it, the database says what there is to say.
+    ///
+    /// Requests need not be read for that as far as their answers are projected and named them.
     fn of(&self, log: Log) -> u64 {
         match log {
+            Log::Requests if self.named_after <= self.requests => {
+                self.requests.max(self.settlements)
+            }
             Log::Requests => self.requests,
             Log::Settlements => self.settlements,
         }
     }
 
+    /// Takes over what the database says.
     fn set(&mut self, log: Log, sequence: u64) {
         match log {
             Log::Requests => self.requests = sequence,
-            Log::Settlements => self.settlements = sequence,
+            Log::Settlements => {
+                self.settlements = sequence;
+                self.named_after = sequence;
+            }
         }
     }
 }
@@ -91,6 +117,8 @@ pub(crate) struct Projection {
     broker: broker::Config,
     jetstream: jetstream::Context,
     cursors: watch::Sender<Cursors>,
+    /// The last message that somebody waits for, in either log: what is numbered alike belongs together.
+    wanted: watch::Sender<u64>,
     keys: watch::Sender<Keys>,
 }
 
@@ -102,9 +130,11 @@ impl Projection {
         jetstream: jetstream::Context,
     ) -> sqlx::Result<Self> {
         let mut db = pool.acquire().await?;
+        let settlements = store::cursor(&mut db, SETTLEMENTS).await?;
         let cursors = Cursors {
             requests: store::cursor(&mut db, REQUESTS).await?,
-            settlements: store::cursor(&mut db, SETTLEMENTS).await?,
+            settlements,
+            named_after: settlements,
         };
         let keys = known_keys(store::keys(&mut db).await?);
         drop(db);
@@ -113,6 +143,7 @@ impl Projection {
             broker,
             jetstream,
             cursors: watch::Sender::new(cursors),
+            wanted: watch::Sender::new(0),
             keys: watch::Sender::new(keys),
         })
     }
@@ -120,11 +151,6 @@ impl Projection {
     /// The keys that tokens are verified with.
     pub(crate) fn keys(&self) -> watch::Ref<'_, Keys> {
         self.keys.borrow()
-    }
-
-    /// The cursors as they move. Whatever is at or before them can be read in the database.
-    pub(crate) fn cursors(&self) -> watch::Receiver<Cursors> {
-        self.cursors.subscribe()
     }
 
     /// Waits until what stands in the log now is projected; `false` when that takes longer than `timeout`.
@@ -139,9 +165,21 @@ impl Projection {
 
     /// Waits until this sequence is projected; `false` when that takes longer than `timeout`.
     pub(crate) async fn passed(&self, log: Log, sequence: u64, timeout: Duration) -> bool {
-        let mut cursors = self.cursors();
-        let passed = cursors.wait_for(|cursors| cursors.of(log) >= sequence);
-        matches!(tokio::time::timeout(timeout, passed).await, Ok(Ok(_)))
+        self.wanted.send_if_modified(|wanted| {
+            let known = std::mem::replace(wanted, sequence.max(*wanted));
+            sequence > known
+        });
+        matches!(
+            tokio::time::timeout(timeout, self.reached(log, sequence)).await,
+            Ok(())
+        )
+    }
+
+    /// Waits until this sequence is projected.
+    async fn reached(&self, log: Log, sequence: u64) {
+        let mut cursors = self.cursors.subscribe();
+        let reached = cursors.wait_for(|cursors| cursors.of(log) >= sequence);
+        reached.await.expect("the sender is in self");
     }
 
     /// Waits, however long it takes, until what stands in both logs now is projected.
@@ -159,23 +197,102 @@ impl Projection {
 
     /// Projects both logs; returns only when one of them can't be read on.
     pub(crate) async fn run(&self) -> Result<(), ProjectionError> {
-        tokio::try_join!(self.follow(Log::Requests), self.follow(Log::Settlements)).map(drop)
+        tokio::try_join!(self.follow_requests(), self.follow_settlements()).map(drop)
     }
 
-    async fn follow(&self, log: Log) -> Result<(), ProjectionError> {
+    async fn follow_settlements(&self) -> Result<(), ProjectionError> {
         loop {
-            let cursor = self.read_cursor(log).await;
-            self.check_length(log, cursor).await?;
-            let mut reader = Reader::new(&self.broker, log.stream(), cursor + 1);
+            let cursor = self.read_cursor(Log::Settlements).await;
+            self.check_length(Log::Settlements, cursor).await?;
+            let mut reader = Reader::new(&self.broker, SETTLEMENTS, cursor + 1);
             while self
-                .project(log, &reader.batch(BATCH_MESSAGES_MAX).await?)
+                .project(Log::Settlements, &reader.batch(BATCH_MESSAGES_MAX).await?)
                 .await
-            {}
-            tracing::info!(
-                stream = log.stream(),
-                "another instance was faster, reading on from its cursor"
-            );
+            {
+                self.sleep_unless_wanted(Log::Settlements, ANSWERS_INTERVAL)
+                    .await;
+            }
+            told_faster(Log::Settlements);
         }
+    }
+
+    async fn follow_requests(&self) -> Result<(), ProjectionError> {
+        loop {
+            let cursor = self.read_cursor(Log::Requests).await;
+            self.check_length(Log::Requests, cursor).await?;
+            while self.project_unanswered().await? {}
+            told_faster(Log::Requests);
+        }
+    }
+
+    /// Waits for requests that stay without an answer and reads on from there until answers come in time again; `false`
+    /// when another instance has moved the cursor.
+    async fn project_unanswered(&self) -> Result<bool, ProjectionError> {
+        let end = self.last_sequence(Log::Requests).await;
+        if self.answered_in_time(end).await {
+            let is_ours = self.skip_answered().await;
+            self.sleep_unless_wanted(Log::Requests, ANSWER_WAIT).await;
+            return Ok(is_ours);
+        }
+        if !self.skip_answered().await {
+            return Ok(false);
+        }
+        let next = self.cursors.borrow().requests + 1;
+        let mut reader = Reader::new(&self.broker, REQUESTS, next);
+        loop {
+            let batch = reader.batch(BATCH_MESSAGES_MAX).await?;
+            let last = batch.last().map_or(0, |message| message.sequence);
+            if last > end && self.answered_in_time(last).await {
+                return Ok(true);
+            }
+            if !self.project(Log::Requests, &batch).await {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Waits for the answers up to this one, as long as requests may be without; `false` when that is over.
+    async fn answered_in_time(&self, sequence: u64) -> bool {
+        let impatient = async {
+            self.wanted(Log::Requests).await;
+            tokio::time::sleep(ANSWER_WAIT_IF_WANTED).await;
+        };
+        tokio::select! {
+            biased;
+            () = self.reached(Log::Requests, sequence) => true,
+            () = impatient => false,
+            () = tokio::time::sleep(ANSWER_WAIT) => false,
+        }
+    }
+
+    async fn sleep_unless_wanted(&self, log: Log, duration: Duration) {
+        // Who waits is heard at once; that nobody does is no error.
+        drop(tokio::time::timeout(duration, self.wanted(log)).await);
+    }
+
+    /// Waits until somebody waits for a message that is not projected.
+    async fn wanted(&self, log: Log) {
+        let projected = || self.cursors.borrow().of(log);
+        let mut wanted = self.wanted.subscribe();
+        let wanted = wanted.wait_for(|wanted| *wanted > projected()).await;
+        drop(wanted.expect("the sender is in self"));
+    }
+
+    /// Moves the cursor over requests whose answers have left their rows; `false` when another instance has moved it.
+    ///
+    /// The answers' transactions have been committed before, so this one is never durable without them.
+    async fn skip_answered(&self) -> bool {
+        let cursors = *self.cursors.borrow();
+        let (from, to) = (cursors.requests, cursors.of(Log::Requests));
+        if to == from {
+            return true;
+        }
+        let range = store::Range {
+            first: from + 1,
+            last: to,
+        };
+        self.write(Log::Requests, range, &Changes::Requested(Vec::new()))
+            .await
     }
 
     /// Projects a batch; `false` when another instance has moved the cursor.
@@ -183,24 +300,36 @@ impl Projection {
         let (Some(first), Some(last)) = (batch.first(), batch.last()) else {
             return true;
         };
-        let changes = match log {
-            Log::Requests => Changes::Requested(requested(batch)),
-            Log::Settlements => Changes::Answered(answered(batch)),
-        };
         let range = store::Range {
             first: first.sequence,
             last: last.sequence,
         };
-        let taken = retried(|| write(&self.pool, log, range, &changes)).await;
-        if !taken {
+        let changes = match log {
+            Log::Requests => {
+                let projected = self.cursors.borrow().of(log);
+                let count = batch.partition_point(|message| message.sequence <= projected);
+                Changes::Requested(rows::requested(&batch[count..]))
+            }
+            Log::Settlements => Changes::Answered(rows::answered(batch)),
+        };
+        self.write(log, range, &changes).await
+    }
+
+    async fn write(&self, log: Log, range: store::Range, changes: &Changes) -> bool {
+        if !retried(|| write(&self.pool, log, range, changes)).await {
             return false;
         }
-        if matches!(&changes, Changes::Answered(answered) if !answered.keys.is_empty()) {
+        if matches!(changes, Changes::Answered(answered) if !answered.keys.is_empty()) {
             self.learn_keys().await;
         }
         // Last: who sees the cursor there relies on everything above.
-        self.cursors
-            .send_modify(|cursors| cursors.set(log, range.last));
+        self.cursors.send_modify(|cursors| match changes {
+            Changes::Requested(_) => cursors.requests = range.last,
+            Changes::Answered(answered) => {
+                cursors.settlements = range.last;
+                cursors.named_after = cursors.named_after.max(answered.nameless_last);
+            }
+        });
         true
     }
 
@@ -230,15 +359,7 @@ impl Projection {
     /// A reader that starts behind the end would wait for ever instead of telling that the log is another one.
     async fn check_length(&self, log: Log, cursor: u64) -> Result<(), ProjectionError> {
         let stream = log.stream();
-        let last = loop {
-            match broker::last_sequence(&self.jetstream, stream).await {
-                Ok(last) => break last,
-                Err(error) => {
-                    tracing::warn!(%error, stream, "the log's length is unknown, asking again");
-                    tokio::time::sleep(RETRY_DELAY).await;
-                }
-            }
-        };
+        let last = self.last_sequence(log).await;
         if last < cursor {
             return Err(ProjectionError::Shortened {
                 stream,
@@ -248,6 +369,27 @@ impl Projection {
         }
         Ok(())
     }
+
+    async fn last_sequence(&self, log: Log) -> u64 {
+        let stream = log.stream();
+        loop {
+            match broker::last_sequence(&self.jetstream, stream).await {
+                Ok(last) => return last,
+                Err(error) => {
+                    tracing::warn!(%error, stream, "the log's length is unknown, asking again");
+                    tokio::time::sleep(RETRY_DELAY).await;
+                }
+            }
+        }
+    }
+}
+
+fn told_faster(log: Log) {
+    let stream = log.stream();
+    tracing::info!(
+        stream,
+        "another instance was faster, reading on from its cursor"
+    );
 }
 
 /// One transaction per batch; `false` when the cursor is not where the batch begins, and nothing has changed.
@@ -296,4 +438,33 @@ fn known_keys(rows: Vec<store::SigningKey>) -> Keys {
         }
     }
     keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `requests settlements named_after` in, how far requests are projected out.
+    fn check(cursors: [u64; 3], expected: u64) {
+        let [requests, settlements, named_after] = cursors;
+        let of = Cursors {
+            requests,
+            settlements,
+            named_after,
+        };
+        assert_eq!(of.of(Log::Requests), expected, "{cursors:?}");
+        assert_eq!(of.of(Log::Settlements), settlements, "{cursors:?}");
+    }
+
+    #[test]
+    fn a_request_is_projected_once_its_answer_is_unless_it_names_no_payment() {
+        check([0, 0, 0], 0);
+        check([0, 9, 0], 9);
+        check([5, 9, 0], 9);
+        check([5, 9, 5], 9);
+        check([9, 5, 0], 9);
+        // Answer 6 says nothing of its payment, so request 6 has to be read, and with it those before.
+        check([5, 9, 6], 5);
+        check([6, 9, 6], 9);
+    }
 }

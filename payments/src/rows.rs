@@ -7,16 +7,12 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use common::answer::{Answer, KeyAnswer, KeyStatus, PaymentAnswer, PaymentStatus};
 use common::broker::Stored;
 use common::ids::{ClientId, PaymentId};
 use common::request::{self, PaymentRequest};
-use common::token;
 use common::wire::{self, Kind};
-use serde::Deserialize;
 
 use crate::store;
 
@@ -30,6 +26,9 @@ pub(crate) enum Changes {
 pub(crate) struct Answered {
     pub(crate) payments: Vec<store::Decided>,
     pub(crate) keys: Vec<store::SigningKey>,
+    /// The last answer that leaves open which payment it is about, so that a request may stand there of which no row
+    /// tells; 0 when there is none.
+    pub(crate) nameless_last: u64,
 }
 
 /// A payment's key in the projection. Both logs' rows are written in its order, so that their transactions can't
@@ -49,35 +48,26 @@ pub(crate) fn requested(batch: &[Stored]) -> Vec<store::Requested> {
         };
         let row = store::Requested {
             client_id: client_id.clone(),
+            payment_id: request.payment_id,
             request_seq: message.sequence,
-            subject: message
-                .header(wire::AUTHORIZATION)
-                .and_then(subject_claimed),
             published_at: message.published_at,
-            request,
+            json: text(&message.payload),
         };
-        rows.insert((client_id, row.request.payment_id), row);
+        rows.insert((client_id, request.payment_id), row);
     }
     rows.into_values().collect()
 }
 
-/// The `sub` that a token claims; nobody verifies it here.
-fn subject_claimed(authorization: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Claims {
-        sub: String,
-    }
-    let payload = token::bearer(authorization).ok()?.split('.').nth(1)?;
-    let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
-    serde_json::from_slice::<Claims>(&payload)
-        .ok()
-        .map(|claims| claims.sub)
+/// A body that has been read as JSON, which is UTF-8.
+fn text(body: &[u8]) -> String {
+    String::from_utf8_lossy(body).into_owned()
 }
 
 /// The decided rows and the noted keys of a batch of SETTLEMENTS.
 pub(crate) fn answered(batch: &[Stored]) -> Answered {
     let mut payments = BTreeMap::<PaymentKey, store::Decided>::new();
     let mut keys = Vec::new();
+    let mut nameless_last = 0;
     for message in batch {
         let ce_type = message.header(wire::CE_TYPE).unwrap_or_default();
         match Answer::from_json(ce_type, &message.payload) {
@@ -88,8 +78,12 @@ pub(crate) fn answered(batch: &[Stored]) -> Answered {
                     claimed,
                     "an answer says that it is another's, passing over it"
                 );
+                nameless_last = message.sequence;
             }
             Ok(Answer::Payment(answer)) => {
+                if answer.payment_id.is_none() {
+                    nameless_last = message.sequence;
+                }
                 let Some(decided) = decided(answer, &message.payload, message.published_at) else {
                     continue;
                 };
@@ -103,12 +97,14 @@ pub(crate) fn answered(batch: &[Stored]) -> Answered {
             Ok(Answer::Account(_) | Answer::Unknown(_)) => {}
             Err(error) => {
                 tracing::error!(%error, seq = message.sequence, "an answer can't be read, passing over it");
+                nameless_last = message.sequence;
             }
         }
     }
     Answered {
         payments: payments.into_values().collect(),
         keys,
+        nameless_last,
     }
 }
 
@@ -125,13 +121,13 @@ fn decided(
         PaymentStatus::Duplicate => return None,
     };
     Some(store::Decided {
-        client_id: answer.client_id.clone(),
+        client_id: answer.client_id,
         payment_id: answer.payment_id?,
+        request_seq: answer.request_seq,
         outcome,
-        // It has been read as JSON, which is UTF-8.
-        json: String::from_utf8_lossy(body).into_owned(),
-        answer,
+        published_at: answer.published_at,
         decided_at,
+        json: text(body),
     })
 }
 
@@ -164,17 +160,12 @@ mod tests {
     use super::*;
 
     fn message(sequence: u64, subject: &str, ce_type: &str, body: &serde_json::Value) -> Stored {
-        // {"sub":"ada"}
-        let headers = [
-            (wire::CE_TYPE, ce_type),
-            (wire::AUTHORIZATION, "Bearer e30.eyJzdWIiOiJhZGEifQ.x"),
-        ];
         Stored {
             sequence,
             published_at: DateTime::UNIX_EPOCH,
             subject: subject.to_owned(),
             unreadable_headers: None,
-            headers: headers.into_iter().collect(),
+            headers: [(wire::CE_TYPE, ce_type)].into_iter().collect(),
             payload: body.to_string().into(),
         }
     }
@@ -215,7 +206,7 @@ mod tests {
             .payments
             .iter()
             .map(|row| {
-                let (seq, id) = (row.answer.request_seq, row.payment_id.0.as_u128());
+                let (seq, id) = (row.request_seq, row.payment_id.0.as_u128());
                 format!("{seq} {} {id} {:?}", row.client_id, row.outcome)
             })
             .collect();
@@ -280,32 +271,8 @@ mod tests {
         let rows = requested(&batch);
         let rows: Vec<_> = rows
             .iter()
-            .map(|row| {
-                (
-                    row.request_seq,
-                    row.client_id.as_str(),
-                    row.subject.as_deref(),
-                )
-            })
+            .map(|row| (row.request_seq, row.client_id.as_str()))
             .collect();
-        assert_eq!(rows, [(3, "shop", Some("ada")), (5, "till", Some("ada"))]);
-    }
-
-    #[test]
-    fn a_token_that_cannot_be_read_claims_nobody() {
-        assert_eq!(
-            subject_claimed("Bearer e30.eyJzdWIiOiJhZGEifQ.x"),
-            Some("ada".to_owned())
-        );
-        for bad in [
-            "",
-            "Bearer",
-            "Bearer x",
-            "Bearer e30.e30.x",
-            "Bearer e30.?.x",
-            "Basic e30.e30.x",
-        ] {
-            assert_eq!(subject_claimed(bad), None, "{bad}");
-        }
+        assert_eq!(rows, [(3, "shop"), (5, "till")]);
     }
 }

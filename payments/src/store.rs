@@ -1,9 +1,7 @@
 //! All SQL of the payments service. One statement per function, on the caller's connection.
 
 use chrono::{DateTime, Utc};
-use common::answer::{Code, PaymentAnswer, Reason};
-use common::ids::{AccountId, ClientId, PaymentId};
-use common::request::PaymentRequest;
+use common::ids::{ClientId, PaymentId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -18,10 +16,11 @@ pub(crate) struct Range {
 #[derive(Debug)]
 pub(crate) struct Requested {
     pub(crate) client_id: ClientId,
-    pub(crate) request: PaymentRequest,
+    pub(crate) payment_id: PaymentId,
     pub(crate) request_seq: u64,
-    pub(crate) subject: Option<String>,
     pub(crate) published_at: DateTime<Utc>,
+    /// The request's body as sent.
+    pub(crate) json: String,
 }
 
 /// What an answer says about its payment.
@@ -49,11 +48,13 @@ impl Outcome {
 pub(crate) struct Decided {
     pub(crate) client_id: ClientId,
     pub(crate) payment_id: PaymentId,
+    pub(crate) request_seq: u64,
     pub(crate) outcome: Outcome,
-    pub(crate) answer: PaymentAnswer,
+    /// When the request was published.
+    pub(crate) published_at: DateTime<Utc>,
+    pub(crate) decided_at: DateTime<Utc>,
     /// The answer's body as published.
     pub(crate) json: String,
-    pub(crate) decided_at: DateTime<Utc>,
 }
 
 /// A public key that the ledger has noted.
@@ -72,15 +73,20 @@ pub(crate) struct Row {
     pub(crate) payment_id: Uuid,
     pub(crate) request_seq: i64,
     pub(crate) status: String,
-    pub(crate) debtor_account: Option<Uuid>,
-    pub(crate) creditor_account: Option<Uuid>,
-    pub(crate) amount: Option<String>,
-    pub(crate) currency: Option<String>,
-    pub(crate) reference: Option<String>,
     pub(crate) published_at: DateTime<Utc>,
     pub(crate) decided_at: Option<DateTime<Utc>>,
+    /// While pending.
+    pub(crate) request: Option<String>,
+    /// From the answer on.
     pub(crate) answer: Option<String>,
     pub(crate) may_retry: bool,
+}
+
+impl Row {
+    /// Nothing that stands in the logs behind it can change it.
+    pub(crate) fn is_decided(&self) -> bool {
+        self.answer.is_some() && !self.may_retry
+    }
 }
 
 /// Which payments a list shows.
@@ -127,47 +133,26 @@ pub(crate) async fn insert_requested(
     if rows.is_empty() {
         return Ok(());
     }
-    let debtor = column(rows, |row| row.request.debtor_account.0);
-    let creditor = column(rows, |row| row.request.creditor_account.0);
-    let reference = column(rows, |row| row.request.reference.as_deref().map(storable));
-    let subject = column(rows, |row| row.subject.as_deref().map(storable));
     sqlx::query!(
-        r#"insert into payment
-             (client_id, payment_id, request_seq, status, debtor_account, creditor_account,
-              amount, currency, reference, subject, published_at)
-           select client_id, payment_id, request_seq, 'pending', debtor_account, creditor_account,
-                  amount, currency, reference, subject, published_at
-           from unnest($1::text[], $2::uuid[], $3::bigint[], $4::uuid[], $5::uuid[],
-                       $6::text[], $7::text[], $8::text[], $9::text[], $10::timestamptz[])
-             as requested (client_id, payment_id, request_seq, debtor_account, creditor_account,
-                           amount, currency, reference, subject, published_at)
+        r#"insert into payment (client_id, payment_id, request_seq, status, published_at, request)
+           select client_id, payment_id, request_seq, 'pending', published_at, request::json
+           from unnest($1::text[], $2::uuid[], $3::bigint[], $4::timestamptz[], $5::text[])
+             as requested (client_id, payment_id, request_seq, published_at, request)
            on conflict on constraint payment_pkey do update set
              request_seq = excluded.request_seq,
              status = excluded.status,
-             reason_code = null,
-             reason_message = null,
-             debtor_account = excluded.debtor_account,
-             creditor_account = excluded.creditor_account,
-             amount = excluded.amount,
-             currency = excluded.currency,
-             reference = excluded.reference,
-             subject = excluded.subject,
              published_at = excluded.published_at,
              decided_at = null,
+             request = excluded.request,
              answer = null,
              may_retry = false
            where (payment.status = 'pending' or payment.may_retry)
              and payment.request_seq < excluded.request_seq"#,
-        &column(rows, |row| row.client_id.to_string()),
-        &column(rows, |row| row.request.payment_id.0),
+        &column(rows, |row| row.client_id.as_str()) as _,
+        &column(rows, |row| row.payment_id.0),
         &column(rows, |row| sequence(row.request_seq)),
-        &debtor,
-        &creditor,
-        &column(rows, |row| storable(&row.request.amount)),
-        &column(rows, |row| storable(&row.request.currency)),
-        &reference as _,
-        &subject as _,
         &column(rows, |row| row.published_at),
+        &column(rows, |row| row.json.as_str()) as _,
     )
     .execute(db)
     .await?;
@@ -180,66 +165,31 @@ pub(crate) async fn upsert_decided(db: &mut PgConnection, rows: &[Decided]) -> s
     if rows.is_empty() {
         return Ok(());
     }
-    let reasons = column(rows, reason);
-    let code = column(&reasons, |reason| {
-        reason.as_ref().map(|r| r.code.as_str().to_owned())
-    });
-    let message = column(&reasons, |reason| {
-        reason.as_ref().map(|r| storable(&r.message))
-    });
-    let account = |account: Option<AccountId>| account.map(|account| account.0);
-    let debtor = column(rows, |row| account(row.answer.debtor_account));
-    let creditor = column(rows, |row| account(row.answer.creditor_account));
-    let amount = column(rows, |row| row.answer.amount.as_deref().map(storable));
-    let currency = column(rows, |row| row.answer.currency.as_deref().map(storable));
-    let reference = column(rows, |row| row.answer.reference.as_deref().map(storable));
     sqlx::query!(
         r#"insert into payment
-             (client_id, payment_id, request_seq, status, reason_code, reason_message,
-              debtor_account, creditor_account, amount, currency, reference,
-              published_at, decided_at, answer, may_retry)
-           select client_id, payment_id, request_seq, status, reason_code, reason_message,
-                  debtor_account, creditor_account, amount, currency, reference,
-                  published_at, decided_at, answer::json, may_retry
-           from unnest($1::text[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[],
-                       $7::uuid[], $8::uuid[], $9::text[], $10::text[], $11::text[],
-                       $12::timestamptz[], $13::timestamptz[], $14::text[], $15::boolean[])
-             as decided (client_id, payment_id, request_seq, status, reason_code, reason_message,
-                         debtor_account, creditor_account, amount, currency, reference,
-                         published_at, decided_at, answer, may_retry)
+             (client_id, payment_id, request_seq, status, published_at, decided_at, answer, may_retry)
+           select client_id, payment_id, request_seq, status, published_at, decided_at, answer::json, may_retry
+           from unnest($1::text[], $2::uuid[], $3::bigint[], $4::text[], $5::timestamptz[],
+                       $6::timestamptz[], $7::text[], $8::boolean[])
+             as decided (client_id, payment_id, request_seq, status, published_at, decided_at, answer, may_retry)
            on conflict on constraint payment_pkey do update set
              request_seq = excluded.request_seq,
              status = excluded.status,
-             reason_code = excluded.reason_code,
-             reason_message = excluded.reason_message,
-             debtor_account = excluded.debtor_account,
-             creditor_account = excluded.creditor_account,
-             amount = excluded.amount,
-             currency = excluded.currency,
-             reference = excluded.reference,
-             -- Whoever sent another request with this id did not send this one.
-             subject = case when payment.request_seq = excluded.request_seq then payment.subject end,
              published_at = excluded.published_at,
              decided_at = excluded.decided_at,
+             request = null,
              answer = excluded.answer,
              may_retry = excluded.may_retry
            where excluded.status = 'settled'
              or ((payment.status = 'pending' or payment.may_retry)
                and (not excluded.may_retry or payment.request_seq <= excluded.request_seq))"#,
-        &column(rows, |row| row.client_id.to_string()),
+        &column(rows, |row| row.client_id.as_str()) as _,
         &column(rows, |row| row.payment_id.0),
-        &column(rows, |row| sequence(row.answer.request_seq)),
-        &column(rows, |row| row.outcome.status().to_owned()),
-        &code as _,
-        &message as _,
-        &debtor as _,
-        &creditor as _,
-        &amount as _,
-        &currency as _,
-        &reference as _,
-        &column(rows, |row| row.answer.published_at),
+        &column(rows, |row| sequence(row.request_seq)),
+        &column(rows, |row| row.outcome.status()) as _,
+        &column(rows, |row| row.published_at),
         &column(rows, |row| row.decided_at),
-        &column(rows, |row| row.json.clone()),
+        &column(rows, |row| row.json.as_str()) as _,
         &column(rows, |row| row.outcome == Outcome::Retryable),
     )
     .execute(db)
@@ -282,8 +232,8 @@ pub(crate) async fn payment(
 ) -> sqlx::Result<Option<Row>> {
     sqlx::query_as!(
         Row,
-        "select client_id, payment_id, request_seq, status, debtor_account, creditor_account,
-                amount, currency, reference, published_at, decided_at, answer::text, may_retry
+        "select client_id, payment_id, request_seq, status, published_at, decided_at,
+                request::text, answer::text, may_retry
          from payment where client_id = $1 and payment_id = $2",
         client_id.as_str(),
         payment_id.0,
@@ -296,8 +246,8 @@ pub(crate) async fn payment(
 pub(crate) async fn payments(db: &mut PgConnection, page: &Page<'_>) -> sqlx::Result<Vec<Row>> {
     sqlx::query_as!(
         Row,
-        "select client_id, payment_id, request_seq, status, debtor_account, creditor_account,
-                amount, currency, reference, published_at, decided_at, answer::text, may_retry
+        "select client_id, payment_id, request_seq, status, published_at, decided_at,
+                request::text, answer::text, may_retry
          from payment
          where client_id = $1 and ($2::text is null or status = $2) and request_seq < $3
          order by request_seq desc
@@ -314,19 +264,8 @@ pub(crate) async fn payments(db: &mut PgConnection, page: &Page<'_>) -> sqlx::Re
 }
 
 /// One column of the rows, as PostgreSQL takes it.
-fn column<R, T>(rows: &[R], value: impl FnMut(&R) -> T) -> Vec<T> {
+fn column<'r, R, T>(rows: &'r [R], value: impl FnMut(&'r R) -> T) -> Vec<T> {
     rows.iter().map(value).collect()
-}
-
-/// A rejected payment has a reason, whatever the answer says (constraint `payment_reason_if_rejected`).
-fn reason(row: &Decided) -> Option<Reason> {
-    match row.outcome {
-        Outcome::Settled => None,
-        Outcome::Rejected | Outcome::Retryable => Some(
-            (row.answer.reason.clone())
-                .unwrap_or_else(|| Reason::new(Code::NARR, "the answer gives no reason")),
-        ),
-    }
 }
 
 /// PostgreSQL's texts hold no NUL, JSON's may.

@@ -5,6 +5,7 @@
 //! broker has acknowledged, the payment is asked for, and until then it is not, wherever this process dies.
 //! Sending the same request again is always safe, since `payment_id` makes it the same payment.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::HeaderMap as NatsHeaders;
@@ -47,7 +48,7 @@ struct Submitted {
 }
 
 pub(crate) async fn submit(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
@@ -166,14 +167,13 @@ struct Published {
 /// The broker recognises a message id for two minutes; after that the ledger still recognises the payment.
 async fn publish(
     app: &App,
-    caller: &Caller,
+    caller: &Caller<'_>,
     headers: &HeaderMap,
     request: &PaymentRequest,
 ) -> Result<Published, Problem> {
-    let client_id = &caller.claims.client_id;
+    let client_id = &caller.claims().client_id;
     let message_id = format!("{client_id}:{}", request.payment_id);
     let mut message = message(caller, headers, request);
-    let without_id = message.clone();
     message
         .headers
         .insert(async_nats::header::NATS_MESSAGE_ID, message_id);
@@ -198,7 +198,7 @@ async fn publish(
         .and_then(|stored| request::read::<PaymentRequest>(&stored.payload).ok());
     match earlier {
         // The ledger has passed over that one, so its payment id is free while the broker still knows its message id.
-        Some(_) if is_undecided => store_anew(app, without_id).await,
+        Some(_) if is_undecided => store_anew(app, caller, headers, request).await,
         Some(earlier) if earlier.canonical_json() == request.canonical_json() => Ok(Published {
             request_seq: ack.sequence,
             is_repeated: true,
@@ -214,12 +214,18 @@ async fn publish(
         }
         // Producers choose their own message ids over NATS, so this one may have been taken for something else. That
         // must not keep a payment out of the log; without an id it goes in, and the ledger knows payments by themselves.
-        Some(_) | None => store_anew(app, without_id).await,
+        Some(_) | None => store_anew(app, caller, headers, request).await,
     }
 }
 
-async fn store_anew(app: &App, message: Outgoing) -> Result<Published, Problem> {
-    let ack = store_message(app, message).await?;
+/// Without a message id, so that the broker takes it whatever it has seen before.
+async fn store_anew(
+    app: &App,
+    caller: &Caller<'_>,
+    headers: &HeaderMap,
+    request: &PaymentRequest,
+) -> Result<Published, Problem> {
+    let ack = store_message(app, message(caller, headers, request)).await?;
     Ok(Published {
         request_seq: ack.sequence,
         is_repeated: false,
@@ -241,8 +247,8 @@ async fn store_message(app: &App, message: Outgoing) -> Result<Place, Problem> {
 }
 
 /// The message that a producer would have sent, except for its id.
-fn message(caller: &Caller, headers: &HeaderMap, request: &PaymentRequest) -> Outgoing {
-    let client_id = &caller.claims.client_id;
+fn message(caller: &Caller<'_>, headers: &HeaderMap, request: &PaymentRequest) -> Outgoing {
+    let client_id = &caller.claims().client_id;
     let payment_id = request.payment_id.to_string();
     let mut out = NatsHeaders::new();
     out.insert(wire::AUTHORIZATION, format!("Bearer {}", caller.token));
@@ -327,12 +333,12 @@ fn rejection_status(code: Code) -> StatusCode {
 /// `pending`, except that of a request which stood in the log before more may be known.
 async fn known_status(
     app: &App,
-    caller: &Caller,
+    caller: &Caller<'_>,
     payment_id: PaymentId,
     published: &Published,
 ) -> String {
     let known = if published.is_repeated {
-        status_of(app, &caller.claims.client_id, payment_id).await
+        status_of(app, &caller.claims().client_id, payment_id).await
     } else {
         None
     };

@@ -1,11 +1,16 @@
 //! Waits for the answer to a request: message N of SETTLEMENTS, for the N that the request's `PubAck` told.
+//!
+//! One reader serves everybody in this process who waits. It reads only while somebody does and some seconds longer: at
+//! thousands of answers a second, reading what nobody wants costs as much as the rest of a request.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_nats::jetstream;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Config, ReadError, Reader, Stored, get};
@@ -15,17 +20,41 @@ use crate::wire::SETTLEMENTS;
 const BATCH: usize = 1000;
 /// Before reading begins again after an error.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
+/// How long reading goes on when nobody waits. A reader that is given up leaves a consumer at the broker for half a
+/// minute, so this is also what keeps those few.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// One reader of SETTLEMENTS that serves everybody in this process who waits for an answer.
 #[derive(Clone)]
 pub struct Answers {
     config: Config,
     jetstream: jetstream::Context,
-    waiting: Arc<Mutex<HashMap<u64, Vec<oneshot::Sender<Stored>>>>>,
+    stop: CancellationToken,
+    waiting: Arc<Mutex<Waiting>>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    by_sequence: BTreeMap<u64, Vec<oneshot::Sender<Stored>>>,
+    reading: Reading,
+    /// When somebody last began to wait.
+    asked_at: Option<Instant>,
+}
+
+/// How far the reader is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Reading {
+    /// There is none.
+    #[default]
+    No,
+    /// It will begin with an answer that nobody who waits now needs later ones than.
+    Beginning,
+    /// This is the next that it reads.
+    From(u64),
 }
 
 impl Answers {
-    /// Starts reading at the end of SETTLEMENTS, until `stop`.
+    /// Makes sure that SETTLEMENTS can be read; reading ends with `stop`.
     ///
     /// # Errors
     /// When the broker does not answer or has no such stream yet.
@@ -34,28 +63,71 @@ impl Answers {
         jetstream: jetstream::Context,
         stop: CancellationToken,
     ) -> Result<Self, jetstream::context::GetStreamError> {
-        let last = super::last_sequence(&jetstream, SETTLEMENTS).await?;
-        let answers = Self {
+        super::last_sequence(&jetstream, SETTLEMENTS).await?;
+        Ok(Self {
             config,
-            jetstream: jetstream.clone(),
+            jetstream,
+            stop,
             waiting: Arc::default(),
-        };
-        let telling = answers.clone();
-        tokio::spawn(async move {
-            stop.run_until_cancelled(telling.tell_from(last + 1)).await;
-        });
-        Ok(answers)
+        })
     }
 
-    /// Tells whoever waits, for ever: an error ends one reader and begins the next.
-    async fn tell_from(&self, mut next: u64) {
+    /// The answer to request `sequence`, or `None` when it has not come after `timeout`.
+    ///
+    /// # Errors
+    /// When the broker does not answer.
+    pub async fn wait(
+        &self,
+        sequence: u64,
+        timeout: Duration,
+    ) -> Result<Option<Stored>, ReadError> {
+        // First, so that the reader never begins with an old answer that somebody asks for.
+        if let Some(answer) = get(&self.jetstream, SETTLEMENTS, sequence).await? {
+            return Ok(Some(answer));
+        }
+        let Some(told) = self.enlist(sequence) else {
+            // The reader has passed it since we looked.
+            return get(&self.jetstream, SETTLEMENTS, sequence).await;
+        };
+        Ok(told.within(timeout).await)
+    }
+
+    /// Has the answer told as soon as it is read; `None` when the reader is past it.
+    fn enlist(&self, sequence: u64) -> Option<Told> {
+        let mut waiting = self.lock();
+        waiting.asked_at = Some(Instant::now());
+        match waiting.reading {
+            Reading::From(next) if sequence < next => return None,
+            Reading::From(_) | Reading::Beginning => {}
+            Reading::No => {
+                waiting.reading = Reading::Beginning;
+                let telling = self.clone();
+                tokio::spawn(async move {
+                    telling.stop.run_until_cancelled(telling.tell()).await;
+                });
+            }
+        }
+        let (send, receive) = oneshot::channel();
+        waiting.by_sequence.entry(sequence).or_default().push(send);
+        Some(Told {
+            answers: self.clone(),
+            sequence,
+            answer: receive,
+        })
+    }
+
+    /// Tells whoever waits until nobody does: an error ends one reader and begins the next.
+    async fn tell(&self) {
+        let mut next = self.begin().await;
         loop {
             let mut reader = Reader::new(&self.config, SETTLEMENTS, next);
             let error = loop {
                 match reader.batch(BATCH).await {
                     Ok(batch) => {
                         next = batch.last().map_or(next, |answer| answer.sequence + 1);
-                        self.tell(&batch);
+                        if self.tell_batch(&batch, next) {
+                            return;
+                        }
                     }
                     Err(error) => break error,
                 }
@@ -69,43 +141,76 @@ impl Answers {
         }
     }
 
-    fn tell(&self, batch: &[Stored]) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Where to begin: with the first answer that is waited for, or the end if that is before it.
+    async fn begin(&self) -> u64 {
+        let last = loop {
+            match super::last_sequence(&self.jetstream, SETTLEMENTS).await {
+                Ok(last) => break last,
+                Err(error) => tracing::error!(%error, "answers can't be read, beginning again"),
+            }
+            tokio::time::sleep(RETRY_DELAY).await;
+        };
+        let mut waiting = self.lock();
+        // None of these was there when its waiter looked, so this is not far from the end.
+        let first = waiting
+            .by_sequence
+            .first_key_value()
+            .map(|(first, _)| *first);
+        let next = first.map_or(last + 1, |first| first.min(last + 1));
+        waiting.reading = Reading::From(next);
+        next
+    }
+
+    /// Tells those who wait for one of these; `true` when nobody has waited for some time, and reading ends.
+    fn tell_batch(&self, batch: &[Stored], next: u64) -> bool {
+        let mut waiting = self.lock();
+        waiting.reading = Reading::From(next);
         for answer in batch {
-            for waiter in waiting.remove(&answer.sequence).unwrap_or_default() {
+            for waiter in waiting
+                .by_sequence
+                .remove(&answer.sequence)
+                .unwrap_or_default()
+            {
                 // A waiter that gave up is no error.
                 drop(waiter.send(answer.clone()));
             }
         }
-        waiting.retain(|_, waiters| {
-            waiters.retain(|waiter| !waiter.is_closed());
-            !waiters.is_empty()
-        });
+        let is_wanted = waiting.asked_at.is_some_and(|at| at.elapsed() < LINGER);
+        let is_over = waiting.by_sequence.is_empty() && !is_wanted;
+        if is_over {
+            waiting.reading = Reading::No;
+        }
+        is_over
     }
 
-    /// The answer to request `sequence`, or `None` when it has not come after `timeout`.
-    ///
-    /// # Errors
-    /// When the broker does not answer.
-    pub async fn wait(
-        &self,
-        sequence: u64,
-        timeout: Duration,
-    ) -> Result<Option<Stored>, ReadError> {
-        let (send, receive) = oneshot::channel();
-        self.waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry(sequence)
-            .or_default()
-            .push(send);
-        // It may have been published before we began to wait.
-        if let Some(answer) = get(&self.jetstream, SETTLEMENTS, sequence).await? {
-            return Ok(Some(answer));
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place among those who wait, given up when it is dropped: however many come while no answers do, none stays.
+struct Told {
+    answers: Answers,
+    sequence: u64,
+    answer: oneshot::Receiver<Stored>,
+}
+
+impl Told {
+    async fn within(mut self, timeout: Duration) -> Option<Stored> {
+        let told = tokio::time::timeout(timeout, &mut self.answer).await;
+        told.ok().and_then(Result::ok)
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.answer.close();
+        let mut waiting = self.answers.lock();
+        if let Entry::Occupied(mut waiters) = waiting.by_sequence.entry(self.sequence) {
+            waiters.get_mut().retain(|waiter| !waiter.is_closed());
+            if waiters.get().is_empty() {
+                waiters.remove();
+            }
         }
-        Ok(tokio::time::timeout(timeout, receive)
-            .await
-            .ok()
-            .and_then(Result::ok))
     }
 }

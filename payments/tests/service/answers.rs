@@ -153,25 +153,36 @@ async fn who_waits_hears_of_answers_behind_a_gap() {
     .await;
     let answers = answers.unwrap();
 
-    // Of three answers that are stored at once only the last stays: the two before it can never be read.
-    let mut stream = world.jetstream().get_stream(SETTLEMENTS).await.unwrap();
-    let mut config = stream.info().await.unwrap().config.clone();
-    config.max_messages = 1;
-    config.discard = async_nats::jetstream::stream::DiscardPolicy::Old;
-    world.jetstream().update_stream(config).await.unwrap();
-    let mut messages = Vec::new();
-    for seq in 2..=4 {
-        let request = world.request(seq).await;
-        let answer = payment_answer(&request, PaymentStatus::Settled, None);
-        messages.push(answer_message(&request, &answer));
-    }
-    world.publish_answers(2, messages).await;
+    let consumers = async || {
+        let stream = world.jetstream().get_stream(SETTLEMENTS).await.unwrap();
+        stream.cached_info().state.consumer_count
+    };
+    assert_eq!(consumers().await, 0, "nobody waits, so nobody reads");
 
     let (heard, ()) = tokio::join!(answers.wait(5, PATIENCE), async {
-        // So that it comes when somebody waits for it already.
+        eventually("reading", async || (consumers().await == 1).then_some(())).await;
+        // Of three answers that are stored at once only the last stays: the two before it can never be read.
+        let mut stream = world.jetstream().get_stream(SETTLEMENTS).await.unwrap();
+        let mut config = stream.info().await.unwrap().config.clone();
+        config.max_messages = 1;
+        config.discard = async_nats::jetstream::stream::DiscardPolicy::Old;
+        world.jetstream().update_stream(config).await.unwrap();
+        let mut messages = Vec::new();
+        for seq in 2..=4 {
+            let request = world.request(seq).await;
+            let answer = payment_answer(&request, PaymentStatus::Settled, None);
+            messages.push(answer_message(&request, &answer));
+        }
+        world.publish_answers(2, messages).await;
+        // So that it comes when reading has begun again.
         tokio::time::sleep(Duration::from_secs(3)).await;
         world.settle(5).await;
     });
     assert_eq!(heard.unwrap().map(|answer| answer.sequence), Some(5));
+    // Who waits for one that was read before gets it all the same.
+    let again = answers.wait(5, PATIENCE).await.unwrap();
+    assert_eq!(again.map(|answer| answer.sequence), Some(5));
+    let never = answers.wait(6, Duration::from_millis(10)).await.unwrap();
+    assert!(never.is_none());
     stop.cancel();
 }

@@ -34,7 +34,7 @@ async fn an_answer_may_be_projected_before_its_request() {
         (world.cursor(SETTLEMENTS).await == 3).then_some(())
     })
     .await;
-    assert_eq!(world.cursor(REQUESTS).await, 1);
+    assert!(world.cursor(REQUESTS).await < 2);
     lock.rollback().await.unwrap();
     eventually("requests too", async || {
         (world.cursor(REQUESTS).await == 3).then_some(())
