@@ -25,6 +25,7 @@ use async_nats::jetstream::response::Response;
 use async_nats::jetstream::{self, ErrorCode, context, publish::PublishAck, stream};
 use async_nats::{Client, ConnectOptions, Event, HeaderMap};
 use bytes::Bytes;
+use futures::future::try_join_all;
 use uuid::Uuid;
 
 use crate::request::BODY_BYTES_MAX;
@@ -33,6 +34,13 @@ use crate::wire::{REQUESTS, SETTLEMENTS};
 
 /// Most messages in one atomic batch. Source: nats-server's own limit (`batch.max_msgs`).
 pub const BATCH_MESSAGES_MAX: usize = 1000;
+/// Up to so many messages are better stored one by one, pipelined, and more as an atomic batch.
+///
+/// A message alone costs the broker one fsync, 0.2 ms. For a batch it makes a directory and files, syncs them three times
+/// and the log once, and deletes them: 3.5 to 5 ms for any number of messages, and as much of CPU time. Measured with
+/// nats-server 2.15.1 on ext4, where making a file gets slower the more have been deleted in the last minutes; both take
+/// the same at 12 to 16 messages at best, and at 30 or more behind thousands of batches.
+pub const ALONE_MAX: usize = 16;
 /// How long one request to the broker may take: it fsyncs before it answers, which takes under 10 ms on an idle disk.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// The JetStream domain under which every account imports the streams' API, see `nats/nats-server.conf`.
@@ -208,6 +216,28 @@ pub enum PublishError {
     /// An answer that is none.
     #[error("the broker's answer can't be read: {0}")]
     Unreadable(#[from] serde_json::Error),
+}
+
+/// Stores `messages` (1 to [`BATCH_MESSAGES_MAX`]) right behind message `last_sequence` of a stream, in order, or nothing
+/// but the first few of them: a stream that does not end there takes none.
+///
+/// # Errors
+/// [`PublishError`].
+pub async fn publish_behind(
+    client: &Client,
+    stream: &str,
+    last_sequence: u64,
+    messages: Vec<Outgoing>,
+) -> Result<(), PublishError> {
+    if messages.len() > ALONE_MAX {
+        let stored = publish_batch(client, stream, messages, Some(last_sequence));
+        return stored.await.map(drop);
+    }
+    let stored = (last_sequence..).zip(messages).map(|(last, message)| {
+        // Each waits for nothing but its own acknowledgement.
+        publish_batch(client, stream, vec![message], Some(last))
+    });
+    try_join_all(stored).await.map(drop)
 }
 
 /// Stores all of `messages` (1 to [`BATCH_MESSAGES_MAX`]) in one stream, in order and next to each other, or none.

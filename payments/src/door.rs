@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::Client;
-use common::broker::{self, BATCH_MESSAGES_MAX, Outgoing, PublishError};
+use common::broker::{self, ALONE_MAX, BATCH_MESSAGES_MAX, Outgoing, PublishError};
 use common::wire::REQUESTS;
 use futures::future::join_all;
 use tokio::sync::{mpsc, oneshot};
@@ -18,13 +18,6 @@ use tokio::sync::{mpsc, oneshot};
 /// Requests that may wait: two full batches, at most a tenth of a second of work. Beyond it the caller hears "later".
 const QUEUE_MAX: usize = 2 * BATCH_MESSAGES_MAX;
 
-/// Up to so many go one by one, pipelined, and more as an atomic batch.
-///
-/// A message alone costs the broker one fsync, 0.2 ms. For a batch it makes a directory and files, syncs them three times
-/// and the log once, and deletes them: 3.5 to 5 ms for any number of messages, and as much of CPU time. Measured with
-/// nats-server 2.15.1 on ext4, where making a file gets slower the more have been deleted in the last minutes; both take
-/// the same at 12 to 16 messages at best, and at 30 or more behind thousands of batches.
-const ALONE_MAX: usize = 16;
 /// How long to let the next group grow behind a batch. It costs each request this, and saves every other batch.
 const GATHER: Duration = Duration::from_millis(3);
 

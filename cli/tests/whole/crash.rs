@@ -108,6 +108,20 @@ async fn a_killed_nats_server_loses_nothing_that_it_has_acked() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_in_the_middle_of_a_backlog_goes_on_when_the_broker_is_back() -> Result<()> {
+    let mut test = TestBank::start_with(&[SMALL_BATCH]).await?;
+    test.bank.stop_part(Part::Ledger);
+    let before = broker::last_sequence(&test.audit().await?, SETTLEMENTS).await?;
+    submit(&test, &small_payments(&test)).await?;
+    test.bank.start_part(Part::Ledger).await?;
+    // It has read all of them by then, so that it decides on until every place behind it is taken.
+    test.answer(before + 1).await?;
+    test.bank.kill(Part::Nats);
+    test.bank.start_part(Part::Nats).await?;
+    all_settled(&test).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_killed_postgresql_loses_nothing_that_it_has_committed() -> Result<()> {
     let mut test = TestBank::start_with(&[SMALL_BATCH]).await?;
     let payments = small_payments(&test);

@@ -48,10 +48,16 @@ impl Behind {
 
     /// Takes the next batch over, as soon as there is room for one.
     pub(super) async fn take(&mut self, batch: Arc<Batch>) -> Result<(), Failure> {
-        if self.to_write.send(batch).await.is_err() {
-            return Err(self.failed().await);
+        let to_write = self.to_write.clone();
+        tokio::select! {
+            biased;
+            // There will be no room when a step behind has ended.
+            failure = self.failed() => Err(failure),
+            sent = to_write.send(batch) => match sent {
+                Ok(()) => Ok(()),
+                Err(_) => Err(self.failed().await),
+            },
         }
-        Ok(())
     }
 
     /// Up to where all is committed.
@@ -139,7 +145,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Step 5: the answers as one atomic batch, right behind the last published.
+    /// Step 5: the answers, right behind the last published.
     pub(super) async fn publish(&self, events: Vec<Event>) -> Result<(), PublishError> {
         let first = events.first().expect("a batch has an answer").request_seq;
         assert!(
@@ -148,9 +154,7 @@ impl Engine {
             events.len()
         );
         let messages = events.into_iter().map(Event::into_message).collect();
-        broker::publish_batch(&self.client, SETTLEMENTS, messages, Some(first - 1))
-            .await
-            .map(drop)
+        broker::publish_behind(&self.client, SETTLEMENTS, first - 1, messages).await
     }
 
     /// A restored database: what we decide now must be what was published then.
