@@ -184,7 +184,7 @@ impl Engine {
         let mut behind = Behind::start(self.clone(), cursor.seq, published);
         tracing::info!(cursor = cursor.seq, published, "leading");
         loop {
-            let idle = behind.written(deciding.cursor.seq);
+            let idle = behind.idle(deciding.cursor.seq);
             let mut waiting = tokio::select! {
                 biased;
                 // Nobody may come for hours: that the last batch could not be written or published must be seen now.
@@ -208,20 +208,22 @@ impl Engine {
     }
 }
 
-/// A full batch as soon as there is one, and whatever there is once nothing is being written: taking less while the
-/// batch before is still on its way would only make more, smaller batches.
+/// A batch that is worth its cost as soon as there is one, and whatever there is once everything before it is written and
+/// published: taking less while that is still on its way would only make more, smaller batches, and each costs the broker
+/// some files.
 async fn next_batch(
     requests: &mut Reader,
     messages_max: usize,
     idle: impl Future<Output = ()>,
 ) -> Result<Vec<Stored>, ReadError> {
-    let full = tokio::select! {
+    let worth_it = messages_max.div_ceil(4);
+    let large = tokio::select! {
         biased;
-        full = requests.full_batch(messages_max) => Some(full?),
+        large = requests.batch_of(worth_it, messages_max) => Some(large?),
         () = idle => None,
     };
-    match full {
-        Some(full) => Ok(full),
+    match large {
+        Some(large) => Ok(large),
         None => requests.batch(messages_max).await,
     }
 }

@@ -11,11 +11,13 @@ use common::token::{CheckedTokens, Keys};
 use common::wire::{REQUESTS, SETTLEMENTS};
 use rust_decimal::Decimal;
 use sqlx::{Connection as _, PgConnection};
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::batch::{self, Decided, Event};
 use crate::book::{Account, Book, normal_side};
 use crate::chain::Chain;
-use crate::store::{self, AnswerRecord, AuditedAccount, Cursor, StoredAnswer};
+use crate::store::{self, AnswerRow, AuditedAccount, Cursor};
 
 /// What a replay found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,8 +83,9 @@ pub async fn replay(
         );
         return Ok(Verdict::Differs(difference));
     }
+    let to = cursor.seq.max(answers);
     let mut replay = Replay {
-        requests: Reader::new(broker, REQUESTS, 1),
+        deciding: Deciding::start(Reader::new(broker, REQUESTS, 1), [cursor.seq, to]),
         answers: Answers {
             reader: Reader::new(broker, SETTLEMENTS, 1),
             read: Vec::new(),
@@ -90,20 +93,18 @@ pub async fn replay(
         },
         database,
         decided_in_database: cursor.seq,
-        book: Book::default(),
-        checked: CheckedTokens::default(),
         at: Cursor {
             seq: 0,
             chain: Chain::START,
         },
         settled: 0,
-        to: cursor.seq.max(answers),
+        to,
         progress,
     };
     let verdict = async {
-        replay.run_to(cursor.seq).await?;
-        let summary = replay.compare_books(&snapshot)?;
-        replay.run_to(answers).await?;
+        let book = replay.run_to(cursor.seq).await?;
+        let summary = replay.compare_books(&book, &snapshot)?;
+        replay.run_to(to).await?;
         Ok(Summary {
             requests: replay.at.seq,
             settled: replay.settled,
@@ -129,13 +130,83 @@ impl<E: Into<ReplayError>> From<E> for Stop {
     }
 }
 
+/// The log decided again, ahead of and beside the comparing: that is half of the work, and there are other cores.
+struct Deciding {
+    decided: mpsc::Receiver<Result<Step, ReadError>>,
+    _task: AbortOnDropHandle<()>,
+}
+
+/// What deciding comes by.
+enum Step {
+    Batch(Vec<Decided>),
+    /// The book where somebody wants to see it.
+    Book(Box<Book>),
+}
+
+/// Batches that may wait to be compared.
+const DECIDED_BATCHES_MAX: usize = 4;
+
+impl Deciding {
+    /// From request 1 on; hands the book out after each of these requests.
+    fn start(requests: Reader, stops: [u64; 2]) -> Self {
+        let (send, decided) = mpsc::channel(DECIDED_BATCHES_MAX);
+        let task = tokio::spawn(async move {
+            if let Err(error) = decide_to(requests, stops, &send).await {
+                // Who does not want to hear it any more has found something else.
+                drop(send.send(Err(error)).await);
+            }
+        });
+        Self {
+            decided,
+            _task: AbortOnDropHandle::new(task),
+        }
+    }
+
+    async fn next(&mut self) -> Result<Step, ReadError> {
+        let step = self.decided.recv().await;
+        step.expect("it goes on to the last stop, or says why not")
+    }
+}
+
+async fn decide_to(
+    mut requests: Reader,
+    stops: [u64; 2],
+    send: &mpsc::Sender<Result<Step, ReadError>>,
+) -> Result<(), ReadError> {
+    let (mut book, mut checked) = (Book::default(), CheckedTokens::default());
+    let (mut seq, mut chain) = (0, Chain::START);
+    for stop in stops {
+        while seq < stop {
+            let left = usize::try_from(stop - seq).unwrap_or(usize::MAX);
+            let mut waiting = requests.batch(left.min(BATCH_MESSAGES_MAX)).await?;
+            while !waiting.is_empty() {
+                let rest = waiting.split_off(batch::length(&waiting));
+                let messages = std::mem::replace(&mut waiting, rest);
+                let verified = batch::verify_all(&messages, &book.keys, &mut checked);
+                let decided = batch::decide_all(&mut book, chain, verified);
+                let last = decided.last().expect("a batch has a message");
+                (seq, chain) = (last.request.at.seq, last.chain);
+                if send.send(Ok(Step::Batch(decided))).await.is_err() {
+                    return Ok(());
+                }
+            }
+        }
+        if send
+            .send(Ok(Step::Book(Box::new(book.clone()))))
+            .await
+            .is_err()
+        {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
 struct Replay<'d, P> {
-    requests: Reader,
+    deciding: Deciding,
     answers: Answers,
     database: &'d mut PgConnection,
     decided_in_database: u64,
-    book: Book,
-    checked: CheckedTokens,
     at: Cursor,
     settled: u64,
     to: u64,
@@ -143,31 +214,30 @@ struct Replay<'d, P> {
 }
 
 impl<P: FnMut(u64, u64)> Replay<'_, P> {
-    /// Replays up to request `end`, comparing each answer with the published one and with the database's.
-    async fn run_to(&mut self, end: u64) -> Result<(), Stop> {
-        while self.at.seq < end {
-            let left = usize::try_from(end - self.at.seq).unwrap_or(usize::MAX);
-            let mut waiting = self.requests.batch(left.min(BATCH_MESSAGES_MAX)).await?;
-            while !waiting.is_empty() {
-                let rest = waiting.split_off(batch::length(&waiting));
-                let messages = std::mem::replace(&mut waiting, rest);
-                let verified = batch::verify_all(&messages, &self.book.keys, &mut self.checked);
-                let decided = batch::decide_all(&mut self.book, self.at.chain, verified);
-                self.compare(&decided).await?;
-                let settled = decided
-                    .iter()
-                    .filter(|item| !item.entries.is_empty())
-                    .count();
-                self.settled += u64::try_from(settled).expect("a thousand at most");
-                let last = decided.last().expect("a batch has a message");
-                self.at = Cursor {
-                    seq: last.request.at.seq,
-                    chain: last.chain,
-                };
-            }
+    /// Replays up to the next stop, request `end`, comparing each answer with the published one and with the database's.
+    /// The book as it is then.
+    async fn run_to(&mut self, end: u64) -> Result<Box<Book>, Stop> {
+        loop {
+            let decided = match self.deciding.next().await? {
+                Step::Batch(decided) => decided,
+                Step::Book(book) => {
+                    assert_eq!(self.at.seq, end, "the stops are the same on both sides");
+                    return Ok(book);
+                }
+            };
+            self.compare(&decided).await?;
+            let settled = decided
+                .iter()
+                .filter(|item| !item.entries.is_empty())
+                .count();
+            self.settled += u64::try_from(settled).expect("a thousand at most");
+            let last = decided.last().expect("a batch has a message");
+            self.at = Cursor {
+                seq: last.request.at.seq,
+                chain: last.chain,
+            };
             (self.progress)(self.at.seq, self.to);
         }
-        Ok(())
     }
 
     /// Compares a batch with SETTLEMENTS and, as far as the database has decided it, with every column there.
@@ -192,18 +262,19 @@ impl<P: FnMut(u64, u64)> Replay<'_, P> {
                 "the database has {found} of the answers {first} to {last}"
             )));
         }
-        for (item, StoredAnswer { event, record }) in decided.iter().zip(&stored) {
-            if let Some(difference) = Event::from(item).difference(event, "the database") {
-                return Err(Stop::Differs(difference));
+        for (item, theirs) in decided.iter().zip(stored) {
+            let ours = AnswerRow::of(item);
+            if ours == theirs {
+                continue;
             }
-            let ours = AnswerRecord::of(item);
-            if ours != *record {
-                let seq = item.request.at.seq;
-                let difference = format!(
-                    "the record of answer {seq} is {ours:?} by the log, but {record:?} in the database"
-                );
-                return Err(Stop::Differs(difference));
-            }
+            let (seq, record) = (item.request.at.seq, theirs.record());
+            let event = Event::from(item).difference(&theirs.event()?, "the database");
+            return Err(Stop::Differs(event.unwrap_or_else(|| {
+                let ours = ours.record();
+                format!(
+                    "the record of answer {seq} is {ours} by the log, but {record} in the database"
+                )
+            })));
         }
         let (ours, theirs) = (
             store::posting_rows(decided),
@@ -223,7 +294,7 @@ impl<P: FnMut(u64, u64)> Replay<'_, P> {
     }
 
     /// At the cursor: the head of the chain, the keys, every account, and the sums.
-    fn compare_books(&self, snapshot: &Snapshot) -> Result<Summary, Stop> {
+    fn compare_books(&self, book: &Book, snapshot: &Snapshot) -> Result<Summary, Stop> {
         let Snapshot {
             cursor,
             keys,
@@ -236,16 +307,16 @@ impl<P: FnMut(u64, u64)> Replay<'_, P> {
                 "the hash chain after {seq} is {chain} by the log, but {theirs} in the database"
             )));
         }
-        if keys.issuers() != self.book.keys.issuers() {
-            let (ours, theirs) = (self.book.keys.issuers(), keys.issuers());
+        if keys.issuers() != book.keys.issuers() {
+            let (ours, theirs) = (book.keys.issuers(), keys.issuers());
             return Err(Stop::Differs(format!(
                 "the signing keys are {ours:?} by the log, but {theirs:?} in the database"
             )));
         }
-        if let Some(difference) = compare_accounts(&self.book, audited) {
+        if let Some(difference) = compare_accounts(book, audited) {
             return Err(Stop::Differs(difference));
         }
-        let sums = sums(&self.book).map_err(Stop::Differs)?;
+        let sums = sums(book).map_err(Stop::Differs)?;
         let (settled, accounts) = (self.settled, audited.len());
         Ok(Summary {
             requests: seq,

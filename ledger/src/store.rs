@@ -8,7 +8,7 @@
 
 mod audit;
 
-pub(crate) use audit::{AnswerRecord, StoredAnswer, answers, postings};
+pub(crate) use audit::{AnswerRow, answers, postings};
 pub use audit::{AuditedAccount, audited_accounts};
 
 use std::collections::HashMap;

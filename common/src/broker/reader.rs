@@ -77,12 +77,16 @@ impl Reader {
         self.collect(1, messages_max).await
     }
 
-    /// As [`Reader::batch`], but waits until so many messages are there.
+    /// As [`Reader::batch`], but waits until `messages_min` are there.
     ///
     /// # Errors
     /// As [`Reader::batch`].
-    pub async fn full_batch(&mut self, messages: usize) -> Result<Vec<Stored>, ReadError> {
-        self.collect(messages, messages).await
+    pub async fn batch_of(
+        &mut self,
+        messages_min: usize,
+        messages_max: usize,
+    ) -> Result<Vec<Stored>, ReadError> {
+        self.collect(messages_min, messages_max).await
     }
 
     async fn collect(

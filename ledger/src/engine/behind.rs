@@ -22,6 +22,7 @@ const WAITING_BATCHES_MAX: usize = 1;
 pub(super) struct Behind {
     to_write: mpsc::Sender<Arc<Batch>>,
     written: watch::Receiver<u64>,
+    published: watch::Receiver<u64>,
     steps: JoinSet<Failure>,
 }
 
@@ -30,10 +31,11 @@ impl Behind {
     pub(super) fn start(engine: Arc<Engine>, written: u64, published: u64) -> Self {
         let (to_write, decided) = mpsc::channel(WAITING_BATCHES_MAX);
         let (to_publish, committed) = mpsc::channel(WAITING_BATCHES_MAX);
+        let (tell_published, seen_published) = watch::channel(written.max(published));
         let (tell_written, written) = watch::channel(written);
         let mut steps = JoinSet::new();
         let publisher = engine.clone();
-        steps.spawn(async move { publisher.publish_all(committed).await });
+        steps.spawn(async move { publisher.publish_all(committed, &tell_published).await });
         steps.spawn(async move {
             engine
                 .write_all(decided, &tell_written, &to_publish, published)
@@ -42,6 +44,7 @@ impl Behind {
         Self {
             to_write,
             written,
+            published: seen_published,
             steps,
         }
     }
@@ -65,12 +68,18 @@ impl Behind {
         *self.written.borrow()
     }
 
-    /// Returns when everything up to this sequence is committed.
-    pub(super) fn written(&self, seq: u64) -> impl Future<Output = ()> + use<> {
-        let mut written = self.written.clone();
+    /// Returns when everything up to this sequence is committed and published.
+    pub(super) fn idle(&self, seq: u64) -> impl Future<Output = ()> + use<> {
+        let (mut written, mut published) = (self.written.clone(), self.published.clone());
         async move {
-            if written.wait_for(|written| *written >= seq).await.is_err() {
-                // The writing has failed, which `failed` tells.
+            let written = written.wait_for(|written| *written >= seq).await.is_ok();
+            if !written
+                || published
+                    .wait_for(|published| *published >= seq)
+                    .await
+                    .is_err()
+            {
+                // A step has failed, which `failed` tells.
                 std::future::pending::<()>().await;
             }
         }
@@ -119,12 +128,17 @@ impl Engine {
         std::future::pending().await
     }
 
-    async fn publish_all(&self, mut committed: mpsc::Receiver<Arc<Batch>>) -> Failure {
+    async fn publish_all(
+        &self,
+        mut committed: mpsc::Receiver<Arc<Batch>>,
+        published: &watch::Sender<u64>,
+    ) -> Failure {
         while let Some(batch) = committed.recv().await {
             let events = batch.decided.iter().map(Event::from).collect();
             if let Err(error) = self.publish(events).await {
                 return error.into();
             }
+            published.send_replace(batch.to.seq);
         }
         std::future::pending().await
     }

@@ -8,7 +8,7 @@ use super::{Engine, Failure, Halt};
 use crate::batch::Event;
 use crate::chain::request_digest;
 use crate::crash::CrashPoint;
-use crate::store::{self, Cursor};
+use crate::store::{self, AnswerRow, Cursor};
 
 impl Engine {
     /// Brings SETTLEMENTS up to the cursor and returns the cursor and the last published answer.
@@ -43,14 +43,14 @@ impl Engine {
             let last = cursor
                 .seq
                 .min(published + u64::try_from(self.batch_max).expect("a thousand at most"));
-            let events = store::answers(&self.pool, published + 1, last).await?;
-            let events = events.into_iter().map(|answer| answer.event).collect();
+            let answers = store::answers(&self.pool, published + 1, last).await?;
+            let events: sqlx::Result<_> = answers.into_iter().map(AnswerRow::event).collect();
             tracing::info!(
                 first = published + 1,
                 last,
                 "publishing answers that were decided before"
             );
-            self.publish(events).await?;
+            self.publish(events?).await?;
             published = last;
             self.crash.here(CrashPoint::BetweenBatches);
         }
@@ -70,9 +70,9 @@ impl Engine {
         }
         let ours = store::answers(&self.pool, seq, seq).await?;
         let theirs = broker::get(&self.jetstream, SETTLEMENTS, seq).await?;
-        let difference = match (ours.first(), &theirs) {
+        let difference = match (ours.into_iter().next(), &theirs) {
             (Some(ours), Some(theirs)) => ours
-                .event
+                .event()?
                 .difference(&Event::of_message(theirs), SETTLEMENTS),
             _ => Some(format!("answer {seq} is missing")),
         };

@@ -1,6 +1,7 @@
 //! What is read back: to publish it again, and to compare it with what the log leads to.
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use common::answer::{Answer, Direction, timestamp};
 use common::money::Currency;
 use rust_decimal::Decimal;
@@ -14,40 +15,81 @@ use crate::batch::{Decided, Event};
 use crate::book::Account;
 use crate::chain::Chain;
 
-/// An answer as the database keeps it.
-#[derive(Debug, Clone)]
-pub(crate) struct StoredAnswer {
-    /// Its settlement event.
-    pub(crate) event: Event,
-    /// Everything else of the row.
-    pub(crate) record: AnswerRecord,
-}
-
-/// What the row of an answer holds besides its event.
+/// The row of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct AnswerRecord {
-    pub(crate) reason: Option<String>,
-    pub(crate) client_id: Option<String>,
-    pub(crate) token_id: Option<String>,
-    pub(crate) key_id: Option<String>,
-    pub(crate) payment_id: Option<Uuid>,
-    pub(crate) content: Option<Vec<u8>>,
-    pub(crate) request_digest: Vec<u8>,
+pub(crate) struct AnswerRow {
+    request_seq: i64,
+    subject: String,
+    event_type: String,
+    reason: Option<String>,
+    client_id: Option<String>,
+    token_id: Option<String>,
+    key_id: Option<String>,
+    payment_id: Option<Uuid>,
+    content: Option<Vec<u8>>,
+    published_at: DateTime<Utc>,
+    traceparent: Option<String>,
+    request_digest: Vec<u8>,
+    body: Vec<u8>,
+    chain: Vec<u8>,
 }
 
-impl AnswerRecord {
-    /// What the row of this answer must hold.
+impl AnswerRow {
+    /// What the row of this answer must be.
     pub(crate) fn of(item: &Decided) -> Self {
-        let token = token(item);
+        let (request, token, used_up) = (&item.request, token(item), used_up(item));
         Self {
+            request_seq: bigint(request.at.seq),
+            subject: request.answer_subject.clone(),
+            event_type: item.answer.ce_type().to_owned(),
             reason: item.answer.outcome().1.map(|code| code.as_str().to_owned()),
             client_id: token.map(|token| token.claims.client_id.to_string()),
             token_id: token.map(|token| token.claims.jti.clone()),
             key_id: token.map(|token| token.kid.clone()),
-            payment_id: used_up(item).map(|(id, _)| id.0),
-            content: used_up(item).map(|(_, content)| content.to_vec()),
-            request_digest: item.request.digest.to_vec(),
+            payment_id: used_up.map(|(id, _)| id.0),
+            content: used_up.map(|(_, content)| content.to_vec()),
+            published_at: request.at.published_at,
+            traceparent: request.traceparent.clone(),
+            request_digest: request.digest.to_vec(),
+            body: item.body.to_vec(),
+            chain: item.chain.0.to_vec(),
         }
+    }
+
+    /// Its settlement event.
+    pub(crate) fn event(self) -> sqlx::Result<Event> {
+        let seq = self.request_seq;
+        let answer = Answer::from_json(&self.event_type, &self.body).map_err(|error| {
+            unreadable(format!("the body of answer {seq} can't be read: {error}"))
+        })?;
+        Ok(Event {
+            request_seq: from_bigint(seq),
+            subject: self.subject,
+            about: answer.about(),
+            event_type: self.event_type,
+            published_at: timestamp::text(&self.published_at),
+            traceparent: self.traceparent,
+            chain: Chain(digest(self.chain)?),
+            body: Bytes::from(self.body),
+        })
+    }
+
+    /// What it says besides its event.
+    pub(crate) fn record(&self) -> String {
+        let Self {
+            reason,
+            client_id,
+            token_id,
+            key_id,
+            payment_id,
+            content,
+            request_digest,
+            ..
+        } = self;
+        format!(
+            "reason {reason:?}, client {client_id:?}, token {token_id:?}, key {key_id:?}, payment {payment_id:?}, \
+             content {content:02x?}, request {request_digest:02x?}"
+        )
     }
 }
 
@@ -56,41 +98,16 @@ pub(crate) async fn answers(
     db: impl PgExecutor<'_>,
     first: u64,
     last: u64,
-) -> sqlx::Result<Vec<StoredAnswer>> {
-    let rows = sqlx::query!(
+) -> sqlx::Result<Vec<AnswerRow>> {
+    let rows = sqlx::query_as!(
+        AnswerRow,
         "select request_seq, subject, event_type, published_at, traceparent, body, chain, reason, client_id, token_id,
                 key_id, payment_id, content, request_digest
          from answer where request_seq between $1 and $2 order by request_seq",
         bigint(first),
         bigint(last),
     );
-    let rows = rows.fetch_all(db).await?.into_iter().map(|row| {
-        let seq = row.request_seq;
-        let answer = Answer::from_json(&row.event_type, &row.body).map_err(|error| {
-            unreadable(format!("the body of answer {seq} can't be read: {error}"))
-        })?;
-        let event = Event {
-            request_seq: from_bigint(seq),
-            subject: row.subject,
-            about: answer.about(),
-            event_type: row.event_type,
-            published_at: timestamp::text(&row.published_at),
-            traceparent: row.traceparent,
-            chain: Chain(digest(row.chain)?),
-            body: Bytes::from(row.body),
-        };
-        let record = AnswerRecord {
-            reason: row.reason,
-            client_id: row.client_id,
-            token_id: row.token_id,
-            key_id: row.key_id,
-            payment_id: row.payment_id,
-            content: row.content,
-            request_digest: row.request_digest,
-        };
-        Ok(StoredAnswer { event, record })
-    });
-    rows.collect()
+    rows.fetch_all(db).await
 }
 
 /// The postings of `first..=last`, in order.
