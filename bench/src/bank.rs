@@ -27,7 +27,7 @@ use crate::payments::{Choice, Maker, Pattern};
 /// The producer.
 pub(crate) const SHOP: &str = "bench-shop";
 const SHOP_SECRET: &str = "a secret of a bank that lives for minutes on loopback";
-const SHOP_SCOPES: &str = "payments:submit-any payments:read accounts:read";
+pub(crate) const SHOP_SCOPES: &str = "payments:submit-any payments:read accounts:read";
 const STAFF: (&str, &str) = ("staff@bench.quittance", "a password of the same kind");
 /// Who may read the streams and write nothing.
 pub(crate) const AUDITOR: &str = "audit";

@@ -15,9 +15,10 @@ mod pace;
 mod saturate;
 
 mod growth;
-mod peers;
+mod pgbench;
 mod rounds;
 mod scenarios;
+mod tokens;
 
 mod costs;
 mod http;

@@ -17,7 +17,7 @@ use crate::payments::{Pattern, bytes};
 use crate::report::{Check, Figure, Report};
 use crate::rounds::{self, Rounds};
 use crate::saturate::{end_to_end, sample_answer};
-use crate::{Scenario, Size, growth, peers};
+use crate::{Scenario, Size, growth, pgbench, tokens};
 
 /// Offered a second in the curves; the targets are about the first and the last of these.
 const RATES: [u32; 6] = [100, 500, 1000, 2000, 3000, 5000];
@@ -127,23 +127,16 @@ async fn beside(
             .extend(growth::quick(bank, tokens, size, bar).await?);
     }
     if has(Scenario::Tokens) {
-        report.figures.extend(peers::tokens(bank, size, bar).await?);
+        report
+            .figures
+            .extend(tokens::tokens(bank, size, bar).await?);
     }
     if has(Scenario::Pgbench) {
-        match peers::pgbench(bank, size, bar).await? {
-            Some(figure) => report.figures.push(figure),
+        match pgbench::pgbench(bank, tokens, size, bar).await? {
+            Some(figures) => report.figures.extend(figures),
             None => report
                 .notes
                 .push("pgbench is not there, so it was not measured".to_owned()),
-        }
-        let over = |report: &Report| {
-            let of = |key| report.figure(key).map(|figure| figure.spread.median);
-            Some(of("end_to_end_per_s")? / of("pgbench_tpcb_per_s")?)
-        };
-        if let Some(ratio) = over(report) {
-            let title = "end to end, 1 token / pgbench TPC-B";
-            let figure = Figure::new("end_to_end_over_pgbench", title, "ratio", &[ratio]);
-            report.figures.extend(figure);
         }
     }
     Ok(())
