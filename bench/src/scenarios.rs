@@ -10,6 +10,7 @@ use ledger::replay::Summary;
 use local::Part;
 
 use crate::bank::{self, BenchBank};
+use crate::costs::Peaks;
 use crate::machine;
 use crate::numbers::float;
 use crate::pace::{self, Door, Latency, Offer};
@@ -42,7 +43,7 @@ pub(crate) async fn run(
 
     let mut bank = BenchBank::start(program, size.accounts, bar).await?;
     // Its projection is not on the way from a request to its answer, but on the same two cores.
-    bank.bank.stop_part(Part::Payments);
+    bank.stop_part(Part::Payments);
     bar.set_message("fetching tokens");
     let needed = if has(Scenario::Nats) { 10_000 } else { 100 };
     let tokens = bank.tokens(needed).await?;
@@ -100,14 +101,15 @@ pub(crate) async fn run(
         );
         report.figures.extend(figure);
     }
-    bank.bank.stop().await?;
+    let mut memory = bank.stop().await?;
 
     if has(Scenario::Http) {
-        http(program, size, &mut report, bar).await?;
+        memory.merge(&http(program, size, &mut report, bar).await?);
     }
     if has(Scenario::Growth) && !size.is_quick {
-        growth::full(program, size, &mut report, bar).await?;
+        memory.merge(&growth::full(program, size, &mut report, bar).await?);
     }
+    report.figures.extend(memory.figures());
     Ok(report)
 }
 
@@ -142,7 +144,8 @@ async fn beside(
     Ok(())
 }
 
-async fn http(program: &Path, size: Size, report: &mut Report, bar: &ProgressBar) -> Result<()> {
+/// On a bank of its own; returns the memory of its processes.
+async fn http(program: &Path, size: Size, report: &mut Report, bar: &ProgressBar) -> Result<Peaks> {
     let mut bank = BenchBank::start(program, size.accounts, bar).await?;
     let tokens = bank.tokens(100).await?;
     let count = size.payments / 2;
@@ -169,14 +172,14 @@ async fn http(program: &Path, size: Size, report: &mut Report, bar: &ProgressBar
     let batches = bank
         .maker(&tokens[..1], Pattern::Uniform)
         .batches(size.payments, BATCH_MESSAGES_MAX);
-    let run = end_to_end(&bank, batches).await?;
+    let run = end_to_end(&mut bank, batches).await?;
     let title = "end to end over NATS, 1 token, with the payments projection";
     let figure = Figure::of_runs("end_to_end_with_projection_per_s", title, &[run]);
     report.figures.extend(figure);
     let summary = bank.check(bar).await?;
     report.checks.push(check("over HTTP", summary));
     bar.inc(1);
-    bank.bank.stop().await
+    bank.stop().await
 }
 
 /// What is offered, in order; the quoted rates several times.
