@@ -46,13 +46,11 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         plot: options.plot,
         silent: false,
     };
-    // Ctrl-C drops the banks, which stops their servers and removes their files.
+    // Ctrl-C and SIGTERM drop the banks, which stops their servers and removes their files.
+    let stop = common::service::stop_signal(false)?;
     let report = tokio::select! {
         report = ::bench::run(&options) => report?,
-        interrupted = tokio::signal::ctrl_c() => {
-            interrupted?;
-            bail!("interrupted; nothing was measured");
-        }
+        () = stop.cancelled() => bail!("interrupted; nothing was measured"),
     };
     if json {
         print::json(&report.to_json())?;
