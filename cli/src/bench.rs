@@ -26,7 +26,7 @@ pub(crate) struct Options {
     /// Runs of each figure [default: 5, quick: 2]
     #[arg(long)]
     runs: Option<usize>,
-    /// In `growth`, also with ten million payments booked, which takes a quarter of an hour
+    /// In `growth`, also with ten million payments booked, which takes about twenty minutes and 45 GB of disk
     #[arg(long)]
     ten_million: bool,
     /// Where the plot of latency against offered load goes
