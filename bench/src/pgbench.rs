@@ -44,7 +44,7 @@ pub(crate) async fn pgbench(
     let url = ledger.replace("/ledger?", "/pgbench?");
     run(&program, &["-i", "-q", "-s", SCALE], &url).await?;
 
-    let seconds = if size.is_quick { "2" } else { "10" };
+    let seconds = if size.is_quick { "1" } else { "10" };
     let (mut simple, mut prepared) = (Vec::new(), Vec::new());
     let (mut over_simple, mut over_prepared) = (Vec::new(), Vec::new());
     for round in 1..=if size.is_quick { 1 } else { size.runs } {

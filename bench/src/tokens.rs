@@ -129,7 +129,7 @@ async fn in_process(bank: &BenchBank, size: Size) -> Result<Rounds> {
     let (token, keys) = (bank.tokens(1).await?.concat(), announced(bank).await?);
     let at = now();
 
-    let turns = if size.is_quick { 20 } else { 100 };
+    let turns = if size.is_quick { 10 } else { 100 };
     let mut rounds = Rounds::default();
     for _ in 0..size.runs {
         let mut tallies = [Tally::default(); 4];
