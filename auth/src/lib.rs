@@ -8,7 +8,7 @@
 
 mod http;
 mod passwords;
-mod tokens;
+pub mod tokens;
 
 mod announce;
 mod keys;
@@ -23,7 +23,7 @@ use common::service;
 use sqlx::PgPool;
 use tokio::sync::watch;
 
-pub use keys::KeyEncryptionKey;
+pub use keys::{KeyEncryptionKey, SigningKey};
 
 /// What auth needs to know. Each option can also be given in the environment.
 #[derive(Debug, Clone, clap::Args)]

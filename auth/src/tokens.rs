@@ -31,7 +31,8 @@ const REFRESH_TYP: &str = "JWT";
 const REFRESH_TOKEN_TYPE: &str = "refresh";
 
 /// Who a token is for.
-pub(crate) struct Subject {
+#[derive(Debug)]
+pub struct Subject {
     /// A person's id or a service account's.
     pub(crate) sub: String,
     pub(crate) client_id: ClientId,
@@ -48,8 +49,9 @@ impl Subject {
         }
     }
 
-    /// A program.
-    pub(crate) fn client(client_id: ClientId, scopes: String) -> Self {
+    /// A program, with its scopes in one text, a space between two.
+    #[must_use]
+    pub fn client(client_id: ClientId, scopes: String) -> Self {
         Self {
             sub: client_id.to_string(),
             client_id,
@@ -58,8 +60,9 @@ impl Subject {
     }
 }
 
-/// An access token.
-pub(crate) fn access(key: &SigningKey, subject: Subject, now: DateTime<Utc>) -> String {
+/// An access token: a signed JWT that is valid for fifteen minutes from `now` on.
+#[must_use]
+pub fn access(key: &SigningKey, subject: Subject, now: DateTime<Utc>) -> String {
     let iat = now.timestamp();
     let claims = Claims {
         iss: key.issuer.clone(),

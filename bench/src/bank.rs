@@ -14,25 +14,27 @@ use common::wire::{self, REQUESTS, SETTLEMENTS};
 use futures::future::try_join_all;
 use indicatif::ProgressBar;
 use ledger::replay::{Summary, Verdict, replay};
-use local::{Bank, BankOptions, Home, Ports, ServerOptions, Servers, Service};
+use local::{Bank, BankOptions, Home, Part, Ports, ServerOptions, Servers, Service};
 use serde_json::json;
 use sqlx::postgres::PgPool;
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
-use crate::costs::Processes;
+use crate::costs::{Peaks, Processes};
 use crate::http::{self, Connection};
 use crate::payments::{Choice, Maker, Pattern};
 
 /// The producer.
 pub(crate) const SHOP: &str = "bench-shop";
 const SHOP_SECRET: &str = "a secret of a bank that lives for minutes on loopback";
-const SHOP_SCOPES: &str = "payments:submit-any payments:read accounts:read";
+pub(crate) const SHOP_SCOPES: &str = "payments:submit-any payments:read accounts:read";
 const STAFF: (&str, &str) = ("staff@bench.quittance", "a password of the same kind");
 /// Who may read the streams and write nothing.
 pub(crate) const AUDITOR: &str = "audit";
 /// Connections to auth that fetch tokens side by side; its work is signing, on two cores.
 const TOKEN_CONNECTIONS: usize = 4;
+/// Batches of accounts that may wait for the ledger: a million at once would be more than [`PATIENCE`] on a slow machine.
+const OPENED_AHEAD_BATCHES: usize = 50;
 /// Nothing takes longer, except when something hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -43,6 +45,7 @@ pub(crate) struct BenchBank {
     staff: ClientId,
     pub(crate) accounts: Vec<AccountId>,
     runs: u32,
+    memory: Peaks,
 }
 
 impl BenchBank {
@@ -71,6 +74,7 @@ impl BenchBank {
             staff: ClientId::of_user(staff),
             accounts: Vec::new(),
             runs: 0,
+            memory: Peaks::default(),
         };
         this.open_accounts(accounts, bar).await?;
         Ok(this)
@@ -84,7 +88,7 @@ impl BenchBank {
         let publisher = self.connect("ledger").await?;
         let opened: Vec<AccountId> = (0..count).map(|_| AccountId(Uuid::now_v7())).collect();
         let mut last = 0;
-        for ids in opened.chunks(BATCH_MESSAGES_MAX) {
+        for (number, ids) in opened.chunks(BATCH_MESSAGES_MAX).enumerate() {
             let messages = ids
                 .iter()
                 .map(|id| open_request(*id, &self.staff, &token))
@@ -92,6 +96,9 @@ impl BenchBank {
             last = broker::publish_batch(&publisher, REQUESTS, messages, None)
                 .await?
                 .sequence;
+            if number % OPENED_AHEAD_BATCHES == OPENED_AHEAD_BATCHES - 1 {
+                self.answered(last).await?;
+            }
         }
         self.answered(last).await?;
         self.accounts.extend(opened);
@@ -159,6 +166,24 @@ impl BenchBank {
     /// The processes, to ask what they cost.
     pub(crate) fn processes(&self) -> Processes {
         Processes::of(self.bank.home().path())
+    }
+
+    /// Remembers the highest memory of each process until now: after a run, and before a process stops.
+    pub(crate) fn note_memory(&mut self) {
+        self.processes().note_memory(&mut self.memory);
+    }
+
+    /// Stops one part in order.
+    pub(crate) fn stop_part(&mut self, part: Part) {
+        self.note_memory();
+        self.bank.stop_part(part);
+    }
+
+    /// Stops everything, and tells the highest memory that each process had.
+    pub(crate) async fn stop(mut self) -> Result<Peaks> {
+        self.note_memory();
+        self.bank.stop().await?;
+        Ok(self.memory)
     }
 
     /// Waits for answer `seq`.

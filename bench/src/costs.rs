@@ -1,4 +1,7 @@
 //! What a run costs: CPU time and memory of each process, read from `/proc`.
+//!
+//! Linux keeps the highest memory that a process ever had resident, so it is enough to look before it stops. Of PostgreSQL,
+//! whose processes share most of theirs, only a sum of shares makes sense, and that is known for the moment only.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::numbers::{float, float_len};
+use crate::report::Figure;
 
 /// Linux shows CPU time to programs in hundredths of a second, whatever it counts in itself.
 const TICK_MICROSECONDS: u64 = 10_000;
@@ -73,26 +77,71 @@ impl Processes {
                 LOAD => std::process::id(),
                 part => self.pid(part)?,
             };
-            let memory_kib = match part {
-                "postgres" => children(pid)
-                    .into_iter()
-                    .chain([pid])
-                    .map(|pid| field(&format!("/proc/{pid}/smaps_rollup"), "Pss:"))
-                    .sum(),
-                _ => field(&format!("/proc/{pid}/status"), "VmHWM:"),
-            };
             let cost = Cost {
                 cpu_us_per_payment: float(used) / float_len(payments.max(1)),
-                memory_mib: float(memory_kib) / 1024.0,
+                memory_mib: float(memory_kib(part, pid)) / 1024.0,
             };
             (used > 0).then_some((part, cost))
         });
         costs.collect()
     }
 
+    /// Raises `peaks` to what the processes that run have had.
+    pub(crate) fn note_memory(&self, peaks: &mut Peaks) {
+        for part in PARTS {
+            if let Some(pid) = self.pid(part) {
+                peaks.raise(part, memory_kib(part, pid));
+            }
+        }
+    }
+
     fn pid(&self, part: &str) -> Option<u32> {
         let text = fs::read_to_string(self.pid_files.join(format!("{part}.pid"))).ok()?;
         text.trim().parse().ok()
+    }
+}
+
+/// The highest memory of each part of a bank, in KiB, whatever was stopped and started meanwhile.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Peaks(BTreeMap<&'static str, u64>);
+
+impl Peaks {
+    fn raise(&mut self, part: &'static str, kib: u64) {
+        let peak = self.0.entry(part).or_default();
+        *peak = kib.max(*peak);
+    }
+
+    /// Those of another bank too.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (part, kib) in &other.0 {
+            self.raise(part, *kib);
+        }
+    }
+
+    /// A figure for each part.
+    pub(crate) fn figures(&self) -> impl Iterator<Item = Figure> {
+        PARTS.into_iter().filter_map(|part| {
+            let mib = float(*self.0.get(part)?) / 1024.0;
+            let title = match part {
+                "postgres" => "memory of PostgreSQL's processes together, the most after any run",
+                "nats" => "memory of nats-server, the most at any time",
+                "ledger" => "memory of the ledger, the most at any time",
+                "payments" => "memory of payments, the most at any time",
+                _ => "memory of auth, the most at any time",
+            };
+            Figure::new(&format!("{part}_memory_peak_mib"), title, "MiB", &[mib])
+        })
+    }
+}
+
+fn memory_kib(part: &str, pid: u32) -> u64 {
+    match part {
+        "postgres" => children(pid)
+            .into_iter()
+            .chain([pid])
+            .map(|pid| field(&format!("/proc/{pid}/smaps_rollup"), "Pss:"))
+            .sum(),
+        _ => field(&format!("/proc/{pid}/status"), "VmHWM:"),
     }
 }
 

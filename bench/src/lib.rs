@@ -15,9 +15,10 @@ mod pace;
 mod saturate;
 
 mod growth;
-mod peers;
+mod pgbench;
 mod rounds;
 mod scenarios;
+mod tokens;
 
 mod costs;
 mod http;
@@ -88,7 +89,7 @@ pub struct Options {
     pub only: Vec<Scenario>,
     /// Runs of each figure, instead of 5 (quick: 2).
     pub runs: Option<usize>,
-    /// Also measure with ten million payments booked, which takes a quarter of an hour.
+    /// Also measure with ten million payments booked, which takes about twenty minutes and 45 GB of disk.
     pub ten_million: bool,
     /// Where the plot goes.
     pub plot: PathBuf,

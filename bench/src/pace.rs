@@ -329,8 +329,10 @@ pub(crate) async fn saturate_http(
     while let Some(ended) = connections.join_next().await {
         ended??;
     }
-    Ok(crate::saturate::Run {
+    let run = crate::saturate::Run {
         per_second: float_len(count) / started.elapsed().as_secs_f64(),
         costs: processes.costs_since(&before, count),
-    })
+    };
+    bank.note_memory();
+    Ok(run)
 }

@@ -1,8 +1,9 @@
 //! Latency against offered load, as an SVG that needs nothing but a browser. Both axes are logarithmic.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::numbers::grouped;
+use crate::numbers::{Spread, grouped};
 use crate::pace::{Door, Latency, Percentiles};
 
 const WIDTH: f64 = 760.0;
@@ -11,6 +12,21 @@ const LEFT: f64 = 64.0;
 const RIGHT: f64 = 150.0;
 const TOP: f64 = 48.0;
 const BOTTOM: f64 = 52.0;
+
+/// Name, colour, dashes, way in, percentile.
+type Curve = (
+    &'static str,
+    &'static str,
+    &'static str,
+    Door,
+    fn(&Percentiles) -> f64,
+);
+const CURVES: [Curve; 4] = [
+    ("HTTP p99", "#b3261e", "", Door::Http, |at| at.p99_ms),
+    ("HTTP p50", "#b3261e", "5 4", Door::Http, |at| at.p50_ms),
+    ("NATS p99", "#1557b0", "", Door::Nats, |at| at.p99_ms),
+    ("NATS p50", "#1557b0", "5 4", Door::Nats, |at| at.p50_ms),
+];
 
 /// From the lowest to the highest value, by powers of ten and their halves.
 struct Axis {
@@ -34,18 +50,16 @@ impl Axis {
     }
 }
 
+/// What was measured at one rate.
+struct Point {
+    rate: f64,
+    ms: f64,
+    /// Else the latency says how long it was measured rather than how long a payment takes.
+    kept_up: bool,
+}
+
 /// The plot, or nothing when no curve was measured.
 pub(crate) fn svg(latencies: &[Latency], caption: &str) -> Option<String> {
-    let values = |door: Door, pick: fn(&Percentiles) -> f64| -> Vec<(f64, f64)> {
-        let mut points: Vec<(f64, f64)> = latencies
-            .iter()
-            .filter(|latency| latency.door == door)
-            .map(|latency| (f64::from(latency.offered_per_s), pick(&latency.end_to_end)))
-            .collect();
-        points.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
-        points.dedup_by(|a, b| a.0.total_cmp(&b.0).is_eq());
-        points
-    };
     let highest = latencies.iter().map(|at| at.end_to_end.p99_ms);
     let highest = highest.max_by(f64::total_cmp)?;
     let offered = || latencies.iter().map(|at| f64::from(at.offered_per_s));
@@ -57,45 +71,20 @@ pub(crate) fn svg(latencies: &[Latency], caption: &str) -> Option<String> {
     };
     let y = Axis {
         from: 0.5,
-        to: (highest * 1.2).max(100.0),
+        to: (highest * 1.3).max(100.0),
         start: HEIGHT - BOTTOM,
         end: TOP,
     };
     let mut svg = frame(&x, &y, caption);
-    let curves = [
-        (
-            "HTTP p99",
-            "#b3261e",
-            "",
-            values(Door::Http, |at| at.p99_ms),
-        ),
-        (
-            "HTTP p50",
-            "#b3261e",
-            "5 4",
-            values(Door::Http, |at| at.p50_ms),
-        ),
-        (
-            "NATS p99",
-            "#1557b0",
-            "",
-            values(Door::Nats, |at| at.p99_ms),
-        ),
-        (
-            "NATS p50",
-            "#1557b0",
-            "5 4",
-            values(Door::Nats, |at| at.p50_ms),
-        ),
-    ];
     let mut row = TOP + 10.0;
-    for (name, colour, dashes, points) in curves {
+    for (name, colour, dashes, door, pick) in CURVES {
+        let points = points(latencies, door, pick);
         if points.is_empty() {
             continue;
         }
         let path: Vec<String> = points
             .iter()
-            .map(|point| format!("{:.1} {:.1}", x.at(point.0), y.at(point.1)))
+            .map(|point| format!("{:.1} {:.1}", x.at(point.rate), y.at(point.ms)))
             .collect();
         let line = format!(
             "fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\" stroke-dasharray=\"{dashes}\""
@@ -105,16 +94,15 @@ pub(crate) fn svg(latencies: &[Latency], caption: &str) -> Option<String> {
             format_args!("<path d=\"M{}\" {line}/>\n", path.join("L")),
         );
         for point in &points {
-            add(
-                &mut svg,
-                format_args!(
-                    "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"3\" fill=\"{colour}\"><title>{name} at {}/s: {:.1} ms</title></circle>\n",
-                    x.at(point.0),
-                    y.at(point.1),
-                    grouped(point.0),
-                    point.1
-                ),
-            );
+            let (fill, remark) = if point.kept_up {
+                (colour, "")
+            } else {
+                ("#fff", ", did not keep up")
+            };
+            let rate = grouped(point.rate);
+            let title = format!("{name} at {rate}/s: {:.1} ms{remark}", point.ms);
+            let place = (x.at(point.rate), y.at(point.ms));
+            circle(&mut svg, place, fill, colour, &title);
         }
         let start = WIDTH - RIGHT + 16.0;
         add(
@@ -127,8 +115,36 @@ pub(crate) fn svg(latencies: &[Latency], caption: &str) -> Option<String> {
         );
         row += 22.0;
     }
+    if latencies.iter().any(|latency| !latency.kept_up) {
+        let title = "did not keep up";
+        let start = WIDTH - RIGHT + 28.0;
+        circle(&mut svg, (start, row), "#fff", "#222", title);
+        let (x, y) = (start + 20.0, row + 4.0);
+        add(
+            &mut svg,
+            format_args!("<text x=\"{x:.1}\" y=\"{y:.1}\">{title}</text>\n"),
+        );
+    }
     svg.push_str("</svg>\n");
     Some(svg)
+}
+
+/// One curve: its rates from the lowest on.
+fn points(latencies: &[Latency], door: Door, pick: fn(&Percentiles) -> f64) -> Vec<Point> {
+    let mut runs: BTreeMap<u32, Vec<&Latency>> = BTreeMap::new();
+    for latency in latencies.iter().filter(|latency| latency.door == door) {
+        runs.entry(latency.offered_per_s).or_default().push(latency);
+    }
+    // Of a rate that was measured several times, the median: a plot shall not be luckier than the table.
+    let points = runs.into_iter().filter_map(|(rate, runs)| {
+        let values: Vec<f64> = runs.iter().map(|run| pick(&run.end_to_end)).collect();
+        Some(Point {
+            rate: f64::from(rate),
+            ms: Spread::of(&values)?.median,
+            kept_up: runs.iter().all(|run| run.kept_up),
+        })
+    });
+    points.collect()
 }
 
 /// Everything but the curves.
@@ -175,6 +191,16 @@ fn frame(x: &Axis, y: &Axis, caption: &str) -> String {
         ),
     );
     svg
+}
+
+fn circle(svg: &mut String, (cx, cy): (f64, f64), fill: &str, stroke: &str, title: &str) {
+    add(
+        svg,
+        format_args!(
+            "<circle cx=\"{cx:.1}\" cy=\"{cy:.1}\" r=\"3.5\" fill=\"{fill}\" stroke=\"{stroke}\" \
+             stroke-width=\"1.5\"><title>{title}</title></circle>\n"
+        ),
+    );
 }
 
 fn add(svg: &mut String, text: std::fmt::Arguments<'_>) {

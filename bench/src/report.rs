@@ -22,7 +22,7 @@ pub struct Figure {
     pub key: String,
     /// What it is, for people.
     pub title: String,
-    /// `1/s`, `ratio` or `ms`.
+    /// `1/s`, `ratio`, `ms` or `MiB`.
     pub unit: &'static str,
     /// The figure.
     #[serde(flatten)]

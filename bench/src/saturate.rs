@@ -31,9 +31,11 @@ pub(crate) struct Run {
 }
 
 /// Publishes all batches as the producer and reads as many answers.
-pub(crate) async fn end_to_end(bank: &BenchBank, batches: Vec<Vec<Outgoing>>) -> Result<Run> {
+pub(crate) async fn end_to_end(bank: &mut BenchBank, batches: Vec<Vec<Outgoing>>) -> Result<Run> {
     let producer = bank.connect(SHOP).await?;
-    run(&producer, &bank.config(AUDITOR), &bank.processes(), batches).await
+    let run = run(&producer, &bank.config(AUDITOR), &bank.processes(), batches).await?;
+    bank.note_memory();
+    Ok(run)
 }
 
 /// The ledger finds all batches in the stream when it starts. Timed from its first batch of answers on, so that
@@ -41,7 +43,7 @@ pub(crate) async fn end_to_end(bank: &BenchBank, batches: Vec<Vec<Outgoing>>) ->
 pub(crate) async fn ledger_limit(bank: &mut BenchBank, batches: Vec<Vec<Outgoing>>) -> Result<Run> {
     let count: usize = batches.iter().map(Vec::len).sum();
     let producer = bank.connect(SHOP).await?;
-    bank.bank.stop_part(Part::Ledger);
+    bank.stop_part(Part::Ledger);
     let mut answers = Answers::after_the_last(&bank.config(AUDITOR)).await?;
     publish(&producer, batches).wait().await?;
     let processes = bank.processes();
@@ -53,10 +55,9 @@ pub(crate) async fn ledger_limit(bank: &mut BenchBank, batches: Vec<Vec<Outgoing
         anyhow::Ok(per_second(count - first, started.elapsed()))
     };
     let ((), per_second) = tokio::try_join!(bank.bank.start_part(Part::Ledger), read)?;
-    Ok(Run {
-        per_second,
-        costs: processes.costs_since(&before, count),
-    })
+    let costs = processes.costs_since(&before, count);
+    bank.note_memory();
+    Ok(Run { per_second, costs })
 }
 
 /// The same as [`end_to_end`] with an echo in the ledger's place.

@@ -10,6 +10,7 @@ use ledger::replay::Summary;
 use local::Part;
 
 use crate::bank::{self, BenchBank};
+use crate::costs::Peaks;
 use crate::machine;
 use crate::numbers::float;
 use crate::pace::{self, Door, Latency, Offer};
@@ -17,7 +18,7 @@ use crate::payments::{Pattern, bytes};
 use crate::report::{Check, Figure, Report};
 use crate::rounds::{self, Rounds};
 use crate::saturate::{end_to_end, sample_answer};
-use crate::{Scenario, Size, growth, peers};
+use crate::{Scenario, Size, growth, pgbench, tokens};
 
 /// Offered a second in the curves; the targets are about the first and the last of these.
 const RATES: [u32; 6] = [100, 500, 1000, 2000, 3000, 5000];
@@ -42,7 +43,7 @@ pub(crate) async fn run(
 
     let mut bank = BenchBank::start(program, size.accounts, bar).await?;
     // Its projection is not on the way from a request to its answer, but on the same two cores.
-    bank.bank.stop_part(Part::Payments);
+    bank.stop_part(Part::Payments);
     bar.set_message("fetching tokens");
     let needed = if has(Scenario::Nats) { 10_000 } else { 100 };
     let tokens = bank.tokens(needed).await?;
@@ -100,14 +101,15 @@ pub(crate) async fn run(
         );
         report.figures.extend(figure);
     }
-    bank.bank.stop().await?;
+    let mut memory = bank.stop().await?;
 
     if has(Scenario::Http) {
-        http(program, size, &mut report, bar).await?;
+        memory.merge(&http(program, size, &mut report, bar).await?);
     }
     if has(Scenario::Growth) && !size.is_quick {
-        growth::full(program, size, &mut report, bar).await?;
+        memory.merge(&growth::full(program, size, &mut report, bar).await?);
     }
+    report.figures.extend(memory.figures());
     Ok(report)
 }
 
@@ -127,29 +129,23 @@ async fn beside(
             .extend(growth::quick(bank, tokens, size, bar).await?);
     }
     if has(Scenario::Tokens) {
-        report.figures.extend(peers::tokens(bank, size, bar).await?);
+        report
+            .figures
+            .extend(tokens::tokens(bank, size, bar).await?);
     }
     if has(Scenario::Pgbench) {
-        match peers::pgbench(bank, size, bar).await? {
-            Some(figure) => report.figures.push(figure),
+        match pgbench::pgbench(bank, tokens, size, bar).await? {
+            Some(figures) => report.figures.extend(figures),
             None => report
                 .notes
                 .push("pgbench is not there, so it was not measured".to_owned()),
-        }
-        let over = |report: &Report| {
-            let of = |key| report.figure(key).map(|figure| figure.spread.median);
-            Some(of("end_to_end_per_s")? / of("pgbench_tpcb_per_s")?)
-        };
-        if let Some(ratio) = over(report) {
-            let title = "end to end, 1 token / pgbench TPC-B";
-            let figure = Figure::new("end_to_end_over_pgbench", title, "ratio", &[ratio]);
-            report.figures.extend(figure);
         }
     }
     Ok(())
 }
 
-async fn http(program: &Path, size: Size, report: &mut Report, bar: &ProgressBar) -> Result<()> {
+/// On a bank of its own; returns the memory of its processes.
+async fn http(program: &Path, size: Size, report: &mut Report, bar: &ProgressBar) -> Result<Peaks> {
     let mut bank = BenchBank::start(program, size.accounts, bar).await?;
     let tokens = bank.tokens(100).await?;
     let count = size.payments / 2;
@@ -176,14 +172,14 @@ async fn http(program: &Path, size: Size, report: &mut Report, bar: &ProgressBar
     let batches = bank
         .maker(&tokens[..1], Pattern::Uniform)
         .batches(size.payments, BATCH_MESSAGES_MAX);
-    let run = end_to_end(&bank, batches).await?;
+    let run = end_to_end(&mut bank, batches).await?;
     let title = "end to end over NATS, 1 token, with the payments projection";
     let figure = Figure::of_runs("end_to_end_with_projection_per_s", title, &[run]);
     report.figures.extend(figure);
     let summary = bank.check(bar).await?;
     report.checks.push(check("over HTTP", summary));
     bar.inc(1);
-    bank.bank.stop().await
+    bank.stop().await
 }
 
 /// What is offered, in order; the quoted rates several times.
