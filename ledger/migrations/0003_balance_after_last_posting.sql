@@ -34,7 +34,7 @@ begin
     group by request_seq, added.currency
     having sum(case direction when 'debit' then amount else -amount end) <> 0
         or count(account.id) < count(*)
-        or bool_or(balance + overdraft_limit < 0)
+        or bool_or(balance - held + overdraft_limit < 0)
     limit 1;
     if not found then
         return null;

@@ -2,8 +2,8 @@
 //! one transaction each, and their answers published. It may die at any instruction, and another may run at the same time.
 //!
 //! What holds that together: the answers, postings, balances and the cursor are one transaction; the cursor moves by
-//! compare-and-set, so of two ledgers only one can write batch N; answers are published as one atomic batch that must
-//! stand right behind what is published already, so of two ledgers only one can publish answer N. After any failure the
+//! compare-and-set, so of two ledgers only one can write batch N; answers are published only right behind what is
+//! published already, in order, so of two ledgers only one can publish answer N. After any failure the
 //! engine forgets all it knows and starts again at [`Engine::recover`], from the database and the streams.
 //!
 //! A batch is decided while the one before is written and the one before that is published. So the book knows more than
@@ -36,6 +36,9 @@ use behind::Behind;
 
 /// Between the failure of one try to lead and the next.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
+
+/// A batch is a matter of milliseconds; a database that takes so long has gone without a word.
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What the engine works with.
 pub(crate) struct Engine {
@@ -112,6 +115,8 @@ enum Failure {
     Database(#[from] sqlx::Error),
     #[error("the broker: {0}")]
     Broker(String),
+    #[error("the database: no answer for {} s", DATABASE_TIMEOUT.as_secs())]
+    Stalled,
     #[error("another ledger has decided from {0} on")]
     Overtaken(u64),
 }
@@ -280,7 +285,9 @@ impl Deciding {
         let requests = tokio::task::block_in_place(|| {
             batch::verify_all(messages, &self.book.keys, &mut self.checked)
         });
-        self.load(&requests).await?;
+        tokio::time::timeout(DATABASE_TIMEOUT, self.load(&requests))
+            .await
+            .map_err(|_| Failure::Stalled)??;
         let batch = tokio::task::block_in_place(|| {
             let decided = batch::decide_all(&mut self.book, self.cursor.chain, requests);
             Arc::new(Batch::new(self.cursor, decided, &self.book))

@@ -102,8 +102,10 @@ pub async fn replay(
         progress,
     };
     let verdict = async {
-        let book = replay.run_to(cursor.seq).await?;
-        let summary = replay.compare_books(&book, &snapshot)?;
+        let summary = {
+            let book = replay.run_to(cursor.seq).await?;
+            replay.compare_books(&book, &snapshot)?
+        };
         replay.run_to(to).await?;
         Ok(Summary {
             requests: replay.at.seq,
@@ -139,7 +141,7 @@ struct Deciding {
 /// What deciding comes by.
 enum Step {
     Batch(Vec<Decided>),
-    /// The book where somebody wants to see it.
+    /// The accounts and keys where somebody wants to see them.
     Book(Box<Book>),
 }
 
@@ -191,11 +193,13 @@ async fn decide_to(
                 }
             }
         }
-        if send
-            .send(Ok(Step::Book(Box::new(book.clone()))))
-            .await
-            .is_err()
-        {
+        // Without the payment ids, which nobody compares: there is one for every payment of the log.
+        let seen = Book {
+            accounts: book.accounts.clone(),
+            keys: book.keys.clone(),
+            ..Book::default()
+        };
+        if send.send(Ok(Step::Book(Box::new(seen)))).await.is_err() {
             return Ok(());
         }
     }

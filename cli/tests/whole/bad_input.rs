@@ -8,6 +8,7 @@ use common::wire::REQUESTS;
 use local::Service;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 use uuid::Uuid;
 
 use crate::bank::{SHOP, TestBank, payment};
@@ -180,17 +181,28 @@ const UNREADABLE: [&[u8]; 5] = [
     b"NATS/1.0\r\nAuthorization: a\r\nauthorization\xff: b\r\n\r\n",
 ];
 
-async fn what_no_client_library_would_send(test: &TestBank, client: &Client) -> Result<()> {
-    let servers = test.bank.servers();
-    let address = servers.nats_url().replace("nats://", "");
-    let mut socket = tokio::net::TcpStream::connect(address).await?;
+/// A connection on which any bytes can be sent.
+async fn socket(test: &TestBank, user: &str, password: &str) -> Result<TcpStream> {
+    let address = test.bank.servers().nats_url().replace("nats://", "");
+    let mut socket = TcpStream::connect(address).await?;
     let login = json!({
-        "user": SHOP, "pass": servers.nats_password(SHOP), "headers": true, "verbose": false, "pedantic": false,
+        "user": user, "pass": password, "headers": true, "verbose": false, "pedantic": false,
         "lang": "bytes", "version": "1", "protocol": 1, "no_responders": true,
     });
-    socket
-        .write_all(format!("CONNECT {login}\r\n").as_bytes())
-        .await?;
+    let login = format!("CONNECT {login}\r\n");
+    socket.write_all(login.as_bytes()).await?;
+    Ok(socket)
+}
+
+async fn what_no_client_library_would_send(test: &TestBank, client: &Client) -> Result<()> {
+    let servers = test.bank.servers();
+    // A subject with a blank in it, for all but the server: even a service of ours must not be able to stop the readers.
+    let mut payments = socket(test, "payments", servers.nats_password("payments")).await?;
+    let odd = broker::last_sequence(&test.audit().await?, REQUESTS).await? + 1;
+    let message = b"PUB request.payment.v1.a\x0cb 2\r\n{}\r\n";
+    payments.write_all(message).await?;
+    ensure!(test.answer(odd).await?.subject == "settlement.unknown.v1");
+    let mut socket = socket(test, SHOP, servers.nats_password(SHOP)).await?;
     let streams = test.audit().await?;
     for (index, headers) in UNREADABLE.into_iter().enumerate() {
         let payment = good(test);

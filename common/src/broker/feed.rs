@@ -208,7 +208,10 @@ impl Feed {
                 Some(Operation::Error(error)) => return Err(error),
                 Some(operation) => return Ok(operation),
                 None => {
-                    self.input.reserve(READ_BYTES);
+                    // Messages hold on to the buffer that they came in, so a new one is made only when this one is used up.
+                    if self.input.capacity() - self.input.len() < READ_BYTES / 8 {
+                        self.input.reserve(READ_BYTES);
+                    }
                     let deadline = self.last_heard + SILENCE_MAX;
                     let read = self.connection.read_buf(&mut self.input);
                     let read = tokio::time::timeout_at(deadline, read)
@@ -232,8 +235,9 @@ impl Feed {
             return Ok(None);
         };
         let line = &self.input[..end];
+        // Exactly the server's blanks: a subject may hold any other byte.
         let mut words = line
-            .split(u8::is_ascii_whitespace)
+            .split(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
             .filter(|word| !word.is_empty());
         let is_with_headers = match words.next().unwrap_or_default() {
             b"HMSG" => true,

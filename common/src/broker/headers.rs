@@ -11,8 +11,18 @@ pub struct Headers {
 
 #[derive(Debug, Clone)]
 struct Place {
-    name: Range<usize>,
-    value: Range<usize>,
+    name: Range<u32>,
+    value: Range<u32>,
+}
+
+impl Place {
+    fn new(name: Range<usize>, value: Range<usize>) -> Self {
+        let short = |place: usize| u32::try_from(place).expect("the broker takes no such message");
+        Self {
+            name: short(name.start)..short(name.end),
+            value: short(value.start)..short(value.end),
+        }
+    }
 }
 
 impl Headers {
@@ -47,7 +57,7 @@ impl Headers {
             let value = if lines.peek().is_some_and(is_folded) {
                 let start = headers.text.len();
                 headers.text.push_str(value);
-                while let Some(line) = lines.next_if(|line| is_folded(&line)) {
+                while let Some(line) = lines.next_if(|line| is_folded(line)) {
                     headers.text.push_str(line);
                 }
                 start..start + headers.text[start..].trim_end().len()
@@ -58,8 +68,10 @@ impl Headers {
             if headers.text[value.clone()].contains('\r') {
                 return None;
             }
-            headers.places.push(Place { name, value });
+            headers.places.push(Place::new(name, value));
         }
+        // Whoever sends thousands of tiny headers must not cost us much more than that.
+        headers.places.shrink_to_fit();
         Some(headers)
     }
 
@@ -78,12 +90,13 @@ impl Headers {
 
     /// All names and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.places.iter().map(|place| {
-            (
-                &self.text[place.name.clone()],
-                &self.text[place.value.clone()],
-            )
-        })
+        let text = |place: &Range<u32>| {
+            let long = |place| usize::try_from(place).expect("32 bits fit");
+            &self.text[long(place.start)..long(place.end)]
+        };
+        self.places
+            .iter()
+            .map(move |place| (text(&place.name), text(&place.value)))
     }
 }
 
@@ -98,10 +111,8 @@ impl<'t> FromIterator<(&'t str, &'t str)> for Headers {
             all.text.push_str(name);
             let between = all.text.len();
             all.text.push_str(value);
-            all.places.push(Place {
-                name: start..between,
-                value: between..all.text.len(),
-            });
+            all.places
+                .push(Place::new(start..between, between..all.text.len()));
         }
         all
     }

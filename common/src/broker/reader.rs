@@ -33,6 +33,8 @@ pub enum ReadError {
 
 /// How long a started batch waits for more, when the broker says that more is on its way.
 const FILL_TIMEOUT: Duration = Duration::from_millis(20);
+/// After so many failures at one message it is fetched by itself.
+const FEED_FAILURES_MAX: u32 = 2;
 /// Between two tries to read from a broker that is away.
 const RETRY_DELAY: Duration = Duration::from_millis(200);
 
@@ -43,6 +45,8 @@ pub struct Reader {
     /// The sequence that is due.
     next: u64,
     feed: Option<Feed>,
+    /// Failures in a row at the message that is due.
+    failures: u32,
     /// Messages in a row that came when another was due.
     strays: u32,
     /// Read but not handed out yet; kept here so that cancelling [`Reader::batch`] loses nothing.
@@ -60,6 +64,7 @@ impl Reader {
             stream: stream.to_owned(),
             next: from.max(1),
             feed: None,
+            failures: 0,
             strays: 0,
             batch: Vec::new(),
             more_behind: false,
@@ -101,6 +106,12 @@ impl Reader {
                 Err(error @ ReadError::Broker { .. }) => {
                     tracing::warn!(%error, next = self.next, "reading again from the same place");
                     self.feed = None;
+                    self.failures += 1;
+                    if self.failures > FEED_FAILURES_MAX
+                        && let Err(error) = self.fetch_due().await
+                    {
+                        tracing::warn!(%error, next = self.next, "it can't be fetched by itself either");
+                    }
                     tokio::time::sleep(RETRY_DELAY).await;
                 }
             }
@@ -132,8 +143,22 @@ impl Reader {
                 return Err(self.stray(found, expected));
             }
             self.next = found + 1;
-            self.strays = 0;
+            (self.failures, self.strays) = (0, 0);
             self.more_behind = pending > 0;
+            self.batch.push(stored);
+        }
+        Ok(())
+    }
+
+    /// Fetches the due message by itself, in case that it is what the feed chokes on: no message may block a reader.
+    async fn fetch_due(&mut self) -> Result<(), ReadError> {
+        let client = super::connect(&self.config).await;
+        let client = client.map_err(|error| self.failed(error.to_string()))?;
+        let jetstream = super::jetstream(&client);
+        if let Some(stored) = super::get(&jetstream, &self.stream, self.next).await? {
+            self.next += 1;
+            self.failures = 0;
+            self.more_behind = false;
             self.batch.push(stored);
         }
         Ok(())

@@ -10,7 +10,7 @@ use common::wire::SETTLEMENTS;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::{Engine, Failure, Halt};
+use super::{DATABASE_TIMEOUT, Engine, Failure, Halt};
 use crate::batch::{Batch, Event};
 use crate::crash::CrashPoint;
 use crate::store;
@@ -99,7 +99,7 @@ impl Behind {
 
 impl Engine {
     async fn write_all(
-        &self,
+        self: Arc<Self>,
         mut decided: mpsc::Receiver<Arc<Batch>>,
         written: &watch::Sender<u64>,
         to_publish: &mpsc::Sender<Arc<Batch>>,
@@ -110,8 +110,15 @@ impl Engine {
             if is_published && let Err(failure) = self.compare(&batch).await {
                 return failure;
             }
-            if let Err(failure) = self.write(&batch).await {
-                return failure;
+            // A task of its own, which nobody cancels: half a transaction would stay open in the pool. If it commits when
+            // nobody leads any more, the next leader finds itself overtaken.
+            let (writer, writing) = (self.clone(), batch.clone());
+            let written_now = tokio::spawn(async move { writer.write(&writing).await });
+            match tokio::time::timeout(DATABASE_TIMEOUT, written_now).await {
+                Ok(Ok(Ok(()))) => {}
+                Ok(Ok(Err(failure))) => return failure,
+                Ok(Err(panic)) => std::panic::resume_unwind(panic.into_panic()),
+                Err(_) => return Failure::Stalled,
             }
             written.send_replace(batch.to.seq);
             if is_published {
@@ -181,6 +188,10 @@ impl Engine {
                 if let Some(difference) =
                     ours[compared].difference(&Event::of_message(&published), SETTLEMENTS)
                 {
+                    // An earlier leader's last commit may have landed since we began: then we decided on newer books.
+                    if store::cursor(&self.pool).await? != batch.from {
+                        return Err(Failure::Overtaken(batch.from.seq + 1));
+                    }
                     return Err(Halt::AnswerDiffers(difference).into());
                 }
                 compared += 1;

@@ -17,7 +17,8 @@ impl Engine {
     /// Published more than decided: the database was restored from a backup; the caller decides again and compares.
     pub(super) async fn recover(&self) -> Result<(Cursor, u64), Failure> {
         let cursor = store::cursor(&self.pool).await?;
-        let (log, mut published) = (self.last(REQUESTS).await?, self.last(SETTLEMENTS).await?);
+        // In this order: another ledger may be answering still, and an answer never comes before its request.
+        let (mut published, log) = (self.last(SETTLEMENTS).await?, self.last(REQUESTS).await?);
         if log < cursor.seq {
             return Err(Halt::LogShort {
                 log,
