@@ -11,7 +11,7 @@ use common::token::{CheckedTokens, Keys};
 use common::wire::{REQUESTS, SETTLEMENTS};
 use rust_decimal::Decimal;
 use sqlx::{Connection as _, PgConnection};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::batch::{self, Decided, Event};
@@ -85,7 +85,7 @@ pub async fn replay(
     }
     let to = cursor.seq.max(answers);
     let mut replay = Replay {
-        deciding: Deciding::start(Reader::new(broker, REQUESTS, 1), [cursor.seq, to]),
+        deciding: Deciding::start(Reader::new(broker, REQUESTS, 1), cursor.seq, to),
         answers: Answers {
             reader: Reader::new(broker, SETTLEMENTS, 1),
             read: Vec::new(),
@@ -102,8 +102,10 @@ pub async fn replay(
         progress,
     };
     let verdict = async {
+        replay.run_to(cursor.seq).await?;
         let summary = {
-            let book = replay.run_to(cursor.seq).await?;
+            let book = (&mut replay.deciding.book).await;
+            let book = book.expect("it is sent behind the last batch up to there");
             replay.compare_books(&book, &snapshot)?
         };
         replay.run_to(to).await?;
@@ -134,50 +136,45 @@ impl<E: Into<ReplayError>> From<E> for Stop {
 
 /// The log decided again, ahead of and beside the comparing: that is half of the work, and there are other cores.
 struct Deciding {
-    decided: mpsc::Receiver<Result<Step, ReadError>>,
+    batches: mpsc::Receiver<Result<Vec<Decided>, ReadError>>,
+    /// The accounts and keys at the database's cursor.
+    book: oneshot::Receiver<Book>,
     _task: AbortOnDropHandle<()>,
-}
-
-/// What deciding comes by.
-enum Step {
-    Batch(Vec<Decided>),
-    /// The accounts and keys where somebody wants to see them.
-    Book(Box<Book>),
 }
 
 /// Batches that may wait to be compared.
 const DECIDED_BATCHES_MAX: usize = 4;
 
 impl Deciding {
-    /// From request 1 on; hands the book out after each of these requests.
-    fn start(requests: Reader, stops: [u64; 2]) -> Self {
-        let (send, decided) = mpsc::channel(DECIDED_BATCHES_MAX);
+    /// From request 1 on, to `cursor` and then to `end`.
+    fn start(requests: Reader, cursor: u64, end: u64) -> Self {
+        let (send, batches) = mpsc::channel(DECIDED_BATCHES_MAX);
+        let (send_book, book) = oneshot::channel();
         let task = tokio::spawn(async move {
-            if let Err(error) = decide_to(requests, stops, &send).await {
+            let decided = decide_to(requests, [cursor, end], &send, send_book).await;
+            if let Err(error) = decided {
                 // Who does not want to hear it any more has found something else.
                 drop(send.send(Err(error)).await);
             }
         });
         Self {
-            decided,
+            batches,
+            book,
             _task: AbortOnDropHandle::new(task),
         }
-    }
-
-    async fn next(&mut self) -> Result<Step, ReadError> {
-        let step = self.decided.recv().await;
-        step.expect("it goes on to the last stop, or says why not")
     }
 }
 
 async fn decide_to(
     mut requests: Reader,
-    stops: [u64; 2],
-    send: &mpsc::Sender<Result<Step, ReadError>>,
+    [cursor, end]: [u64; 2],
+    send: &mpsc::Sender<Result<Vec<Decided>, ReadError>>,
+    send_book: oneshot::Sender<Book>,
 ) -> Result<(), ReadError> {
     let (mut book, mut checked) = (Book::default(), CheckedTokens::default());
     let (mut seq, mut chain) = (0, Chain::START);
-    for stop in stops {
+    let mut send_book = Some(send_book);
+    for stop in [cursor, end] {
         while seq < stop {
             let left = usize::try_from(stop - seq).unwrap_or(usize::MAX);
             let mut waiting = requests.batch(left.min(BATCH_MESSAGES_MAX)).await?;
@@ -188,19 +185,19 @@ async fn decide_to(
                 let decided = batch::decide_all(&mut book, chain, verified);
                 let last = decided.last().expect("a batch has a message");
                 (seq, chain) = (last.request.at.seq, last.chain);
-                if send.send(Ok(Step::Batch(decided))).await.is_err() {
+                if send.send(Ok(decided)).await.is_err() {
                     return Ok(());
                 }
             }
         }
-        // Without the payment ids, which nobody compares: there is one for every payment of the log.
-        let seen = Book {
-            accounts: book.accounts.clone(),
-            keys: book.keys.clone(),
-            ..Book::default()
-        };
-        if send.send(Ok(Step::Book(Box::new(seen)))).await.is_err() {
-            return Ok(());
+        if let Some(send_book) = send_book.take() {
+            // Without the payment ids, which nobody compares: there is one for every payment of the log.
+            let seen = Book {
+                accounts: book.accounts.clone(),
+                keys: book.keys.clone(),
+                ..Book::default()
+            };
+            drop(send_book.send(seen));
         }
     }
     Ok(())
@@ -218,17 +215,11 @@ struct Replay<'d, P> {
 }
 
 impl<P: FnMut(u64, u64)> Replay<'_, P> {
-    /// Replays up to the next stop, request `end`, comparing each answer with the published one and with the database's.
-    /// The book as it is then.
-    async fn run_to(&mut self, end: u64) -> Result<Box<Book>, Stop> {
-        loop {
-            let decided = match self.deciding.next().await? {
-                Step::Batch(decided) => decided,
-                Step::Book(book) => {
-                    assert_eq!(self.at.seq, end, "the stops are the same on both sides");
-                    return Ok(book);
-                }
-            };
+    /// Replays up to request `end`, comparing each answer with the published one and with the database's.
+    async fn run_to(&mut self, end: u64) -> Result<(), Stop> {
+        while self.at.seq < end {
+            let decided = self.deciding.batches.recv().await;
+            let decided = decided.expect("it goes on to the end, or says why not")?;
             self.compare(&decided).await?;
             let settled = decided
                 .iter()
@@ -242,6 +233,7 @@ impl<P: FnMut(u64, u64)> Replay<'_, P> {
             };
             (self.progress)(self.at.seq, self.to);
         }
+        Ok(())
     }
 
     /// Compares a batch with SETTLEMENTS and, as far as the database has decided it, with every column there.

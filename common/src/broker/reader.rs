@@ -79,7 +79,7 @@ impl Reader {
     /// # Errors
     /// [`ReadError::Gap`] only; a lost connection is retried for ever.
     pub async fn batch(&mut self, messages_max: usize) -> Result<Vec<Stored>, ReadError> {
-        self.collect(1, messages_max).await
+        self.batch_of(1, messages_max).await
     }
 
     /// As [`Reader::batch`], but waits until `messages_min` are there.
@@ -87,14 +87,6 @@ impl Reader {
     /// # Errors
     /// As [`Reader::batch`].
     pub async fn batch_of(
-        &mut self,
-        messages_min: usize,
-        messages_max: usize,
-    ) -> Result<Vec<Stored>, ReadError> {
-        self.collect(messages_min, messages_max).await
-    }
-
-    async fn collect(
         &mut self,
         messages_min: usize,
         messages_max: usize,

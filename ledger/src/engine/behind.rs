@@ -87,12 +87,10 @@ impl Behind {
 
     /// Returns when a step has failed.
     pub(super) async fn failed(&mut self) -> Failure {
-        loop {
-            match self.steps.join_next().await {
-                Some(Ok(failure)) => return failure,
-                Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
-                None => std::future::pending().await,
-            }
+        match self.steps.join_next().await {
+            Some(Ok(failure)) => failure,
+            Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+            None => std::future::pending().await,
         }
     }
 }
@@ -105,10 +103,19 @@ impl Engine {
         to_publish: &mpsc::Sender<Arc<Batch>>,
         published: u64,
     ) -> Failure {
+        // Dropped when there is nothing left to compare with: nobody would read what it is sent.
+        let mut answers = None;
         while let Some(batch) = decided.recv().await {
             let is_published = batch.from.seq < published;
-            if is_published && let Err(failure) = self.compare(&batch).await {
-                return failure;
+            if is_published {
+                let first = batch.from.seq + 1;
+                let answers =
+                    answers.get_or_insert_with(|| Reader::new(&self.broker, SETTLEMENTS, first));
+                if let Err(failure) = self.compare(answers, &batch).await {
+                    return failure;
+                }
+            } else {
+                answers = None;
             }
             // A task of its own, which nobody cancels: half a transaction would stay open in the pool. If it commits when
             // nobody leads any more, the next leader finds itself overtaken.
@@ -179,12 +186,11 @@ impl Engine {
     }
 
     /// A restored database: what we decide now must be what was published then.
-    async fn compare(&self, batch: &Batch) -> Result<(), Failure> {
-        let mut reader = Reader::new(&self.broker, SETTLEMENTS, batch.from.seq + 1);
+    async fn compare(&self, answers: &mut Reader, batch: &Batch) -> Result<(), Failure> {
         let ours: Vec<Event> = batch.decided.iter().map(Event::from).collect();
         let mut compared = 0;
         while compared < ours.len() {
-            for published in reader.batch(ours.len() - compared).await? {
+            for published in answers.batch(ours.len() - compared).await? {
                 if let Some(difference) =
                     ours[compared].difference(&Event::of_message(&published), SETTLEMENTS)
                 {
