@@ -21,6 +21,7 @@ mod progress;
 mod secret_files;
 mod secrets;
 mod servers;
+mod staging;
 mod status;
 pub mod testing;
 mod user;

@@ -13,6 +13,7 @@ use crate::part::Part;
 use crate::ports::{Ports, loopback};
 use crate::process::{Process, Program, stop_leftover};
 use crate::secrets::write_private;
+use crate::staging::Staging;
 
 const CONFIGURATION: &str = include_str!("../../nats/nats-server.conf");
 /// One producer, `demo-shop`; the pattern for all.
@@ -31,6 +32,8 @@ pub(crate) struct Nats {
     pub(crate) port: u16,
     monitor_port: u16,
     pub(crate) process: Process,
+    /// Behind the process: dropped after it.
+    _staging: Option<Staging>,
 }
 
 impl Nats {
@@ -58,6 +61,7 @@ impl Nats {
         let environment = environment(home, port, monitor_port);
         let log = home.log(Part::Nats);
         let process = spawn(&found, &directory, &environment, &log, &pid_file)?;
+        let staging = Staging::start(&store(home), home.path(), home.is_temporary());
         let mut nats = Self {
             found,
             directory,
@@ -67,6 +71,7 @@ impl Nats {
             port,
             monitor_port,
             process,
+            _staging: staging,
         };
         nats.wait_until_ready().await?;
         Ok(nats)
@@ -117,9 +122,13 @@ fn spawn(
     Process::server(&program, None)
 }
 
+/// Where the streams are kept.
+fn store(home: &Home) -> PathBuf {
+    home.path().join("nats/jetstream")
+}
+
 /// What the configuration takes from its environment, see its head.
 fn environment(home: &Home, port: u16, monitor_port: u16) -> Vec<(String, String)> {
-    let store = home.path().join("nats/jetstream");
     let logins = home.secrets().nats.iter();
     let passwords = logins.map(|(user, password)| {
         (
@@ -130,7 +139,7 @@ fn environment(home: &Home, port: u16, monitor_port: u16) -> Vec<(String, String
     let places = [
         ("NATS_LISTEN", loopback(port).to_string()),
         ("NATS_MONITOR", loopback(monitor_port).to_string()),
-        ("NATS_STORE_DIR", store.display().to_string()),
+        ("NATS_STORE_DIR", store(home).display().to_string()),
     ];
     // In quotes: the server parses a value as it parses its file.
     places

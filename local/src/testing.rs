@@ -9,6 +9,7 @@ use crate::install::{self, Wanted};
 use crate::ports::Ports;
 use crate::progress::silent;
 use crate::servers::{ServerOptions, Servers};
+use crate::staging;
 
 pub(crate) const DIRECTORY_PREFIX: &str = "quittance-test-";
 /// Older than this and held by nobody: its test was killed.
@@ -79,7 +80,16 @@ fn remove_leftovers() {
             .and_then(|modified| modified.elapsed().ok())
             .unwrap_or_default();
         if is_ours && age > LEFTOVER_AGE && home::lock(&entry.path()).is_ok() {
+            staging::remove_leftovers(&entry.path());
             fs::remove_dir_all(entry.path()).ok();
         }
     }
+}
+
+/// Where the broker of these servers stages atomic batches in memory; `None` on a machine where it does so on disk.
+#[must_use]
+pub fn staging(servers: &Servers) -> Option<PathBuf> {
+    staging::memory_of(servers.home().path())
+        .ok()
+        .filter(|memory| memory.exists())
 }

@@ -1,0 +1,202 @@
+//! Where nats-server stages atomic batches: in memory, if this machine has a file system there.
+//!
+//! Until a batch is committed nats-server keeps it in `batches/` beside the messages of its stream, in a directory and
+//! files of its own, which it syncs and deletes again. On a disk that costs several times what storing the messages does
+//! (bench/README.md). What counts as stored is in the stream's own files, synced, before anybody hears of it; the staged
+//! copy has one use: when the server is killed amid a commit, the next one completes the batch from it.
+//!
+//! In memory it outlives the server but not the machine. After a power failure a batch that nobody has been told of may
+//! be in its stream with its first messages only. That is as if they had been sent one by one, which is what every
+//! sender in this bank is ready for: a request that is sent again pays once, and the ledger publishes its answers from
+//! the last one on.
+//!
+//! The server has no setting for it, makes `batches/` anew after each start, and takes a stream's directory for damaged
+//! when it is made before the stream. So somebody has to look: `keep`.
+
+use std::fs::{self, DirBuilder};
+use std::io::{Error, ErrorKind, Result};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+/// Linux has this file system in memory everywhere; containers have it too, but often a small one.
+const MEMORY: &str = "/dev/shm";
+/// What `nats/nats-server.conf` lets strangers stage at most, 16 batches of 1000 messages of 40 KB, and as much again. A
+/// full one is no danger: the server refuses the batch, and its messages are sent one by one.
+const MEMORY_BYTES_MIN: u64 = 1280 << 20;
+/// The streams' directories below the server's `store_dir`.
+const STREAMS: [&str; 2] = [
+    "jetstream/CORE/streams/REQUESTS",
+    "jetstream/BOOKS/streams/SETTLEMENTS",
+];
+/// Between two looks at two files each.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// Keeps the staging of one nats-server in memory for as long as it exists.
+#[derive(Debug)]
+pub(crate) struct Staging {
+    memory: PathBuf,
+    is_temporary: bool,
+    task: JoinHandle<()>,
+}
+
+impl Staging {
+    /// `None` where there is no memory to be had that others can't look into.
+    pub(crate) fn start(store: &Path, home: &Path, is_temporary: bool) -> Option<Self> {
+        let memory = memory_of(home).ok()?;
+        make_private(&memory).ok()?;
+        let (stores, targets) = (
+            STREAMS.map(|stream| store.join(stream)),
+            STREAMS.map(|stream| memory.join(stream)),
+        );
+        let task = tokio::spawn(async move {
+            loop {
+                for (stream, target) in stores.iter().zip(&targets) {
+                    // Who is not let through the door now is at the next look; until then batches are staged on disk.
+                    keep(stream, target).ok();
+                }
+                tokio::time::sleep(INTERVAL).await;
+            }
+        });
+        Some(Self {
+            memory,
+            is_temporary,
+            task,
+        })
+    }
+}
+
+/// After the server has ended. What a killed server has left stays for the next one.
+impl Drop for Staging {
+    fn drop(&mut self) {
+        self.task.abort();
+        if self.is_temporary {
+            fs::remove_dir_all(&self.memory).ok();
+        }
+    }
+}
+
+/// Removes what the staging of a home that is no longer used has left.
+pub(crate) fn remove_leftovers(home: &Path) {
+    if let Ok(memory) = memory_of(home) {
+        fs::remove_dir_all(memory).ok();
+    }
+}
+
+/// The directory in memory for the home at this path.
+pub(crate) fn memory_of(home: &Path) -> Result<PathBuf> {
+    let memory = Path::new(MEMORY);
+    let about = rustix::fs::statvfs(memory)?;
+    if about.f_blocks.saturating_mul(about.f_frsize) < MEMORY_BYTES_MIN {
+        return Err(Error::other("too small"));
+    }
+    // By number: a path has more characters than a name may have.
+    let home = fs::metadata(home)?;
+    Ok(memory.join(format!("quittance-{:x}-{:x}", home.dev(), home.ino())))
+}
+
+/// Everybody may make directories there: it is used only if it is ours and nobody else may look into it.
+fn make_private(memory: &Path) -> Result<()> {
+    match DirBuilder::new().mode(0o700).create(memory) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let about = fs::symlink_metadata(memory)?;
+    let is_ours = about.is_dir()
+        && about.uid() == rustix::process::geteuid().as_raw()
+        && about.mode() & 0o077 == 0;
+    is_ours
+        .then_some(())
+        .ok_or_else(|| Error::other("somebody else's"))
+}
+
+/// Makes `batches` of a stream a link into memory, once the stream exists and whenever a start of the server undid it.
+fn keep(stream: &Path, target: &Path) -> Result<()> {
+    let batches = stream.join("batches");
+    let is_linked = match fs::symlink_metadata(&batches) {
+        Ok(about) => about.is_symlink(),
+        // The server writes this file last of what makes a stream.
+        Err(_) if stream.join("meta.inf").exists() => false,
+        Err(error) => return Err(error),
+    };
+    if is_linked {
+        return fs::create_dir_all(target);
+    }
+    if target.exists() {
+        // From before this start: the server has completed a batch from it if there was one to complete.
+        fs::remove_dir_all(target)?;
+    }
+    fs::create_dir_all(target)?;
+    match fs::remove_dir(&batches) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    symlink(target, &batches)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A stream's directory and where it is to be staged.
+    fn stream(directory: &Path) -> (PathBuf, PathBuf) {
+        let stream = directory.join("stream");
+        fs::create_dir(&stream).unwrap();
+        (stream, directory.join("memory/stream"))
+    }
+
+    #[test]
+    fn a_stream_is_linked_once_it_exists_and_again_after_a_restart() {
+        let directory = tempfile::tempdir().unwrap();
+        let (stream, target) = stream(directory.path());
+        assert!(keep(&stream, &target).is_err(), "it does not exist yet");
+        fs::write(stream.join("meta.inf"), "{}").unwrap();
+        keep(&stream, &target).unwrap();
+        let batches = stream.join("batches");
+        assert_eq!(fs::read_link(&batches).unwrap(), target);
+
+        // While it is linked, what is staged stays; also when memory was lost under it.
+        fs::create_dir(batches.join("batch")).unwrap();
+        keep(&stream, &target).unwrap();
+        assert!(target.join("batch").exists());
+        fs::remove_dir_all(&target).unwrap();
+        keep(&stream, &target).unwrap();
+        fs::create_dir(batches.join("batch")).unwrap();
+
+        // A start of the server removes the link.
+        fs::remove_file(&batches).unwrap();
+        keep(&stream, &target).unwrap();
+        assert_eq!(fs::read_link(&batches).unwrap(), target);
+        assert!(!target.join("batch").exists());
+    }
+
+    #[test]
+    fn a_batch_that_is_staged_on_disk_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let (stream, target) = stream(directory.path());
+        fs::write(stream.join("meta.inf"), "{}").unwrap();
+        let batch = stream.join("batches/batch");
+        fs::create_dir_all(&batch).unwrap();
+        keep(&stream, &target).unwrap_err();
+        assert!(batch.exists());
+        fs::remove_dir(&batch).unwrap();
+        keep(&stream, &target).unwrap();
+        assert!(stream.join("batches").is_symlink());
+    }
+
+    #[test]
+    fn a_directory_that_others_can_look_into_is_not_used() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let memory = directory.path().join("memory");
+        make_private(&memory).unwrap();
+        make_private(&memory).unwrap();
+        fs::set_permissions(&memory, fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(make_private(&memory).is_err());
+        let elsewhere = directory.path().join("elsewhere");
+        symlink(directory.path(), &elsewhere).unwrap();
+        assert!(make_private(&elsewhere).is_err());
+    }
+}
