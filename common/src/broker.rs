@@ -36,11 +36,9 @@ use crate::wire::{REQUESTS, SETTLEMENTS};
 pub const BATCH_MESSAGES_MAX: usize = 1000;
 /// Up to so many messages are better stored one by one, pipelined, and more as an atomic batch.
 ///
-/// A message alone costs the broker one fsync, 0.2 ms. For a batch it makes a directory and files, syncs them three times
-/// and the log once, and deletes them: 3.5 to 5 ms for any number of messages, and as much of CPU time. Measured with
-/// nats-server 2.15.1 on ext4, where making a file gets slower the more have been deleted in the last minutes; both take
-/// the same at 12 to 16 messages at best, and at 30 or more behind thousands of batches.
-pub const ALONE_MAX: usize = 16;
+/// A message alone costs the broker one fsync, 0.2 to 0.3 ms. For a batch it makes a directory and files and deletes them
+/// again, which takes as long as four messages if they are in memory (`local/src/staging.rs`), and as 12 to 16 on a disk.
+pub const ALONE_MAX: usize = 4;
 /// How long one request to the broker may take: it fsyncs before it answers, which takes under 10 ms on an idle disk.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// The JetStream domain under which every account imports the streams' API, see `nats/nats-server.conf`.

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// A place between two steps of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum CrashPoint {
-    /// All is written, nothing is committed.
+    /// A batch is decided, nothing of it is written.
     BeforeCommit,
-    /// All is committed, nothing is published.
+    /// All of it is committed, nothing is published.
     AfterCommit,
     /// One atomic batch of a recovery is published, the next is not.
     BetweenBatches,

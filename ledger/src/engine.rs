@@ -22,7 +22,8 @@ use common::broker::{self, PublishError, ReadError, Reader, Stored};
 use common::ids::AccountId;
 use common::token::CheckedTokens;
 use common::wire::REQUESTS;
-use sqlx::postgres::{PgConnectOptions, PgPool};
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -167,8 +168,8 @@ impl Engine {
     }
 
     async fn lead(self: &Arc<Self>) -> Result<std::convert::Infallible, Failure> {
-        // Held until this function ends; when its connection breaks, the compare-and-set is still there.
-        let _leading = store::lead(&self.database).await?;
+        // The lock goes with the connection that all is written through; the compare-and-set is still behind it.
+        let leading = store::lead(&self.database).await?;
         broker::ensure_streams(&self.jetstream, self.stream_replicas)
             .await
             .map_err(|error| Failure::Broker(error.to_string()))?;
@@ -179,14 +180,14 @@ impl Engine {
             ..Book::default()
         };
         let mut deciding = Deciding {
-            pool: self.pool.clone(),
+            reading: self.database.connect().await?,
             book,
             checked: CheckedTokens::default(),
             cursor,
             uncommitted: VecDeque::new(),
         };
         let mut requests = Reader::new(&self.broker, REQUESTS, cursor.seq + 1);
-        let mut behind = Behind::start(self.clone(), cursor.seq, published);
+        let mut behind = Behind::start(self.clone(), leading, cursor.seq, published);
         tracing::info!(cursor = cursor.seq, published, "leading");
         loop {
             let idle = behind.idle(deciding.cursor.seq);
@@ -242,7 +243,8 @@ const BOOK_ACCOUNTS_MAX: usize = 100_000;
 /// the database. Other accounts stay there as the last batch left them, which is true while this is the one ledger that
 /// writes; the compare-and-set of the cursor ends it otherwise.
 struct Deciding {
-    pool: PgPool,
+    /// A connection of its own: the pool's would be asked whether it still works each time.
+    reading: PgConnection,
     book: Book,
     checked: CheckedTokens,
     /// After the last decided batch.
@@ -313,11 +315,9 @@ impl Deciding {
             })
             .filter(|id| !self.book.payments.contains_key(id))
             .collect();
-        let (accounts, payments) = tokio::try_join!(
-            store::accounts(&self.pool, &accounts),
-            store::used_payment_ids(&self.pool, &payments)
-        )?;
+        let accounts = store::accounts(&mut self.reading, &accounts).await?;
         self.book.accounts.extend(accounts);
+        let payments = store::used_payment_ids(&mut self.reading, &payments).await?;
         self.book.payments.extend(payments);
         Ok(())
     }

@@ -16,14 +16,14 @@ use std::collections::HashMap;
 use common::answer::{Answer, Code, Direction, KeyStatus, PaymentStatus};
 use common::ids::{AccountId, ClientId, PaymentId};
 use common::money::{Currency, Money};
-use common::request::Category;
+use common::request::{AnnounceKey, Category};
 use common::token::{Keys, Verified};
 use rust_decimal::Decimal;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, PgExecutor};
 use uuid::Uuid;
 
-use crate::batch::Decided;
+use crate::batch::{Batch, Decided};
 use crate::book::{Account, Status, UsedPaymentId};
 use crate::chain::{Chain, Digest};
 use crate::verify::Content;
@@ -64,22 +64,6 @@ pub async fn cursor(db: impl PgExecutor<'_>) -> sqlx::Result<Cursor> {
         seq: from_bigint(row.seq),
         chain: Chain(digest(row.chain)?),
     })
-}
-
-/// Moves the cursor from `from` to `to`; false when it does not stand at `from`: another ledger is ahead.
-pub(crate) async fn advance_cursor(
-    db: impl PgExecutor<'_>,
-    from: Cursor,
-    to: Cursor,
-) -> sqlx::Result<bool> {
-    let moved = sqlx::query!(
-        "update cursor set seq = $1, chain = $2 where seq = $3 and chain = $4",
-        bigint(to.seq),
-        &to.chain.0,
-        bigint(from.seq),
-        &from.chain.0,
-    );
-    Ok(moved.execute(db).await?.rows_affected() == 1)
 }
 
 /// All keys that have been announced.
@@ -187,32 +171,102 @@ pub(crate) async fn used_payment_ids(
     rows.collect()
 }
 
-/// Adds the answers of a batch.
-pub(crate) async fn insert_answers(db: impl PgExecutor<'_>, batch: &[Decided]) -> sqlx::Result<()> {
-    sqlx::query!(
-        "insert into answer (request_seq, subject, event_type, reason, client_id, token_id, key_id, payment_id, content,
-                             published_at, traceparent, request_digest, body, chain)
-         select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                              $8::uuid[], $9::bytea[], $10::timestamptz[], $11::text[], $12::bytea[], $13::bytea[],
-                              $14::bytea[])",
-        &column(batch, |item| bigint(item.request.at.seq)),
-        &column(batch, |item| &*item.request.answer_subject) as &[&str],
-        &column(batch, |item| item.answer.ce_type()) as &[&str],
-        &column(batch, |item| item.answer.outcome().1.map(Code::as_str)) as &[Option<&str>],
-        &column(batch, |item| token(item).map(|token| token.claims.client_id.as_str())) as &[Option<&str>],
-        &column(batch, |item| token(item).map(|token| &*token.claims.jti)) as &[Option<&str>],
-        &column(batch, |item| token(item).map(|token| &*token.kid)) as &[Option<&str>],
-        &column(batch, |item| used_up(item).map(|(id, _)| id.0)) as &[Option<Uuid>],
-        &column(batch, |item| used_up(item).map(|(_, content)| &content[..])) as &[Option<&[u8]>],
-        &column(batch, |item| item.request.at.published_at),
-        &column(batch, |item| item.request.traceparent.as_deref()) as &[Option<&str>],
-        &column(batch, |item| &item.request.digest[..]) as &[&[u8]],
-        &column(batch, |item| &item.body[..]) as &[&[u8]],
-        &column(batch, |item| &item.chain.0[..]) as &[&[u8]],
-    )
-    .execute(db)
-    .await?;
-    Ok(())
+/// Writes a batch: answers, accounts, keys and postings, and the cursor behind them. All of it, or nothing and `false` when
+/// the cursor does not stand where the batch begins: another ledger is ahead.
+///
+/// One statement, which is one transaction and one round trip. Everything that is added comes `from moved`, the cursor's
+/// compare-and-set; so an overtaken ledger waits there for the other's commit and then adds nothing. The columns are
+/// unnested side by side in the select list, which makes rows one by one; in `from` they would all be made and stored first.
+pub(crate) async fn write_batch(db: impl PgExecutor<'_>, batch: &Batch) -> sqlx::Result<bool> {
+    let Batch {
+        from,
+        to,
+        decided,
+        opened,
+    } = batch;
+    let (postings, keys) = (posting_rows(decided), noted_keys(decided));
+    let moved = sqlx::query_scalar!(
+        r#"with moved as (
+               update cursor set seq = $1, chain = $2 where seq = $3 and chain = $4 returning 1
+           ), answers as (
+               insert into answer (request_seq, subject, event_type, reason, client_id, token_id, key_id, payment_id,
+                                   content, published_at, traceparent, request_digest, body, chain)
+               select unnest($5::bigint[]), unnest($6::text[]), unnest($7::text[]), unnest($8::text[]), unnest($9::text[]),
+                      unnest($10::text[]), unnest($11::text[]), unnest($12::uuid[]), unnest($13::bytea[]),
+                      unnest($14::timestamptz[]), unnest($15::text[]), unnest($16::bytea[]), unnest($17::bytea[]),
+                      unnest($18::bytea[])
+               from moved
+           ), opened as (
+               insert into account (id, owner, name, currency, category, status, overdraft_limit, held, opened_seq)
+               select unnest($19::uuid[]), unnest($20::text[]), unnest($21::text[]), unnest($22::text[]),
+                      unnest($23::text[]), 'open', unnest($24::numeric[]), 0, unnest($25::bigint[])
+               from moved
+           ), noted as (
+               insert into signing_key (kid, issuer, n, e, announced_seq)
+               select unnest($26::text[]), unnest($27::text[]), unnest($28::text[]), unnest($29::text[]), unnest($30::bigint[])
+               from moved
+           ), posted as (
+               insert into posting (request_seq, line, account_id, currency, direction, amount, balance, number)
+               select unnest($31::bigint[]), unnest($32::smallint[]), unnest($33::uuid[]), unnest($34::text[]),
+                      unnest($35::text[]), unnest($36::numeric[]), unnest($37::numeric[]), unnest($38::bigint[])
+               from moved
+           )
+           select count(*) as "count!" from moved"#,
+        bigint(to.seq),
+        &to.chain.0,
+        bigint(from.seq),
+        &from.chain.0,
+        &column(decided, |item| bigint(item.request.at.seq)),
+        &column(decided, |item| &*item.request.answer_subject) as &[&str],
+        &column(decided, |item| item.answer.ce_type()) as &[&str],
+        &column(decided, |item| item.answer.outcome().1.map(Code::as_str)) as &[Option<&str>],
+        &column(decided, |item| token(item)
+            .map(|token| token.claims.client_id.as_str())) as &[Option<&str>],
+        &column(decided, |item| token(item).map(|token| &*token.claims.jti)) as &[Option<&str>],
+        &column(decided, |item| token(item).map(|token| &*token.kid)) as &[Option<&str>],
+        &column(decided, |item| used_up(item).map(|(id, _)| id.0)) as &[Option<Uuid>],
+        &column(decided, |item| used_up(item)
+            .map(|(_, content)| &content[..])) as &[Option<&[u8]>],
+        &column(decided, |item| item.request.at.published_at),
+        &column(decided, |item| item.request.traceparent.as_deref()) as &[Option<&str>],
+        &column(decided, |item| &item.request.digest[..]) as &[&[u8]],
+        &column(decided, |item| &item.body[..]) as &[&[u8]],
+        &column(decided, |item| &item.chain.0[..]) as &[&[u8]],
+        &column(opened, |account| account.id.0),
+        &column(opened, |account| &*account.owner) as &[&str],
+        &column(opened, |account| account.name.as_deref()) as &[Option<&str>],
+        &column(opened, |account| account.posted.currency().code()) as &[&str],
+        &column(opened, |account| account.category.as_str()) as &[&str],
+        &column(opened, |account| account.overdraft_limit.amount()),
+        &column(opened, |account| bigint(account.opened_seq)),
+        &column(&keys, |(_, key)| &*key.kid) as &[&str],
+        &column(&keys, |(_, key)| &*key.issuer) as &[&str],
+        &column(&keys, |(_, key)| &*key.n) as &[&str],
+        &column(&keys, |(_, key)| &*key.e) as &[&str],
+        &column(&keys, |(seq, _)| bigint(*seq)),
+        &column(&postings, |row| row.0),
+        &column(&postings, |row| row.1),
+        &column(&postings, |row| row.2),
+        &column(&postings, |row| row.3) as &[&str],
+        &column(&postings, |row| row.4) as &[&str],
+        &column(&postings, |row| row.5),
+        &column(&postings, |row| row.6),
+        &column(&postings, |row| row.7),
+    );
+    Ok(moved.fetch_one(db).await? == 1)
+}
+
+/// The keys that a batch noted, with the sequence of their announcement.
+fn noted_keys(batch: &[Decided]) -> Vec<(u64, &AnnounceKey)> {
+    let noted = batch
+        .iter()
+        .filter_map(|item| match (&item.answer, &item.request.content) {
+            (Answer::Key(answer), Content::Key(key)) if answer.status == KeyStatus::Noted => {
+                Some((answer.request_seq, key))
+            }
+            _ => None,
+        });
+    noted.collect()
 }
 
 /// One column of a set of rows, for `unnest`.
@@ -269,81 +323,6 @@ pub(crate) fn posting_rows(batch: &[Decided]) -> Vec<PostingRow> {
         })
     });
     rows.collect()
-}
-
-/// Adds the postings of a batch.
-pub(crate) async fn insert_postings(
-    db: impl PgExecutor<'_>,
-    batch: &[Decided],
-) -> sqlx::Result<()> {
-    let postings = posting_rows(batch);
-    if postings.is_empty() {
-        return Ok(());
-    }
-    sqlx::query!(
-        "insert into posting (request_seq, line, account_id, currency, direction, amount, balance, number)
-         select * from unnest($1::bigint[], $2::smallint[], $3::uuid[], $4::text[], $5::text[], $6::numeric[],
-                              $7::numeric[], $8::bigint[])",
-        &column(&postings, |row| row.0),
-        &column(&postings, |row| row.1),
-        &column(&postings, |row| row.2),
-        &column(&postings, |row| row.3) as &[&str],
-        &column(&postings, |row| row.4) as &[&str],
-        &column(&postings, |row| row.5),
-        &column(&postings, |row| row.6),
-        &column(&postings, |row| row.7),
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// Adds accounts that a batch opened, with a balance of zero.
-pub(crate) async fn insert_accounts(
-    db: impl PgExecutor<'_>,
-    opened: &[Account],
-) -> sqlx::Result<()> {
-    if opened.is_empty() {
-        return Ok(());
-    }
-    sqlx::query!(
-        "insert into account (id, owner, name, currency, category, status, overdraft_limit, held, opened_seq)
-         select id, owner, name, currency, category, 'open', overdraft_limit, 0, opened_seq
-         from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::numeric[], $7::bigint[])
-              as opened (id, owner, name, currency, category, overdraft_limit, opened_seq)",
-        &column(opened, |account| account.id.0),
-        &column(opened, |account| &*account.owner) as &[&str],
-        &column(opened, |account| account.name.as_deref()) as &[Option<&str>],
-        &column(opened, |account| account.posted.currency().code()) as &[&str],
-        &column(opened, |account| account.category.as_str()) as &[&str],
-        &column(opened, |account| account.overdraft_limit.amount()),
-        &column(opened, |account| bigint(account.opened_seq)),
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// Adds the keys that a batch noted.
-pub(crate) async fn insert_keys(db: &mut PgConnection, batch: &[Decided]) -> sqlx::Result<()> {
-    for item in batch {
-        let (Answer::Key(answer), Content::Key(key)) = (&item.answer, &item.request.content) else {
-            continue;
-        };
-        if answer.status == KeyStatus::Noted {
-            sqlx::query!(
-                "insert into signing_key (kid, issuer, n, e, announced_seq) values ($1, $2, $3, $4, $5)",
-                key.kid,
-                key.issuer,
-                key.n,
-                key.e,
-                bigint(answer.request_seq),
-            )
-            .execute(&mut *db)
-            .await?;
-        }
-    }
-    Ok(())
 }
 
 /// The digest of request `seq` as it was when it was decided.

@@ -63,7 +63,11 @@ async fn publish(client: &Client, batch: &str, count: usize) -> serde_json::Valu
 async fn is_linked(batches: &Path) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !batches.is_symlink() {
-        assert!(Instant::now() < deadline, "{} is no link", batches.display());
+        assert!(
+            Instant::now() < deadline,
+            "{} is no link",
+            batches.display()
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use common::broker::{self, BATCH_MESSAGES_MAX, PublishError, Reader};
 use common::wire::SETTLEMENTS;
+use sqlx::postgres::PgConnection;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -28,7 +29,14 @@ pub(super) struct Behind {
 
 impl Behind {
     /// Goes on behind what is `written` to the database; answers up to `published` are compared instead of published.
-    pub(super) fn start(engine: Arc<Engine>, written: u64, published: u64) -> Self {
+    ///
+    /// `writing` is the connection that leads: whoever has lost it can't write.
+    pub(super) fn start(
+        engine: Arc<Engine>,
+        writing: PgConnection,
+        written: u64,
+        published: u64,
+    ) -> Self {
         let (to_write, decided) = mpsc::channel(WAITING_BATCHES_MAX);
         let (to_publish, committed) = mpsc::channel(WAITING_BATCHES_MAX);
         let (tell_published, seen_published) = watch::channel(written.max(published));
@@ -38,7 +46,7 @@ impl Behind {
         steps.spawn(async move { publisher.publish_all(committed, &tell_published).await });
         steps.spawn(async move {
             engine
-                .write_all(decided, &tell_written, &to_publish, published)
+                .write_all(writing, decided, &tell_written, &to_publish, published)
                 .await
         });
         Self {
@@ -98,6 +106,7 @@ impl Behind {
 impl Engine {
     async fn write_all(
         self: Arc<Self>,
+        mut writing: PgConnection,
         mut decided: mpsc::Receiver<Arc<Batch>>,
         written: &watch::Sender<u64>,
         to_publish: &mpsc::Sender<Arc<Batch>>,
@@ -117,15 +126,8 @@ impl Engine {
             } else {
                 answers = None;
             }
-            // A task of its own, which nobody cancels: half a transaction would stay open in the pool. If it commits when
-            // nobody leads any more, the next leader finds itself overtaken.
-            let (writer, writing) = (self.clone(), batch.clone());
-            let written_now = tokio::spawn(async move { writer.write(&writing).await });
-            match tokio::time::timeout(DATABASE_TIMEOUT, written_now).await {
-                Ok(Ok(Ok(()))) => {}
-                Ok(Ok(Err(failure))) => return failure,
-                Ok(Err(panic)) => std::panic::resume_unwind(panic.into_panic()),
-                Err(_) => return Failure::Stalled,
+            if let Err(failure) = self.write(&mut writing, &batch).await {
+                return failure;
             }
             written.send_replace(batch.to.seq);
             if is_published {
@@ -158,19 +160,13 @@ impl Engine {
     }
 
     /// Step 4: one transaction, with the compare-and-set of the cursor in it.
-    async fn write(&self, batch: &Batch) -> Result<(), Failure> {
-        let mut tx = self.pool.begin().await?;
-        // First, so that an overtaken ledger waits here for the other's commit and then writes nothing.
-        if !store::advance_cursor(&mut *tx, batch.from, batch.to).await? {
-            return Err(Failure::Overtaken(batch.from.seq + 1));
-        }
-        store::insert_answers(&mut *tx, &batch.decided).await?;
-        store::insert_accounts(&mut *tx, &batch.opened).await?;
-        store::insert_postings(&mut *tx, &batch.decided).await?;
-        store::insert_keys(&mut tx, &batch.decided).await?;
+    async fn write(&self, writing: &mut PgConnection, batch: &Batch) -> Result<(), Failure> {
         self.crash.here(CrashPoint::BeforeCommit);
-        tx.commit().await?;
-        Ok(())
+        let written = tokio::time::timeout(DATABASE_TIMEOUT, store::write_batch(writing, batch));
+        if written.await.map_err(|_| Failure::Stalled)?? {
+            return Ok(());
+        }
+        Err(Failure::Overtaken(batch.from.seq + 1))
     }
 
     /// Step 5: the answers, right behind the last published.
