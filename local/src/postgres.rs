@@ -32,8 +32,11 @@ const ORPHANS_LIMIT: Duration = Duration::from_secs(10);
 /// Sizes for a machine with 2 cores and some GiB; durability is PostgreSQL's own default and stays so.
 ///
 /// A client whose host is lost without a word is noticed within 15 to 20 seconds, not hours: a ledger there holds the lock
-/// that the standby waits for. The last setting (ms) is for a connection that waits for the lost client's acknowledgement.
-const SETTINGS: [&str; 14] = [
+/// that the standby waits for. `tcp_user_timeout` (ms) is for a connection that waits for the lost client's acknowledgement.
+///
+/// A new segment of the write-ahead log is not filled with zeros first: whoever needed it waited 40 to 60 ms for that, each
+/// second under load, until segments were used again. What is written to it is synced all the same.
+const SETTINGS: [&str; 15] = [
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
     "max_connections=100",
@@ -44,6 +47,7 @@ const SETTINGS: [&str; 14] = [
     "shared_buffers=256MB",
     "max_wal_size=4GB",
     "wal_compression=on",
+    "wal_init_zero=off",
     "fsync=on",
     "synchronous_commit=on",
     "full_page_writes=on",
