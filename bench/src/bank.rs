@@ -168,6 +168,14 @@ impl BenchBank {
         Processes::of(self.bank.home().path())
     }
 
+    /// Has the database write out what a saturated load has left it to do in the minutes after.
+    pub(crate) async fn settle(&self) -> Result<()> {
+        let url = self.bank.servers().superuser_database_url(Service::Ledger);
+        let mut database = PgConnection::connect(&url).await?;
+        sqlx::query("checkpoint").execute(&mut database).await?;
+        Ok(())
+    }
+
     /// Remembers the highest memory of each process until now: after a run, and before a process stops.
     pub(crate) fn note_memory(&mut self) {
         self.processes().note_memory(&mut self.memory);

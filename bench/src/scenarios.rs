@@ -216,6 +216,7 @@ async fn curve(
     bar: &ProgressBar,
 ) -> Result<()> {
     let mut latencies: Vec<Latency> = Vec::new();
+    bank.settle().await?;
     for offer in offers(size) {
         let name = match door {
             Door::Nats => "NATS",

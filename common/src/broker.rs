@@ -219,6 +219,8 @@ pub enum PublishError {
 /// Stores `messages` (1 to [`BATCH_MESSAGES_MAX`]) right behind message `last_sequence` of a stream, in order, or nothing
 /// but the first few of them: a stream that does not end there takes none.
 ///
+/// When the broker has no room for a batch they go one by one: slower, but answers never wait for a stranger's batches.
+///
 /// # Errors
 /// [`PublishError`].
 pub async fn publish_behind(
@@ -228,8 +230,13 @@ pub async fn publish_behind(
     messages: Vec<Outgoing>,
 ) -> Result<(), PublishError> {
     if messages.len() > ALONE_MAX {
-        let stored = publish_batch(client, stream, messages, Some(last_sequence));
-        return stored.await.map(drop);
+        let expected = Some(last_sequence);
+        match publish_batch(client, stream, messages.clone(), expected).await {
+            Err(error @ PublishError::Incomplete(_)) => {
+                tracing::warn!(%error, count = messages.len(), "storing messages one by one");
+            }
+            stored => return stored.map(drop),
+        }
     }
     let stored = (last_sequence..).zip(messages).map(|(last, message)| {
         // Each waits for nothing but its own acknowledgement.

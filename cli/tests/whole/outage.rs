@@ -1,11 +1,13 @@
 //! What a caller is told while something is down, so that doing it again does it once.
 
 use anyhow::{Context as _, Result, ensure};
+use async_nats::HeaderMap;
+use common::answer::PaymentStatus;
 use local::{Part, Service};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::bank::{PATIENCE, TestBank};
+use crate::bank::{PATIENCE, TestBank, payment};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_that_may_have_been_opened_is_opened_once_when_asked_for_again() -> Result<()> {
@@ -40,6 +42,45 @@ async fn an_account_that_may_have_been_opened_is_opened_once_when_asked_for_agai
         .await?;
     let count = list["accounts"].as_array().map(Vec::len);
     ensure!(count == Some(1), "{list}");
+    test.check_invariants().await.map(drop)
+}
+
+/// Strangers and the ledger stage their batches in the same memory: that it is full must not hold up answers.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_are_published_while_the_broker_takes_no_batch() -> Result<()> {
+    let mut test = TestBank::start().await?;
+    test.bank.stop_part(Part::Ledger);
+    let ledger = test.core("ledger").await?;
+    let begin = async |number: usize| {
+        let mut headers = HeaderMap::new();
+        headers.insert("Nats-Batch-Id", format!("held-{number}"));
+        headers.insert("Nats-Batch-Sequence", "1");
+        let begun = ledger.request_with_headers("settlement.x.v1", headers, "{}".into());
+        anyhow::Ok(begun.await?.payload)
+    };
+    let mut places = 0;
+    // An empty acknowledgement: the batch has begun, and holds its place for ten seconds.
+    while begin(places).await?.is_empty() {
+        places += 1;
+        ensure!(places < 100, "the broker has no limit");
+    }
+    let producer = test.producer().await?;
+    let payments: Vec<Value> = (0..20)
+        .map(|_| payment(test.adas, test.graces, "1.00"))
+        .collect();
+    let mut last = 0;
+    for payment in &payments {
+        let headers = test.headers(payment);
+        last = test
+            .publish(&producer, headers, payment.to_string())
+            .await?;
+    }
+    test.bank.start_part(Part::Ledger).await?;
+    ensure!(test.settlement(last).await?.status == PaymentStatus::Settled);
+    ensure!(
+        !begin(places).await?.is_empty(),
+        "the places were free too early"
+    );
     test.check_invariants().await.map(drop)
 }
 
