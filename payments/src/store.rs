@@ -168,10 +168,8 @@ pub(crate) async fn upsert_decided(db: &mut PgConnection, rows: &[Decided]) -> s
     sqlx::query!(
         r#"insert into payment
              (client_id, payment_id, request_seq, status, published_at, decided_at, answer, may_retry)
-           select client_id, payment_id, request_seq, status, published_at, decided_at, answer::json, may_retry
-           from unnest($1::text[], $2::uuid[], $3::bigint[], $4::text[], $5::timestamptz[],
-                       $6::timestamptz[], $7::text[], $8::boolean[])
-             as decided (client_id, payment_id, request_seq, status, published_at, decided_at, answer, may_retry)
+           select unnest($1::text[]), unnest($2::uuid[]), unnest($3::bigint[]), unnest($4::text[]),
+                  unnest($5::timestamptz[]), unnest($6::timestamptz[]), unnest($7::text[])::json, unnest($8::boolean[])
            on conflict on constraint payment_pkey do update set
              request_seq = excluded.request_seq,
              status = excluded.status,
