@@ -10,4 +10,29 @@ for user in auth ledger payments audit demo-shop; do
     export "$name=\"$password\""
 done
 
+# Atomic batches are staged in memory where the container has some: why, and what that means, says local/src/staging.rs,
+# which does the same for a bank without containers. This memory goes with the container, so that a batch that nobody was
+# told of may be cut short by any crash of it.
+staging=${STAGING:-/staging}
+if [ -d "$staging" ]; then
+    streams=$(echo "$NATS_STORE_DIR" | tr -d '"')/jetstream
+    requests=$streams/CORE/streams/REQUESTS
+    settlements=$streams/BOOKS/streams/SETTLEMENTS
+    for stream in "$requests" "$settlements"; do
+        if [ -L "$stream/batches" ]; then rm "$stream/batches"; fi
+    done
+    # Until both are linked, or the server, which takes this shell's number over, has ended.
+    while kill -0 $$ && ! { [ -L "$requests/batches" ] && [ -L "$settlements/batches" ]; }; do
+        for stream in "$requests" "$settlements"; do
+            if [ -e "$stream/meta.inf" ] && [ ! -L "$stream/batches" ]; then
+                mkdir -p "$staging/${stream##*/}"
+                # It stays while a batch is staged on the disk.
+                rmdir "$stream/batches" || true
+                [ -e "$stream/batches" ] || ln -s "$staging/${stream##*/}" "$stream/batches" || true
+            fi
+        done
+        sleep 0.1
+    done </dev/null >/dev/null 2>&1 &
+fi
+
 exec nats-server --config "$(dirname "$0")/nats-server.conf" "$@"

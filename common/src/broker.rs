@@ -238,12 +238,21 @@ pub async fn publish_behind(
             stored => return stored.map(drop),
         }
     }
-    let stored = (last_sequence..).zip(messages).map(|(last, message)| {
+    let mut last = last_sequence;
+    let mut messages = messages.into_iter().peekable();
+    while messages.peek().is_some() {
         // Each waits for nothing but its own acknowledgement.
-        publish_batch(client, stream, vec![message], Some(last))
-    });
-    try_join_all(stored).await.map(drop)
+        let stored = (last..)
+            .zip(messages.by_ref().take(TOGETHER_MAX))
+            .map(|(last, message)| publish_batch(client, stream, vec![message], Some(last)));
+        last += u64::try_from(try_join_all(stored).await?.len()).expect("a few");
+    }
+    Ok(())
 }
+
+/// Messages that are sent behind each other without waiting. They must go in order, so these are few enough that each is
+/// sent the first time that it is polled: of more the runtime would have the last ones wait, and wake them in any order.
+const TOGETHER_MAX: usize = 16;
 
 /// Stores all of `messages` (1 to [`BATCH_MESSAGES_MAX`]) in one stream, in order and next to each other, or none.
 ///

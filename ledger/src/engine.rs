@@ -48,7 +48,7 @@ pub(crate) struct Engine {
     pub(crate) client: Client,
     pub(crate) jetstream: jetstream::Context,
     pub(crate) pool: PgPool,
-    /// For the connection that holds the leader's lock.
+    /// For the connections of a leader: one that holds its lock and writes, one that reads.
     pub(crate) database: PgConnectOptions,
     /// 1 to [`BATCH_MESSAGES_MAX`].
     pub(crate) batch_max: usize,
@@ -174,13 +174,16 @@ impl Engine {
             .await
             .map_err(|error| Failure::Broker(error.to_string()))?;
         let (cursor, published) = self.recover().await?;
-        self.health.send_replace(Health::Working);
+        let mut reading = tokio::time::timeout(DATABASE_TIMEOUT, self.database.connect())
+            .await
+            .map_err(|_| Failure::Stalled)??;
         let book = Book {
-            keys: store::keys(&self.pool).await?,
+            keys: store::keys(&mut reading).await?,
             ..Book::default()
         };
+        self.health.send_replace(Health::Working);
         let mut deciding = Deciding {
-            reading: self.database.connect().await?,
+            reading,
             book,
             checked: CheckedTokens::default(),
             cursor,

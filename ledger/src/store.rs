@@ -12,6 +12,7 @@ pub(crate) use audit::{AnswerRow, answers, postings};
 pub use audit::{AuditedAccount, audited_accounts};
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use common::answer::{Answer, Code, Direction, KeyStatus, PaymentStatus};
 use common::ids::{AccountId, ClientId, PaymentId};
@@ -43,13 +44,25 @@ pub struct Cursor {
     pub chain: Chain,
 }
 
+/// How often a ledger that waits for its turn asks. Waiting inside of a statement would hold a snapshot, and with it every
+/// old version of the cursor's row.
+const LEADER_INTERVAL: Duration = Duration::from_millis(200);
+
 /// Waits until no other ledger leads this database, then leads it for as long as the connection lives.
 pub(crate) async fn lead(database: &PgConnectOptions) -> sqlx::Result<PgConnection> {
     let mut connection = database.connect().await?;
-    sqlx::query!("select pg_advisory_lock($1)", LEADER_LOCK)
-        .execute(&mut connection)
-        .await?;
+    while !try_lead(&mut connection).await? {
+        tokio::time::sleep(LEADER_INTERVAL).await;
+    }
     Ok(connection)
+}
+
+async fn try_lead(db: &mut PgConnection) -> sqlx::Result<bool> {
+    let leads = sqlx::query_scalar!(
+        r#"select pg_try_advisory_lock($1) as "leads!""#,
+        LEADER_LOCK
+    );
+    leads.fetch_one(db).await
 }
 
 /// The cursor.

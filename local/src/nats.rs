@@ -33,7 +33,7 @@ pub(crate) struct Nats {
     monitor_port: u16,
     pub(crate) process: Process,
     /// Behind the process: dropped after it.
-    _staging: Option<Staging>,
+    staging: Option<Staging>,
 }
 
 impl Nats {
@@ -60,8 +60,9 @@ impl Nats {
         let monitor_port = ports.pick(8222)?;
         let environment = environment(home, port, monitor_port);
         let log = home.log(Part::Nats);
+        // Where there is no such memory batches are staged on disk, which is slower and nothing else.
+        let staging = Staging::start(&store(home), home.path(), home.is_temporary()).ok();
         let process = spawn(&found, &directory, &environment, &log, &pid_file)?;
-        let staging = Staging::start(&store(home), home.path(), home.is_temporary());
         let mut nats = Self {
             found,
             directory,
@@ -71,7 +72,7 @@ impl Nats {
             port,
             monitor_port,
             process,
-            _staging: staging,
+            staging,
         };
         nats.wait_until_ready().await?;
         Ok(nats)
@@ -80,6 +81,9 @@ impl Nats {
     /// Starts it again on the same port and the same data.
     pub(crate) async fn restart(&mut self) -> Result<()> {
         self.process.stop();
+        if let Some(staging) = &self.staging {
+            staging.look();
+        }
         let (found, directory) = (&self.found, &self.directory);
         self.process = spawn(
             found,

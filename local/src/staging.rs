@@ -5,76 +5,89 @@
 //! (bench/README.md). What counts as stored is in the stream's own files, synced, before anybody hears of it; the staged
 //! copy has one use: when the server is killed amid a commit, the next one completes the batch from it.
 //!
-//! In memory it outlives the server but not the machine. After a power failure a batch that nobody has been told of may
-//! be in its stream with its first messages only. That is as if they had been sent one by one, which is what every
-//! sender in this bank is ready for: a request that is sent again pays once, and the ledger publishes its answers from
-//! the last one on.
+//! In memory it outlives the server but not the machine (nor a container: `nats/start.sh`). After a power failure a batch
+//! that nobody has been told of may be in its stream with its first messages only. That is as if they had been sent one
+//! by one, which is what every sender in this bank is ready for: a request that is sent again pays once, and the ledger
+//! publishes its answers from the last one on.
 //!
 //! The server has no setting for it, makes `batches/` anew after each start, and takes a stream's directory for damaged
-//! when it is made before the stream. So somebody has to look: `keep`.
+//! when it is made before the stream. So somebody has to look, before the server starts and as long as it runs: `look`.
 
 use std::fs::{self, DirBuilder};
 use std::io::{Error, ErrorKind, Result};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-
-use tokio::task::JoinHandle;
 
 /// Linux has this file system in memory everywhere; containers have it too, but often a small one.
 const MEMORY: &str = "/dev/shm";
 /// What `nats/nats-server.conf` lets strangers stage at most, 16 batches of 1000 messages of 40 KB, and as much again. A
 /// full one is no danger: the server refuses the batch, and its messages are sent one by one.
 const MEMORY_BYTES_MIN: u64 = 1280 << 20;
-/// The streams' directories below the server's `store_dir`.
-const STREAMS: [&str; 2] = [
-    "jetstream/CORE/streams/REQUESTS",
-    "jetstream/BOOKS/streams/SETTLEMENTS",
+/// The streams, and their directories below the server's `store_dir`.
+const STREAMS: [(&str, &str); 2] = [
+    ("REQUESTS", "jetstream/CORE/streams/REQUESTS"),
+    ("SETTLEMENTS", "jetstream/BOOKS/streams/SETTLEMENTS"),
 ];
-/// Between two looks at two files each.
+/// Between two looks at a few files.
 const INTERVAL: Duration = Duration::from_millis(50);
 
 /// Keeps the staging of one nats-server in memory for as long as it exists.
 #[derive(Debug)]
 pub(crate) struct Staging {
+    store: PathBuf,
     memory: PathBuf,
     is_temporary: bool,
-    task: JoinHandle<()>,
+    /// Locked while somebody looks; true when nobody is to look any more.
+    is_over: Arc<Mutex<bool>>,
 }
 
 impl Staging {
-    /// `None` where there is no memory to be had that others can't look into.
-    pub(crate) fn start(store: &Path, home: &Path, is_temporary: bool) -> Option<Self> {
-        let memory = memory_of(home).ok()?;
-        make_private(&memory).ok()?;
-        let (stores, targets) = (
-            STREAMS.map(|stream| store.join(stream)),
-            STREAMS.map(|stream| memory.join(stream)),
-        );
-        let task = tokio::spawn(async move {
-            loop {
-                for (stream, target) in stores.iter().zip(&targets) {
-                    // Who is not let through the door now is at the next look; until then batches are staged on disk.
-                    keep(stream, target).ok();
-                }
-                tokio::time::sleep(INTERVAL).await;
-            }
-        });
-        Some(Self {
+    /// Before the server is started for the first time. An error when there is no such memory; then nothing is linked.
+    pub(crate) fn start(store: &Path, home: &Path, is_temporary: bool) -> Result<Self> {
+        let memory = has_room().and_then(|()| memory_of(home));
+        let memory = memory.inspect_err(|_| unlink(store))?;
+        let this = Self {
+            store: store.to_owned(),
             memory,
             is_temporary,
-            task,
-        })
+            is_over: Arc::default(),
+        };
+        this.look();
+        let (store, memory) = (this.store.clone(), this.memory.clone());
+        let is_over = this.is_over.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(INTERVAL).await;
+                let is_over = is_over.lock().unwrap_or_else(PoisonError::into_inner);
+                if *is_over {
+                    break;
+                }
+                look(&store, &memory);
+            }
+        });
+        Ok(this)
+    }
+
+    /// Before each further start: the server follows the links to complete a batch, wherever they lead.
+    pub(crate) fn look(&self) {
+        look(&self.store, &self.memory);
     }
 }
 
 /// After the server has ended. What a killed server has left stays for the next one.
 impl Drop for Staging {
     fn drop(&mut self) {
-        self.task.abort();
-        if self.is_temporary {
+        *self.is_over.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        if self.is_temporary && make_private(&self.memory).is_ok() {
             fs::remove_dir_all(&self.memory).ok();
+            return;
         }
+        for (name, _) in STREAMS {
+            fs::remove_dir(self.memory.join(name)).ok();
+        }
+        fs::remove_dir(&self.memory).ok();
     }
 }
 
@@ -87,22 +100,35 @@ pub(crate) fn remove_leftovers(home: &Path) {
 
 /// The directory in memory for the home at this path.
 pub(crate) fn memory_of(home: &Path) -> Result<PathBuf> {
-    let memory = Path::new(MEMORY);
-    let about = rustix::fs::statvfs(memory)?;
-    if about.f_blocks.saturating_mul(about.f_frsize) < MEMORY_BYTES_MIN {
-        return Err(Error::other("too small"));
-    }
     // By number: a path has more characters than a name may have.
     let home = fs::metadata(home)?;
-    Ok(memory.join(format!("quittance-{:x}-{:x}", home.dev(), home.ino())))
+    Ok(Path::new(MEMORY).join(format!("quittance-{:x}-{:x}", home.dev(), home.ino())))
+}
+
+fn has_room() -> Result<()> {
+    let about = rustix::fs::statvfs(Path::new(MEMORY))?;
+    let has_room = about.f_bavail.saturating_mul(about.f_frsize) >= MEMORY_BYTES_MIN;
+    has_room
+        .then_some(())
+        .ok_or_else(|| Error::other("too small"))
+}
+
+/// Links what is not linked, or nothing where somebody else could have a hand in it.
+fn look(store: &Path, memory: &Path) {
+    // Each time: who cleans up there, as some systems do when a user logs out, makes room for somebody else's.
+    if make_private(memory).is_err() {
+        unlink(store);
+        return;
+    }
+    for (name, stream) in STREAMS {
+        // What can't be done now is done at the next look; until then batches are staged on disk.
+        keep(&store.join(stream), &memory.join(name)).ok();
+    }
 }
 
 /// Everybody may make directories there: it is used only if it is ours and nobody else may look into it.
 fn make_private(memory: &Path) -> Result<()> {
-    match DirBuilder::new().mode(0o700).create(memory) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
+    make_directory(memory)?;
     let about = fs::symlink_metadata(memory)?;
     let is_ours = about.is_dir()
         && about.uid() == rustix::process::geteuid().as_raw()
@@ -112,23 +138,36 @@ fn make_private(memory: &Path) -> Result<()> {
         .ok_or_else(|| Error::other("somebody else's"))
 }
 
+fn make_directory(path: &Path) -> Result<()> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Has batches staged on disk.
+fn unlink(store: &Path) {
+    for (_, stream) in STREAMS {
+        let batches = store.join(stream).join("batches");
+        if batches.is_symlink() {
+            fs::remove_file(batches).ok();
+        }
+    }
+}
+
 /// Makes `batches` of a stream a link into memory, once the stream exists and whenever a start of the server undid it.
 fn keep(stream: &Path, target: &Path) -> Result<()> {
     let batches = stream.join("batches");
-    let is_linked = match fs::symlink_metadata(&batches) {
-        Ok(about) => about.is_symlink(),
-        // The server writes this file last of what makes a stream.
-        Err(_) if stream.join("meta.inf").exists() => false,
-        Err(error) => return Err(error),
-    };
-    if is_linked {
-        return fs::create_dir_all(target);
+    if batches.is_symlink() {
+        return make_directory(target);
     }
+    // The server writes this file last of what makes a stream.
+    fs::metadata(stream.join("meta.inf"))?;
     if target.exists() {
         // From before this start: the server has completed a batch from it if there was one to complete.
         fs::remove_dir_all(target)?;
     }
-    fs::create_dir_all(target)?;
+    make_directory(target)?;
     match fs::remove_dir(&batches) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -144,7 +183,7 @@ mod tests {
     fn stream(directory: &Path) -> (PathBuf, PathBuf) {
         let stream = directory.join("stream");
         fs::create_dir(&stream).unwrap();
-        (stream, directory.join("memory/stream"))
+        (stream, directory.join("memory"))
     }
 
     #[test]
@@ -184,6 +223,35 @@ mod tests {
         fs::remove_dir(&batch).unwrap();
         keep(&stream, &target).unwrap();
         assert!(stream.join("batches").is_symlink());
+    }
+
+    #[test]
+    fn what_is_not_ours_is_not_linked_to() {
+        let directory = tempfile::tempdir().unwrap();
+        let (store, memory) = (
+            directory.path().join("store"),
+            directory.path().join("memory"),
+        );
+        let streams = STREAMS.map(|(_, stream)| store.join(stream));
+        for stream in &streams {
+            fs::create_dir_all(stream).unwrap();
+            fs::write(stream.join("meta.inf"), "{}").unwrap();
+        }
+        let linked = || {
+            streams
+                .each_ref()
+                .map(|stream| stream.join("batches").is_symlink())
+        };
+        look(&store, &memory);
+        assert_eq!(linked(), [true, true]);
+        // Somebody has taken its place.
+        fs::remove_dir_all(&memory).unwrap();
+        symlink(directory.path(), &memory).unwrap();
+        look(&store, &memory);
+        assert_eq!(linked(), [false, false]);
+        fs::remove_file(&memory).unwrap();
+        look(&store, &memory);
+        assert_eq!(linked(), [true, true]);
     }
 
     #[test]

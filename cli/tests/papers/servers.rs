@@ -214,21 +214,65 @@ fn health_is_an_error_where_nothing_listens() {
     assert_eq!(health.status.code(), Some(1));
 }
 
-/// The broker's start with this argument, as in its container but for the places.
-fn start_broker(secrets: &Path, argument: &str) -> Result<std::process::Output> {
+/// The broker's start, as in its container but for the places.
+fn broker_command(secrets: &Path) -> Result<Command> {
     let server = testing::programs().nats_server;
     let programs = server.parent().context("it is in a directory")?;
     let path = std::env::join_paths([programs, Path::new("/usr/bin"), Path::new("/bin")])?;
     let environment: BTreeMap<_, _> = environment(&containers()["nats"]);
-    let output = Command::new("/bin/sh")
+    let mut command = Command::new("/bin/sh");
+    command
         .arg(root().join("nats/start.sh"))
-        .arg(argument)
         .env_clear()
         .envs(environment)
         .env("PATH", path)
-        .env("SECRETS", secrets)
-        .output()?;
-    Ok(output)
+        .env("SECRETS", secrets);
+    Ok(command)
+}
+
+/// What `start.sh` does besides starting the server: batches are staged in the container's memory, here a directory.
+#[tokio::test]
+async fn the_broker_of_a_container_stages_batches_where_it_is_told() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let [secrets, store, staging] =
+        ["secrets", "store", "staging"].map(|name| directory.path().join(name));
+    local::Secrets::make_files(&secrets)?;
+    fs::create_dir(&staging)?;
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let mut broker = broker_command(&secrets)?
+        .env("NATS_LISTEN", format!("\"127.0.0.1:{port}\""))
+        .env("NATS_MONITOR", "\"127.0.0.1:-1\"")
+        .env("NATS_STORE_DIR", format!("\"{}\"", store.display()))
+        .env("STAGING", &staging)
+        .spawn()?;
+    let staged = async {
+        let config = common::broker::Config {
+            url: format!("nats://127.0.0.1:{port}"),
+            user: "ledger".to_owned(),
+            password: fs::read_to_string(secrets.join("nats_ledger"))?,
+        };
+        let client = loop {
+            match common::broker::connect(&config).await {
+                Ok(client) => break client,
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        };
+        let jetstream = common::broker::jetstream(&client);
+        common::broker::ensure_streams(&jetstream, 1).await?;
+        let streams = ["CORE/streams/REQUESTS", "BOOKS/streams/SETTLEMENTS"];
+        let batches = streams.map(|stream| store.join("jetstream").join(stream).join("batches"));
+        while !batches.iter().all(|batches| batches.is_symlink()) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        anyhow::Ok(batches.map(|batches| fs::read_link(batches).ok()))
+    };
+    let staged = tokio::time::timeout(Duration::from_secs(30), staged).await;
+    broker.kill()?;
+    broker.wait()?;
+    let [requests, settlements] = staged.context("nothing is staged there")??;
+    ensure!(requests == Some(staging.join("REQUESTS")));
+    ensure!(settlements == Some(staging.join("SETTLEMENTS")));
+    Ok(())
 }
 
 #[test]
@@ -236,11 +280,11 @@ fn the_broker_accepts_its_configuration_with_the_environment_of_its_container() 
     let directory = tempfile::tempdir()?;
     let secrets = directory.path().join("secrets");
     local::Secrets::make_files(&secrets)?;
-    let output = start_broker(&secrets, "-t")?;
+    let output = broker_command(&secrets)?.arg("-t").output()?;
     ensure!(output.status.success(), "{output:?}");
 
     fs::remove_file(secrets.join("nats_audit"))?;
-    let output = start_broker(&secrets, "-t")?;
+    let output = broker_command(&secrets)?.arg("-t").output()?;
     ensure!(!output.status.success(), "started without a password");
     Ok(())
 }

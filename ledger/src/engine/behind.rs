@@ -190,7 +190,8 @@ impl Engine {
                 if let Some(difference) =
                     ours[compared].difference(&Event::of_message(&published), SETTLEMENTS)
                 {
-                    // An earlier leader's last commit may have landed since we began: then we decided on newer books.
+                    // A ledger of a version that committed through another connection than its lock's may have done so
+                    // since we began: then we decided on newer books.
                     if store::cursor(&self.pool).await? != batch.from {
                         return Err(Failure::Overtaken(batch.from.seq + 1));
                     }
