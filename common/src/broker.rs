@@ -216,10 +216,11 @@ pub enum PublishError {
     Unreadable(#[from] serde_json::Error),
 }
 
-/// Stores `messages` (1 to [`BATCH_MESSAGES_MAX`]) right behind message `last_sequence` of a stream, in order, or nothing
+/// Stores messages (1 to [`BATCH_MESSAGES_MAX`]) right behind message `last_sequence` of a stream, in order, or nothing
 /// but the first few of them: a stream that does not end there takes none.
 ///
 /// When the broker has no room for a batch they go one by one: slower, but answers never wait for a stranger's batches.
+/// Then they are made again, since keeping a copy would cost each batch.
 ///
 /// # Errors
 /// [`PublishError`].
@@ -227,12 +228,13 @@ pub async fn publish_behind(
     client: &Client,
     stream: &str,
     last_sequence: u64,
-    messages: Vec<Outgoing>,
+    make: impl Fn() -> Vec<Outgoing>,
 ) -> Result<(), PublishError> {
+    let mut messages = make();
     if messages.len() > ALONE_MAX {
-        let expected = Some(last_sequence);
-        match publish_batch(client, stream, messages.clone(), expected).await {
+        match publish_batch(client, stream, messages, Some(last_sequence)).await {
             Err(error @ PublishError::Incomplete(_)) => {
+                messages = make();
                 tracing::warn!(%error, count = messages.len(), "storing messages one by one");
             }
             stored => return stored.map(drop),

@@ -171,7 +171,7 @@ impl From<&Decided> for Event {
 impl Event {
     /// The message that is published for it. The request's token is not in it.
     #[must_use]
-    pub fn into_message(self) -> Outgoing {
+    pub fn to_message(&self) -> Outgoing {
         let mut headers = async_nats::HeaderMap::new();
         headers.insert(wire::CE_SPECVERSION, "1.0");
         headers.insert(wire::CE_ID, self.request_seq.to_string());
@@ -186,9 +186,9 @@ impl Event {
             headers.insert(wire::TRACEPARENT, traceparent.as_str());
         }
         Outgoing {
-            subject: self.subject,
+            subject: self.subject.clone(),
             headers,
-            payload: self.body,
+            payload: self.body.clone(),
         }
     }
 

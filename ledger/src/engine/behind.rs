@@ -150,8 +150,8 @@ impl Engine {
         published: &watch::Sender<u64>,
     ) -> Failure {
         while let Some(batch) = committed.recv().await {
-            let events = batch.decided.iter().map(Event::from).collect();
-            if let Err(error) = self.publish(events).await {
+            let events: Vec<Event> = batch.decided.iter().map(Event::from).collect();
+            if let Err(error) = self.publish(&events).await {
                 return error.into();
             }
             published.send_replace(batch.to.seq);
@@ -170,15 +170,15 @@ impl Engine {
     }
 
     /// Step 5: the answers, right behind the last published.
-    pub(super) async fn publish(&self, events: Vec<Event>) -> Result<(), PublishError> {
+    pub(super) async fn publish(&self, events: &[Event]) -> Result<(), PublishError> {
         let first = events.first().expect("a batch has an answer").request_seq;
         assert!(
             events.len() <= BATCH_MESSAGES_MAX,
             "an atomic batch of {}",
             events.len()
         );
-        let messages = events.into_iter().map(Event::into_message).collect();
-        broker::publish_behind(&self.client, SETTLEMENTS, first - 1, messages).await
+        let make = || events.iter().map(Event::to_message).collect();
+        broker::publish_behind(&self.client, SETTLEMENTS, first - 1, make).await
     }
 
     /// A restored database: what we decide now must be what was published then.

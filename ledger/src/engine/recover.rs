@@ -45,13 +45,14 @@ impl Engine {
                 .seq
                 .min(published + u64::try_from(self.batch_max).expect("a thousand at most"));
             let answers = store::answers(&self.pool, published + 1, last).await?;
-            let events: sqlx::Result<_> = answers.into_iter().map(AnswerRow::event).collect();
+            let events: sqlx::Result<Vec<Event>> =
+                answers.into_iter().map(AnswerRow::event).collect();
             tracing::info!(
                 first = published + 1,
                 last,
                 "publishing answers that were decided before"
             );
-            self.publish(events?).await?;
+            self.publish(&events?).await?;
             published = last;
             self.crash.here(CrashPoint::BetweenBatches);
         }
