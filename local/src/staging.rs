@@ -1,7 +1,7 @@
 //! Where nats-server stages atomic batches: in memory, if this machine has a file system there.
 //!
 //! Until a batch is committed nats-server keeps it in `batches/` beside the messages of its stream, in a directory and
-//! files of its own, which it syncs and deletes again. On a disk that costs several times what storing the messages does
+//! files of its own, which it syncs and deletes again. On a disk that costs more than storing the messages does
 //! (bench/README.md). What counts as stored is in the stream's own files, synced, before anybody hears of it; the staged
 //! copy has one use: when the server is killed amid a commit, the next one completes the batch from it.
 //!
