@@ -12,11 +12,11 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use async_nats::ConnectErrorKind;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use async_nats::jetstream::{self, stream::ConsumerError};
-use async_nats::{ConnectErrorKind, HeaderMap};
 use common::answer::{Answer, KeyStatus};
-use common::broker::{self, Answers, Outgoing, PublishError};
+use common::broker::{self, Answers, HeaderLines, Outgoing, PublishError, Publisher};
 use common::request::AnnounceKey;
 use common::token::Scope;
 use common::{service, wire};
@@ -58,7 +58,7 @@ pub(crate) async fn run(
     let jetstream = broker::jetstream(&client);
     let log = Log {
         config: broker.clone(),
-        client,
+        publisher: Publisher::new(broker),
         jetstream: jetstream.clone(),
         stop: stop.clone(),
     };
@@ -116,7 +116,7 @@ async fn connect(config: &broker::Config) -> anyhow::Result<async_nats::Client> 
 /// The two streams.
 struct Log {
     config: broker::Config,
-    client: async_nats::Client,
+    publisher: Publisher,
     jetstream: jetstream::Context,
     stop: CancellationToken,
 }
@@ -194,18 +194,18 @@ impl Log {
         let subject = Subject::client(client_id, Scope::AuthAdmin.as_str().to_owned());
         // Made anew for each try: the broker may have been away for longer than a token lives.
         let token = tokens::access(key, subject, service::now());
-        let mut headers = HeaderMap::new();
-        headers.insert(wire::AUTHORIZATION, format!("Bearer {token}"));
-        headers.insert(wire::CE_SPECVERSION, "1.0");
-        headers.insert(wire::CE_ID, key.kid.as_str());
-        headers.insert(wire::CE_TYPE, wire::KEY_REQUESTED);
-        headers.insert(wire::CE_SOURCE, "/auth");
+        let mut headers = HeaderLines::default();
+        headers.add(wire::AUTHORIZATION, format_args!("Bearer {token}"));
+        headers.add(wire::CE_SPECVERSION, "1.0");
+        headers.add(wire::CE_ID, &key.kid);
+        headers.add(wire::CE_TYPE, wire::KEY_REQUESTED);
+        headers.add(wire::CE_SOURCE, "/auth");
         let message = Outgoing {
             subject: wire::KEYS_SUBJECT.to_owned(),
             headers,
             payload: serde_json::to_vec(&body).expect("texts are JSON").into(),
         };
-        let ack = broker::publish_batch(&self.client, wire::REQUESTS, vec![message], None).await?;
+        let ack = self.publisher.publish_one(wire::REQUESTS, message).await?;
         Ok(ack.sequence)
     }
 

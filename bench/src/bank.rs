@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use async_nats::{Client, HeaderMap, jetstream};
+use async_nats::{Client, jetstream};
 use auth::directory::{Role, ensure_service_account, ensure_user};
-use common::broker::{self, BATCH_MESSAGES_MAX, Outgoing, Reader};
+use common::broker::{self, BATCH_MESSAGES_MAX, HeaderLines, Outgoing, Publisher, Reader};
 use common::ids::{AccountId, ClientId};
 use common::request::{AccountRequest, Category, OpenAccount};
 use common::wire::{self, REQUESTS, SETTLEMENTS};
@@ -85,15 +85,16 @@ impl BenchBank {
     pub(crate) async fn open_accounts(&mut self, count: usize, bar: &ProgressBar) -> Result<()> {
         bar.set_message(format!("opening {count} accounts"));
         let token = self.staff_token().await?;
-        let publisher = self.connect("ledger").await?;
+        let publisher = Publisher::new(&self.config("ledger"));
         let opened: Vec<AccountId> = (0..count).map(|_| AccountId(Uuid::now_v7())).collect();
         let mut last = 0;
         for (number, ids) in opened.chunks(BATCH_MESSAGES_MAX).enumerate() {
-            let messages = ids
+            let messages: Vec<_> = ids
                 .iter()
                 .map(|id| open_request(*id, &self.staff, &token))
                 .collect();
-            last = broker::publish_batch(&publisher, REQUESTS, messages, None)
+            last = publisher
+                .publish_batch(REQUESTS, &messages, None)
                 .await?
                 .sequence;
             if number % OPENED_AHEAD_BATCHES == OPENED_AHEAD_BATCHES - 1 {
@@ -296,12 +297,12 @@ fn open_request(account_id: AccountId, staff: &ClientId, token: &str) -> Outgoin
         name: None,
         overdraft_limit: Some("1000000000.00".to_owned()),
     });
-    let mut headers = HeaderMap::new();
-    headers.insert(wire::AUTHORIZATION, format!("Bearer {token}"));
-    headers.insert(wire::CE_SPECVERSION, "1.0");
-    headers.insert(wire::CE_ID, account_id.to_string());
-    headers.insert(wire::CE_TYPE, wire::ACCOUNT_REQUESTED);
-    headers.insert(wire::CE_SOURCE, format!("/clients/{staff}"));
+    let mut headers = HeaderLines::default();
+    headers.add(wire::AUTHORIZATION, format_args!("Bearer {token}"));
+    headers.add(wire::CE_SPECVERSION, "1.0");
+    headers.add(wire::CE_ID, account_id);
+    headers.add(wire::CE_TYPE, wire::ACCOUNT_REQUESTED);
+    headers.add(wire::CE_SOURCE, format_args!("/clients/{staff}"));
     Outgoing {
         subject: wire::account_subject(staff),
         headers,

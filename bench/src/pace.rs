@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use common::broker;
+use common::broker::Publisher;
 use common::wire::{self, REQUESTS};
 use hdrhistogram::Histogram;
 use local::Service;
@@ -216,7 +216,7 @@ async fn over_nats(
     schedule: Schedule,
     refused: &Arc<AtomicUsize>,
 ) -> Result<Histogram<u64>> {
-    let producer = bank.connect(SHOP).await?;
+    let producer = Publisher::new(&bank.config(SHOP));
     let mut maker = bank.maker(tokens, Pattern::Uniform);
     let unacknowledged = Arc::new(Semaphore::new(UNACKNOWLEDGED_MAX));
     let mut due = schedule.pace();
@@ -225,7 +225,7 @@ async fn over_nats(
         let permit = unacknowledged.clone().acquire_owned().await?;
         let (producer, message) = (producer.clone(), maker.message(place));
         publishing.spawn(async move {
-            let published = broker::publish_batch(&producer, REQUESTS, vec![message], None).await;
+            let published = producer.publish_one(REQUESTS, message).await;
             drop(permit);
             published.map(|_| (place, Instant::now()))
         });

@@ -3,8 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
-use async_nats::HeaderMap;
-use common::broker::Outgoing;
+use common::broker::{HeaderLines, Outgoing};
 use common::ids::{AccountId, ClientId, PaymentId};
 use common::request::PaymentRequest;
 use common::wire;
@@ -122,18 +121,20 @@ impl Maker<'_> {
     /// Payment `place` as it is published: DESIGN §3.
     pub(crate) fn message(&mut self, place: u32) -> Outgoing {
         let body = self.body(place);
-        let id = body.payment_id.to_string();
-        let client = self.client;
-        let mut headers = HeaderMap::new();
-        headers.insert(wire::AUTHORIZATION, format!("Bearer {}", self.token(place)));
-        headers.insert(
-            async_nats::header::NATS_MESSAGE_ID,
-            format!("{client}:{id}"),
+        let (id, client) = (body.payment_id, self.client);
+        let mut headers = HeaderLines::default();
+        headers.add(
+            async_nats::header::NATS_MESSAGE_ID.as_ref(),
+            format_args!("{client}:{id}"),
         );
-        headers.insert(wire::CE_SPECVERSION, "1.0");
-        headers.insert(wire::CE_ID, id);
-        headers.insert(wire::CE_TYPE, wire::PAYMENT_REQUESTED);
-        headers.insert(wire::CE_SOURCE, format!("/clients/{client}"));
+        headers.add(
+            wire::AUTHORIZATION,
+            format_args!("Bearer {}", self.token(place)),
+        );
+        headers.add(wire::CE_SPECVERSION, "1.0");
+        headers.add(wire::CE_ID, id);
+        headers.add(wire::CE_TYPE, wire::PAYMENT_REQUESTED);
+        headers.add(wire::CE_SOURCE, format_args!("/clients/{client}"));
         Outgoing {
             subject: wire::payment_subject(client),
             headers,
@@ -153,15 +154,9 @@ impl Maker<'_> {
     }
 }
 
-/// The size of a message in the log, nearly: the names and values of its headers, and its body.
+/// The size of a message in the log, nearly: its headers and its body.
 pub(crate) fn bytes(message: &Outgoing) -> usize {
-    let headers = message.headers.iter().flat_map(|(name, values)| {
-        let name: &str = name.as_ref();
-        values
-            .iter()
-            .map(move |value| name.len() + value.as_str().len() + 4)
-    });
-    headers.sum::<usize>() + message.payload.len()
+    message.headers.as_str().len() + message.payload.len()
 }
 
 /// An id of version 7, like a real producer's, that hides the payment's place in its last four bytes.

@@ -8,8 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use async_nats::{Client, HeaderMap};
-use common::broker::{self, BATCH_MESSAGES_MAX, Outgoing, Reader, Stored};
+use common::broker::{self, BATCH_MESSAGES_MAX, HeaderLines, Outgoing, Publisher, Reader, Stored};
 use common::wire::{self, REQUESTS, SETTLEMENTS};
 use local::{Part, Servers};
 use tokio::task::{JoinHandle, JoinSet};
@@ -32,7 +31,7 @@ pub(crate) struct Run {
 
 /// Publishes all batches as the producer and reads as many answers.
 pub(crate) async fn end_to_end(bank: &mut BenchBank, batches: Vec<Vec<Outgoing>>) -> Result<Run> {
-    let producer = bank.connect(SHOP).await?;
+    let producer = Publisher::new(&bank.config(SHOP));
     let run = run(&producer, &bank.config(AUDITOR), &bank.processes(), batches).await?;
     bank.note_memory();
     Ok(run)
@@ -42,7 +41,7 @@ pub(crate) async fn end_to_end(bank: &mut BenchBank, batches: Vec<Vec<Outgoing>>
 /// starting a process does not count.
 pub(crate) async fn ledger_limit(bank: &mut BenchBank, batches: Vec<Vec<Outgoing>>) -> Result<Run> {
     let count: usize = batches.iter().map(Vec::len).sum();
-    let producer = bank.connect(SHOP).await?;
+    let producer = Publisher::new(&bank.config(SHOP));
     bank.stop_part(Part::Ledger);
     let mut answers = Answers::after_the_last(&bank.config(AUDITOR)).await?;
     publish(&producer, batches).wait().await?;
@@ -66,7 +65,7 @@ pub(crate) async fn broker_limit(
     answer: &Outgoing,
     batches: Vec<Vec<Outgoing>>,
 ) -> Result<Run> {
-    let producer = bank::connect(servers, SHOP).await?;
+    let producer = Publisher::new(&bank::config(servers, SHOP));
     let echo = Echo::start(bank::config(servers, "ledger"), answer.clone()).await?;
     let processes = Processes::of(servers.home().path());
     let auditor = bank::config(servers, AUDITOR);
@@ -83,7 +82,7 @@ pub(crate) async fn broker_limit(
 }
 
 async fn run(
-    producer: &Client,
+    producer: &Publisher,
     auditor: &broker::Config,
     processes: &Processes,
     batches: Vec<Vec<Outgoing>>,
@@ -106,7 +105,7 @@ async fn run(
 /// Publishers at work.
 struct Publishing(JoinSet<Result<()>>);
 
-fn publish(producer: &Client, batches: Vec<Vec<Outgoing>>) -> Publishing {
+fn publish(producer: &Publisher, batches: Vec<Vec<Outgoing>>) -> Publishing {
     let batches = Arc::new(Mutex::new(batches.into_iter()));
     let mut publishers = JoinSet::new();
     for _ in 0..PUBLISHERS {
@@ -119,7 +118,7 @@ fn publish(producer: &Client, batches: Vec<Vec<Outgoing>>) -> Publishing {
                     .next()
             };
             while let Some(batch) = next() {
-                broker::publish_batch(&producer, REQUESTS, batch, None).await?;
+                producer.publish_batch(REQUESTS, &batch, None).await?;
             }
             Ok(())
         });
@@ -190,8 +189,8 @@ struct Echo(JoinHandle<Result<()>>);
 
 impl Echo {
     async fn start(config: broker::Config, answer: Outgoing) -> Result<Self> {
-        let ledger = broker::connect(&config).await?;
-        let jetstream = broker::jetstream(&ledger);
+        let ledger = Publisher::new(&config);
+        let jetstream = broker::jetstream(&broker::connect(&config).await?);
         let mut answered = broker::last_sequence(&jetstream, SETTLEMENTS).await?;
         let mut requests = Reader::new(&config, REQUESTS, answered + 1);
         Ok(Self(tokio::spawn(async move {
@@ -202,10 +201,10 @@ impl Echo {
                 if let Some(previous) = publishing.take() {
                     previous.await??;
                 }
-                let (client, last) = (ledger.clone(), Some(answered));
+                let (ledger, last) = (ledger.clone(), Some(answered));
                 answered += u64::try_from(batch.len())?;
                 publishing = Some(tokio::spawn(async move {
-                    broker::publish_batch(&client, SETTLEMENTS, answers, last).await?;
+                    ledger.publish_batch(SETTLEMENTS, &answers, last).await?;
                     Ok(())
                 }));
             }
@@ -215,16 +214,16 @@ impl Echo {
 
 /// A real answer, for the echo: the one to a payment that was just sent.
 pub(crate) async fn sample_answer(bank: &BenchBank, request: Outgoing) -> Result<Outgoing> {
-    let producer = bank.connect(SHOP).await?;
+    let producer = Publisher::new(&bank.config(SHOP));
     let mut answers = Answers::after_the_last(&bank.config(AUDITOR)).await?;
-    broker::publish_batch(&producer, REQUESTS, vec![request], None).await?;
+    producer.publish_one(REQUESTS, request).await?;
     let answer = answers.batch().await?.into_iter().next();
     let answer = answer.context("a batch has a message")?;
     // Without what belongs to the batch that it was published in.
-    let mut headers = HeaderMap::new();
+    let mut headers = HeaderLines::default();
     for (name, value) in answer.headers.iter() {
         if !name.starts_with("Nats-") {
-            headers.append(name, value);
+            headers.add(name, value);
         }
     }
     Ok(Outgoing {

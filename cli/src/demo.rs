@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use async_nats::jetstream;
-use async_nats::{ConnectOptions, HeaderMap, HeaderValue, header};
+use async_nats::{ConnectOptions, HeaderValue, header};
 use common::answer::{Answer, Code, PaymentAnswer, PaymentStatus, Reason};
-use common::broker::{self, Outgoing};
+use common::broker::{self, HeaderLines, Outgoing, Publisher};
 use common::ids::{ClientId, PaymentId};
 use common::request::PaymentRequest;
 use common::wire::{self, REQUESTS, SETTLEMENTS};
@@ -247,13 +247,18 @@ async fn rejected_payment(client: &Client, token: &str) -> Result<Value> {
 
 /// The shop at the broker: it may publish its own requests and pull its own answers.
 struct Producer {
-    client: async_nats::Client,
+    publisher: Publisher,
     consumer: jetstream::consumer::PullConsumer,
 }
 
 impl Producer {
     async fn connect(status: &Status, demo: &Demo) -> Result<Self> {
         let login = &demo.producer;
+        let publisher = Publisher::new(&broker::Config {
+            url: status.nats.clone(),
+            user: login.user.clone(),
+            password: login.password.clone(),
+        });
         let client =
             ConnectOptions::with_user_and_password(login.user.clone(), login.password.clone())
                 .custom_inbox_prefix(format!("_INBOX_{}", login.user))
@@ -273,27 +278,32 @@ impl Producer {
             found = find().await;
         }
         let consumer = found.context("the shop has no consumer")?;
-        Ok(Self { client, consumer })
+        Ok(Self {
+            publisher,
+            consumer,
+        })
     }
 
     /// Publishes the request and returns its sequence: from then on it is in the log.
     async fn publish(&self, token: &str, payment: &PaymentRequest) -> Result<u64> {
         let shop: ClientId = SHOP.parse()?;
-        let id = payment.payment_id.to_string();
-        let bearer: HeaderValue = format!("Bearer {token}").parse()?;
-        let mut headers = HeaderMap::new();
-        headers.insert(wire::AUTHORIZATION, bearer);
-        headers.insert(header::NATS_MESSAGE_ID, format!("{shop}:{id}"));
-        headers.insert(wire::CE_SPECVERSION, "1.0");
-        headers.insert(wire::CE_ID, id);
-        headers.insert(wire::CE_TYPE, wire::PAYMENT_REQUESTED);
-        headers.insert(wire::CE_SOURCE, format!("/clients/{shop}"));
+        let id = payment.payment_id;
+        let mut headers = HeaderLines::default();
+        headers.add(
+            header::NATS_MESSAGE_ID.as_ref(),
+            format_args!("{shop}:{id}"),
+        );
+        headers.add(wire::AUTHORIZATION, format_args!("Bearer {token}"));
+        headers.add(wire::CE_SPECVERSION, "1.0");
+        headers.add(wire::CE_ID, id);
+        headers.add(wire::CE_TYPE, wire::PAYMENT_REQUESTED);
+        headers.add(wire::CE_SOURCE, format_args!("/clients/{shop}"));
         let message = Outgoing {
             subject: wire::payment_subject(&shop),
             headers,
             payload: serde_json::to_vec(payment)?.into(),
         };
-        let ack = broker::publish_batch(&self.client, REQUESTS, vec![message], None).await?;
+        let ack = self.publisher.publish_one(REQUESTS, message).await?;
         Ok(ack.sequence)
     }
 

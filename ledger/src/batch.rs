@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use common::answer::{AccountStatus, Answer, timestamp};
-use common::broker::{Outgoing, Stored};
+use common::broker::{HeaderLines, Outgoing, Stored};
 use common::ids::AccountId;
 use common::token::{CheckedTokens, Keys};
 use common::wire;
@@ -172,18 +172,18 @@ impl Event {
     /// The message that is published for it. The request's token is not in it.
     #[must_use]
     pub fn to_message(&self) -> Outgoing {
-        let mut headers = async_nats::HeaderMap::new();
-        headers.insert(wire::CE_SPECVERSION, "1.0");
-        headers.insert(wire::CE_ID, self.request_seq.to_string());
-        headers.insert(wire::CE_TYPE, self.event_type.as_str());
-        headers.insert(wire::CE_SOURCE, "/ledger");
-        headers.insert(wire::CE_TIME, self.published_at.as_str());
-        headers.insert(wire::CHAIN, self.chain.to_string());
+        let mut headers = HeaderLines::with_capacity(400);
+        headers.add(wire::CE_SPECVERSION, "1.0");
+        headers.add(wire::CE_ID, self.request_seq);
+        headers.add(wire::CE_TYPE, &self.event_type);
+        headers.add(wire::CE_SOURCE, "/ledger");
+        headers.add(wire::CE_TIME, &self.published_at);
+        headers.add(wire::CHAIN, self.chain);
         if let Some(about) = &self.about {
-            headers.insert(wire::CE_SUBJECT, about.as_str());
+            headers.add(wire::CE_SUBJECT, about);
         }
         if let Some(traceparent) = &self.traceparent {
-            headers.insert(wire::TRACEPARENT, traceparent.as_str());
+            headers.add(wire::TRACEPARENT, traceparent);
         }
         Outgoing {
             subject: self.subject.clone(),

@@ -16,9 +16,8 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::Client;
 use async_nats::jetstream;
-use common::broker::{self, PublishError, ReadError, Reader, Stored};
+use common::broker::{self, PublishError, Publisher, ReadError, Reader, Stored};
 use common::ids::AccountId;
 use common::token::CheckedTokens;
 use common::wire::REQUESTS;
@@ -45,7 +44,7 @@ const DATABASE_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Engine {
     /// For the connections on which the streams are read.
     pub(crate) broker: broker::Config,
-    pub(crate) client: Client,
+    pub(crate) publisher: Publisher,
     pub(crate) jetstream: jetstream::Context,
     pub(crate) pool: PgPool,
     /// For the connections of a leader: one that holds its lock and writes, one that reads.

@@ -6,7 +6,6 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use async_nats::{Client, HeaderMap, HeaderValue};
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query};
 use axum::http::{self, StatusCode, header};
@@ -16,7 +15,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use bytes::Bytes;
 use common::answer::{AccountAnswer, AccountStatus, Answer, Code, Reason};
-use common::broker::{self, Answers, Outgoing};
+use common::broker::{Answers, HeaderLines, Outgoing, Publisher};
 use common::ids::AccountId;
 use common::problem::{Problem, bearer_token};
 use common::request::{AccountRequest, Category, OpenAccount};
@@ -38,16 +37,16 @@ const PAGE_ROWS_MAX: i64 = 100;
 /// What the handlers work with.
 #[derive(Clone)]
 pub(crate) struct State {
-    client: Client,
+    publisher: Publisher,
     pool: PgPool,
     answers: Answers,
     keys: Arc<RwLock<Keys>>,
 }
 
 impl State {
-    pub(crate) fn new(client: Client, pool: PgPool, answers: Answers) -> Self {
+    pub(crate) fn new(publisher: Publisher, pool: PgPool, answers: Answers) -> Self {
         Self {
-            client,
+            publisher,
             pool,
             answers,
             keys: Arc::default(),
@@ -125,7 +124,7 @@ async fn open_account(
     });
     // Whoever repeats it with this id opens no second account, whatever became of this one.
     let with_id = |problem: Problem| problem.with("account_id", id.to_string());
-    let seq = publish(&state.client, &claims, token, id, &request)
+    let seq = publish(&state.publisher, &claims, token, id, &request)
         .await
         .map_err(with_id)?;
     let answer = state
@@ -153,28 +152,28 @@ async fn open_account(
 }
 
 async fn publish(
-    client: &Client,
+    publisher: &Publisher,
     claims: &Claims,
     token: &str,
     id: AccountId,
     request: &AccountRequest,
 ) -> Result<u64, Problem> {
-    let mut headers = HeaderMap::new();
-    let bearer: HeaderValue = format!("Bearer {token}")
-        .parse()
-        .map_err(|_| Problem::unauthorized(TokenError::Malformed))?;
-    headers.insert(wire::AUTHORIZATION, bearer);
-    headers.insert(wire::CE_SPECVERSION, "1.0");
-    headers.insert(wire::CE_ID, id.to_string());
-    headers.insert(wire::CE_TYPE, wire::ACCOUNT_REQUESTED);
-    headers.insert(wire::CE_SOURCE, format!("/clients/{}", claims.client_id));
+    let mut headers = HeaderLines::default();
+    headers.add(wire::AUTHORIZATION, format_args!("Bearer {token}"));
+    headers.add(wire::CE_SPECVERSION, "1.0");
+    headers.add(wire::CE_ID, id);
+    headers.add(wire::CE_TYPE, wire::ACCOUNT_REQUESTED);
+    headers.add(
+        wire::CE_SOURCE,
+        format_args!("/clients/{}", claims.client_id),
+    );
     let payload = serde_json::to_vec(request).expect("texts and ids are JSON");
     let message = Outgoing {
         subject: wire::account_subject(&claims.client_id),
         headers,
         payload: Bytes::from(payload),
     };
-    let ack = broker::publish_batch(client, wire::REQUESTS, vec![message], None).await;
+    let ack = publisher.publish_one(wire::REQUESTS, message).await;
     Ok(ack
         .map_err(|error| Problem::unavailable("the broker", &error))?
         .sequence)

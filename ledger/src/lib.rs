@@ -22,7 +22,7 @@ pub mod store;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use common::broker::{self, Answers, BATCH_MESSAGES_MAX};
+use common::broker::{self, Answers, BATCH_MESSAGES_MAX, Publisher};
 use common::service;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
@@ -70,9 +70,10 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         stop.clone(),
     )
     .await?;
+    let publisher = Publisher::new(&config.service.broker);
     let engine = Arc::new(Engine {
         broker: config.service.broker.clone(),
-        client: client.clone(),
+        publisher: publisher.clone(),
         jetstream: jetstream.clone(),
         pool: pool.clone(),
         database: config.service.database.options()?,
@@ -91,7 +92,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
             is_ready.send_replace(*health.borrow_and_update() != Health::Failing);
         }
     });
-    let routes = http::routes(http::State::new(client, pool, answers));
+    let routes = http::routes(http::State::new(publisher, pool, answers));
     let serving = tracker.spawn(service::serve_http(
         config.service.listen,
         routes,

@@ -9,10 +9,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::Client;
-use common::broker::{self, ALONE_MAX, BATCH_MESSAGES_MAX, Outgoing, PublishError};
+use common::broker::{ALONE_MAX, BATCH_MESSAGES_MAX, Outgoing, PublishError, Publisher};
 use common::wire::REQUESTS;
-use futures::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 
 /// Requests that may wait: two full batches, at most a tenth of a second of work. Beyond it the caller hears "later".
@@ -49,20 +47,21 @@ pub(crate) struct Door {
     queue: mpsc::Sender<Waiting>,
 }
 
-struct Waiting {
-    message: Outgoing,
-    place: oneshot::Sender<Result<Place, Refused>>,
-}
+type Waiting = (Outgoing, Told);
+
+/// Hears where the message stands.
+type Told = oneshot::Sender<Result<Place, Refused>>;
 
 impl Door {
     /// Opens the door; it closes when the last clone is dropped.
-    pub(crate) fn open(client: Client) -> Self {
+    pub(crate) fn open(publisher: Publisher) -> Self {
         let (queue, mut arrivals) = mpsc::channel(QUEUE_MAX);
         tokio::spawn(async move {
             let mut group = Vec::new();
             while arrivals.recv_many(&mut group, BATCH_MESSAGES_MAX).await > 0 {
                 let is_batch = group.len() > ALONE_MAX;
-                store(&client, std::mem::take(&mut group)).await;
+                let (messages, told) = group.drain(..).unzip();
+                store(&publisher, messages, told).await;
                 if is_batch {
                     tokio::time::sleep(GATHER).await;
                 }
@@ -75,7 +74,7 @@ impl Door {
     pub(crate) async fn store(&self, message: Outgoing) -> Result<Place, Refused> {
         let (place, told) = oneshot::channel();
         self.queue
-            .try_send(Waiting { message, place })
+            .try_send((message, place))
             .map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => Refused::Full,
                 mpsc::error::TrySendError::Closed(_) => Refused::Closed,
@@ -89,25 +88,21 @@ impl Door {
 /// The broker refuses a batch as a whole when it knows one of its message ids. Then it is halved, so that one repeated
 /// request among a thousand costs its neighbours a few small batches and not a thousand. When it takes no batch at all,
 /// because somebody holds all places for batches, the messages go one by one: slower, but nobody is kept out.
-async fn store(client: &Client, group: Vec<Waiting>) {
-    let mut groups = VecDeque::from([group]);
-    while let Some(mut group) = groups.pop_front() {
-        if group.len() <= ALONE_MAX {
-            store_each(client, group).await;
+async fn store(publisher: &Publisher, messages: Vec<Outgoing>, told: Vec<Told>) {
+    let mut groups = VecDeque::from([(&*messages, told)]);
+    while let Some((messages, mut told)) = groups.pop_front() {
+        if messages.len() <= ALONE_MAX {
+            store_each(publisher, messages, told).await;
             continue;
         }
-        let messages = group
-            .iter()
-            .map(|waiting| waiting.message.clone())
-            .collect();
-        match broker::publish_batch(client, REQUESTS, messages, None).await {
+        match publisher.publish_batch(REQUESTS, messages, None).await {
             Ok(ack) => {
-                let count = u64::try_from(group.len()).expect("a thousand at most");
+                let count = u64::try_from(told.len()).expect("a thousand at most");
                 // The ack of a batch tells the sequence of its last message; the others stand right before it.
                 let sequences = (ack.sequence + 1).saturating_sub(count)..=ack.sequence;
-                for (waiting, sequence) in group.into_iter().zip(sequences) {
+                for (told, sequence) in told.into_iter().zip(sequences) {
                     tell(
-                        waiting.place,
+                        told,
                         Ok(Place {
                             sequence,
                             is_duplicate: ack.duplicate,
@@ -116,19 +111,20 @@ async fn store(client: &Client, group: Vec<Waiting>) {
                 }
             }
             Err(PublishError::Duplicate) => {
-                let second = group.split_off(group.len() / 2);
-                groups.push_front(second);
-                groups.push_front(group);
+                let (first, second) = messages.split_at(messages.len() / 2);
+                let told_second = told.split_off(first.len());
+                groups.push_front((second, told_second));
+                groups.push_front((first, told));
             }
             Err(error @ PublishError::Incomplete(_)) => {
-                let count = group.len();
+                let count = messages.len();
                 tracing::warn!(%error, count, "storing payments one by one");
-                store_each(client, group).await;
+                store_each(publisher, messages, told).await;
             }
             Err(error) => {
                 let error = Arc::new(error);
-                for waiting in group {
-                    tell(waiting.place, Err(Refused::Broker(error.clone())));
+                for told in told {
+                    tell(told, Err(Refused::Broker(error.clone())));
                 }
             }
         }
@@ -136,18 +132,17 @@ async fn store(client: &Client, group: Vec<Waiting>) {
 }
 
 /// Stores messages without a batch, which costs each an fsync of its own; all are under way at a time.
-async fn store_each(client: &Client, group: Vec<Waiting>) {
-    join_all(group.into_iter().map(async |Waiting { message, place }| {
-        let stored = broker::publish_batch(client, REQUESTS, vec![message], None).await;
+async fn store_each(publisher: &Publisher, messages: &[Outgoing], told: Vec<Told>) {
+    let stored = publisher.publish_each(REQUESTS, messages, None).await;
+    for (stored, told) in stored.into_iter().zip(told) {
         let stored = stored
             .map(|ack| Place {
                 sequence: ack.sequence,
                 is_duplicate: ack.duplicate,
             })
             .map_err(|error| Refused::Broker(Arc::new(error)));
-        tell(place, stored);
-    }))
-    .await;
+        tell(told, stored);
+    }
 }
 
 fn tell(whom: oneshot::Sender<Result<Place, Refused>>, place: Result<Place, Refused>) {
@@ -158,8 +153,7 @@ fn tell(whom: oneshot::Sender<Result<Place, Refused>>, place: Result<Place, Refu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use async_nats::HeaderMap;
-    use common::broker::Config;
+    use common::broker::{Config, HeaderLines};
     use futures::StreamExt as _;
     use futures::stream::FuturesUnordered;
 
@@ -171,12 +165,12 @@ mod tests {
             user: "payments".to_owned(),
             password: servers.nats_password("payments").to_owned(),
         };
-        let door = Door::open(broker::connect(&config).await.unwrap());
+        let door = Door::open(Publisher::new(&config));
         servers.kill_nats();
         // One batch is under way and stuck, the queue takes its share, the rest is told at once.
         let message = Outgoing {
             subject: "request.payment.v1.shop".to_owned(),
-            headers: HeaderMap::new(),
+            headers: HeaderLines::default(),
             payload: "{}".into(),
         };
         let count = QUEUE_MAX + BATCH_MESSAGES_MAX + 1;

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use common::broker::{self, Answers};
+use common::broker::{self, Answers, Publisher};
 use common::service;
 use sqlx::migrate::Migrator;
 use tokio::sync::{OnceCell, watch};
@@ -70,7 +70,7 @@ pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Res
 
     let app = http::App {
         pool,
-        door: Door::open(client),
+        door: Door::open(Publisher::new(&config.broker)),
         jetstream: jetstream.clone(),
         projection: projection.clone(),
         answers: answers.clone(),

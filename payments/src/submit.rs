@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::HeaderMap as NatsHeaders;
+use async_nats::header::NATS_MESSAGE_ID;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -16,7 +16,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use common::answer::{Answer, Code, PaymentAnswer, PaymentStatus, Reason};
-use common::broker::{self, Outgoing, ReadError, Stored};
+use common::broker::{self, HeaderLines, Outgoing, ReadError, Stored};
 use common::ids::{ClientId, PaymentId};
 use common::problem::Problem;
 use common::request::{self, PaymentRequest};
@@ -173,10 +173,7 @@ async fn publish(
 ) -> Result<Published, Problem> {
     let client_id = &caller.claims().client_id;
     let message_id = format!("{client_id}:{}", request.payment_id);
-    let mut message = message(caller, headers, request);
-    message
-        .headers
-        .insert(async_nats::header::NATS_MESSAGE_ID, message_id);
+    let message = message(caller, headers, request, Some(&message_id));
     let ack = store_message(app, message).await?;
     if !ack.is_duplicate {
         return Ok(Published {
@@ -225,7 +222,7 @@ async fn store_anew(
     headers: &HeaderMap,
     request: &PaymentRequest,
 ) -> Result<Published, Problem> {
-    let ack = store_message(app, message(caller, headers, request)).await?;
+    let ack = store_message(app, message(caller, headers, request, None)).await?;
     Ok(Published {
         request_seq: ack.sequence,
         is_repeated: false,
@@ -246,22 +243,29 @@ async fn store_message(app: &App, message: Outgoing) -> Result<Place, Problem> {
     })
 }
 
-/// The message that a producer would have sent, except for its id.
-fn message(caller: &Caller<'_>, headers: &HeaderMap, request: &PaymentRequest) -> Outgoing {
+/// The message that a producer would have sent.
+fn message(
+    caller: &Caller<'_>,
+    headers: &HeaderMap,
+    request: &PaymentRequest,
+    message_id: Option<&str>,
+) -> Outgoing {
     let client_id = &caller.claims().client_id;
-    let payment_id = request.payment_id.to_string();
-    let mut out = NatsHeaders::new();
-    out.insert(wire::AUTHORIZATION, format!("Bearer {}", caller.token));
-    out.insert(wire::CE_SPECVERSION, "1.0");
-    out.insert(wire::CE_ID, payment_id);
-    out.insert(wire::CE_TYPE, wire::PAYMENT_REQUESTED);
-    out.insert(wire::CE_SOURCE, format!("/clients/{client_id}"));
+    let mut out = HeaderLines::with_capacity(caller.token.len() + 300);
+    if let Some(message_id) = message_id {
+        out.add(NATS_MESSAGE_ID.as_ref(), message_id);
+    }
+    out.add(wire::AUTHORIZATION, format_args!("Bearer {}", caller.token));
+    out.add(wire::CE_SPECVERSION, "1.0");
+    out.add(wire::CE_ID, request.payment_id);
+    out.add(wire::CE_TYPE, wire::PAYMENT_REQUESTED);
+    out.add(wire::CE_SOURCE, format_args!("/clients/{client_id}"));
     let traceparent = headers
         .get(wire::TRACEPARENT)
         .and_then(|value| value.to_str().ok())
         .filter(|value| wire::is_traceparent(value));
     if let Some(traceparent) = traceparent {
-        out.insert(wire::TRACEPARENT, traceparent);
+        out.add(wire::TRACEPARENT, traceparent);
     }
     Outgoing {
         subject: wire::payment_subject(client_id),

@@ -90,17 +90,15 @@ async fn a_producer_can_take_no_message_id_that_the_announcement_needs() {
     let _ledger = bank.ledger(KeyStatus::Noted).await;
     // To this ledger anything that reads like an announcement is one, so it answers: to another key.
     let body = json!({"kid": "other", "issuer": "i", "n": "n", "e": "e"});
-    let mut headers = async_nats::HeaderMap::new();
-    headers.insert("Nats-Msg-Id", format!("auth:key:{kid}"));
+    let mut headers = broker::HeaderLines::default();
+    headers.add("Nats-Msg-Id", format_args!("auth:key:{kid}"));
     let message = broker::Outgoing {
         subject: "request.payment.v1.demo-shop".to_owned(),
         headers,
         payload: body.to_string().into(),
     };
-    let producer = bank.client("demo-shop").await;
-    broker::publish_batch(&producer, wire::REQUESTS, vec![message], None)
-        .await
-        .unwrap();
+    let producer = broker::Publisher::new(&bank.broker("demo-shop"));
+    producer.publish_one(wire::REQUESTS, message).await.unwrap();
 
     let _auth = bank.auth();
     bank.wait_until_ready().await;

@@ -4,10 +4,9 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
-use async_nats::HeaderMap;
 use auth::directory::{self, Role};
 use common::answer::{Answer, Code, KeyAnswer, KeyStatus, Reason};
-use common::broker::{self, Outgoing, Reader, Stored};
+use common::broker::{self, HeaderLines, Outgoing, Publisher, Reader, Stored};
 use common::request::AnnounceKey;
 use common::token::{Keys, Verified, verify};
 use common::{service, wire};
@@ -129,7 +128,7 @@ impl Bank {
         url.parse().expect("a URL of ours")
     }
 
-    fn broker(&self, user: &str) -> broker::Config {
+    pub(crate) fn broker(&self, user: &str) -> broker::Config {
         broker::Config {
             url: self.servers.nats_url(),
             user: user.to_owned(),
@@ -163,12 +162,14 @@ impl Bank {
             .expect("a stream")
             + 1;
         let mut requests = Reader::new(&self.broker("ledger"), wire::REQUESTS, next);
+        let publisher = Publisher::new(&self.broker("ledger"));
         Running(tokio::spawn(async move {
             while let Ok(batch) = requests.batch(10).await {
                 for request in batch {
                     let last = request.sequence - 1;
-                    let answer = vec![answer(&request, status)];
-                    broker::publish_batch(&client, wire::SETTLEMENTS, answer, Some(last))
+                    let answer = [answer(&request, status)];
+                    publisher
+                        .publish_batch(wire::SETTLEMENTS, &answer, Some(last))
                         .await
                         .expect("nobody else answers");
                 }
@@ -271,8 +272,8 @@ fn answer(request: &Stored, status: KeyStatus) -> Outgoing {
         e: Some(key.e),
         published_at: request.published_at,
     });
-    let mut headers = HeaderMap::new();
-    headers.insert(wire::CE_TYPE, answer.ce_type());
+    let mut headers = HeaderLines::default();
+    headers.add(wire::CE_TYPE, answer.ce_type());
     Outgoing {
         subject: wire::answer_subject(&request.subject),
         headers,

@@ -216,7 +216,7 @@ impl TestBank {
         Ok(broker::connect(&self.config(user)).await?)
     }
 
-    fn config(&self, user: &str) -> broker::Config {
+    pub(crate) fn config(&self, user: &str) -> broker::Config {
         let servers = self.bank.servers();
         broker::Config {
             url: servers.nats_url(),

@@ -2,8 +2,7 @@
 //! comparing, and a log that was lost stops the ledger.
 
 use anyhow::{Context as _, Result, ensure};
-use async_nats::HeaderMap;
-use common::broker::{self, Outgoing};
+use common::broker::{self, HeaderLines, Outgoing, Publisher};
 use common::wire::{REQUESTS, SETTLEMENTS};
 use ledger::replay::Verdict;
 use local::{Part, Service};
@@ -121,9 +120,9 @@ async fn a_forged_settlement_stops_the_ledger_and_is_named_by_the_replay() -> Re
             next_payment.to_string(),
         )
         .await?;
-    let mut headers = HeaderMap::new();
+    let mut headers = HeaderLines::default();
     for name in ["ce-type", "ce-time", "Quittance-Chain"] {
-        headers.insert(
+        headers.add(
             name,
             answer.header(name).context("a header of every answer")?,
         );
@@ -133,7 +132,9 @@ async fn a_forged_settlement_stops_the_ledger_and_is_named_by_the_replay() -> Re
         headers,
         payload: answer.payload,
     };
-    broker::publish_batch(&client, SETTLEMENTS, vec![forged], Some(next - 1)).await?;
+    Publisher::new(&test.config("ledger"))
+        .publish_batch(SETTLEMENTS, &[forged], Some(next - 1))
+        .await?;
     // The ledger decides the request, sees what stands there already, and stops without writing anything.
     test.bank.spawn_part(Service::Ledger)?;
     test.wait_until_dead(Part::Ledger).await?;

@@ -1,5 +1,6 @@
-//! The headers of a stored message, over the bytes that came: reading a message allocates two buffers, not two per header.
+//! The headers of a message, over the bytes that came or will go: a message allocates a buffer or two, not two per header.
 
+use std::fmt::{Display, Write as _};
 use std::ops::Range;
 
 /// Headers in their order; a name may stand there more than once. Names are compared with their case.
@@ -97,6 +98,42 @@ impl Headers {
         self.places
             .iter()
             .map(move |place| (text(&place.name), text(&place.value)))
+    }
+}
+
+/// Headers on their way out, as lines of the protocol.
+#[derive(Debug, Clone, Default)]
+pub struct HeaderLines(String);
+
+impl HeaderLines {
+    /// None yet, with room for as many bytes.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self(String::with_capacity(bytes))
+    }
+
+    /// Adds one at the end.
+    ///
+    /// # Panics
+    /// When the value has a line break, which would be the end of it.
+    pub fn add(&mut self, name: &str, value: impl Display) {
+        let start = self.0.len();
+        write!(self.0, "{name}: {value}").expect("a string takes everything");
+        assert!(
+            !self.0[start..].contains(['\r', '\n']),
+            "a line break in the header {name}"
+        );
+        self.0.push_str("\r\n");
+    }
+
+    /// The lines, each with its end.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use common::broker::{self, BATCH_MESSAGES_MAX, PublishError, Reader};
+use common::broker::{BATCH_MESSAGES_MAX, PublishError, Reader};
 use common::wire::SETTLEMENTS;
 use sqlx::postgres::PgConnection;
 use tokio::sync::{mpsc, watch};
@@ -177,8 +177,10 @@ impl Engine {
             "an atomic batch of {}",
             events.len()
         );
-        let make = || events.iter().map(Event::to_message).collect();
-        broker::publish_behind(&self.client, SETTLEMENTS, first - 1, make).await
+        let messages: Vec<_> = events.iter().map(Event::to_message).collect();
+        self.publisher
+            .publish_behind(SETTLEMENTS, first - 1, &messages)
+            .await
     }
 
     /// A restored database: what we decide now must be what was published then.

@@ -2,9 +2,8 @@
 
 use std::process::{Child, Command, Stdio};
 
-use async_nats::HeaderMap;
 use common::answer::{Answer, Code, PaymentStatus};
-use common::broker::{self, Outgoing};
+use common::broker::{self, HeaderLines, Outgoing};
 use common::request::BODY_BYTES_MAX;
 use common::wire::{REQUESTS, SETTLEMENTS};
 use serde_json::json;
@@ -72,14 +71,14 @@ async fn what_cannot_be_read_does_not_stop_it() {
     let messages = bodies.into_iter().zip(subjects.into_iter().cycle());
     let messages = messages.map(|(body, subject)| Outgoing {
         subject: subject.to_owned(),
-        headers: HeaderMap::new(),
+        headers: HeaderLines::default(),
         payload: body.into(),
     });
     assert_eq!(world.publish_requests(messages.collect()).await, 1 + count);
     for seq in 2..=count {
         let request = world.request(seq).await;
-        let mut headers = HeaderMap::new();
-        headers.insert("ce-type", "payment.settled.v1");
+        let mut headers = HeaderLines::default();
+        headers.add("ce-type", "payment.settled.v1");
         let junk = Outgoing {
             subject: "settlement.payment.v1.shop".to_owned(),
             headers,

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use async_nats::HeaderMap;
 use async_nats::header::NATS_MESSAGE_ID;
 use common::answer::Code;
-use common::broker;
+use common::broker::{self, Publisher};
 use common::request::BODY_BYTES_MAX;
 use common::wire::{REQUESTS, SETTLEMENTS};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::signer::{Signer, expired_token, token};
-use crate::support::{Running, World, connect, outgoing, payment, shop};
+use crate::support::{Running, World, connect, login, outgoing, payment, shop};
 
 const SUBMIT: &str = "payments:submit";
 
@@ -280,8 +280,9 @@ async fn who_takes_all_places_for_batches_keeps_nobody_out() {
     }
     // The places are taken: a batch of ours is refused.
     let batch = (0..2).map(|_| outgoing("request.payment.v1.shop", &json!({})));
-    let payments = connect(&world.servers, "payments").await;
-    let refused = broker::publish_batch(&payments, REQUESTS, batch.collect(), None).await;
+    let payments = Publisher::new(&login(&world.servers, "payments"));
+    let batch: Vec<_> = batch.collect();
+    let refused = payments.publish_batch(REQUESTS, &batch, None).await;
     assert!(
         matches!(refused, Err(broker::PublishError::Incomplete(_))),
         "{refused:?}"
@@ -338,7 +339,7 @@ async fn a_message_id_taken_by_somebody_else_keeps_no_payment_out() {
 
     let mut message = outgoing("request.payment.v1.thief", &payment(id));
     let message_id = format!("{}:{id}", shop());
-    message.headers.insert(NATS_MESSAGE_ID, message_id);
+    message.headers.add(NATS_MESSAGE_ID.as_ref(), message_id);
     assert_eq!(world.publish_requests(vec![message]).await, 2);
 
     let got = service.post(&token("shop", SUBMIT), &payment(id)).await;

@@ -8,12 +8,12 @@
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use async_nats::{Client, HeaderMap, jetstream};
+use async_nats::{Client, jetstream};
 use common::answer::{
     Answer, Code, Direction, KeyAnswer, KeyStatus, Original, PaymentAnswer, PaymentStatus, Posting,
     Reason,
 };
-use common::broker::{self, Outgoing, Stored};
+use common::broker::{self, HeaderLines, Outgoing, Publisher, Stored};
 use common::ids::ClientId;
 use common::request::PaymentRequest;
 use common::service;
@@ -34,7 +34,6 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct World {
     pub(crate) servers: Servers,
     ledger: Client,
-    auth: Client,
     /// The service's tables, seen by the superuser.
     pub(crate) db: PgPool,
 }
@@ -43,10 +42,7 @@ impl World {
     /// Empty streams.
     pub(crate) async fn empty() -> Self {
         let servers = local::testing::servers().await;
-        let (ledger, auth) = (
-            connect(&servers, "ledger").await,
-            connect(&servers, "auth").await,
-        );
+        let ledger = connect(&servers, "ledger").await;
         broker::ensure_streams(&broker::jetstream(&ledger), 1)
             .await
             .unwrap();
@@ -54,7 +50,6 @@ impl World {
         Self {
             servers,
             ledger,
-            auth,
             db,
         }
     }
@@ -69,7 +64,8 @@ impl World {
     /// Announces a key and answers that it is noted.
     pub(crate) async fn note_key(&self, signer: &Signer) -> u64 {
         let message = outgoing(KEYS_SUBJECT, &json!({"any": "body"}));
-        let ack = broker::publish_batch(&self.auth, REQUESTS, vec![message], None)
+        let ack = Publisher::new(&login(&self.servers, "auth"))
+            .publish_one(REQUESTS, message)
             .await
             .unwrap();
         let request = self.request(ack.sequence).await;
@@ -106,15 +102,16 @@ impl World {
     }
 
     pub(crate) async fn publish_answers(&self, first: u64, messages: Vec<Outgoing>) {
-        broker::publish_batch(&self.ledger, SETTLEMENTS, messages, Some(first - 1))
+        Publisher::new(&login(&self.servers, "ledger"))
+            .publish_batch(SETTLEMENTS, &messages, Some(first - 1))
             .await
             .unwrap();
     }
 
     /// Publishes requests as the service would; returns the last sequence.
     pub(crate) async fn publish_requests(&self, messages: Vec<Outgoing>) -> u64 {
-        let payments = connect(&self.servers, "payments").await;
-        let ack = broker::publish_batch(&payments, REQUESTS, messages, None).await;
+        let payments = Publisher::new(&login(&self.servers, "payments"));
+        let ack = payments.publish_batch(REQUESTS, &messages, None).await;
         ack.unwrap().sequence
     }
 
@@ -148,15 +145,10 @@ impl World {
 
     /// How the service is told where everything is.
     pub(crate) fn config(&self) -> payments::Config {
-        let password = self.servers.nats_password("payments").to_owned();
         payments::Config {
             service: service::Config {
                 listen: free_address(),
-                broker: broker::Config {
-                    url: self.servers.nats_url(),
-                    user: "payments".to_owned(),
-                    password,
-                },
+                broker: login(&self.servers, "payments"),
                 database: service::Database {
                     url: (self.servers.database_url(Service::Payments).parse()).unwrap(),
                     migration_url: Some(
@@ -341,14 +333,14 @@ pub(crate) fn payment(payment_id: Uuid) -> Value {
 pub(crate) fn outgoing(subject: &str, body: &Value) -> Outgoing {
     Outgoing {
         subject: subject.to_owned(),
-        headers: HeaderMap::new(),
+        headers: HeaderLines::default(),
         payload: body.to_string().into(),
     }
 }
 
 pub(crate) fn answer_message(request: &Stored, answer: &Answer) -> Outgoing {
-    let mut headers = HeaderMap::new();
-    headers.insert(wire::CE_TYPE, answer.ce_type());
+    let mut headers = HeaderLines::default();
+    headers.add(wire::CE_TYPE, answer.ce_type());
     Outgoing {
         subject: wire::answer_subject(&request.subject),
         headers,
@@ -427,12 +419,15 @@ pub(crate) async fn eventually<T>(what: &str, mut condition: impl AsyncFnMut() -
 }
 
 pub(crate) async fn connect(servers: &Servers, user: &str) -> Client {
-    let config = broker::Config {
+    broker::connect(&login(servers, user)).await.unwrap()
+}
+
+pub(crate) fn login(servers: &Servers, user: &str) -> broker::Config {
+    broker::Config {
         url: servers.nats_url(),
         user: user.to_owned(),
         password: servers.nats_password(user).to_owned(),
-    };
-    broker::connect(&config).await.unwrap()
+    }
 }
 
 fn free_address() -> SocketAddr {

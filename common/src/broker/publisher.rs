@@ -1,0 +1,470 @@
+//! Stores messages in the streams, on a connection of its own.
+//!
+//! Nothing is sent twice. What was on its way when the connection was lost is told to whoever waits at once, who alone knows
+//! whether to repeat it; what was not sent yet waits for the next connection, as long as a request may take.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_nats::header::{
+    NATS_BATCH_COMMIT, NATS_BATCH_ID, NATS_BATCH_SEQUENCE, NATS_EXPECTED_LAST_SEQUENCE,
+    NATS_EXPECTED_STREAM,
+};
+use async_nats::jetstream::{ErrorCode, publish::PublishAck, response::Response};
+use bytes::Bytes;
+use futures::future::join_all;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::connection::{Connection, Operation};
+use super::headers::{HeaderLines, VERSION};
+use super::{Config, REQUEST_TIMEOUT};
+
+/// Most messages in one atomic batch. Source: nats-server's own limit (`batch.max_msgs`).
+pub const BATCH_MESSAGES_MAX: usize = 1000;
+/// Up to so many messages are better stored one by one, pipelined, and more as an atomic batch.
+///
+/// A message alone costs the broker one fsync, 0.2 to 0.3 ms. For a batch it makes a directory and files and deletes them
+/// again, which takes as long as four messages if they are in memory (`local/src/staging.rs`), and as 12 to 16 on a disk.
+pub const ALONE_MAX: usize = 4;
+/// Largest message that the broker takes, headers included: to a larger one it says nothing but hangs up on everybody who
+/// shares the connection. Source: `max_payload` in `nats/nats-server.conf`.
+const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// Publications that wait to be written; whoever has more waits for its turn here.
+const ORDERS_MAX: usize = 16;
+/// Between two tries to connect to a broker that is away.
+const RETRY_DELAY: Duration = Duration::from_millis(100);
+/// The broker asks every two minutes whether we are there; one that does not has gone without a word.
+const SILENCE_MAX: Duration = Duration::from_secs(300);
+
+/// A message on its way out.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// Where it goes.
+    pub subject: String,
+    /// Its headers, without those of the batch.
+    pub headers: HeaderLines,
+    /// Its body.
+    pub payload: Bytes,
+}
+
+/// Why nothing was stored, as far as we know.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The stream does not end where the caller expected: somebody else has written.
+    #[error("the stream does not end where expected: {0}")]
+    WrongLastSequence(String),
+    /// The broker has taken one of these message ids within its duplicate window; none of the batch is stored.
+    #[error("the broker has seen a message of this batch before")]
+    Duplicate,
+    /// The broker has no room for another batch, or has thrown this one away half-way; none of it is stored.
+    ///
+    /// Whoever may publish can take the stream's few places for batches, so this says nothing about the messages: each
+    /// may be published alone.
+    #[error("the broker did not take the batch: {0}")]
+    Incomplete(String),
+    /// The broker says no.
+    #[error("the broker refuses: {0}")]
+    Refused(String),
+    /// No answer: the messages may be stored or not.
+    #[error("the broker does not answer: {0}")]
+    Unanswered(String),
+    /// An answer that is none.
+    #[error("the broker's answer can't be read: {0}")]
+    Unreadable(#[from] serde_json::Error),
+}
+
+/// Stores messages in streams. Clones share a connection, which is made when it is needed and made again when it is lost.
+#[derive(Clone)]
+pub struct Publisher {
+    orders: mpsc::Sender<Order>,
+    /// Where the broker answers to: `<inbox>.<number>`.
+    inbox: Arc<str>,
+    /// Of the next answer.
+    number: Arc<AtomicU64>,
+}
+
+/// Bytes to send, and who waits for the answers to them.
+struct Order {
+    bytes: Bytes,
+    told: Vec<(u64, Told)>,
+    /// When an answer is no longer waited for.
+    deadline: Instant,
+}
+
+/// Hears the body of the broker's answer.
+type Told = oneshot::Sender<Result<Bytes, PublishError>>;
+
+impl Publisher {
+    /// A publisher with this login; it connects with the first message.
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let (orders, received) = mpsc::channel(ORDERS_MAX);
+        let inbox = config.inbox(&Uuid::new_v4().simple().to_string());
+        tokio::spawn(serve(config.clone(), inbox.clone(), received));
+        Self {
+            orders,
+            inbox: inbox.into(),
+            number: Arc::default(),
+        }
+    }
+
+    /// Stores messages (1 to [`BATCH_MESSAGES_MAX`]) right behind message `last_sequence` of a stream, in order, or nothing
+    /// but the first few of them: a stream that does not end there takes none.
+    ///
+    /// When the broker has no room for a batch they go one by one: slower, but answers never wait for a stranger's batches.
+    ///
+    /// # Errors
+    /// [`PublishError`].
+    pub async fn publish_behind(
+        &self,
+        stream: &str,
+        last_sequence: u64,
+        messages: &[Outgoing],
+    ) -> Result<(), PublishError> {
+        if messages.len() > ALONE_MAX {
+            match self
+                .publish_batch(stream, messages, Some(last_sequence))
+                .await
+            {
+                Err(error @ PublishError::Incomplete(_)) => {
+                    tracing::warn!(%error, count = messages.len(), "storing messages one by one");
+                }
+                stored => return stored.map(drop),
+            }
+        }
+        let stored = self
+            .publish_each(stream, messages, Some(last_sequence))
+            .await;
+        stored.into_iter().try_for_each(|stored| stored.map(drop))
+    }
+
+    /// Stores all of `messages` (1 to [`BATCH_MESSAGES_MAX`]) in one stream, in order and next to each other, or none.
+    ///
+    /// With `last_sequence_expected` they are stored only if the stream ends there, which makes repeating it harmless.
+    /// Several messages go as one JetStream atomic batch, which costs the broker one fsync; one alone goes as it is.
+    ///
+    /// # Errors
+    /// [`PublishError`].
+    pub async fn publish_batch(
+        &self,
+        stream: &str,
+        messages: &[Outgoing],
+        last_sequence_expected: Option<u64>,
+    ) -> Result<PublishAck, PublishError> {
+        let count = messages.len();
+        assert!(
+            (1..=BATCH_MESSAGES_MAX).contains(&count),
+            "a batch of {count} messages"
+        );
+        let batch_id = Uuid::now_v7().simple();
+        let (number, reply) = self.reply();
+        let mut lines = HeaderLines::default();
+        let mut bytes = Vec::with_capacity(messages.iter().map(room_for).sum());
+        for (index, message) in (1..=count).zip(messages) {
+            lines.clear();
+            if count > 1 {
+                lines.add(NATS_BATCH_ID.as_ref(), batch_id);
+                lines.add(NATS_BATCH_SEQUENCE.as_ref(), index);
+            }
+            if index == 1 {
+                expect(&mut lines, stream, last_sequence_expected);
+            }
+            if index == count && count > 1 {
+                lines.add(NATS_BATCH_COMMIT.as_ref(), 1);
+            }
+            let reply = (index == count).then_some(&*reply);
+            encode(&mut bytes, message, &lines, reply)?;
+        }
+        let mut answers = self.order(bytes, &[number]).await?;
+        acknowledged(answers.remove(0).await)
+    }
+
+    /// Stores messages in one stream, in order, each with an acknowledgement and an fsync of its own.
+    ///
+    /// With `last_sequence_expected` the first is stored only if the stream ends there, and each other one only right
+    /// behind the one before.
+    pub async fn publish_each(
+        &self,
+        stream: &str,
+        messages: &[Outgoing],
+        last_sequence_expected: Option<u64>,
+    ) -> Vec<Result<PublishAck, PublishError>> {
+        let mut lines = HeaderLines::default();
+        let mut bytes = Vec::with_capacity(messages.iter().map(room_for).sum());
+        let mut numbers = Vec::with_capacity(messages.len());
+        let mut last = last_sequence_expected;
+        let encoded = messages.iter().map(|message| {
+            lines.clear();
+            expect(&mut lines, stream, last);
+            last = last.map(|last| last + 1);
+            let (number, reply) = self.reply();
+            encode(&mut bytes, message, &lines, Some(&reply))?;
+            numbers.push(number);
+            Ok(())
+        });
+        // Which of them are too large is known before anything is sent.
+        let encoded: Vec<Result<(), PublishError>> = encoded.collect();
+        let answers = match self.order(bytes, &numbers).await {
+            Ok(answers) => answers,
+            Err(error) => {
+                let error = error.to_string();
+                let refused = encoded.into_iter();
+                return refused
+                    .map(|encoded| encoded.and(Err(PublishError::Unanswered(error.clone()))))
+                    .collect();
+            }
+        };
+        let mut answers = join_all(answers).await.into_iter();
+        let stored = encoded.into_iter().map(|encoded| {
+            encoded?;
+            acknowledged(answers.next().expect("one for each that was sent"))
+        });
+        stored.collect()
+    }
+
+    /// Stores one message.
+    ///
+    /// # Errors
+    /// [`PublishError`].
+    pub async fn publish_one(
+        &self,
+        stream: &str,
+        message: Outgoing,
+    ) -> Result<PublishAck, PublishError> {
+        self.publish_batch(stream, &[message], None).await
+    }
+
+    /// A number for an answer and the subject that it comes to.
+    fn reply(&self) -> (u64, String) {
+        let number = self.number.fetch_add(1, Ordering::Relaxed);
+        (number, format!("{}.{number}", self.inbox))
+    }
+
+    /// Has bytes sent; the answers to them come one by one.
+    async fn order(
+        &self,
+        bytes: Vec<u8>,
+        numbers: &[u64],
+    ) -> Result<Vec<impl Future<Output = Result<Bytes, PublishError>> + use<>>, PublishError> {
+        let (told, hear): (Vec<_>, Vec<_>) = numbers
+            .iter()
+            .map(|number| {
+                let (tell, hear) = oneshot::channel();
+                ((*number, tell), hear)
+            })
+            .unzip();
+        let order = Order {
+            bytes: bytes.into(),
+            told,
+            deadline: Instant::now() + REQUEST_TIMEOUT,
+        };
+        let ended = || PublishError::Unanswered("the process is ending".to_owned());
+        let sent = tokio::time::timeout_at(order.deadline, self.orders.reserve()).await;
+        match sent {
+            Ok(Ok(place)) => place.send(order),
+            Ok(Err(_)) => return Err(ended()),
+            Err(_) => return Err(PublishError::Unanswered("others wait too".to_owned())),
+        }
+        let answers = hear
+            .into_iter()
+            .map(move |hear| async move { hear.await.unwrap_or_else(|_| Err(ended())) });
+        Ok(answers.collect())
+    }
+}
+
+/// What a stream must be like to take a message.
+fn expect(lines: &mut HeaderLines, stream: &str, last_sequence: Option<u64>) {
+    lines.add(NATS_EXPECTED_STREAM.as_ref(), stream);
+    if let Some(last) = last_sequence {
+        lines.add(NATS_EXPECTED_LAST_SEQUENCE.as_ref(), last);
+    }
+}
+
+/// Bytes that a message takes in the protocol, at most or nearly.
+fn room_for(message: &Outgoing) -> usize {
+    const AROUND: usize = 256;
+    message.subject.len() + message.headers.as_str().len() + message.payload.len() + AROUND
+}
+
+/// Appends a message as the protocol has it. The broker's own headers come first: it looks for them by searching.
+fn encode(
+    bytes: &mut Vec<u8>,
+    message: &Outgoing,
+    lines: &HeaderLines,
+    reply: Option<&str>,
+) -> Result<(), PublishError> {
+    let Outgoing {
+        subject,
+        headers,
+        payload,
+    } = message;
+    assert!(
+        !subject.contains(|c: char| c.is_ascii_whitespace()),
+        "a blank in the subject {subject}"
+    );
+    let parts = [VERSION, "\r\n", lines.as_str(), headers.as_str(), "\r\n"];
+    let headers_length: usize = parts.iter().map(|part| part.len()).sum();
+    let length = headers_length + payload.len();
+    if length > MESSAGE_BYTES_MAX {
+        return Err(PublishError::Refused(format!(
+            "the message has {length} bytes, {MESSAGE_BYTES_MAX} are allowed"
+        )));
+    }
+    let (reply, blank) = reply.map_or(("", ""), |reply| (reply, " "));
+    let mut line = String::with_capacity(subject.len() + reply.len() + 32);
+    write!(
+        line,
+        "HPUB {subject} {reply}{blank}{headers_length} {length}\r\n"
+    )
+    .expect("a string takes everything");
+    bytes.extend_from_slice(line.as_bytes());
+    for part in parts {
+        bytes.extend_from_slice(part.as_bytes());
+    }
+    bytes.extend_from_slice(payload);
+    bytes.extend_from_slice(b"\r\n");
+    Ok(())
+}
+
+/// What the broker's answer says.
+fn acknowledged(answer: Result<Bytes, PublishError>) -> Result<PublishAck, PublishError> {
+    match serde_json::from_slice(&answer?)? {
+        Response::Ok(ack) => Ok(ack),
+        Response::Err { error } => Err(match error.error_code() {
+            ErrorCode::STREAM_WRONG_LAST_SEQUENCE => {
+                PublishError::WrongLastSequence(error.to_string())
+            }
+            ErrorCode::ATOMIC_PUBLISH_CONTAINS_DUPLICATE_MESSAGE => PublishError::Duplicate,
+            ErrorCode::ATOMIC_PUBLISH_INCOMPLETE_BATCH
+            | ErrorCode::ATOMIC_PUBLISH_TOO_MANY_INFLIGHT => {
+                PublishError::Incomplete(error.to_string())
+            }
+            _ => PublishError::Refused(error.to_string()),
+        }),
+    }
+}
+
+/// Sends orders, over one connection after another, until nobody can give any more.
+async fn serve(config: Config, inbox: String, mut orders: mpsc::Receiver<Order>) {
+    while let Some(order) = orders.recv().await {
+        match connect(&config, &inbox, order.deadline).await {
+            Ok(connection) => {
+                if let Some(error) = send(connection, order, &mut orders).await {
+                    tracing::warn!(%error, "lost the connection that messages are stored over");
+                }
+            }
+            Err(error) => refuse(order.told, &error),
+        }
+    }
+}
+
+/// Tries until it succeeds or the time is up.
+async fn connect(config: &Config, inbox: &str, deadline: Instant) -> Result<Connection, String> {
+    let mut failure = "it can't be reached".to_owned();
+    let trying = async {
+        loop {
+            match Connection::open(config, inbox).await {
+                Ok(connection) => return connection,
+                Err(error) => failure = error,
+            }
+            tokio::time::sleep(RETRY_DELAY).await;
+        }
+    };
+    let connected = tokio::time::timeout_at(deadline, trying).await;
+    connected.map_err(|_| failure)
+}
+
+/// Sends orders and hands out their answers until the connection is lost, and says why.
+async fn send(
+    mut connection: Connection,
+    first: Order,
+    orders: &mut mpsc::Receiver<Order>,
+) -> Option<String> {
+    let mut waiting = Waiting::default();
+    waiting.send(first, &mut connection);
+    let error = loop {
+        let overdue = waiting.oldest_deadline();
+        tokio::select! {
+            // What has been answered already is not overdue.
+            biased;
+            operation = connection.operation(SILENCE_MAX) => match operation {
+                Ok(Operation::Message { subject, headers, payload, .. }) => {
+                    waiting.tell(&subject, &headers, payload);
+                }
+                Ok(_) => {}
+                Err(error) => break error,
+            },
+            // One at a time: what is not written yet waits where there is a limit to it.
+            order = orders.recv(), if connection.is_flushed() => match order {
+                Some(order) => waiting.send(order, &mut connection),
+                None => return None,
+            },
+            () = tokio::time::sleep_until(overdue.unwrap_or_else(Instant::now)), if overdue.is_some() => {
+                break format!("not within {} s", REQUEST_TIMEOUT.as_secs());
+            }
+        }
+    };
+    refuse(
+        waiting
+            .0
+            .into_iter()
+            .map(|(number, (_, told))| (number, told)),
+        &error,
+    );
+    Some(error)
+}
+
+/// Who waits for the answer of which number, and until when.
+#[derive(Default)]
+struct Waiting(BTreeMap<u64, (Instant, Told)>);
+
+impl Waiting {
+    /// Sends an order, unless it is too late or nobody wants it any more.
+    fn send(&mut self, order: Order, connection: &mut Connection) {
+        if order.told.iter().all(|(_, told)| told.is_closed()) {
+            return;
+        }
+        if order.deadline <= Instant::now() {
+            return refuse(order.told, "others were in front for too long");
+        }
+        connection.send(order.bytes);
+        for (number, told) in order.told {
+            self.0.insert(number, (order.deadline, told));
+        }
+    }
+
+    /// Numbers are given in order, and so are deadlines, nearly.
+    fn oldest_deadline(&self) -> Option<Instant> {
+        self.0.first_key_value().map(|(_, (deadline, _))| *deadline)
+    }
+
+    fn tell(&mut self, subject: &[u8], headers: &[u8], payload: Bytes) {
+        let number = std::str::from_utf8(subject)
+            .ok()
+            .and_then(|subject| subject.rsplit('.').next()?.parse().ok());
+        let Some((_, told)) = number.and_then(|number: u64| self.0.remove(&number)) else {
+            return;
+        };
+        // The broker answers with a status and nothing else when no stream takes the subject.
+        let answer = if payload.is_empty() && !headers.is_empty() {
+            Err(PublishError::Refused("no stream takes this".to_owned()))
+        } else {
+            Ok(payload)
+        };
+        drop(told.send(answer));
+    }
+}
+
+fn refuse(waiting: impl IntoIterator<Item = (u64, Told)>, error: &str) {
+    for (_, told) in waiting {
+        drop(told.send(Err(PublishError::Unanswered(error.to_owned()))));
+    }
+}
