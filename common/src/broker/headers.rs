@@ -204,6 +204,12 @@ mod tests {
     }
 
     #[test]
+    #[should_panic(expected = "a line break in the header a")]
+    fn no_value_makes_a_header_of_its_own() {
+        HeaderLines::default().add("a", "1\r\nNats-Msg-Id: 2");
+    }
+
+    #[test]
     fn values_are_found_by_their_exact_name() {
         let headers: Headers = [("a", "1"), ("A", "2"), ("a", "3")].into_iter().collect();
         assert_eq!(headers.get("a"), Some("1"));
