@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
 macro_rules! uuid_newtype {
@@ -45,12 +46,10 @@ uuid_newtype! {
 /// Names a producer: a service account's id, or `user-<uuid>` for somebody who logged in.
 ///
 /// 1 to 64 of `a-z A-Z 0-9 - _`: it is a token of NATS subjects and the name of a consumer, so it holds no dot, space or wildcard.
-#[derive(
-    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(try_from = "String", into = "String")]
-#[schemars(extend("pattern" = "^[A-Za-z0-9_-]{1,64}$"))]
-pub struct ClientId(String);
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String", extend("pattern" = "^[A-Za-z0-9_-]{1,64}$"))]
+pub struct ClientId(Arc<str>);
 
 /// The text is no client id.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +60,7 @@ impl ClientId {
     /// The client that a person is once logged in.
     #[must_use]
     pub fn of_user(user: Uuid) -> Self {
-        Self(format!("user-{user}"))
+        Self(format!("user-{user}").into())
     }
 
     /// The id as it stands on the wire.
@@ -81,12 +80,7 @@ impl TryFrom<String> for ClientId {
     type Error = InvalidClientId;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let allowed = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
-        if (1..=64).contains(&text.len()) && text.bytes().all(allowed) {
-            Ok(Self(text))
-        } else {
-            Err(InvalidClientId)
-        }
+        text.parse()
     }
 }
 
@@ -94,13 +88,18 @@ impl FromStr for ClientId {
     type Err = InvalidClientId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.to_owned().try_into()
+        let allowed = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
+        if (1..=64).contains(&text.len()) && text.bytes().all(allowed) {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidClientId)
+        }
     }
 }
 
-impl From<ClientId> for String {
-    fn from(id: ClientId) -> Self {
-        id.0
+impl Serialize for ClientId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 

@@ -116,12 +116,14 @@ impl PaymentRequest {
     pub fn canonical_json(&self) -> Vec<u8> {
         let money = Currency::from_code(&self.currency)
             .and_then(|currency| Money::positive(&self.amount, currency).ok());
-        let amount = money.map_or_else(|| self.amount.clone(), |money| money.to_string());
-        serde_json::to_vec(&Self {
-            amount,
-            ..self.clone()
-        })
-        .expect("texts and ids are JSON")
+        let json = match money.map(|money| money.to_string()) {
+            Some(amount) if amount != self.amount => serde_json::to_vec(&Self {
+                amount,
+                ..self.clone()
+            }),
+            _ => serde_json::to_vec(self),
+        };
+        json.expect("texts and ids are JSON")
     }
 }
 

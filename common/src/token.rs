@@ -341,7 +341,7 @@ fn timely(verified: &Verified, at: DateTime<Utc>) -> Result<(), TokenError> {
 ///
 /// It goes with one set of [`Keys`] from which none is ever removed: a key more changes nothing for a token that passed.
 #[derive(Debug, Default)]
-pub struct CheckedTokens(HashMap<String, Arc<Verified>>);
+pub struct CheckedTokens(HashMap<String, Arc<Verified>, foldhash::quality::RandomState>);
 
 /// Most tokens remembered: at about 2 kB each, 32 MB. When it is full it starts anew.
 const CHECKED_TOKENS_MAX: usize = 16_384;

@@ -61,7 +61,9 @@ async fn who_waits_hears_of_a_lost_connection_at_once_and_the_next_one_is_stored
     servers.restart_nats().await.unwrap();
     // It had reached the broker, which is gone, or it was not sent yet and goes to the new one.
     let told = tokio::time::timeout(SOON, waiting).await.unwrap().unwrap();
-    let last = broker::last_sequence(&jetstream, SETTLEMENTS).await.unwrap();
+    let last = broker::last_sequence(&jetstream, SETTLEMENTS)
+        .await
+        .unwrap();
     match told {
         Ok(()) => assert_eq!(last, 2),
         Err(error) => assert!(matches!(error, PublishError::Unanswered(_)), "{error}"),

@@ -13,13 +13,17 @@ use common::token::Keys;
 
 use crate::chain::Digest;
 
+/// A hash map whose keys strangers choose, a few thousand at a time: a hash of a random seed, but not a cryptographic one,
+/// which was a twentieth of what a request costs.
+pub type Map<K, V> = HashMap<K, V, foldhash::quality::RandomState>;
+
 /// Everything a decision may look at, besides the request itself.
 #[derive(Debug, Clone, Default)]
 pub struct Book {
     /// Accounts by id.
-    pub accounts: HashMap<AccountId, Account>,
+    pub accounts: Map<AccountId, Account>,
     /// Payment ids that have been used up, and what became of them.
-    pub payments: HashMap<(ClientId, PaymentId), UsedPaymentId>,
+    pub payments: Map<(ClientId, PaymentId), UsedPaymentId>,
     /// Keys that tokens may be signed with.
     pub keys: Keys,
 }

@@ -225,6 +225,7 @@ fn settled(
     terms: Terms,
     entries: &[Entry; 2],
 ) -> Answer {
+    let amount = terms.money.to_string();
     Answer::Payment(PaymentAnswer {
         request_seq: at.seq,
         payment_id: Some(request.payment_id),
@@ -233,7 +234,7 @@ fn settled(
         reason: None,
         debtor_account: Some(request.debtor_account),
         creditor_account: Some(request.creditor_account),
-        amount: Some(terms.money.to_string()),
+        amount: Some(amount.clone()),
         currency: Some(request.currency.clone()),
         reference: request.reference.clone(),
         postings: entries
@@ -241,7 +242,7 @@ fn settled(
             .map(|entry| Posting {
                 account: entry.account,
                 direction: entry.direction,
-                amount: entry.amount.to_string(),
+                amount: amount.clone(),
                 balance: entry.balance.to_string(),
             })
             .collect(),
@@ -423,13 +424,16 @@ fn note_key(book: &mut Book, at: At, key: &AnnounceKey) -> KeyAnswer {
 
 /// The accounts that a request may touch, so that they can be loaded before it is decided.
 #[must_use]
-pub fn touched_accounts(request: &VerifiedRequest) -> Vec<AccountId> {
-    match &request.content {
-        Content::Payment { request, .. } => vec![request.debtor_account, request.creditor_account],
+pub fn touched_accounts(request: &VerifiedRequest) -> impl Iterator<Item = AccountId> + use<> {
+    let touched = match &request.content {
+        Content::Payment { request, .. } => {
+            [Some(request.debtor_account), Some(request.creditor_account)]
+        }
         Content::Account {
             request: AccountRequest::Open(open),
             ..
-        } => vec![open.account_id],
-        Content::Key(_) | Content::Rejected(_) => Vec::new(),
-    }
+        } => [Some(open.account_id), None],
+        Content::Key(_) | Content::Rejected(_) => [None, None],
+    };
+    touched.into_iter().flatten()
 }

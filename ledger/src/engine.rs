@@ -303,10 +303,12 @@ impl Deciding {
 
     /// Adds what the book lacks to decide these.
     async fn load(&mut self, requests: &[VerifiedRequest]) -> Result<(), Failure> {
-        let mut accounts: Vec<AccountId> = requests.iter().flat_map(touched_accounts).collect();
+        let touched = requests.iter().flat_map(touched_accounts);
+        let mut accounts: Vec<AccountId> = touched
+            .filter(|id| !self.book.accounts.contains_key(id))
+            .collect();
         accounts.sort_unstable();
         accounts.dedup();
-        accounts.retain(|id| !self.book.accounts.contains_key(id));
         let payments: Vec<_> = requests
             .iter()
             .filter_map(|request| match &request.content {

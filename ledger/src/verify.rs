@@ -16,6 +16,7 @@ use common::request::{self, AccountRequest, AnnounceKey, BODY_BYTES_MAX, Payment
 use common::token::{self, CheckedTokens, Keys, Scope, TokenError, Verified};
 use common::wire::{self, Kind};
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 use crate::book::At;
 use crate::chain::{Digest, request_digest, sha256};
@@ -114,12 +115,10 @@ fn payment(message: &Stored, at: At, client: ClientId, known: &mut Known<'_>) ->
         Scope::PaymentsSubmitAny,
         Scope::BankOperate,
     ];
-    let verdict = envelope(
-        message,
-        wire::PAYMENT_REQUESTED,
-        &request.payment_id.to_string(),
-    )
-    .and_then(|()| allowed(message, &client, &scopes, known));
+    let mut buffer = Uuid::encode_buffer();
+    let id = request.payment_id.0.hyphenated().encode_lower(&mut buffer);
+    let verdict = envelope(message, wire::PAYMENT_REQUESTED, id)
+        .and_then(|()| allowed(message, &client, &scopes, known));
     match verdict {
         Ok(token) => {
             let digest = sha256(&request.canonical_json());
