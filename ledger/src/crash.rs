@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum CrashPoint {
     /// A batch is decided, nothing of it is written.
-    BeforeCommit,
+    BeforeWrite,
     /// All of it is committed, nothing is published.
     AfterCommit,
     /// One atomic batch of a recovery is published, the next is not.

@@ -20,8 +20,8 @@ async fn a_ledger_killed_after_the_commit_and_before_the_publish_publishes_later
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_killed_before_the_commit_decides_again() -> Result<()> {
-    ledger_dies_at("before-commit").await
+async fn a_ledger_killed_before_the_write_decides_again() -> Result<()> {
+    ledger_dies_at("before-write").await
 }
 
 async fn ledger_dies_at(place: &str) -> Result<()> {
