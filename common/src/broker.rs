@@ -1,7 +1,7 @@
 //! Everything that is said to NATS: connecting, the two streams, publishing, and reading them in order.
 //!
 //! A reader trusts neither broker-side acks nor the client's ordered consumer but the sequence: [`Reader`] hands out
-//! messages `n, n+1, n+2 …` and nothing else. A [`Publisher`] stores many messages or none, with one fsync.
+//! messages `n, n+1, n+2 …` and nothing else. A [`Publisher`] stores many messages or none with one fsync, or one by one.
 //! [`Answers`] waits for the answer to a request.
 
 mod answers;
@@ -10,6 +10,7 @@ mod feed;
 mod headers;
 mod publisher;
 mod reader;
+mod sender;
 mod stored;
 
 pub use answers::Answers;

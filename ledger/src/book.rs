@@ -13,8 +13,9 @@ use common::token::Keys;
 
 use crate::chain::Digest;
 
-/// A hash map whose keys strangers choose, a few thousand at a time: a hash of a random seed, but not a cryptographic one,
-/// which was a twentieth of what a request costs.
+/// A map that is not hashed cryptographically, which was a twentieth of what a request costs. Strangers choose the keys, so
+/// the hash has a random seed, and if they found keys that collide all the same, there are at most some thousand payment ids
+/// here at a time, and only accounts that somebody was allowed to open.
 pub type Map<K, V> = HashMap<K, V, foldhash::quality::RandomState>;
 
 /// Everything a decision may look at, besides the request itself.

@@ -423,7 +423,6 @@ fn note_key(book: &mut Book, at: At, key: &AnnounceKey) -> KeyAnswer {
 }
 
 /// The accounts that a request may touch, so that they can be loaded before it is decided.
-#[must_use]
 pub fn touched_accounts(request: &VerifiedRequest) -> impl Iterator<Item = AccountId> + use<> {
     let touched = match &request.content {
         Content::Payment { request, .. } => {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use common::broker::{ALONE_MAX, BATCH_MESSAGES_MAX, Outgoing, PublishError, Publisher};
 use common::wire::REQUESTS;
+use futures::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 
 /// Requests that may wait: two full batches, at most a tenth of a second of work. Beyond it the caller hears "later".
@@ -33,7 +34,7 @@ pub(crate) enum Refused {
     /// Too many wait; this one has not been sent.
     #[error("{QUEUE_MAX} payments wait to be stored already")]
     Full,
-    /// What became of the batch that it was in.
+    /// What became of it, or of the batch that it was in.
     #[error(transparent)]
     Broker(Arc<PublishError>),
     /// The service stops.
@@ -121,31 +122,39 @@ async fn store(publisher: &Publisher, messages: Vec<Outgoing>, told: Vec<Told>) 
                 tracing::warn!(%error, count, "storing payments one by one");
                 store_each(publisher, messages, told).await;
             }
-            Err(error) => {
-                let error = Arc::new(error);
-                for told in told {
-                    tell(told, Err(Refused::Broker(error.clone())));
-                }
-            }
+            Err(error) => refuse(told, error),
         }
     }
 }
 
 /// Stores messages without a batch, which costs each an fsync of its own; all are under way at a time.
 async fn store_each(publisher: &Publisher, messages: &[Outgoing], told: Vec<Told>) {
-    let stored = publisher.publish_each(REQUESTS, messages, None).await;
-    for (stored, told) in stored.into_iter().zip(told) {
-        let stored = stored
-            .map(|ack| Place {
-                sequence: ack.sequence,
-                is_duplicate: ack.duplicate,
-            })
-            .map_err(|error| Refused::Broker(Arc::new(error)));
-        tell(told, stored);
+    match publisher.publish_each(REQUESTS, messages, None).await {
+        Ok(stored) => {
+            let each = stored.into_iter().zip(told).map(async |(stored, told)| {
+                let place = stored.await.map(|ack| Place {
+                    sequence: ack.sequence,
+                    is_duplicate: ack.duplicate,
+                });
+                tell(
+                    told,
+                    place.map_err(|error| Refused::Broker(Arc::new(error))),
+                );
+            });
+            join_all(each).await;
+        }
+        Err(error) => refuse(told, error),
     }
 }
 
-fn tell(whom: oneshot::Sender<Result<Place, Refused>>, place: Result<Place, Refused>) {
+fn refuse(all: Vec<Told>, error: PublishError) {
+    let error = Arc::new(error);
+    for told in all {
+        tell(told, Err(Refused::Broker(error.clone())));
+    }
+}
+
+fn tell(whom: Told, place: Result<Place, Refused>) {
     // Who has hung up does not hear it; the request is in the log all the same.
     drop(whom.send(place));
 }

@@ -25,7 +25,7 @@ async fn an_account_that_may_have_been_opened_is_opened_once_when_asked_for_agai
     let id = id.with_context(|| format!("no id: {problem}"))?;
 
     test.bank.start_part(Part::Nats).await?;
-    // Its client reconnects by itself, and what it held back may come first.
+    // The ledger connects again by itself.
     let again = async {
         loop {
             match open(&test, &account).await? {
@@ -52,7 +52,7 @@ async fn answers_are_published_while_the_broker_takes_no_batch() -> Result<()> {
     test.bank.stop_part(Part::Ledger);
     let producer = test.producer().await?;
     let mut last = 0;
-    // More than are sent behind each other without waiting.
+    // Many fsyncs, all under way at a time.
     for _ in 0..200 {
         let payment = payment(test.adas, test.graces, "1.00");
         let headers = test.headers(&payment);

@@ -7,17 +7,20 @@
 //! reader. Here they are bytes until somebody looks.
 
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use async_nats::ServerAddr;
 use bytes::{Buf as _, Bytes, BytesMut};
+use serde::Deserialize;
 use serde_json::json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::Config;
+use super::headers::VERSION;
 use super::stored::text;
+use super::{Config, REQUEST_TIMEOUT};
 
 /// Longest line of the protocol: a subject, a reply subject and numbers. Source: nats-server's `max_control_line`.
 const LINE_BYTES_MAX: usize = 64 * 1024;
@@ -41,16 +44,25 @@ pub(super) enum Operation {
         headers: Bytes,
         payload: Bytes,
     },
+    /// The server's greeting, and whenever its cluster changes.
+    Info {
+        tls_required: bool,
+    },
     Error(String),
     Ping,
+    Pong,
     /// Nothing that is for us.
     Other,
 }
 
 impl Connection {
-    /// Connects, logs in, and hears everything that is sent to `<inbox>.*`.
+    /// Connects, logs in, and hears everything that is sent to `<inbox>.*`. Nothing can be refused after this but messages.
     pub(super) async fn open(config: &Config, inbox: &str) -> Result<Self, String> {
+        const NO_TLS: &str = "TLS to the broker is not there yet";
         let address: ServerAddr = config.url.parse().map_err(|error| format!("{error}"))?;
+        if address.tls_required() {
+            return Err(NO_TLS.to_owned());
+        }
         let socket = TcpStream::connect((address.host(), address.port()))
             .await
             .map_err(|error| error.to_string())?;
@@ -68,7 +80,16 @@ impl Connection {
             "version": env!("CARGO_PKG_VERSION"), "protocol": 1, "verbose": false, "pedantic": false,
             "headers": true, "no_responders": true,
         });
-        this.send(format!("CONNECT {login}\r\nSUB {inbox}.* 1\r\n"));
+        // The greeting comes first: our password goes to nobody who wants it in another way.
+        loop {
+            match this.operation(REQUEST_TIMEOUT).await? {
+                Operation::Info { tls_required: true } => return Err(NO_TLS.to_owned()),
+                Operation::Info { .. } => break,
+                _ => {}
+            }
+        }
+        this.send(format!("CONNECT {login}\r\nSUB {inbox}.* 1\r\nPING\r\n"));
+        while !matches!(this.operation(REQUEST_TIMEOUT).await?, Operation::Pong) {}
         Ok(this)
     }
 
@@ -82,37 +103,65 @@ impl Connection {
         self.output.is_empty()
     }
 
-    /// The next operation, once it is there as a whole; an error after `silence_max` without a byte. May be cancelled.
+    /// When the broker last sent anything.
+    pub(super) fn last_heard(&self) -> Instant {
+        self.last_heard
+    }
+
+    /// The next operation, once it is there as a whole; an error after `silence_max` without a byte. Meanwhile it writes,
+    /// and tells as [`Operation::Other`] when all is written. May be cancelled.
     pub(super) async fn operation(&mut self, silence_max: Duration) -> Result<Operation, String> {
         loop {
-            while let Some(bytes) = self.output.front_mut() {
-                let sent = self.socket.write_buf(bytes).await;
-                sent.map_err(|error| error.to_string())?;
-                if bytes.is_empty() {
-                    self.output.pop_front();
-                }
+            if self.write_now()? {
+                return Ok(Operation::Other);
             }
             match self.parse()? {
-                Some(Operation::Ping) => self.send("PONG\r\n"),
+                Some(Operation::Ping) => {
+                    self.send("PONG\r\n");
+                    continue;
+                }
+                // Even one after which the broker would go on: nobody can tell whose message it is about.
                 Some(Operation::Error(error)) => return Err(error),
                 Some(operation) => return Ok(operation),
-                None => {
-                    // Messages hold on to the buffer that they came in, so a new one is made only when this one is used up.
-                    if self.input.capacity() - self.input.len() < READ_BYTES / 8 {
-                        self.input.reserve(READ_BYTES);
-                    }
-                    let deadline = self.last_heard + silence_max;
-                    let read = self.socket.read_buf(&mut self.input);
-                    let read = tokio::time::timeout_at(deadline, read)
-                        .await
-                        .map_err(|_| "the broker is silent".to_owned())?;
+                None => {}
+            }
+            // Messages hold on to the buffer that they came in, so a new one is made only when this one is used up.
+            if self.input.capacity() - self.input.len() < READ_BYTES / 8 {
+                self.input.reserve(READ_BYTES);
+            }
+            let is_flushed = self.is_flushed();
+            let deadline = self.last_heard + silence_max;
+            let (mut reader, writer) = self.socket.split();
+            tokio::select! {
+                read = tokio::time::timeout_at(deadline, reader.read_buf(&mut self.input)) => {
+                    let read = read.map_err(|_| "the broker is silent".to_owned())?;
                     if read.map_err(|error| error.to_string())? == 0 {
                         return Err("the broker closed the connection".to_owned());
                     }
                     self.last_heard = Instant::now();
                 }
+                writable = writer.writable(), if !is_flushed => {
+                    writable.map_err(|error| error.to_string())?;
+                }
             }
         }
+    }
+
+    /// Writes as much as goes at once; whether that was the last of it.
+    fn write_now(&mut self) -> Result<bool, String> {
+        let mut has_written = false;
+        while let Some(bytes) = self.output.front_mut() {
+            match self.socket.try_write(bytes) {
+                Ok(count) => bytes.advance(count),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error.to_string()),
+            }
+            if bytes.is_empty() {
+                self.output.pop_front();
+                has_written = true;
+            }
+        }
+        Ok(has_written)
     }
 
     /// Takes one operation off the input, if it is there as a whole.
@@ -134,6 +183,10 @@ impl Connection {
             word => {
                 let operation = match word {
                     b"PING" => Operation::Ping,
+                    b"PONG" => Operation::Pong,
+                    b"INFO" => Operation::Info {
+                        tls_required: is_tls_required(line),
+                    },
                     b"-ERR" => Operation::Error(text(line).trim().to_owned()),
                     _ => Operation::Other,
                 };
@@ -181,4 +234,52 @@ impl Connection {
             payload: message.slice(body.start + headers_length..body.end),
         }))
     }
+}
+
+/// What the server says of itself in an INFO line.
+fn is_tls_required(line: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Info {
+        #[serde(default)]
+        tls_required: bool,
+    }
+    let start = line.iter().position(|byte| *byte == b'{');
+    let info = start.and_then(|start| serde_json::from_slice::<Info>(&line[start..]).ok());
+    info.is_some_and(|info| info.tls_required)
+}
+
+/// A message without headers, as the protocol has it.
+pub(super) fn plain_message(subject: &str, reply: &str, body: &str) -> String {
+    let length = body.len();
+    format!("PUB {subject} {reply} {length}\r\n{body}\r\n")
+}
+
+/// Appends a message as the protocol has it; `lines` are parts of its headers, each line with its end.
+pub(super) fn encode_message(
+    bytes: &mut Vec<u8>,
+    subject: &str,
+    reply: Option<&str>,
+    lines: [&str; 2],
+    payload: &[u8],
+) {
+    assert!(
+        !subject.is_empty() && !subject.contains(|c: char| c.is_ascii_whitespace()),
+        "the subject is {subject:?}"
+    );
+    let headers_length = headers_length(lines);
+    let length = headers_length + payload.len();
+    let (reply, blank) = reply.map_or(("", ""), |reply| (reply, " "));
+    let line = format!("HPUB {subject} {reply}{blank}{headers_length} {length}\r\n");
+    let [first, second] = lines;
+    for part in [&line, VERSION, "\r\n", first, second, "\r\n"] {
+        bytes.extend_from_slice(part.as_bytes());
+    }
+    bytes.extend_from_slice(payload);
+    bytes.extend_from_slice(b"\r\n");
+}
+
+/// Bytes of the header block that these lines make.
+pub(super) fn headers_length(lines: [&str; 2]) -> usize {
+    let ends = VERSION.len() + 2 * b"\r\n".len();
+    ends + lines[0].len() + lines[1].len()
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use chrono::DateTime;
 use serde_json::json;
 
-use super::connection::{Connection, Operation};
+use super::connection::{Connection, Operation, plain_message};
 use super::headers::{Headers, VERSION};
 use super::stored::{Stored, text};
 use super::{Config, DOMAIN, REQUEST_TIMEOUT};
@@ -143,9 +143,7 @@ impl Feed {
 
     fn publish(&mut self, subject: &str, reply: &str, body: &serde_json::Value) {
         let body = body.to_string();
-        let length = body.len();
-        self.connection
-            .send(format!("PUB {subject} {reply} {length}\r\n{body}\r\n"));
+        self.connection.send(plain_message(subject, reply, &body));
     }
 }
 

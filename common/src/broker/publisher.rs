@@ -1,13 +1,9 @@
 //! Stores messages in the streams, on a connection of its own.
 //!
-//! Nothing is sent twice. What was on its way when the connection was lost is told to whoever waits at once, who alone knows
-//! whether to repeat it; what was not sent yet waits for the next connection, as long as a request may take.
+//! What one may ask of it is here, how it gets there in [`super::sender`].
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use async_nats::header::{
     NATS_BATCH_COMMIT, NATS_BATCH_ID, NATS_BATCH_SEQUENCE, NATS_EXPECTED_LAST_SEQUENCE,
@@ -15,13 +11,14 @@ use async_nats::header::{
 };
 use async_nats::jetstream::{ErrorCode, publish::PublishAck, response::Response};
 use bytes::Bytes;
-use futures::future::join_all;
+use futures::future::try_join_all;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::connection::{Connection, Operation};
-use super::headers::{HeaderLines, VERSION};
+use super::connection::{encode_message, headers_length};
+use super::headers::HeaderLines;
+use super::sender::{self, Order};
 use super::{Config, REQUEST_TIMEOUT};
 
 /// Most messages in one atomic batch. Source: nats-server's own limit (`batch.max_msgs`).
@@ -31,15 +28,11 @@ pub const BATCH_MESSAGES_MAX: usize = 1000;
 /// A message alone costs the broker one fsync, 0.2 to 0.3 ms. For a batch it makes a directory and files and deletes them
 /// again, which takes as long as four messages if they are in memory (`local/src/staging.rs`), and as 12 to 16 on a disk.
 pub const ALONE_MAX: usize = 4;
-/// Largest message that the broker takes, headers included: to a larger one it says nothing but hangs up on everybody who
-/// shares the connection. Source: `max_payload` in `nats/nats-server.conf`.
-const MESSAGE_BYTES_MAX: usize = 64 * 1024;
-/// Publications that wait to be written; whoever has more waits for its turn here.
+/// Largest headers and body together that the broker takes: to more it says nothing but hangs up on everybody who shares
+/// the connection. Source: `max_payload` in `nats/nats-server.conf`.
+const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
+/// Publications that wait to be sent; whoever has more waits for its turn here.
 const ORDERS_MAX: usize = 16;
-/// Between two tries to connect to a broker that is away.
-const RETRY_DELAY: Duration = Duration::from_millis(100);
-/// The broker asks every two minutes whether we are there; one that does not has gone without a word.
-const SILENCE_MAX: Duration = Duration::from_secs(300);
 
 /// A message on its way out.
 #[derive(Debug, Clone)]
@@ -67,10 +60,10 @@ pub enum PublishError {
     /// may be published alone.
     #[error("the broker did not take the batch: {0}")]
     Incomplete(String),
-    /// The broker says no.
+    /// The broker says no, or would.
     #[error("the broker refuses: {0}")]
     Refused(String),
-    /// No answer: the messages may be stored or not.
+    /// No answer, or the broker was not there to be asked: as far as we know, the messages may be stored or not.
     #[error("the broker does not answer: {0}")]
     Unanswered(String),
     /// An answer that is none.
@@ -88,17 +81,6 @@ pub struct Publisher {
     number: Arc<AtomicU64>,
 }
 
-/// Bytes to send, and who waits for the answers to them.
-struct Order {
-    bytes: Bytes,
-    told: Vec<(u64, Told)>,
-    /// When an answer is no longer waited for.
-    deadline: Instant,
-}
-
-/// Hears the body of the broker's answer.
-type Told = oneshot::Sender<Result<Bytes, PublishError>>;
-
 impl Publisher {
     /// A publisher with this login; it connects with the first message.
     ///
@@ -108,7 +90,7 @@ impl Publisher {
     pub fn new(config: &Config) -> Self {
         let (orders, received) = mpsc::channel(ORDERS_MAX);
         let inbox = config.inbox(&Uuid::new_v4().simple().to_string());
-        tokio::spawn(serve(config.clone(), inbox.clone(), received));
+        tokio::spawn(sender::serve(config.clone(), inbox.clone(), received));
         Self {
             orders,
             inbox: inbox.into(),
@@ -142,8 +124,8 @@ impl Publisher {
         }
         let stored = self
             .publish_each(stream, messages, Some(last_sequence))
-            .await;
-        stored.into_iter().try_for_each(|stored| stored.map(drop))
+            .await?;
+        try_join_all(stored).await.map(drop)
     }
 
     /// Stores all of `messages` (1 to [`BATCH_MESSAGES_MAX`]) in one stream, in order and next to each other, or none.
@@ -187,16 +169,20 @@ impl Publisher {
         acknowledged(answers.remove(0).await)
     }
 
-    /// Stores messages in one stream, in order, each with an acknowledgement and an fsync of its own.
+    /// Sends messages to one stream, in order, each with an acknowledgement and an fsync of its own, which the futures are.
     ///
     /// With `last_sequence_expected` the first is stored only if the stream ends there, and each other one only right
     /// behind the one before.
+    ///
+    /// # Errors
+    /// [`PublishError`]; then none is stored.
     pub async fn publish_each(
         &self,
         stream: &str,
         messages: &[Outgoing],
         last_sequence_expected: Option<u64>,
-    ) -> Vec<Result<PublishAck, PublishError>> {
+    ) -> Result<Vec<impl Future<Output = Result<PublishAck, PublishError>> + use<>>, PublishError>
+    {
         let mut lines = HeaderLines::default();
         let mut bytes = Vec::with_capacity(messages.iter().map(room_for).sum());
         let mut numbers = Vec::with_capacity(messages.len());
@@ -210,24 +196,13 @@ impl Publisher {
             numbers.push(number);
             Ok(())
         });
-        // Which of them are too large is known before anything is sent.
         let encoded: Vec<Result<(), PublishError>> = encoded.collect();
-        let answers = match self.order(bytes, &numbers).await {
-            Ok(answers) => answers,
-            Err(error) => {
-                let error = error.to_string();
-                let refused = encoded.into_iter();
-                return refused
-                    .map(|encoded| encoded.and(Err(PublishError::Unanswered(error.clone()))))
-                    .collect();
-            }
-        };
-        let mut answers = join_all(answers).await.into_iter();
+        let mut answers = self.order(bytes, &numbers).await?.into_iter();
         let stored = encoded.into_iter().map(|encoded| {
-            encoded?;
-            acknowledged(answers.next().expect("one for each that was sent"))
+            let answer = encoded.map(|()| answers.next().expect("one for each that was sent"));
+            async move { acknowledged(answer?.await) }
         });
-        stored.collect()
+        Ok(stored.collect())
     }
 
     /// Stores one message.
@@ -301,36 +276,14 @@ fn encode(
     lines: &HeaderLines,
     reply: Option<&str>,
 ) -> Result<(), PublishError> {
-    let Outgoing {
-        subject,
-        headers,
-        payload,
-    } = message;
-    assert!(
-        !subject.contains(|c: char| c.is_ascii_whitespace()),
-        "a blank in the subject {subject}"
-    );
-    let parts = [VERSION, "\r\n", lines.as_str(), headers.as_str(), "\r\n"];
-    let headers_length: usize = parts.iter().map(|part| part.len()).sum();
-    let length = headers_length + payload.len();
-    if length > MESSAGE_BYTES_MAX {
+    let lines = [lines.as_str(), message.headers.as_str()];
+    let length = headers_length(lines) + message.payload.len();
+    if length > PAYLOAD_BYTES_MAX {
         return Err(PublishError::Refused(format!(
-            "the message has {length} bytes, {MESSAGE_BYTES_MAX} are allowed"
+            "the message has {length} bytes, {PAYLOAD_BYTES_MAX} are allowed"
         )));
     }
-    let (reply, blank) = reply.map_or(("", ""), |reply| (reply, " "));
-    let mut line = String::with_capacity(subject.len() + reply.len() + 32);
-    write!(
-        line,
-        "HPUB {subject} {reply}{blank}{headers_length} {length}\r\n"
-    )
-    .expect("a string takes everything");
-    bytes.extend_from_slice(line.as_bytes());
-    for part in parts {
-        bytes.extend_from_slice(part.as_bytes());
-    }
-    bytes.extend_from_slice(payload);
-    bytes.extend_from_slice(b"\r\n");
+    encode_message(bytes, &message.subject, reply, lines, &message.payload);
     Ok(())
 }
 
@@ -349,122 +302,5 @@ fn acknowledged(answer: Result<Bytes, PublishError>) -> Result<PublishAck, Publi
             }
             _ => PublishError::Refused(error.to_string()),
         }),
-    }
-}
-
-/// Sends orders, over one connection after another, until nobody can give any more.
-async fn serve(config: Config, inbox: String, mut orders: mpsc::Receiver<Order>) {
-    while let Some(order) = orders.recv().await {
-        match connect(&config, &inbox, order.deadline).await {
-            Ok(connection) => {
-                if let Some(error) = send(connection, order, &mut orders).await {
-                    tracing::warn!(%error, "lost the connection that messages are stored over");
-                }
-            }
-            Err(error) => refuse(order.told, &error),
-        }
-    }
-}
-
-/// Tries until it succeeds or the time is up.
-async fn connect(config: &Config, inbox: &str, deadline: Instant) -> Result<Connection, String> {
-    let mut failure = "it can't be reached".to_owned();
-    let trying = async {
-        loop {
-            match Connection::open(config, inbox).await {
-                Ok(connection) => return connection,
-                Err(error) => failure = error,
-            }
-            tokio::time::sleep(RETRY_DELAY).await;
-        }
-    };
-    let connected = tokio::time::timeout_at(deadline, trying).await;
-    connected.map_err(|_| failure)
-}
-
-/// Sends orders and hands out their answers until the connection is lost, and says why.
-async fn send(
-    mut connection: Connection,
-    first: Order,
-    orders: &mut mpsc::Receiver<Order>,
-) -> Option<String> {
-    let mut waiting = Waiting::default();
-    waiting.send(first, &mut connection);
-    let error = loop {
-        let overdue = waiting.oldest_deadline();
-        tokio::select! {
-            // What has been answered already is not overdue.
-            biased;
-            operation = connection.operation(SILENCE_MAX) => match operation {
-                Ok(Operation::Message { subject, headers, payload, .. }) => {
-                    waiting.tell(&subject, &headers, payload);
-                }
-                Ok(_) => {}
-                Err(error) => break error,
-            },
-            // One at a time: what is not written yet waits where there is a limit to it.
-            order = orders.recv(), if connection.is_flushed() => match order {
-                Some(order) => waiting.send(order, &mut connection),
-                None => return None,
-            },
-            () = tokio::time::sleep_until(overdue.unwrap_or_else(Instant::now)), if overdue.is_some() => {
-                break format!("not within {} s", REQUEST_TIMEOUT.as_secs());
-            }
-        }
-    };
-    refuse(
-        waiting
-            .0
-            .into_iter()
-            .map(|(number, (_, told))| (number, told)),
-        &error,
-    );
-    Some(error)
-}
-
-/// Who waits for the answer of which number, and until when.
-#[derive(Default)]
-struct Waiting(BTreeMap<u64, (Instant, Told)>);
-
-impl Waiting {
-    /// Sends an order, unless it is too late or nobody wants it any more.
-    fn send(&mut self, order: Order, connection: &mut Connection) {
-        if order.told.iter().all(|(_, told)| told.is_closed()) {
-            return;
-        }
-        if order.deadline <= Instant::now() {
-            return refuse(order.told, "others were in front for too long");
-        }
-        connection.send(order.bytes);
-        for (number, told) in order.told {
-            self.0.insert(number, (order.deadline, told));
-        }
-    }
-
-    /// Numbers are given in order, and so are deadlines, nearly.
-    fn oldest_deadline(&self) -> Option<Instant> {
-        self.0.first_key_value().map(|(_, (deadline, _))| *deadline)
-    }
-
-    fn tell(&mut self, subject: &[u8], headers: &[u8], payload: Bytes) {
-        let number = std::str::from_utf8(subject)
-            .ok()
-            .and_then(|subject| subject.rsplit('.').next()?.parse().ok());
-        let Some((_, told)) = number.and_then(|number: u64| self.0.remove(&number)) else {
-            return;
-        };
-        // The broker answers with a status and nothing else when no stream takes the subject.
-        let answer = if payload.is_empty() && !headers.is_empty() {
-            Err(PublishError::Refused("no stream takes this".to_owned()))
-        } else {
-            Ok(payload)
-        };
-        drop(told.send(answer));
-    }
-}
-
-fn refuse(waiting: impl IntoIterator<Item = (u64, Told)>, error: &str) {
-    for (_, told) in waiting {
-        drop(told.send(Err(PublishError::Unanswered(error.to_owned()))));
     }
 }
