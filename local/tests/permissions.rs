@@ -15,7 +15,6 @@ use futures::{FutureExt as _, StreamExt as _};
 use local::{Servers, testing};
 use tokio::sync::mpsc;
 
-/// Long enough for an answer on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long nothing must come to call it nothing.
 const SILENCE: Duration = Duration::from_millis(300);
@@ -128,36 +127,29 @@ async fn stored(user: &User) -> (u64, u64) {
     )
 }
 
-/// Publishes `count` messages as one atomic batch and returns the body of its acknowledgement.
-///
-/// The broker may refuse the first batch of a new stream, if it begins as its place is being linked: see `local/src/staging.rs`.
+/// The acknowledgement of an atomic batch; tried again if it may have begun just as `local/src/staging.rs` linked its place.
 async fn publish_batch(user: &User, subject: &str, id: &str, count: usize) -> String {
-    let ack = try_batch(user, subject, id, count).await;
-    if ack.contains("atomic publish batch is incomplete") {
-        return try_batch(user, subject, &format!("{id}-again"), count).await;
-    }
-    ack
-}
-
-async fn try_batch(user: &User, subject: &str, id: &str, count: usize) -> String {
-    for n in 1..=count {
-        let mut headers = HeaderMap::new();
-        headers.insert("Nats-Batch-Id", id);
-        headers.insert("Nats-Batch-Sequence", n.to_string());
-        if n < count {
-            user.client
-                .publish_with_headers(subject.to_owned(), headers, "{}".into())
-                .await
-                .unwrap();
-        } else {
-            headers.insert("Nats-Batch-Commit", "1");
-            let ack = user
-                .client
-                .request_with_headers(subject.to_owned(), headers, "{}".into());
-            return String::from_utf8(ack.await.unwrap().payload.to_vec()).unwrap();
+    let mut ack = String::new();
+    for id in [id, &format!("{id}-again")] {
+        for n in 1..=count {
+            let mut headers = HeaderMap::new();
+            headers.insert("Nats-Batch-Id", id);
+            headers.insert("Nats-Batch-Sequence", n.to_string());
+            let (to, subject) = (&user.client, subject.to_owned());
+            if n < count {
+                let sent = to.publish_with_headers(subject, headers, "{}".into());
+                sent.await.unwrap();
+            } else {
+                headers.insert("Nats-Batch-Commit", "1");
+                let acked = to.request_with_headers(subject, headers, "{}".into());
+                ack = String::from_utf8(acked.await.unwrap().payload.to_vec()).unwrap();
+            }
+        }
+        if !ack.contains("batch is incomplete") {
+            break;
         }
     }
-    unreachable!("the last message returns")
+    ack
 }
 
 #[tokio::test]
