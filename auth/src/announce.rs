@@ -195,11 +195,7 @@ impl Log {
         // Made anew for each try: the broker may have been away for longer than a token lives.
         let token = tokens::access(key, subject, service::now());
         let mut headers = HeaderLines::default();
-        headers.add(wire::AUTHORIZATION, format_args!("Bearer {token}"));
-        headers.add(wire::CE_SPECVERSION, "1.0");
-        headers.add(wire::CE_ID, &key.kid);
-        headers.add(wire::CE_TYPE, wire::KEY_REQUESTED);
-        headers.add(wire::CE_SOURCE, "/auth");
+        wire::add_request_headers(&mut headers, &token, wire::KEY_REQUESTED, &key.kid, "/auth");
         let message = Outgoing {
             subject: wire::KEYS_SUBJECT.to_owned(),
             headers,

@@ -298,11 +298,13 @@ fn open_request(account_id: AccountId, staff: &ClientId, token: &str) -> Outgoin
         overdraft_limit: Some("1000000000.00".to_owned()),
     });
     let mut headers = HeaderLines::default();
-    headers.add(wire::AUTHORIZATION, format_args!("Bearer {token}"));
-    headers.add(wire::CE_SPECVERSION, "1.0");
-    headers.add(wire::CE_ID, account_id);
-    headers.add(wire::CE_TYPE, wire::ACCOUNT_REQUESTED);
-    headers.add(wire::CE_SOURCE, format_args!("/clients/{staff}"));
+    wire::add_request_headers(
+        &mut headers,
+        token,
+        wire::ACCOUNT_REQUESTED,
+        account_id,
+        format_args!("/clients/{staff}"),
+    );
     Outgoing {
         subject: wire::account_subject(staff),
         headers,

@@ -127,14 +127,13 @@ impl Maker<'_> {
             async_nats::header::NATS_MESSAGE_ID.as_ref(),
             format_args!("{client}:{id}"),
         );
-        headers.add(
-            wire::AUTHORIZATION,
-            format_args!("Bearer {}", self.token(place)),
+        wire::add_request_headers(
+            &mut headers,
+            self.token(place),
+            wire::PAYMENT_REQUESTED,
+            id,
+            format_args!("/clients/{client}"),
         );
-        headers.add(wire::CE_SPECVERSION, "1.0");
-        headers.add(wire::CE_ID, id);
-        headers.add(wire::CE_TYPE, wire::PAYMENT_REQUESTED);
-        headers.add(wire::CE_SOURCE, format_args!("/clients/{client}"));
         Outgoing {
             subject: wire::payment_subject(client),
             headers,

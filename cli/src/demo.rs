@@ -293,11 +293,13 @@ impl Producer {
             header::NATS_MESSAGE_ID.as_ref(),
             format_args!("{shop}:{id}"),
         );
-        headers.add(wire::AUTHORIZATION, format_args!("Bearer {token}"));
-        headers.add(wire::CE_SPECVERSION, "1.0");
-        headers.add(wire::CE_ID, id);
-        headers.add(wire::CE_TYPE, wire::PAYMENT_REQUESTED);
-        headers.add(wire::CE_SOURCE, format_args!("/clients/{shop}"));
+        wire::add_request_headers(
+            &mut headers,
+            token,
+            wire::PAYMENT_REQUESTED,
+            id,
+            format_args!("/clients/{shop}"),
+        );
         let message = Outgoing {
             subject: wire::payment_subject(&shop),
             headers,

@@ -1,5 +1,8 @@
 //! Names on the wire: streams, subjects and headers. The only place that spells them.
 
+use std::fmt::Display;
+
+use crate::broker::HeaderLines;
 use crate::ids::ClientId;
 
 /// The log of everything that may change the books.
@@ -32,6 +35,21 @@ pub const PAYMENT_REQUESTED: &str = "payment.requested.v1";
 pub const ACCOUNT_REQUESTED: &str = "account.requested.v1";
 /// The `ce-type` of a key announcement.
 pub const KEY_REQUESTED: &str = "key.requested.v1";
+
+/// Adds what every request says of itself: its token, and its type, id and source as an event.
+pub fn add_request_headers(
+    headers: &mut HeaderLines,
+    token: &str,
+    ce_type: &str,
+    ce_id: impl Display,
+    ce_source: impl Display,
+) {
+    headers.add(AUTHORIZATION, format_args!("Bearer {token}"));
+    headers.add(CE_SPECVERSION, "1.0");
+    headers.add(CE_ID, ce_id);
+    headers.add(CE_TYPE, ce_type);
+    headers.add(CE_SOURCE, ce_source);
+}
 
 /// Where a client publishes its payment requests.
 #[must_use]

@@ -159,12 +159,11 @@ async fn publish(
     request: &AccountRequest,
 ) -> Result<u64, Problem> {
     let mut headers = HeaderLines::default();
-    headers.add(wire::AUTHORIZATION, format_args!("Bearer {token}"));
-    headers.add(wire::CE_SPECVERSION, "1.0");
-    headers.add(wire::CE_ID, id);
-    headers.add(wire::CE_TYPE, wire::ACCOUNT_REQUESTED);
-    headers.add(
-        wire::CE_SOURCE,
+    wire::add_request_headers(
+        &mut headers,
+        token,
+        wire::ACCOUNT_REQUESTED,
+        id,
         format_args!("/clients/{}", claims.client_id),
     );
     let payload = serde_json::to_vec(request).expect("texts and ids are JSON");

@@ -255,11 +255,13 @@ fn message(
     if let Some(message_id) = message_id {
         out.add(NATS_MESSAGE_ID.as_ref(), message_id);
     }
-    out.add(wire::AUTHORIZATION, format_args!("Bearer {}", caller.token));
-    out.add(wire::CE_SPECVERSION, "1.0");
-    out.add(wire::CE_ID, request.payment_id);
-    out.add(wire::CE_TYPE, wire::PAYMENT_REQUESTED);
-    out.add(wire::CE_SOURCE, format_args!("/clients/{client_id}"));
+    wire::add_request_headers(
+        &mut out,
+        caller.token,
+        wire::PAYMENT_REQUESTED,
+        request.payment_id,
+        format_args!("/clients/{client_id}"),
+    );
     let traceparent = headers
         .get(wire::TRACEPARENT)
         .and_then(|value| value.to_str().ok())
