@@ -10,8 +10,8 @@
 //! by one, which is what every sender in this bank is ready for: a request that is sent again pays once, and the ledger
 //! publishes its answers from the last one on.
 //!
-//! A batch that begins in the microseconds in which its stream is linked finds no place and is refused as a whole, as when
-//! all places are taken: whoever sent it sends it again. That can only be the first one after a start.
+//! A batch that begins in the microseconds in which its stream is linked may find no place and be refused as a whole, as
+//! when all places are taken: whoever sent it sends it again. That can only be the first one after a start.
 //!
 //! The server has no setting for it, makes `batches/` anew after each start, and takes a stream's directory for damaged
 //! when it is made before the stream. So somebody has to look, before the server starts and as long as it runs: `look`.

@@ -5,16 +5,19 @@
     reason = "a helper of a test may panic like the test"
 )]
 
+mod batches;
+
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
 use async_nats::jetstream::stream::{Config, DiscardPolicy};
 use async_nats::jetstream::{self, Context};
-use async_nats::{Client, ConnectOptions, Event, HeaderMap, Message};
+use async_nats::{Client, ConnectOptions, Event, Message};
 use futures::{FutureExt as _, StreamExt as _};
 use local::{Servers, testing};
 use tokio::sync::mpsc;
 
+/// Long enough for an answer on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long nothing must come to call it nothing.
 const SILENCE: Duration = Duration::from_millis(300);
@@ -105,6 +108,8 @@ async fn ledger_with_streams(servers: &Servers) -> User {
         };
         ledger.jetstream().create_stream(config).await.unwrap();
     }
+    batches::are_staged(servers, "CORE", "REQUESTS").await;
+    batches::are_staged(servers, "BOOKS", "SETTLEMENTS").await;
     ledger
 }
 
@@ -127,31 +132,6 @@ async fn stored(user: &User) -> (u64, u64) {
     )
 }
 
-/// The acknowledgement of an atomic batch; tried again if it may have begun just as `local/src/staging.rs` linked its place.
-async fn publish_batch(user: &User, subject: &str, id: &str, count: usize) -> String {
-    let mut ack = String::new();
-    for id in [id, &format!("{id}-again")] {
-        for n in 1..=count {
-            let mut headers = HeaderMap::new();
-            headers.insert("Nats-Batch-Id", id);
-            headers.insert("Nats-Batch-Sequence", n.to_string());
-            let (to, subject) = (&user.client, subject.to_owned());
-            if n < count {
-                let sent = to.publish_with_headers(subject, headers, "{}".into());
-                sent.await.unwrap();
-            } else {
-                headers.insert("Nats-Batch-Commit", "1");
-                let acked = to.request_with_headers(subject, headers, "{}".into());
-                ack = String::from_utf8(acked.await.unwrap().payload.to_vec()).unwrap();
-            }
-        }
-        if !ack.contains("batch is incomplete") {
-            break;
-        }
-    }
-    ack
-}
-
 #[tokio::test]
 async fn a_producer_gets_the_sequence_of_its_request() {
     let servers = testing::servers().await;
@@ -165,8 +145,8 @@ async fn a_producer_gets_the_sequence_of_its_request() {
     let ack: serde_json::Value = serde_json::from_slice(&ack.payload).unwrap();
     assert_eq!(ack["stream"], "REQUESTS");
     assert_eq!(ack["seq"], 1);
-    let ack = publish_batch(
-        &shop,
+    let ack = batches::publish(
+        &shop.client,
         "request.payment.v1.demo-shop",
         "batch-of-a-producer",
         3,
@@ -410,7 +390,12 @@ async fn a_push_consumer_is_no_way_into_a_stream() {
         .await
         .unwrap();
     shop.is_heard().await;
-    let answers = publish_batch(&ledger, "settlement.payment.v1.demo-shop", "answers", 2);
+    let answers = batches::publish(
+        &ledger.client,
+        "settlement.payment.v1.demo-shop",
+        "answers",
+        2,
+    );
     assert!(answers.await.contains("\"seq\":2"));
     for _ in 0..2 {
         next(&mut live).await;
@@ -454,13 +439,19 @@ async fn a_push_consumer_is_no_way_into_a_stream() {
 async fn services_publish_atomic_batches() {
     let servers = testing::servers().await;
     let ledger = ledger_with_streams(&servers).await;
-    let ack = publish_batch(&ledger, "settlement.payment.v1.demo-shop", "answers", 1000).await;
+    let ack = batches::publish(
+        &ledger.client,
+        "settlement.payment.v1.demo-shop",
+        "answers",
+        1000,
+    )
+    .await;
     assert!(
         ack.contains("\"seq\":1000") && ack.contains("\"count\":1000"),
         "{ack}"
     );
     let payments = User::connect(&servers, "payments").await;
-    let ack = publish_batch(&payments, "request.payment.v1.user-1", "requests", 5).await;
+    let ack = batches::publish(&payments.client, "request.payment.v1.user-1", "requests", 5).await;
     assert!(ack.contains("\"seq\":5"), "{ack}");
 }
 
@@ -468,8 +459,14 @@ async fn services_publish_atomic_batches() {
 async fn readers_follow_both_streams_in_order() {
     let servers = testing::servers().await;
     let ledger = ledger_with_streams(&servers).await;
-    publish_batch(&ledger, "settlement.payment.v1.demo-shop", "answers", 3).await;
-    publish_batch(&ledger, "request.account.v1.bank", "requests", 3).await;
+    batches::publish(
+        &ledger.client,
+        "settlement.payment.v1.demo-shop",
+        "answers",
+        3,
+    )
+    .await;
+    batches::publish(&ledger.client, "request.account.v1.bank", "requests", 3).await;
     for name in ["ledger", "payments", "audit"] {
         let mut user = User::connect(&servers, name).await;
         for stream in ["REQUESTS", "SETTLEMENTS"] {

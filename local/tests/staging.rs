@@ -5,9 +5,10 @@
     reason = "a helper of a test may panic like the test"
 )]
 
+mod batches;
+
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
 
 use async_nats::jetstream::{self, stream};
 use async_nats::{Client, ConnectOptions, HeaderMap};
@@ -29,47 +30,19 @@ async fn settlements(servers: &Servers) -> Client {
     };
     let jetstream = jetstream::new(client.clone());
     jetstream.create_or_update_stream(config).await.unwrap();
+    batches::are_staged(servers, "BOOKS", "SETTLEMENTS").await;
     client
 }
 
 /// The files of that stream.
 fn directory(servers: &Servers) -> PathBuf {
-    let streams = servers
-        .home()
-        .path()
-        .join("nats/jetstream/jetstream/BOOKS/streams");
-    streams.join("SETTLEMENTS")
+    batches::directory(servers, "BOOKS", "SETTLEMENTS")
 }
 
 /// Publishes so many messages as one batch; what the broker says.
 async fn publish(client: &Client, batch: &str, count: usize) -> serde_json::Value {
-    for number in 1..=count {
-        let mut headers = HeaderMap::new();
-        headers.insert("Nats-Batch-Id", batch);
-        headers.insert("Nats-Batch-Sequence", number.to_string());
-        let subject = "settlement.payment.v1.shop";
-        if number < count {
-            let sent = client.publish_with_headers(subject, headers, "{}".into());
-            sent.await.unwrap();
-        } else {
-            headers.insert("Nats-Batch-Commit", "1");
-            let ack = client.request_with_headers(subject, headers, "{}".into());
-            return serde_json::from_slice(&ack.await.unwrap().payload).unwrap();
-        }
-    }
-    unreachable!("the last message returns")
-}
-
-async fn is_linked(batches: &Path) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !batches.is_symlink() {
-        assert!(
-            Instant::now() < deadline,
-            "{} is no link",
-            batches.display()
-        );
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let ack = batches::publish(client, "settlement.payment.v1.shop", batch, count).await;
+    serde_json::from_str(&ack).unwrap()
 }
 
 #[tokio::test]
@@ -78,17 +51,16 @@ async fn batches_are_staged_in_memory_before_and_after_a_restart() {
     let Some(memory) = testing::staging(&servers) else {
         return;
     };
-    let batches = directory(&servers).join("batches");
+    let staged = directory(&servers).join("batches");
     for last in [10, 20] {
         let client = settlements(&servers).await;
-        is_linked(&batches).await;
         // One that stays open is where it belongs.
         let mut headers = HeaderMap::new();
         headers.insert("Nats-Batch-Id", "open");
         headers.insert("Nats-Batch-Sequence", "1");
         let first = client.request_with_headers("settlement.payment.v1.shop", headers, "".into());
         first.await.unwrap();
-        assert_eq!(fs::read_dir(&batches).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(&staged).unwrap().count(), 1);
         let ack = publish(&client, &format!("batch-{last}"), 10).await;
         assert_eq!(ack["seq"], last, "{ack}");
         servers.kill_nats();
