@@ -15,11 +15,18 @@ use anyhow::{Context as _, bail, ensure};
 use async_nats::ConnectErrorKind;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use async_nats::jetstream::{self, stream::ConsumerError};
-use common::answer::{Answer, KeyStatus};
-use common::broker::{self, Answers, HeaderLines, Outgoing, PublishError, Publisher};
-use common::request::AnnounceKey;
+use common::broker;
+use common::broker::{Answers, PublishError, Publisher};
+use common::headers::HeaderLines;
+use common::kinds::Answer;
+use common::kinds::trust;
+use common::kinds::trust::AnnounceKey;
+use common::kinds::trust::KeyStatus;
+use common::message::Outgoing;
+use common::message::{self, Stored};
+use common::service;
 use common::token::Scope;
-use common::{service, wire};
+use common::wire;
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use tokio::sync::watch;
@@ -195,9 +202,9 @@ impl Log {
         // Made anew for each try: the broker may have been away for longer than a token lives.
         let token = tokens::access(key, subject, service::now());
         let mut headers = HeaderLines::default();
-        wire::add_request_headers(&mut headers, &token, wire::KEY_REQUESTED, &key.kid, "/auth");
+        message::add_request_headers(&mut headers, &token, trust::REQUESTED, &key.kid, "/auth");
         let message = Outgoing {
-            subject: wire::KEYS_SUBJECT.to_owned(),
+            subject: trust::SUBJECT.to_owned(),
             headers,
             payload: serde_json::to_vec(&body).expect("texts are JSON").into(),
         };
@@ -224,7 +231,7 @@ impl Log {
     }
 }
 
-fn check_noted(kid: &str, answer: &broker::Stored) -> anyhow::Result<()> {
+fn check_noted(kid: &str, answer: &Stored) -> anyhow::Result<()> {
     let (of, status, reason) = key_answer(answer)?;
     ensure!(
         of.as_deref() == Some(kid) || status == KeyStatus::Rejected,
@@ -243,7 +250,7 @@ fn check_noted(kid: &str, answer: &broker::Stored) -> anyhow::Result<()> {
 }
 
 /// The key, the outcome and the reason of an answer to an announcement.
-fn key_answer(answer: &broker::Stored) -> anyhow::Result<(Option<String>, KeyStatus, String)> {
+fn key_answer(answer: &Stored) -> anyhow::Result<(Option<String>, KeyStatus, String)> {
     let ce_type = answer.header(wire::CE_TYPE).unwrap_or_default();
     match Answer::from_json(ce_type, &answer.payload) {
         Ok(Answer::Key(key)) => {

@@ -15,7 +15,7 @@ use axum::http::{HeaderMap, Method, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get, post};
 use axum::{Json, Router};
-use common::problem::Problem;
+use common::http::problem::Problem;
 use common::service;
 use common::token::new_jti;
 use drf::{Body, Field, Refusal, View};

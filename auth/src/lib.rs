@@ -19,6 +19,7 @@ mod store;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use common::http::serve::serve_http;
 use common::service;
 use sqlx::PgPool;
 use tokio::sync::watch;
@@ -80,7 +81,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     });
     // Side by side in one task: whoever drops this future stops both.
     tokio::select! {
-        served = service::serve_http(config.service.listen, http::routes(auth.clone()), ready, stop.clone()) => served,
+        served = serve_http(config.service.listen, http::routes(auth.clone()), ready, stop.clone()) => served,
         failed = announce::run(&auth, &config.service.broker, &announced, &stop) => failed.map(|never| match never {}),
     }
 }

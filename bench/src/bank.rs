@@ -7,10 +7,15 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use async_nats::{Client, jetstream};
 use auth::directory::{Role, ensure_service_account, ensure_user};
-use common::broker::{self, BATCH_MESSAGES_MAX, HeaderLines, Outgoing, Publisher, Reader};
+use common::broker;
+use common::broker::{BATCH_MESSAGES_MAX, Publisher, Reader};
+use common::headers::HeaderLines;
 use common::ids::{AccountId, ClientId};
-use common::request::{AccountRequest, Category, OpenAccount};
-use common::wire::{self, REQUESTS, SETTLEMENTS};
+use common::kinds::account;
+use common::kinds::account::{AccountRequest, Category, OpenAccount};
+use common::message::Outgoing;
+use common::message::add_request_headers;
+use common::wire::{REQUESTS, SETTLEMENTS};
 use futures::future::try_join_all;
 use indicatif::ProgressBar;
 use ledger::replay::{Summary, Verdict, replay};
@@ -298,15 +303,15 @@ fn open_request(account_id: AccountId, staff: &ClientId, token: &str) -> Outgoin
         overdraft_limit: Some("1000000000.00".to_owned()),
     });
     let mut headers = HeaderLines::default();
-    wire::add_request_headers(
+    add_request_headers(
         &mut headers,
         token,
-        wire::ACCOUNT_REQUESTED,
+        account::REQUESTED,
         account_id,
         format_args!("/clients/{staff}"),
     );
     Outgoing {
-        subject: wire::account_subject(staff),
+        subject: account::subject(staff),
         headers,
         payload: serde_json::to_vec(&request)
             .expect("texts and ids are JSON")

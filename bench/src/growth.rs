@@ -6,7 +6,8 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use common::broker::{self, BATCH_MESSAGES_MAX};
+use common::broker;
+use common::broker::BATCH_MESSAGES_MAX;
 use common::wire::SETTLEMENTS;
 use indicatif::ProgressBar;
 use local::Part;

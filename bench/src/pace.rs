@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use common::broker::Publisher;
-use common::wire::{self, REQUESTS};
+use common::wire;
+use common::wire::REQUESTS;
 use hdrhistogram::Histogram;
 use local::Service;
 use serde::Serialize;

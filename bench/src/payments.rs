@@ -3,10 +3,12 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
-use common::broker::{HeaderLines, Outgoing};
+use common::headers::HeaderLines;
 use common::ids::{AccountId, ClientId, PaymentId};
-use common::request::PaymentRequest;
-use common::wire;
+use common::kinds::payment;
+use common::kinds::payment::PaymentRequest;
+use common::message::Outgoing;
+use common::message::add_request_headers;
 use uuid::Uuid;
 
 use crate::numbers::{Dice, float_len};
@@ -127,15 +129,15 @@ impl Maker<'_> {
             async_nats::header::NATS_MESSAGE_ID.as_ref(),
             format_args!("{client}:{id}"),
         );
-        wire::add_request_headers(
+        add_request_headers(
             &mut headers,
             self.token(place),
-            wire::PAYMENT_REQUESTED,
+            payment::REQUESTED,
             id,
             format_args!("/clients/{client}"),
         );
         Outgoing {
-            subject: wire::payment_subject(client),
+            subject: payment::subject(client),
             headers,
             payload: serde_json::to_vec(&body)
                 .expect("texts and ids are JSON")

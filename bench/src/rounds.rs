@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use common::broker::{BATCH_MESSAGES_MAX, Outgoing};
+use common::broker::BATCH_MESSAGES_MAX;
+use common::message::Outgoing;
 use indicatif::ProgressBar;
 use local::Servers;
 

@@ -14,7 +14,8 @@ use aws_lc_rs::signature::{
     KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair,
 };
 use common::service::now;
-use common::token::{self, Keys};
+use common::token;
+use common::token::Keys;
 use indicatif::ProgressBar;
 use local::Service;
 use sqlx::{Connection as _, PgConnection};

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 use common::ids::AccountId;
-use common::request::{Category, OpenAccount};
+use common::kinds::account::{Category, OpenAccount};
 use serde::Deserialize as _;
 use serde_json::Value;
 use uuid::Uuid;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use common::ids::{AccountId, PaymentId};
-use common::request::{OpenAccount, PaymentRequest};
+use common::kinds::account::OpenAccount;
+use common::kinds::payment::PaymentRequest;
 use local::Status;
 use reqwest::{Method, RequestBuilder, StatusCode, Url, header};
 use serde::Deserialize;

@@ -10,11 +10,19 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use async_nats::jetstream;
 use async_nats::{ConnectOptions, HeaderValue, header};
-use common::answer::{Answer, Code, PaymentAnswer, PaymentStatus, Reason};
-use common::broker::{self, HeaderLines, Outgoing, Publisher};
+use common::broker;
+use common::broker::Publisher;
+use common::headers::HeaderLines;
 use common::ids::{ClientId, PaymentId};
-use common::request::PaymentRequest;
-use common::wire::{self, REQUESTS, SETTLEMENTS};
+use common::kinds;
+use common::kinds::Answer;
+use common::kinds::payment::PaymentRequest;
+use common::kinds::payment::{PaymentAnswer, PaymentStatus};
+use common::message::Outgoing;
+use common::message::add_request_headers;
+use common::reason::{Code, Reason};
+use common::wire;
+use common::wire::{REQUESTS, SETTLEMENTS};
 use futures::StreamExt as _;
 use indicatif::ProgressBar;
 use ledger::replay::Verdict;
@@ -293,15 +301,15 @@ impl Producer {
             header::NATS_MESSAGE_ID.as_ref(),
             format_args!("{shop}:{id}"),
         );
-        wire::add_request_headers(
+        add_request_headers(
             &mut headers,
             token,
-            wire::PAYMENT_REQUESTED,
+            kinds::payment::REQUESTED,
             id,
             format_args!("/clients/{shop}"),
         );
         let message = Outgoing {
-            subject: wire::payment_subject(&shop),
+            subject: kinds::payment::subject(&shop),
             headers,
             payload: serde_json::to_vec(payment)?.into(),
         };

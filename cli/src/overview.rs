@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use common::ids::{AccountId, PaymentId};
-use common::request::PaymentRequest;
+use common::kinds::payment::PaymentRequest;
 use local::{Demo, Status};
 use uuid::Uuid;
 

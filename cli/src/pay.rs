@@ -6,9 +6,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, anyhow};
 use clap::{Args, Subcommand};
-use common::answer::{Direction, PaymentAnswer, PaymentStatus};
 use common::ids::{AccountId, PaymentId};
-use common::request::PaymentRequest;
+use common::kinds::payment::PaymentRequest;
+use common::kinds::payment::{PaymentAnswer, PaymentStatus};
+use common::kinds::posting::Direction;
 use serde::Deserialize as _;
 use serde_json::Value;
 use uuid::Uuid;

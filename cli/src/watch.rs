@@ -4,8 +4,11 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use common::answer::{Answer, PaymentAnswer};
-use common::broker::{self, Reader, Stored};
+use common::broker;
+use common::broker::Reader;
+use common::kinds::Answer;
+use common::kinds::payment::PaymentAnswer;
+use common::message::Stored;
 use common::service::stop_signal;
 use common::wire::{CE_TYPE, SETTLEMENTS};
 
@@ -120,7 +123,9 @@ fn payment_line(payment: &PaymentAnswer) -> String {
 
 #[cfg(test)]
 mod tests {
-    use common::answer::{Code, KeyAnswer, KeyStatus, Reason, RejectedStatus, UnknownAnswer};
+    use common::kinds::trust::{KeyAnswer, KeyStatus};
+    use common::kinds::unknown::{RejectedStatus, UnknownAnswer};
+    use common::reason::{Code, Reason};
     use common::service::now;
 
     use super::*;

@@ -9,7 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream;
-use common::broker::{self, Config, HeaderLines, Outgoing, PublishError, Publisher};
+use common::broker;
+use common::broker::{Config, PublishError, Publisher};
+use common::headers::HeaderLines;
+use common::message::Outgoing;
 use common::wire::SETTLEMENTS;
 use futures::future::join_all;
 use local::Servers;

@@ -4,8 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use common::answer::{AccountAnswer, KeyAnswer, PaymentAnswer, UnknownAnswer};
-use common::request::{AccountRequest, AnnounceKey, PaymentRequest};
+use common::kinds::account::AccountAnswer;
+use common::kinds::account::AccountRequest;
+use common::kinds::payment::PaymentAnswer;
+use common::kinds::payment::PaymentRequest;
+use common::kinds::trust::AnnounceKey;
+use common::kinds::trust::KeyAnswer;
+use common::kinds::unknown::UnknownAnswer;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, schema_for};
 

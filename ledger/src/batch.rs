@@ -3,9 +3,13 @@
 //! Both go through here, so that they can't differ.
 
 use bytes::Bytes;
-use common::answer::{AccountStatus, Answer, timestamp};
-use common::broker::{HeaderLines, Outgoing, Stored};
+use common::headers::HeaderLines;
 use common::ids::AccountId;
+use common::kinds::Answer;
+use common::kinds::account::AccountStatus;
+use common::kinds::trust;
+use common::message::{Outgoing, Stored};
+use common::timestamp;
 use common::token::{CheckedTokens, Keys};
 use common::wire;
 
@@ -37,7 +41,7 @@ pub struct Decided {
 pub fn length(messages: &[Stored]) -> usize {
     let announcement = messages
         .iter()
-        .position(|message| message.subject == wire::KEYS_SUBJECT);
+        .position(|message| message.subject == trust::SUBJECT);
     announcement.map_or(messages.len(), |index| index + 1)
 }
 

@@ -5,10 +5,12 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use common::answer::{Code, Direction, PaymentStatus};
 use common::ids::{AccountId, ClientId, PaymentId};
+use common::kinds::account::Category;
+use common::kinds::payment::PaymentStatus;
+use common::kinds::posting::Direction;
 use common::money::Money;
-use common::request::Category;
+use common::reason::Code;
 use common::token::Keys;
 
 use crate::chain::Digest;

@@ -5,7 +5,7 @@
 
 use aws_lc_rs::digest::{Context, SHA256, digest};
 use chrono::{DateTime, Utc};
-use common::broker::Stored;
+use common::message::Stored;
 
 /// A SHA-256.
 pub type Digest = [u8; 32];

@@ -5,16 +5,17 @@
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
-use common::answer::{
-    AccountAnswer, AccountStatus, Answer, Code, Direction, KeyAnswer, KeyStatus, Original,
-    PaymentAnswer, PaymentStatus, Posting, Reason,
-};
 use common::ids::{AccountId, ClientId};
+use common::kinds::Answer;
+use common::kinds::account::{AccountAnswer, AccountStatus};
+use common::kinds::account::{AccountRequest, Category, OWNER_CHARS_MAX, OpenAccount};
+use common::kinds::payment::{Original, PaymentAnswer, PaymentStatus};
+use common::kinds::payment::{PaymentRequest, REFERENCE_CHARS_MAX, Terms};
+use common::kinds::posting::{Direction, Posting};
+use common::kinds::trust::AnnounceKey;
+use common::kinds::trust::{KeyAnswer, KeyStatus};
 use common::money::{Currency, Money};
-use common::request::{
-    AccountRequest, AnnounceKey, Category, OWNER_CHARS_MAX, OpenAccount, PaymentRequest,
-    REFERENCE_CHARS_MAX, Terms,
-};
+use common::reason::{Code, Reason};
 use common::token::{Claims, Scope};
 
 use crate::book::{Account, At, Book, CannotPost, Entry, Status, UsedPaymentId};

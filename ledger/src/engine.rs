@@ -17,8 +17,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream;
-use common::broker::{self, PublishError, Publisher, ReadError, Reader, Stored};
+use common::broker;
+use common::broker::{PublishError, Publisher, ReadError, Reader};
 use common::ids::AccountId;
+use common::message::Stored;
 use common::token::CheckedTokens;
 use common::wire::REQUESTS;
 use sqlx::ConnectOptions as _;

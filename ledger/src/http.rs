@@ -14,12 +14,20 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use bytes::Bytes;
-use common::answer::{AccountAnswer, AccountStatus, Answer, Code, Reason};
-use common::broker::{Answers, HeaderLines, Outgoing, Publisher};
+use common::broker::{Answers, Publisher};
+use common::headers::HeaderLines;
+use common::http::body::limit_body;
+use common::http::caller::bearer_token;
+use common::http::problem::Problem;
 use common::ids::AccountId;
-use common::problem::{Problem, bearer_token};
-use common::request::{AccountRequest, Category, OpenAccount};
-use common::service::{limit_body, now};
+use common::kinds::Answer;
+use common::kinds::account;
+use common::kinds::account::{AccountAnswer, AccountStatus};
+use common::kinds::account::{AccountRequest, Category, OpenAccount};
+use common::message;
+use common::message::Outgoing;
+use common::reason::{Code, Reason};
+use common::service::now;
 use common::token::{Claims, Keys, Scope, TokenError, verify};
 use common::wire;
 use serde::{Deserialize, Serialize};
@@ -159,16 +167,16 @@ async fn publish(
     request: &AccountRequest,
 ) -> Result<u64, Problem> {
     let mut headers = HeaderLines::default();
-    wire::add_request_headers(
+    message::add_request_headers(
         &mut headers,
         token,
-        wire::ACCOUNT_REQUESTED,
+        account::REQUESTED,
         id,
         format_args!("/clients/{}", claims.client_id),
     );
     let payload = serde_json::to_vec(request).expect("texts and ids are JSON");
     let message = Outgoing {
-        subject: wire::account_subject(&claims.client_id),
+        subject: account::subject(&claims.client_id),
         headers,
         payload: Bytes::from(payload),
     };

@@ -22,7 +22,9 @@ pub mod store;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use common::broker::{self, Answers, BATCH_MESSAGES_MAX, Publisher};
+use common::broker;
+use common::broker::{Answers, BATCH_MESSAGES_MAX, Publisher};
+use common::http::serve::serve_http;
 use common::service;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
@@ -93,7 +95,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         }
     });
     let routes = http::routes(http::State::new(publisher, pool, answers));
-    let serving = tracker.spawn(service::serve_http(
+    let serving = tracker.spawn(serve_http(
         config.service.listen,
         routes,
         ready,

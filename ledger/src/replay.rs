@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 
 use async_nats::jetstream;
-use common::broker::{self, BATCH_MESSAGES_MAX, ReadError, Reader, Stored};
+use common::broker;
+use common::broker::{BATCH_MESSAGES_MAX, ReadError, Reader};
+use common::message::Stored;
 use common::token::{CheckedTokens, Keys};
 use common::wire::{REQUESTS, SETTLEMENTS};
 use rust_decimal::Decimal;
@@ -430,8 +432,8 @@ fn sums(book: &Book) -> Result<BTreeMap<String, String>, String> {
     for account in book.accounts.values() {
         let balance = account.posted.amount();
         let signed = match normal_side(account.category) {
-            common::answer::Direction::Debit => balance,
-            common::answer::Direction::Credit => -balance,
+            common::kinds::posting::Direction::Debit => balance,
+            common::kinds::posting::Direction::Credit => -balance,
         };
         *sums
             .entry(account.posted.currency().code().to_owned())

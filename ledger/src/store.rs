@@ -14,10 +14,15 @@ pub use audit::{AuditedAccount, audited_accounts};
 use std::collections::HashMap;
 use std::time::Duration;
 
-use common::answer::{Answer, Code, Direction, KeyStatus, PaymentStatus};
 use common::ids::{AccountId, ClientId, PaymentId};
+use common::kinds::Answer;
+use common::kinds::account::Category;
+use common::kinds::payment::PaymentStatus;
+use common::kinds::posting::Direction;
+use common::kinds::trust::AnnounceKey;
+use common::kinds::trust::KeyStatus;
 use common::money::{Currency, Money};
-use common::request::{AnnounceKey, Category};
+use common::reason::Code;
 use common::token::{Keys, Verified};
 use rust_decimal::Decimal;
 use sqlx::postgres::{PgConnectOptions, PgConnection};

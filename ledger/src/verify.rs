@@ -6,15 +6,23 @@
 
 use std::sync::Arc;
 
-use common::answer::{
-    AccountAnswer, AccountStatus, Answer, Code, KeyAnswer, KeyStatus, PaymentAnswer, PaymentStatus,
-    Reason, RejectedStatus, UnknownAnswer,
-};
-use common::broker::Stored;
 use common::ids::{AccountId, ClientId};
-use common::request::{self, AccountRequest, AnnounceKey, BODY_BYTES_MAX, PaymentRequest};
-use common::token::{self, CheckedTokens, Keys, Scope, TokenError, Verified};
-use common::wire::{self, Kind};
+use common::kinds;
+use common::kinds::Answer;
+use common::kinds::Kind;
+use common::kinds::account::AccountRequest;
+use common::kinds::account::{AccountAnswer, AccountStatus};
+use common::kinds::body::BODY_BYTES_MAX;
+use common::kinds::payment::PaymentRequest;
+use common::kinds::payment::{PaymentAnswer, PaymentStatus};
+use common::kinds::trust::AnnounceKey;
+use common::kinds::trust::{KeyAnswer, KeyStatus};
+use common::kinds::unknown::{RejectedStatus, UnknownAnswer};
+use common::message::Stored;
+use common::reason::{Code, Reason};
+use common::token;
+use common::token::{CheckedTokens, Keys, Scope, TokenError, Verified};
+use common::wire;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
@@ -81,7 +89,7 @@ pub fn verify(message: &Stored, keys: &Keys, checked: &mut CheckedTokens) -> Ver
     };
     VerifiedRequest {
         at,
-        answer_subject: wire::answer_subject(&message.subject),
+        answer_subject: kinds::answer_subject(&message.subject),
         traceparent: message
             .header(wire::TRACEPARENT)
             .filter(|text| wire::is_traceparent(text))
@@ -117,7 +125,7 @@ fn payment(message: &Stored, at: At, client: ClientId, known: &mut Known<'_>) ->
     ];
     let mut buffer = Uuid::encode_buffer();
     let id = request.payment_id.0.hyphenated().encode_lower(&mut buffer);
-    let verdict = envelope(message, wire::PAYMENT_REQUESTED, id)
+    let verdict = envelope(message, kinds::payment::REQUESTED, id)
         .and_then(|()| allowed(message, &client, &scopes, known));
     match verdict {
         Ok(token) => {
@@ -150,7 +158,7 @@ fn account(message: &Stored, at: At, client: ClientId, known: &mut Known<'_>) ->
     };
     let AccountRequest::Open(open) = &request;
     let id = open.account_id;
-    let verdict = envelope(message, wire::ACCOUNT_REQUESTED, &id.to_string()).and_then(|()| {
+    let verdict = envelope(message, kinds::account::REQUESTED, &id.to_string()).and_then(|()| {
         allowed(
             message,
             &client,
@@ -176,7 +184,7 @@ fn key(message: &Stored, at: At, keys: &Keys) -> Outcome {
         let reason = Reason::new(Code::FF01, "these are no key, no thumbprint or no issuer");
         return (None, Content::Rejected(rejected_key(at, None, reason)));
     }
-    let verdict = envelope(message, wire::KEY_REQUESTED, &request.kid)
+    let verdict = envelope(message, kinds::trust::REQUESTED, &request.kid)
         .and_then(|()| vouched_for(message, &request, keys));
     match verdict {
         Ok(token) => (Some(token), Content::Key(request)),
@@ -255,7 +263,7 @@ fn body<T: DeserializeOwned>(message: &Stored) -> Result<T, Reason> {
             format!("the body has more than {BODY_BYTES_MAX} bytes"),
         ));
     }
-    request::read(&message.payload).map_err(|error| {
+    kinds::body::read(&message.payload).map_err(|error| {
         // The parser's own words may change with its version, and an answer never may: they go to the log alone.
         tracing::debug!(seq = message.sequence, %error, "an unreadable body");
         Reason::new(

@@ -9,10 +9,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use common::answer::{Answer, Code, Direction, PaymentStatus};
 use common::ids::{AccountId, ClientId, PaymentId};
+use common::kinds::Answer;
+use common::kinds::account::{AccountRequest, Category, OpenAccount};
+use common::kinds::payment::PaymentRequest;
+use common::kinds::payment::PaymentStatus;
+use common::kinds::posting::Direction;
 use common::money::{Currency, Money};
-use common::request::{AccountRequest, Category, OpenAccount, PaymentRequest};
+use common::reason::Code;
 use common::token::{Claims, Verified};
 use ledger::book::{Account, At, Book, Status, normal_side};
 use ledger::chain::sha256;

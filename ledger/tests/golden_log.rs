@@ -13,7 +13,7 @@ use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
-use common::broker::Stored;
+use common::message::Stored;
 use common::token::{CheckedTokens, thumbprint};
 use ledger::batch::{decide_all, length, verify_all};
 use ledger::book::Book;

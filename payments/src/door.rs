@@ -9,7 +9,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::broker::{ALONE_MAX, BATCH_MESSAGES_MAX, Outgoing, PublishError, Publisher};
+use common::broker::{ALONE_MAX, BATCH_MESSAGES_MAX, PublishError, Publisher};
+use common::message::Outgoing;
 use common::wire::REQUESTS;
 use futures::future::join_all;
 use tokio::sync::{mpsc, oneshot};
@@ -162,7 +163,8 @@ fn tell(whom: Told, place: Result<Place, Refused>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use common::broker::{Config, HeaderLines};
+    use common::broker::Config;
+    use common::headers::HeaderLines;
     use futures::StreamExt as _;
     use futures::stream::FuturesUnordered;
 

@@ -17,12 +17,18 @@ use axum::middleware::from_fn;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use chrono::{DateTime, Utc};
-use common::answer::{Original, PaymentAnswer, Posting, Reason, timestamp};
 use common::broker::Answers;
+use common::http::body::limit_body;
+use common::http::caller::bearer_token;
+use common::http::problem::Problem;
 use common::ids::{AccountId, ClientId, PaymentId};
-use common::problem::{Problem, bearer_token};
-use common::request::{self, PaymentRequest};
-use common::service::{self, limit_body};
+use common::kinds::body;
+use common::kinds::payment::PaymentRequest;
+use common::kinds::payment::{Original, PaymentAnswer};
+use common::kinds::posting::Posting;
+use common::reason::Reason;
+use common::service;
+use common::timestamp;
 use common::token::{CheckedTokens, Claims, Scope, TokenError, Verified};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
@@ -166,7 +172,7 @@ impl From<store::Row> for Payment {
             decided_at: row.decided_at,
         };
         if let Some(json) = row.request {
-            let request: PaymentRequest = request::read(json.as_bytes())
+            let request: PaymentRequest = body::read(json.as_bytes())
                 .expect("the projection keeps only requests that it could read");
             payment.debtor_account = Some(request.debtor_account);
             payment.creditor_account = Some(request.creditor_account);

@@ -19,7 +19,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use common::broker::{self, Answers, Publisher};
+use common::broker;
+use common::broker::{Answers, Publisher};
+use common::http::serve::serve_http;
 use common::service;
 use sqlx::migrate::Migrator;
 use tokio::sync::{OnceCell, watch};
@@ -97,7 +99,7 @@ pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Res
         stop.cancel();
         outcome.unwrap_or(Ok(()))
     };
-    let serving = service::serve_http(config.listen, http::routes(app), ready, stop.clone());
+    let serving = serve_http(config.listen, http::routes(app), ready, stop.clone());
     let serving = async {
         let outcome = serving.await;
         stop.cancel();

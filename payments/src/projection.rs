@@ -14,7 +14,9 @@
 use std::time::Duration;
 
 use async_nats::jetstream::{self, context::GetStreamError};
-use common::broker::{self, ReadError, Reader, Stored};
+use common::broker;
+use common::broker::{ReadError, Reader};
+use common::message::Stored;
 use common::token::Keys;
 use common::wire::{REQUESTS, SETTLEMENTS};
 use sqlx::PgPool;

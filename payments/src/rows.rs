@@ -8,11 +8,15 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use common::answer::{Answer, KeyAnswer, KeyStatus, PaymentAnswer, PaymentStatus};
-use common::broker::Stored;
 use common::ids::{ClientId, PaymentId};
-use common::request::{self, PaymentRequest};
-use common::wire::{self, Kind};
+use common::kinds::Answer;
+use common::kinds::Kind;
+use common::kinds::body;
+use common::kinds::payment::PaymentRequest;
+use common::kinds::payment::{PaymentAnswer, PaymentStatus};
+use common::kinds::trust::{KeyAnswer, KeyStatus};
+use common::message::Stored;
+use common::wire;
 
 use crate::store;
 
@@ -42,7 +46,7 @@ pub(crate) fn requested(batch: &[Stored]) -> Vec<store::Requested> {
         let Kind::Payment(client_id) = Kind::of_subject(&message.subject) else {
             continue;
         };
-        let Ok(request) = request::read::<PaymentRequest>(&message.payload) else {
+        let Ok(request) = body::read::<PaymentRequest>(&message.payload) else {
             tracing::debug!(seq = message.sequence, "a payment request can't be read");
             continue;
         };
@@ -175,7 +179,7 @@ mod tests {
             "payment_id": Uuid::from_u128(id), "debtor_account": Uuid::nil(), "creditor_account": Uuid::max(),
             "amount": "x", "currency": "y",
         });
-        message(sequence, subject, wire::PAYMENT_REQUESTED, &body)
+        message(sequence, subject, payment::REQUESTED, &body)
     }
 
     /// `status` as on the wire, or `retryable` for a rejection that may be tried again.

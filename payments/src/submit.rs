@@ -15,14 +15,23 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use common::answer::{Answer, Code, PaymentAnswer, PaymentStatus, Reason};
-use common::broker::{self, HeaderLines, Outgoing, ReadError, Stored};
+use common::broker;
+use common::broker::ReadError;
+use common::headers::HeaderLines;
+use common::http::problem::Problem;
 use common::ids::{ClientId, PaymentId};
-use common::problem::Problem;
-use common::request::{self, PaymentRequest};
+use common::kinds;
+use common::kinds::Answer;
+use common::kinds::payment;
+use common::kinds::payment::PaymentRequest;
+use common::kinds::payment::{PaymentAnswer, PaymentStatus};
+use common::message::add_request_headers;
+use common::message::{Outgoing, Stored};
+use common::reason::{Code, Reason};
 use common::service;
 use common::token::Scope;
-use common::wire::{self, REQUESTS, SETTLEMENTS};
+use common::wire;
+use common::wire::{REQUESTS, SETTLEMENTS};
 use serde::Serialize;
 
 use crate::door::{Place, Refused};
@@ -132,7 +141,7 @@ fn read(
         ));
     }
     let body = body.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
-    request::read(&body).map_err(|error| {
+    kinds::body::read(&body).map_err(|error| {
         let mut message = error.to_string();
         if message.starts_with("missing field `payment_id`") {
             message += "; choose a UUID (version 7 is recommended) once per payment, \
@@ -191,8 +200,8 @@ async fn publish(
         .and_then(|stored| payment_answer(&stored))
         .is_some_and(|answer| answer.may_retry);
     let earlier = stored
-        .filter(|stored| stored.subject == wire::payment_subject(client_id))
-        .and_then(|stored| request::read::<PaymentRequest>(&stored.payload).ok());
+        .filter(|stored| stored.subject == payment::subject(client_id))
+        .and_then(|stored| kinds::body::read::<PaymentRequest>(&stored.payload).ok());
     match earlier {
         // The ledger has passed over that one, so its payment id is free while the broker still knows its message id.
         Some(_) if is_undecided => store_anew(app, caller, headers, request).await,
@@ -255,10 +264,10 @@ fn message(
     if let Some(message_id) = message_id {
         out.add(NATS_MESSAGE_ID.as_ref(), message_id);
     }
-    wire::add_request_headers(
+    add_request_headers(
         &mut out,
         caller.token,
-        wire::PAYMENT_REQUESTED,
+        payment::REQUESTED,
         request.payment_id,
         format_args!("/clients/{client_id}"),
     );
@@ -270,7 +279,7 @@ fn message(
         out.add(wire::TRACEPARENT, traceparent);
     }
     Outgoing {
-        subject: wire::payment_subject(client_id),
+        subject: payment::subject(client_id),
         headers: out,
         payload: serde_json::to_vec(request)
             .expect("texts and ids are JSON")

@@ -1,7 +1,8 @@
 //! The key is in the log before the first token, whatever dies in between.
 
-use common::answer::KeyStatus;
-use common::{broker, wire};
+use common::broker;
+use common::kinds::trust::KeyStatus;
+use common::wire;
 use reqwest::StatusCode;
 use serde_json::json;
 

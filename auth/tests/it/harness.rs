@@ -5,11 +5,17 @@ use std::thread;
 use std::time::Duration;
 
 use auth::directory::{self, Role};
-use common::answer::{Answer, Code, KeyAnswer, KeyStatus, Reason};
-use common::broker::{self, HeaderLines, Outgoing, Publisher, Reader, Stored};
-use common::request::AnnounceKey;
+use common::broker;
+use common::broker::{Publisher, Reader};
+use common::headers::HeaderLines;
+use common::kinds::Answer;
+use common::kinds::trust::AnnounceKey;
+use common::kinds::trust::{KeyAnswer, KeyStatus};
+use common::message::{Outgoing, Stored};
+use common::reason::{Code, Reason};
+use common::service;
 use common::token::{Keys, Verified, verify};
-use common::{service, wire};
+use common::wire;
 use local::{Servers, Service, testing};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::Value;
@@ -275,7 +281,7 @@ fn answer(request: &Stored, status: KeyStatus) -> Outgoing {
     let mut headers = HeaderLines::default();
     headers.add(wire::CE_TYPE, answer.ce_type());
     Outgoing {
-        subject: wire::answer_subject(&request.subject),
+        subject: kinds::answer_subject(&request.subject),
         headers,
         payload: answer.to_json().into(),
     }

@@ -2,7 +2,10 @@
 //! comparing, and a log that was lost stops the ledger.
 
 use anyhow::{Context as _, Result, ensure};
-use common::broker::{self, HeaderLines, Outgoing, Publisher};
+use common::broker;
+use common::broker::Publisher;
+use common::headers::HeaderLines;
+use common::message::Outgoing;
 use common::wire::{REQUESTS, SETTLEMENTS};
 use ledger::replay::Verdict;
 use local::{Part, Service};

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use async_nats::HeaderMap;
-use common::answer::PaymentStatus;
+use common::kinds::payment::PaymentStatus;
 use local::{Part, Service};
 use reqwest::StatusCode;
 use serde_json::{Value, json};

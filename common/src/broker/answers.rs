@@ -13,7 +13,12 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Config, ReadError, Reader, Stored, get};
+use super::config::Config;
+use super::error::ReadError;
+use super::get::get;
+use super::reader::Reader;
+use super::streams::last_sequence;
+use crate::message::Stored;
 use crate::wire::SETTLEMENTS;
 
 /// Messages read at a time.
@@ -63,7 +68,7 @@ impl Answers {
         jetstream: jetstream::Context,
         stop: CancellationToken,
     ) -> Result<Self, jetstream::context::GetStreamError> {
-        super::last_sequence(&jetstream, SETTLEMENTS).await?;
+        last_sequence(&jetstream, SETTLEMENTS).await?;
         Ok(Self {
             config,
             jetstream,
@@ -144,7 +149,7 @@ impl Answers {
     /// Where to begin: with the first answer that is waited for, or the end if that is before it.
     async fn begin(&self) -> u64 {
         let last = loop {
-            match super::last_sequence(&self.jetstream, SETTLEMENTS).await {
+            match last_sequence(&self.jetstream, SETTLEMENTS).await {
                 Ok(last) => break last,
                 Err(error) => tracing::error!(%error, "answers can't be read, beginning again"),
             }

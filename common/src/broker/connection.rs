@@ -18,9 +18,9 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::headers::VERSION;
-use super::stored::text;
-use super::{Config, REQUEST_TIMEOUT};
+use super::config::{Config, REQUEST_TIMEOUT};
+use crate::headers::VERSION;
+use crate::message::text;
 
 /// Longest line of the protocol: a subject, a reply subject and numbers. Source: nats-server's `max_control_line`.
 const LINE_BYTES_MAX: usize = 64 * 1024;

@@ -7,10 +7,10 @@ use bytes::Bytes;
 use chrono::DateTime;
 use serde_json::json;
 
+use super::config::{Config, DOMAIN, REQUEST_TIMEOUT};
 use super::connection::{Connection, Operation, plain_message};
-use super::headers::{Headers, VERSION};
-use super::stored::{Stored, text};
-use super::{Config, DOMAIN, REQUEST_TIMEOUT};
+use crate::headers::{Headers, VERSION};
+use crate::message::{Stored, text};
 
 /// Messages asked for at a time; more are asked for when half of them have come. So at most 1500 are on their way: of the
 /// largest size, 60 MB, which is less than the broker holds for a slow reader before it disconnects it.

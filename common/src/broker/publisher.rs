@@ -16,10 +16,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::config::{Config, REQUEST_TIMEOUT};
 use super::connection::{encode_message, headers_length};
-use super::headers::HeaderLines;
+use super::error::PublishError;
 use super::sender::{self, Order};
-use super::{Config, REQUEST_TIMEOUT};
+use crate::headers::HeaderLines;
+use crate::message::Outgoing;
 
 /// Most messages in one atomic batch. Source: nats-server's own limit (`batch.max_msgs`).
 pub const BATCH_MESSAGES_MAX: usize = 1000;
@@ -33,43 +35,6 @@ pub const ALONE_MAX: usize = 4;
 const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
 /// Publications that wait to be sent; whoever has more waits for its turn here.
 const ORDERS_MAX: usize = 16;
-
-/// A message on its way out.
-#[derive(Debug, Clone)]
-pub struct Outgoing {
-    /// Where it goes.
-    pub subject: String,
-    /// Its headers, without those of the batch.
-    pub headers: HeaderLines,
-    /// Its body.
-    pub payload: Bytes,
-}
-
-/// Why nothing was stored, as far as we know.
-#[derive(Debug, thiserror::Error)]
-pub enum PublishError {
-    /// The stream does not end where the caller expected: somebody else has written.
-    #[error("the stream does not end where expected: {0}")]
-    WrongLastSequence(String),
-    /// The broker has taken one of these message ids within its duplicate window; none of the batch is stored.
-    #[error("the broker has seen a message of this batch before")]
-    Duplicate,
-    /// The broker has no room for another batch, or has thrown this one away half-way; none of it is stored.
-    ///
-    /// Whoever may publish can take the stream's few places for batches, so this says nothing about the messages: each
-    /// may be published alone.
-    #[error("the broker did not take the batch: {0}")]
-    Incomplete(String),
-    /// The broker says no, or would.
-    #[error("the broker refuses: {0}")]
-    Refused(String),
-    /// No answer, or the broker was not there to be asked: as far as we know, the messages may be stored or not.
-    #[error("the broker does not answer: {0}")]
-    Unanswered(String),
-    /// An answer that is none.
-    #[error("the broker's answer can't be read: {0}")]
-    Unreadable(#[from] serde_json::Error),
-}
 
 /// Stores messages in streams. Clones share a connection, which is made when it is needed and made again when it is lost.
 #[derive(Clone)]

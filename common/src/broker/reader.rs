@@ -5,31 +5,12 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 
+use super::client::{connect, jetstream};
+use super::config::Config;
+use super::error::ReadError;
 use super::feed::Feed;
-use super::{Config, Stored};
-
-/// Why reading stopped.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// A message is missing: the log was damaged, or is not the one that was read before.
-    #[error("stream {stream} jumps from {expected} to {found}")]
-    Gap {
-        /// The stream.
-        stream: String,
-        /// The sequence that was due.
-        expected: u64,
-        /// The one that came.
-        found: u64,
-    },
-    /// The broker does not do its part; trying again may help.
-    #[error("reading {stream} failed: {cause}")]
-    Broker {
-        /// The stream.
-        stream: String,
-        /// What it said.
-        cause: String,
-    },
-}
+use super::get::get;
+use crate::message::Stored;
 
 /// How long a started batch waits for more, when the broker says that more is on its way.
 const FILL_TIMEOUT: Duration = Duration::from_millis(20);
@@ -144,10 +125,10 @@ impl Reader {
 
     /// Fetches the due message by itself, in case that it is what the feed chokes on: no message may block a reader.
     async fn fetch_due(&mut self) -> Result<(), ReadError> {
-        let client = super::connect(&self.config).await;
+        let client = connect(&self.config).await;
         let client = client.map_err(|error| self.failed(error.to_string()))?;
-        let jetstream = super::jetstream(&client);
-        if let Some(stored) = super::get(&jetstream, &self.stream, self.next).await? {
+        let jetstream = jetstream(&client);
+        if let Some(stored) = get(&jetstream, &self.stream, self.next).await? {
             self.next += 1;
             self.failures = 0;
             self.more_behind = false;

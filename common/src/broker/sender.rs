@@ -10,9 +10,9 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::config::{Config, REQUEST_TIMEOUT};
 use super::connection::{Connection, Operation};
-use super::publisher::PublishError;
-use super::{Config, REQUEST_TIMEOUT};
+use super::error::PublishError;
 
 /// Between two tries to connect to a broker that is away.
 const RETRY_DELAY: Duration = Duration::from_millis(100);

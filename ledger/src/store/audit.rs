@@ -2,8 +2,10 @@
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use common::answer::{Answer, Direction, timestamp};
+use common::kinds::Answer;
+use common::kinds::posting::Direction;
 use common::money::Currency;
+use common::timestamp;
 use rust_decimal::Decimal;
 use sqlx::PgExecutor;
 use uuid::Uuid;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use common::answer::{Code, PaymentStatus};
 use common::broker::Answers;
+use common::kinds::payment::PaymentStatus;
+use common::reason::Code;
 use common::wire::{REQUESTS, SETTLEMENTS};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;

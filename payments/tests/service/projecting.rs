@@ -2,9 +2,13 @@
 
 use std::process::{Child, Command, Stdio};
 
-use common::answer::{Answer, Code, PaymentStatus};
-use common::broker::{self, HeaderLines, Outgoing};
-use common::request::BODY_BYTES_MAX;
+use common::broker;
+use common::headers::HeaderLines;
+use common::kinds::Answer;
+use common::kinds::body::BODY_BYTES_MAX;
+use common::kinds::payment::PaymentStatus;
+use common::message::Outgoing;
+use common::reason::Code;
 use common::wire::{REQUESTS, SETTLEMENTS};
 use serde_json::json;
 use uuid::Uuid;

@@ -1,6 +1,6 @@
 //! What `GET /payments` and `GET /payments/{id}` show.
 
-use common::answer::Code;
+use common::reason::Code;
 use serde_json::{Value, json};
 use uuid::Uuid;
 

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use async_nats::HeaderMap;
 use async_nats::header::NATS_MESSAGE_ID;
-use common::answer::Code;
-use common::broker::{self, Publisher};
-use common::request::BODY_BYTES_MAX;
+use common::broker;
+use common::broker::Publisher;
+use common::kinds::body::BODY_BYTES_MAX;
+use common::reason::Code;
 use common::wire::{REQUESTS, SETTLEMENTS};
 use serde_json::{Value, json};
 use uuid::Uuid;

@@ -9,15 +9,22 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use async_nats::{Client, jetstream};
-use common::answer::{
-    Answer, Code, Direction, KeyAnswer, KeyStatus, Original, PaymentAnswer, PaymentStatus, Posting,
-    Reason,
-};
-use common::broker::{self, HeaderLines, Outgoing, Publisher, Stored};
+use common::broker;
+use common::broker::Publisher;
+use common::headers::HeaderLines;
 use common::ids::ClientId;
-use common::request::PaymentRequest;
+use common::kinds;
+use common::kinds::Answer;
+use common::kinds::Kind;
+use common::kinds::payment::PaymentRequest;
+use common::kinds::payment::{Original, PaymentAnswer, PaymentStatus};
+use common::kinds::posting::{Direction, Posting};
+use common::kinds::trust::{KeyAnswer, KeyStatus};
+use common::message::{Outgoing, Stored};
+use common::reason::{Code, Reason};
 use common::service;
-use common::wire::{self, KEYS_SUBJECT, Kind, REQUESTS, SETTLEMENTS};
+use common::wire;
+use common::wire::{REQUESTS, SETTLEMENTS};
 use local::{Servers, Service};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -63,7 +70,7 @@ impl World {
 
     /// Announces a key and answers that it is noted.
     pub(crate) async fn note_key(&self, signer: &Signer) -> u64 {
-        let message = outgoing(KEYS_SUBJECT, &json!({"any": "body"}));
+        let message = outgoing(kinds::trust::SUBJECT, &json!({"any": "body"}));
         let ack = Publisher::new(&login(&self.servers, "auth"))
             .publish_one(REQUESTS, message)
             .await
@@ -342,7 +349,7 @@ pub(crate) fn answer_message(request: &Stored, answer: &Answer) -> Outgoing {
     let mut headers = HeaderLines::default();
     headers.add(wire::CE_TYPE, answer.ce_type());
     Outgoing {
-        subject: wire::answer_subject(&request.subject),
+        subject: kinds::answer_subject(&request.subject),
         headers,
         payload: answer.to_json().into(),
     }

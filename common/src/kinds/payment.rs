@@ -1,15 +1,28 @@
-//! The bodies that may stand in REQUESTS. Unknown fields are refused: what the ledger does not understand it must not half-do.
+//! A payment: money moves from the debtor's account to the creditor's.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::answer::{Code, Reason};
-use crate::ids::{AccountId, PaymentId};
+use crate::ids::{AccountId, ClientId, PaymentId};
+use crate::kinds::body::AnswerBody;
+use crate::kinds::posting::Posting;
 use crate::money::{Currency, Money};
+use crate::reason::{Code, Reason};
+use crate::timestamp;
+
+/// The `ce-type` of a payment request.
+pub const REQUESTED: &str = "payment.requested.v1";
+/// What its subjects begin with; the client's id follows.
+pub(super) const SUBJECT_PREFIX: &str = "request.payment.v1.";
+
+/// Where a client publishes its payment requests.
+#[must_use]
+pub fn subject(client: &ClientId) -> String {
+    format!("{SUBJECT_PREFIX}{client}")
+}
 
 /// Asks to move money from the debtor's account to the creditor's. Subject `request.payment.v1.<client_id>`.
 ///
@@ -49,8 +62,6 @@ pub struct PaymentRequest {
 pub const REFERENCE_CHARS_MAX: usize = 140;
 /// Most keys in `metadata`. Source: DESIGN §3.
 pub const METADATA_KEYS_MAX: usize = 20;
-/// Largest body of a request, in bytes: the fields above at their limits take under 16 KiB.
-pub const BODY_BYTES_MAX: usize = 32 * 1024;
 
 /// A payment request whose every field is what it should be. Whether the books allow it is the ledger's to decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,132 +159,98 @@ fn value_date(text: &str, published_at: DateTime<Utc>) -> Result<NaiveDate, Reas
     Ok(date)
 }
 
-/// Reads a body. Everybody who reads one does it here, so that all agree on what a readable request is.
-///
-/// # Errors
-/// When it is no JSON object with exactly the fields of `T`.
-pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
-    // serde would take the fields of a struct from an array as well.
-    if body
-        .trim_ascii_start()
-        .first()
-        .is_none_or(|first| *first == b'{')
-    {
-        return serde_json::from_slice(body);
-    }
-    serde_json::from_slice::<serde_json::Value>(body)?;
-    Err(serde::de::Error::custom("expected a JSON object"))
-}
-
-/// Asks to change an account. Subject `request.account.v1.<client_id>`.
+/// What became of a payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "action", rename_all = "snake_case")]
-#[schemars(title = "account.requested.v1")]
-pub enum AccountRequest {
-    /// Opens an account with a balance of zero.
-    Open(OpenAccount),
+#[schemars(title = "payment.settled.v1, payment.rejected.v1, payment.duplicate.v1")]
+pub struct PaymentAnswer {
+    /// Sequence of the request in REQUESTS and of this answer in SETTLEMENTS.
+    pub request_seq: u64,
+    /// `null` when the request was too malformed to read it.
+    pub payment_id: Option<PaymentId>,
+    /// Whose payment it is; from the subject, which the broker guards.
+    pub client_id: ClientId,
+    /// The outcome.
+    pub status: PaymentStatus,
+    /// Why it was rejected; `null` otherwise.
+    pub reason: Option<Reason>,
+    /// The account that was to pay.
+    pub debtor_account: Option<AccountId>,
+    /// The account that was to be paid.
+    pub creditor_account: Option<AccountId>,
+    /// With all decimals of its currency; as it was sent when it is no amount.
+    pub amount: Option<String>,
+    /// As it was sent.
+    pub currency: Option<String>,
+    /// As it was sent.
+    pub reference: Option<String>,
+    /// What was booked: empty unless settled.
+    pub postings: Vec<Posting>,
+    /// For a duplicate and for AM05: the outcome of the first request with this payment id.
+    pub original: Option<Original>,
+    /// Nothing was decided about the payment itself (no valid token, headers that contradict the body): the same
+    /// `payment_id` is free and may be sent again. Otherwise it is used up.
+    pub may_retry: bool,
+    /// The broker's timestamp of the request, the time at which it was judged.
+    #[serde(with = "timestamp")]
+    #[schemars(with = "DateTime<Utc>")]
+    pub published_at: DateTime<Utc>,
 }
 
-/// The terms of a new account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct OpenAccount {
-    /// Chosen by whoever opens it; the same request again opens nothing and is answered as a duplicate.
-    pub account_id: AccountId,
-    /// The `sub` of the tokens that may pay from it.
-    #[schemars(length(min = 1, max = 128))]
-    pub owner: String,
-    /// ISO 4217 code.
-    #[schemars(regex(pattern = "^[A-Z]{3}$"))]
-    pub currency: String,
-    /// What it is in the bank's books; a customer's account is a liability.
-    #[serde(default)]
-    pub category: Category,
-    /// For people; up to 140 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 140))]
-    pub name: Option<String>,
-    /// How far below zero its balance may go; nothing when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^[0-9]{1,15}(\.[0-9]{1,4})?$"))]
-    pub overdraft_limit: Option<String>,
-}
-
-/// Longest `owner`, in characters.
-pub const OWNER_CHARS_MAX: usize = 128;
-
-/// What an account is in the bank's own books. It gives the normal side: the side on which the balance grows.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    Default,
-    PartialEq,
-    Eq,
-    Hash,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-    clap::ValueEnum,
-)]
+/// The outcome of a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Category {
-    /// What the bank owns: cash, its accounts at other banks. Grows by debits.
-    Asset,
-    /// What the bank owes: its customers' accounts. Grows by credits.
-    #[default]
-    Liability,
-    /// The owners' share. Grows by credits.
-    Equity,
-    /// Fees and interest earned. Grows by credits.
-    Income,
-    /// Costs. Grows by debits.
-    Expense,
+pub enum PaymentStatus {
+    /// Booked.
+    Settled,
+    /// Not booked, `reason` says why.
+    Rejected,
+    /// Asked before with the same content; nothing was booked now.
+    Duplicate,
 }
 
-impl Category {
-    /// The word on the wire and in the database.
+/// The outcome that a duplicate repeats.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Original {
+    /// The sequence that answered it.
+    pub request_seq: u64,
+    /// Its outcome.
+    pub status: PaymentStatus,
+    /// Why, if it was rejected.
+    pub reason: Option<Code>,
+}
+
+impl PaymentStatus {
+    /// The word on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Asset => "asset",
-            Self::Liability => "liability",
-            Self::Equity => "equity",
-            Self::Income => "income",
-            Self::Expense => "expense",
+            Self::Settled => "settled",
+            Self::Rejected => "rejected",
+            Self::Duplicate => "duplicate",
         }
-    }
-
-    /// The category of a word from the database.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        [
-            Self::Asset,
-            Self::Liability,
-            Self::Equity,
-            Self::Income,
-            Self::Expense,
-        ]
-        .into_iter()
-        .find(|category| category.as_str() == word)
     }
 }
 
-/// Announces the public half of a signing key. Subject `request.auth.v1.keys`; only auth may publish there.
-///
-/// It is sent under a token signed with a key that is already known; the very first key vouches for itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(title = "key.requested.v1")]
-pub struct AnnounceKey {
-    /// The key's name in token headers: its RFC 7638 thumbprint.
-    pub kid: String,
-    /// The `iss` of every token that this key signs.
-    pub issuer: String,
-    /// RSA modulus, base64url without padding.
-    pub n: String,
-    /// RSA public exponent, base64url without padding.
-    pub e: String,
+impl AnswerBody for PaymentAnswer {
+    fn ce_type(&self) -> &'static str {
+        match self.status {
+            PaymentStatus::Settled => "payment.settled.v1",
+            PaymentStatus::Rejected => "payment.rejected.v1",
+            PaymentStatus::Duplicate => "payment.duplicate.v1",
+        }
+    }
+
+    fn about(&self) -> Option<String> {
+        self.payment_id.map(|id| id.to_string())
+    }
+
+    fn outcome(&self) -> (&'static str, Option<&Reason>) {
+        (self.status.as_str(), self.reason.as_ref())
+    }
+
+    fn request_seq(&self) -> u64 {
+        self.request_seq
+    }
 }
 
 #[cfg(test)]

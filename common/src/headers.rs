@@ -33,7 +33,7 @@ impl Headers {
     ///
     /// In the way of the client libraries: lines end with LF or CRLF, blanks around a value don't count, and a line that
     /// begins with a blank goes on with the value above it.
-    pub(super) fn read(block: &[u8]) -> Option<Self> {
+    pub(crate) fn read(block: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(block).ok()?;
         if text.is_empty() {
             return Some(Self::default());
@@ -150,13 +150,13 @@ impl HeaderLines {
         &self.0
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
 }
 
 /// What every block begins with; behind it on that line a server puts the status of a message of its own.
-pub(super) const VERSION: &str = "NATS/1.0";
+pub(crate) const VERSION: &str = "NATS/1.0";
 
 impl<'t> FromIterator<(&'t str, &'t str)> for Headers {
     fn from_iter<I: IntoIterator<Item = (&'t str, &'t str)>>(headers: I) -> Self {

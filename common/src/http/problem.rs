@@ -2,13 +2,13 @@
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::answer::Reason;
-use crate::token::{TokenError, bearer};
+use crate::reason::Reason;
+use crate::token::TokenError;
 
 /// A problem document (`application/problem+json`).
 ///
@@ -140,26 +140,4 @@ impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
         Self::unavailable("the database", &error)
     }
-}
-
-/// The token of an HTTP request.
-///
-/// # Errors
-/// 401 when there is none, 400 when there are two: nobody can tell which was meant.
-pub fn bearer_token(headers: &HeaderMap) -> Result<&str, Problem> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let value = values
-        .next()
-        .ok_or_else(|| Problem::unauthorized(TokenError::Missing))?;
-    if values.next().is_some() {
-        return Err(Problem::new(
-            StatusCode::BAD_REQUEST,
-            "the Authorization header appears twice",
-        ));
-    }
-    value
-        .to_str()
-        .map_err(|_| TokenError::Malformed)
-        .and_then(bearer)
-        .map_err(Problem::unauthorized)
 }

@@ -1,0 +1,185 @@
+//! The kinds of requests and their answers, one file each: body, answer, subject and event types.
+//!
+//! Request bodies refuse unknown fields: what the ledger does not understand it must not half-do. Answers print every
+//! field, `null` where it has no value, so that a reader never has to ask which of the two it is.
+
+pub mod account;
+pub mod body;
+pub mod payment;
+pub mod posting;
+pub mod trust;
+pub mod unknown;
+
+use account::AccountAnswer;
+use body::AnswerBody;
+use payment::PaymentAnswer;
+use trust::KeyAnswer;
+use unknown::UnknownAnswer;
+
+use crate::ids::ClientId;
+use crate::reason::Code;
+
+/// What the subject of a stored request says it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// A payment of this client.
+    Payment(ClientId),
+    /// A change to an account, asked for by this client.
+    Account(ClientId),
+    /// A key announced by auth.
+    Key,
+    /// Nothing the ledger knows; it answers with a rejection.
+    Unknown,
+}
+
+impl Kind {
+    /// Reads a subject of the log of requests.
+    #[must_use]
+    pub fn of_subject(subject: &str) -> Self {
+        let client = |prefix: &str| subject.strip_prefix(prefix).and_then(|id| id.parse().ok());
+        if subject == trust::SUBJECT {
+            return Self::Key;
+        }
+        if let Some(client) = client(payment::SUBJECT_PREFIX) {
+            return Self::Payment(client);
+        }
+        client(account::SUBJECT_PREFIX).map_or(Self::Unknown, Self::Account)
+    }
+}
+
+/// Longest subject of ours, in characters: a prefix and a client id take under 100. NATS takes longer ones in than it can
+/// give out again with three more characters.
+const SUBJECT_CHARS_MAX: usize = 200;
+
+/// The subject of the answer to a request: the same, with `settlement` in front instead of `request`.
+///
+/// To a subject that none of ours can be it is a fixed one.
+#[must_use]
+pub fn answer_subject(request_subject: &str) -> String {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    match request_subject.strip_prefix("request.") {
+        Some(rest) if rest.len() <= SUBJECT_CHARS_MAX && rest.bytes().all(is_plain) => {
+            format!("settlement.{rest}")
+        }
+        _ => "settlement.unknown.v1".to_owned(),
+    }
+}
+
+/// An answer of any kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// To a payment request; this one is called its settlement event.
+    Payment(PaymentAnswer),
+    /// To an account request.
+    Account(AccountAnswer),
+    /// To a key announcement.
+    Key(KeyAnswer),
+    /// To a request of no known kind.
+    Unknown(UnknownAnswer),
+}
+
+impl Answer {
+    fn body(&self) -> &dyn AnswerBody {
+        match self {
+            Self::Payment(answer) => answer,
+            Self::Account(answer) => answer,
+            Self::Key(answer) => answer,
+            Self::Unknown(answer) => answer,
+        }
+    }
+
+    /// The answer's `ce-type`.
+    #[must_use]
+    pub fn ce_type(&self) -> &'static str {
+        self.body().ce_type()
+    }
+
+    /// What it is about, for `ce-subject`: the payment's, account's or key's id.
+    #[must_use]
+    pub fn about(&self) -> Option<String> {
+        self.body().about()
+    }
+
+    /// The status and the reason code, as words.
+    #[must_use]
+    pub fn outcome(&self) -> (&'static str, Option<Code>) {
+        let (status, reason) = self.body().outcome();
+        (status, reason.map(|reason| reason.code))
+    }
+
+    /// The sequence that it answers.
+    #[must_use]
+    pub fn request_seq(&self) -> u64 {
+        self.body().request_seq()
+    }
+
+    /// The body as it is published and stored.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        let json = match self {
+            Self::Payment(answer) => serde_json::to_vec(answer),
+            Self::Account(answer) => serde_json::to_vec(answer),
+            Self::Key(answer) => serde_json::to_vec(answer),
+            Self::Unknown(answer) => serde_json::to_vec(answer),
+        };
+        json.expect("these structs hold only texts, numbers and lists of them")
+    }
+
+    /// Reads a published answer: its `ce-type` and body.
+    ///
+    /// # Errors
+    /// When the type is unknown or the body is not what the type says.
+    pub fn from_json(ce_type: &str, body: &[u8]) -> Result<Self, serde_json::Error> {
+        match ce_type.split_once('.').map(|(family, _)| family) {
+            Some("payment") => serde_json::from_slice(body).map(Self::Payment),
+            Some("account") => serde_json::from_slice(body).map(Self::Account),
+            Some("key") => serde_json::from_slice(body).map(Self::Key),
+            _ => serde_json::from_slice(body).map(Self::Unknown),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_tells_the_kind_and_the_client() {
+        let shop: ClientId = "shop".parse().unwrap();
+        assert_eq!(
+            Kind::of_subject("request.payment.v1.shop"),
+            Kind::Payment(shop.clone())
+        );
+        assert_eq!(
+            Kind::of_subject("request.account.v1.shop"),
+            Kind::Account(shop)
+        );
+        assert_eq!(Kind::of_subject("request.auth.v1.keys"), Kind::Key);
+        for other in [
+            "request.payment.v1.a.b",
+            "request.payment.v1.",
+            "request.payment.v2.shop",
+            "request.x",
+            "x",
+        ] {
+            assert_eq!(Kind::of_subject(other), Kind::Unknown, "{other}");
+        }
+    }
+
+    #[test]
+    fn an_answer_stands_where_its_request_stood() {
+        assert_eq!(
+            answer_subject("request.payment.v1.shop"),
+            "settlement.payment.v1.shop"
+        );
+        assert_eq!(answer_subject("request.x"), "settlement.x");
+        for odd in [
+            "request.payment.v1.\u{fffd}",
+            "request.a b",
+            "x",
+            &format!("request.{}", "a".repeat(201)),
+        ] {
+            assert_eq!(answer_subject(odd), "settlement.unknown.v1");
+        }
+    }
+}

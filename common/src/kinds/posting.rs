@@ -1,0 +1,29 @@
+//! One side of what a transaction books.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::AccountId;
+
+/// One debit or credit on one account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Posting {
+    /// The account.
+    pub account: AccountId,
+    /// The side.
+    pub direction: Direction,
+    /// Above zero, with all decimals of the currency.
+    pub amount: String,
+    /// The account's posted balance after it, on the account's normal side.
+    pub balance: String,
+}
+
+/// The side of a posting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Left: assets and expenses grow.
+    Debit,
+    /// Right: liabilities, equity and income grow.
+    Credit,
+}

@@ -1,0 +1,100 @@
+//! A message of a stream: as it is stored, and on its way there.
+//!
+//! nats-server stores header bytes that it never looks at, whatever they are. Anybody who may publish may send them, and
+//! they stay in the log; so nothing that is wrong with a message is an error here.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+
+use bytes::Bytes;
+use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
+
+use crate::headers::{HeaderLines, Headers};
+use crate::wire::{AUTHORIZATION, CE_ID, CE_SOURCE, CE_SPECVERSION, CE_TYPE};
+
+/// A stored message.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// Its place in the stream.
+    pub sequence: u64,
+    /// When the broker stored it, to the microsecond, which is what PostgreSQL and our JSON keep.
+    pub published_at: DateTime<Utc>,
+    /// Its subject.
+    pub subject: String,
+    /// Its headers; none if they can't be read.
+    pub headers: Headers,
+    /// The bytes of headers that can't be read.
+    pub unreadable_headers: Option<Bytes>,
+    /// Its body.
+    pub payload: Bytes,
+}
+
+impl Stored {
+    pub(crate) fn new(
+        sequence: u64,
+        published_at: DateTime<Utc>,
+        subject: String,
+        raw_headers: Bytes,
+        payload: Bytes,
+    ) -> Self {
+        let headers = Headers::read(&raw_headers);
+        Self {
+            sequence,
+            published_at: microseconds(published_at),
+            subject,
+            unreadable_headers: headers.is_none().then_some(raw_headers),
+            headers: headers.unwrap_or_default(),
+            payload,
+        }
+    }
+
+    /// The first value of a header.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)
+    }
+}
+
+/// A message on its way out.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// Where it goes.
+    pub subject: String,
+    /// Its headers, without those of the batch.
+    pub headers: HeaderLines,
+    /// Its body.
+    pub payload: Bytes,
+}
+
+/// Adds what every request says of itself: its token, and its type, id and source as an event.
+pub fn add_request_headers(
+    headers: &mut HeaderLines,
+    token: &str,
+    ce_type: &str,
+    ce_id: impl Display,
+    ce_source: impl Display,
+) {
+    headers.add(AUTHORIZATION, format_args!("Bearer {token}"));
+    headers.add(CE_SPECVERSION, "1.0");
+    headers.add(CE_ID, ce_id);
+    headers.add(CE_TYPE, ce_type);
+    headers.add(CE_SOURCE, ce_source);
+}
+
+/// The text of some bytes, with a replacement character for each byte that is none: as in the broker's own JSON.
+pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    Cow::Owned(text)
+}
+
+fn microseconds(time: DateTime<Utc>) -> DateTime<Utc> {
+    time.duration_trunc(TimeDelta::microseconds(1))
+        .expect("the broker's clock is within the years that have nanoseconds")
+}
