@@ -11,14 +11,14 @@ use common::wire::SETTLEMENTS;
 use indicatif::ProgressBar;
 use local::Part;
 
-use crate::Size;
 use crate::bank::BenchBank;
 use crate::costs::Peaks;
+use crate::figure::{Figure, Run};
 use crate::numbers::{self, Spread, grouped};
+use crate::options::Size;
 use crate::payments::Pattern;
-use crate::report::{Figure, Report};
-use crate::saturate::{Run, end_to_end, ledger_limit};
-use crate::scenarios::check;
+use crate::report::{Check, Report};
+use crate::saturate::{end_to_end, ledger_limit};
 
 /// Payments that are made and sent at a time; as messages they take 150 MB.
 const BOOKED_AT_A_TIME: usize = 50_000;
@@ -110,7 +110,7 @@ pub(crate) async fn full(
             .extend(ratios("cost_accounts", what, last, &many));
     }
     let summary = bank.check(bar).await?;
-    report.checks.push(check("growth", summary));
+    report.checks.push(Check::of("growth", summary));
     bank.stop().await
 }
 

@@ -11,8 +11,8 @@ use local::{Bank, Service};
 use serde::Serialize;
 use sqlx::{Connection as _, PgConnection};
 
-use crate::costs;
 use crate::numbers::{Spread, float};
+use crate::proc;
 
 /// Writes whose fsync is timed.
 const FSYNCS: usize = 200;
@@ -80,7 +80,7 @@ pub(crate) fn machine(directory: &Path) -> Result<Machine> {
         .map_or("unknown", |(_, name)| name.trim());
     Ok(Machine {
         cores: std::thread::available_parallelism().map_or(1, usize::from),
-        memory_gib: float(costs::field("/proc/meminfo", "MemTotal:") / 1024) / 1024.0,
+        memory_gib: float(proc::field("/proc/meminfo", "MemTotal:") / 1024) / 1024.0,
         cpu: cpu.to_owned(),
         kernel: first_line("uname", &["-sr"]),
         fsync_ms: fsync_ms(directory)?,

@@ -12,15 +12,16 @@ use common::broker::Publisher;
 use common::wire::{self, REQUESTS};
 use hdrhistogram::Histogram;
 use local::Service;
-use serde::Serialize;
 use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
+use crate::answers::Answers;
 use crate::bank::{AUDITOR, BenchBank, SHOP};
+use crate::figure::Run;
 use crate::http::{self, Connection};
-use crate::numbers::{float, float_len, microseconds, per_second};
+use crate::latency::{Door, Latency, Percentiles};
+use crate::numbers::{float_len, microseconds, per_second, whole};
 use crate::payments::{Pattern, place};
-use crate::saturate::Answers;
 
 /// Sent and not acknowledged yet; beyond it the generator itself waits, and the latencies show it.
 const UNACKNOWLEDGED_MAX: usize = 20_000;
@@ -37,69 +38,12 @@ const TOO_MANY: u16 = 429;
 /// How long the last answers may take after the last payment was sent.
 const DRAIN_MAX: Duration = Duration::from_secs(20);
 
-/// How payments come in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Door {
-    /// Over NATS, each as a message of its own that waits for its own acknowledgement only.
-    Nats,
-    /// Over HTTP, `POST /payments`.
-    Http,
-}
-
 /// How much is offered, and for how long.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Offer {
     pub(crate) per_second: u32,
     pub(crate) warm_up: Duration,
     pub(crate) measured: Duration,
-}
-
-/// What it met.
-#[derive(Debug, Clone, Serialize)]
-pub struct Latency {
-    /// The way in.
-    pub door: Door,
-    /// Payments offered a second.
-    pub offered_per_s: u32,
-    /// Payments answered a second, warm-up included.
-    pub answered_per_s: f64,
-    /// Whether the last answer came soon after the last payment was due: who falls behind needs longer the longer it goes.
-    pub kept_up: bool,
-    /// Payments that were told to come again (429) or not acknowledged in time.
-    pub refused: usize,
-    /// From the intended moment of sending to the answer, read from SETTLEMENTS.
-    pub end_to_end: Percentiles,
-    /// From the intended moment of sending to the `202` or the `PubAck`: the payment is durable.
-    pub accepted: Percentiles,
-}
-
-/// Latencies in milliseconds.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct Percentiles {
-    /// Half are faster.
-    pub p50_ms: f64,
-    /// One in a hundred is slower.
-    pub p99_ms: f64,
-    /// One in a thousand is slower.
-    pub p999_ms: f64,
-    /// The slowest.
-    pub max_ms: f64,
-    /// How many were measured.
-    pub count: u64,
-}
-
-impl Percentiles {
-    fn of(histogram: &Histogram<u64>) -> Self {
-        let at = |quantile| float(histogram.value_at_quantile(quantile)) / 1000.0;
-        Self {
-            p50_ms: at(0.50),
-            p99_ms: at(0.99),
-            p999_ms: at(0.999),
-            max_ms: float(histogram.max()) / 1000.0,
-            count: histogram.len(),
-        }
-    }
 }
 
 /// When each payment is meant to be sent.
@@ -117,7 +61,7 @@ impl Schedule {
     fn count(&self) -> u32 {
         let time = self.offer.warm_up + self.offer.measured;
         let count = time.as_secs_f64() * f64::from(self.offer.per_second);
-        u32::try_from(crate::numbers::whole(count)).unwrap_or(u32::MAX)
+        u32::try_from(whole(count)).unwrap_or(u32::MAX)
     }
 
     fn is_measured(&self, place: u32) -> bool {
@@ -300,7 +244,7 @@ pub(crate) async fn saturate_http(
     bank: &mut BenchBank,
     tokens: &[String],
     count: usize,
-) -> Result<crate::saturate::Run> {
+) -> Result<Run> {
     let url = bank.bank.url(Service::Payments);
     let requests = Arc::new(requests(bank, &url, tokens, count));
     let next = Arc::new(AtomicUsize::new(0));
@@ -329,7 +273,7 @@ pub(crate) async fn saturate_http(
     while let Some(ended) = connections.join_next().await {
         ended??;
     }
-    let run = crate::saturate::Run {
+    let run = Run {
         per_second: float_len(count) / started.elapsed().as_secs_f64(),
         costs: processes.costs_since(&before, count),
     };

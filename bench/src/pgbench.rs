@@ -12,10 +12,10 @@ use local::Service;
 use sqlx::{Connection as _, PgConnection};
 use tokio::process::Command;
 
-use crate::Size;
 use crate::bank::BenchBank;
+use crate::figure::Figure;
+use crate::options::Size;
 use crate::payments::Pattern;
-use crate::report::Figure;
 use crate::saturate::end_to_end;
 
 /// Most clients wait for their fsync, which they share.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::latency::{Door, Latency, Percentiles};
 use crate::numbers::{Spread, grouped};
-use crate::pace::{Door, Latency, Percentiles};
 
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 440.0;

@@ -9,10 +9,10 @@ use indicatif::ProgressBar;
 use local::Servers;
 
 use crate::bank::BenchBank;
+use crate::figure::{Figure, Run};
+use crate::options::{Scenario, Size};
 use crate::payments::Pattern;
-use crate::report::Figure;
-use crate::saturate::{Run, broker_limit, end_to_end, ledger_limit};
-use crate::{Scenario, Size};
+use crate::saturate::{broker_limit, end_to_end, ledger_limit};
 
 /// Who answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,32 +3,23 @@
 //! The broker's limit and the whole path go through the same functions; all that differs is who answers: the ledger, or
 //! [`Echo`], which publishes ready-made answers of the real size without looking at anything.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use common::broker::{self, BATCH_MESSAGES_MAX, HeaderLines, Outgoing, Publisher, Reader, Stored};
-use common::wire::{self, REQUESTS, SETTLEMENTS};
+use common::broker::{self, BATCH_MESSAGES_MAX, HeaderLines, Outgoing, Publisher, Reader};
+use common::wire::{REQUESTS, SETTLEMENTS};
 use local::{Part, Servers};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::bank::{self, AUDITOR, BenchBank, PATIENCE, SHOP};
-use crate::costs::{Cost, Processes};
+use crate::answers::Answers;
+use crate::bank::{self, AUDITOR, BenchBank, SHOP};
+use crate::costs::Processes;
+use crate::figure::Run;
 use crate::numbers::per_second;
 
 /// Publishers that send atomic batches side by side, each waiting for its own acknowledgement.
 pub(crate) const PUBLISHERS: usize = 4;
-/// What a settled payment's answer is called.
-const SETTLED: &str = "payment.settled.v1";
-
-/// One saturated run.
-#[derive(Debug, Clone)]
-pub(crate) struct Run {
-    pub(crate) per_second: f64,
-    pub(crate) costs: BTreeMap<&'static str, Cost>,
-}
-
 /// Publishes all batches as the producer and reads as many answers.
 pub(crate) async fn end_to_end(bank: &mut BenchBank, batches: Vec<Vec<Outgoing>>) -> Result<Run> {
     let producer = Publisher::new(&bank.config(SHOP));
@@ -130,54 +121,6 @@ impl Publishing {
     async fn wait(mut self) -> Result<()> {
         while let Some(publisher) = self.0.join_next().await {
             publisher??;
-        }
-        Ok(())
-    }
-}
-
-/// Reads answers and makes sure that each payment was settled.
-pub(crate) struct Answers {
-    reader: Reader,
-    read: usize,
-}
-
-impl Answers {
-    /// From the end of the stream on.
-    pub(crate) async fn after_the_last(auditor: &broker::Config) -> Result<Self> {
-        let audit = broker::jetstream(&broker::connect(auditor).await?);
-        let last = broker::last_sequence(&audit, SETTLEMENTS).await?;
-        Ok(Self {
-            reader: Reader::new(auditor, SETTLEMENTS, last + 1),
-            read: 0,
-        })
-    }
-
-    /// The answers that wait.
-    pub(crate) async fn batch(&mut self) -> Result<Vec<Stored>> {
-        let batch = self.reader.batch(BATCH_MESSAGES_MAX);
-        let batch = tokio::time::timeout(PATIENCE, batch)
-            .await
-            .context("no answers come any more")??;
-        for answer in &batch {
-            ensure!(
-                answer.header(wire::CE_TYPE) == Some(SETTLED),
-                "request {} was not settled: {}",
-                answer.sequence,
-                String::from_utf8_lossy(&answer.payload)
-            );
-        }
-        self.read += batch.len();
-        Ok(batch)
-    }
-
-    async fn read(&mut self) -> Result<usize> {
-        self.batch().await?;
-        Ok(self.read)
-    }
-
-    async fn read_until(&mut self, count: usize) -> Result<()> {
-        while self.read < count {
-            self.batch().await?;
         }
         Ok(())
     }

@@ -6,19 +6,21 @@ use std::time::Instant;
 use anyhow::Result;
 use common::broker::BATCH_MESSAGES_MAX;
 use indicatif::ProgressBar;
-use ledger::replay::Summary;
 use local::Part;
 
 use crate::bank::{self, BenchBank};
 use crate::costs::Peaks;
+use crate::figure::Figure;
+use crate::latency::{Door, Latency};
 use crate::machine;
 use crate::numbers::float;
-use crate::pace::{self, Door, Latency, Offer};
+use crate::options::{Scenario, Size};
+use crate::pace::{self, Offer};
 use crate::payments::{Pattern, bytes};
-use crate::report::{Check, Figure, Report};
+use crate::report::{Check, Report};
 use crate::rounds::{self, Rounds};
 use crate::saturate::{end_to_end, sample_answer};
-use crate::{Scenario, Size, growth, pgbench, tokens};
+use crate::{growth, pgbench, tokens};
 
 /// Offered a second in the curves; the targets are about the first and the last of these.
 const RATES: [u32; 6] = [100, 500, 1000, 2000, 3000, 5000];
@@ -90,7 +92,7 @@ pub(crate) async fn run(
     let started = Instant::now();
     let summary = bank.check(bar).await?;
     let replayed = float(summary.requests) / started.elapsed().as_secs_f64();
-    report.checks.push(check("over NATS", summary));
+    report.checks.push(Check::of("over NATS", summary));
     bar.inc(1);
     if has(Scenario::Replay) {
         let figure = Figure::new(
@@ -177,7 +179,7 @@ async fn http(program: &Path, size: Size, report: &mut Report, bar: &ProgressBar
     let figure = Figure::of_runs("end_to_end_with_projection_per_s", title, &[run]);
     report.figures.extend(figure);
     let summary = bank.check(bar).await?;
-    report.checks.push(check("over HTTP", summary));
+    report.checks.push(Check::of("over HTTP", summary));
     bar.inc(1);
     bank.stop().await
 }
@@ -255,17 +257,6 @@ async fn curve(
     }
     report.latencies.extend(latencies);
     Ok(())
-}
-
-/// The check's result, under the name of its bank.
-pub(crate) fn check(bank: &str, summary: Summary) -> Check {
-    Check {
-        bank: bank.to_owned(),
-        requests: summary.requests,
-        settled: summary.settled,
-        accounts: summary.accounts,
-        sums: summary.sums,
-    }
 }
 
 fn notes(size: Size) -> Vec<String> {

@@ -19,11 +19,10 @@ use indicatif::ProgressBar;
 use local::Service;
 use sqlx::{Connection as _, PgConnection};
 
-use crate::Size;
 use crate::bank::{BenchBank, SHOP_SCOPES};
+use crate::figure::{Figure, Run};
 use crate::numbers::per_second;
-use crate::report::Figure;
-use crate::saturate::Run;
+use crate::options::Size;
 
 /// Measures all of it.
 pub(crate) async fn tokens(
