@@ -4,14 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 use std::{env, fs};
 
-use crate::home::{self, Home};
+use crate::home::{Home, TEMPORARY_PREFIX};
 use crate::install::{self, Wanted};
 use crate::ports::Ports;
 use crate::progress::silent;
 use crate::servers::{ServerOptions, Servers};
-use crate::staging;
+use crate::{lock, staging};
 
-pub(crate) const DIRECTORY_PREFIX: &str = "quittance-test-";
 /// Older than this and held by nobody: its test was killed.
 const LEFTOVER_AGE: Duration = Duration::from_secs(600);
 
@@ -74,12 +73,12 @@ fn remove_leftovers() {
         let is_ours = entry
             .file_name()
             .to_string_lossy()
-            .starts_with(DIRECTORY_PREFIX);
+            .starts_with(TEMPORARY_PREFIX);
         let modified = entry.metadata().and_then(|about| about.modified()).ok();
         let age = modified
             .and_then(|modified| modified.elapsed().ok())
             .unwrap_or_default();
-        if is_ours && age > LEFTOVER_AGE && home::lock(&entry.path()).is_ok() {
+        if is_ours && age > LEFTOVER_AGE && lock::take(&entry.path()).is_ok() {
             staging::remove_leftovers(&entry.path());
             fs::remove_dir_all(entry.path()).ok();
         }
