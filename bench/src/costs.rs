@@ -1,7 +1,7 @@
 //! What a run costs: CPU time and memory of each process of a bank, and of the load generator.
 //!
-//! Linux keeps the highest memory that a process ever had resident, so it is enough to look before it stops. Of PostgreSQL,
-//! whose processes share most of theirs, only a sum of shares makes sense, and that is known for the moment only.
+//! Linux remembers the highest resident memory of a process, so one look before it stops is enough. PostgreSQL's processes
+//! share most of their memory: only the sum of their shares makes sense, and Linux knows that for the present moment only.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +12,7 @@ use crate::numbers::{float, float_len};
 use crate::proc::{children, cpu_time, field};
 
 const PARTS: [&str; 5] = ["nats", "ledger", "postgres", "payments", "auth"];
-/// The name under which this process stands in the tables: it makes the load and reads the answers.
+/// This process in the tables: it makes the load and reads the answers.
 const LOAD: &str = "load";
 
 /// The processes of one bank, and this one.
@@ -31,7 +31,7 @@ impl Processes {
         }
     }
 
-    /// CPU time of each; of one that does not run, zero.
+    /// CPU time of each process; zero for one that does not run.
     pub(crate) fn cpu_times(&self) -> CpuTimes {
         let parts = PARTS.into_iter().map(|part| {
             let time = self.pid(part).map_or(0, |pid| {
@@ -51,7 +51,7 @@ impl Processes {
             .collect()
     }
 
-    /// What each used since `before`, for each of `payments`. Who did nothing is left out.
+    /// What each process used since `before`, per payment. A process that did nothing is left out.
     pub(crate) fn costs_since(
         &self,
         before: &CpuTimes,
@@ -73,7 +73,7 @@ impl Processes {
         costs.collect()
     }
 
-    /// Raises `peaks` to what the processes that run have had.
+    /// Raises `peaks` to the highest memory of the running processes.
     pub(crate) fn note_memory(&self, peaks: &mut Peaks) {
         for part in PARTS {
             if let Some(pid) = self.pid(part) {
@@ -98,7 +98,7 @@ impl Peaks {
         *peak = kib.max(*peak);
     }
 
-    /// Those of another bank too.
+    /// Takes in the peaks of another bank.
     pub(crate) fn merge(&mut self, other: &Self) {
         for (part, kib) in &other.0 {
             self.raise(part, *kib);

@@ -1,7 +1,7 @@
 //! Does a payment cost more after many payments, or among many accounts?
 //!
-//! What is compared is the ledger's own limit, because neither the broker nor the producer has anything that grows: the
-//! time of a payment there, and the CPU time that ledger and PostgreSQL use for it, which a slow minute does not change.
+//! The ledger's own limit is compared, because nothing grows in the broker or the producer. Two figures: the time of a
+//! payment, and the CPU time that ledger and PostgreSQL use for it. A slow minute does not change the second.
 
 use std::path::Path;
 
@@ -32,7 +32,7 @@ const DISK_BYTES_PER_PAYMENT: u64 = 4_000;
 /// The database's write-ahead log.
 const DISK_BYTES_BESIDES: u64 = 4_000_000_000;
 
-/// On a bank with whatever it has booked by now.
+/// On a running bank, with the payments that it has booked so far.
 pub(crate) async fn quick(
     bank: &mut BenchBank,
     tokens: &[String],
@@ -114,7 +114,7 @@ pub(crate) async fn full(
     bank.stop().await
 }
 
-/// Better now than after a quarter of an hour.
+/// Fails now rather than after a quarter of an hour.
 fn has_room(directory: &Path, requests: u64) -> Result<()> {
     let disk = rustix::fs::statvfs(directory)?;
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);

@@ -24,9 +24,9 @@ pub struct Latency {
     pub offered_per_s: u32,
     /// Payments answered a second, warm-up included.
     pub answered_per_s: f64,
-    /// Whether the last answer came soon after the last payment was due: who falls behind needs longer the longer it goes.
+    /// Whether the last answer came soon after the last payment was due. A path that falls behind is later the longer it runs.
     pub kept_up: bool,
-    /// Payments that were told to come again (429) or not acknowledged in time.
+    /// Payments that were refused (429) or not acknowledged in time.
     pub refused: usize,
     /// From the intended moment of sending to the answer, read from SETTLEMENTS.
     pub end_to_end: Percentiles,

@@ -1,8 +1,9 @@
 //! The benchmark: starts banks of its own, loads them, checks their books, and only then says how fast they were.
 //!
-//! [`run`] goes through the scenarios that were asked for. `bank` starts and checks what is measured, `payments` makes
-//! the load; `saturate` sends it as fast as it goes and `pace` at a fixed rate; `costs` reads what each process used.
-//! A [`Report`] holds the figures with the machine, the versions and the settings they were measured under.
+//! [`run`] goes through the chosen scenarios. `bank` starts and checks what is measured. `payments` makes the load,
+//! `saturate` sends it as fast as it goes and `pace` at a fixed rate, and `answers` reads what becomes of it. `costs` reads
+//! what each process used. A [`Report`] holds the figures with the machine, the versions and the settings they were
+//! measured under.
 #![expect(
     clippy::float_arithmetic,
     reason = "figures here are measurements, never money"

@@ -47,7 +47,7 @@ pub struct Versions {
     pub rustc: String,
 }
 
-/// The settings that decide what "durable" means, read from the running servers where they tell.
+/// The settings that decide what "durable" means, read from the running servers where these show them.
 #[derive(Debug, Clone, Serialize)]
 pub struct Settings {
     /// When the broker fsyncs.
@@ -99,7 +99,7 @@ fn fsync_ms(directory: &Path) -> Result<Spread> {
     Spread::of(&times).context("there were fsyncs")
 }
 
-/// Asks everybody for the version.
+/// Asks each program for its version.
 pub(crate) async fn versions(bank: &Bank, nats: &async_nats::Client) -> Result<Versions> {
     let mut database = database(bank).await?;
     let postgresql = show(&mut database, "show server_version").await?;

@@ -1,7 +1,7 @@
 //! Open-loop load: payments at a fixed rate, whatever becomes of those before.
 //!
-//! A latency counts from the moment at which the payment was meant to be sent, not from when it got its turn; a system
-//! that stalls for a second so shows a second to everybody who would have come in that time (no coordinated omission).
+//! A latency counts from the moment at which the payment was due, not from when its turn came. A system that stalls for a
+//! second thus shows the stall in every payment that was due meanwhile (no coordinated omission).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,17 +23,18 @@ use crate::latency::{Door, Latency, Percentiles};
 use crate::numbers::{float_len, microseconds, per_second, whole};
 use crate::payments::{Pattern, place};
 
-/// Sent and not acknowledged yet; beyond it the generator itself waits, and the latencies show it.
+/// Payments sent and not acknowledged yet. At this limit the generator itself waits, and the latencies show it.
 const UNACKNOWLEDGED_MAX: usize = 20_000;
 /// Connections over which HTTP load goes.
 pub(crate) const CONNECTIONS: usize = 128;
-/// Who keeps up is done this soon after the last payment was due, or within a twentieth of the run's time.
+/// A path keeps up if its last answer comes this soon after the last payment was due, or within a twentieth of the run's
+/// time.
 const DONE_SOON: Duration = Duration::from_millis(100);
-/// In which the connections and, for HTTP, all requests are made.
+/// Time to open the connections and, for HTTP, to make all requests.
 const PREPARATION: Duration = Duration::from_millis(500);
-/// How often to look whether answers are still to come.
+/// How often to check whether answers are still missing.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
-/// Told to come again.
+/// The payments service is full: try again later.
 const TOO_MANY: u16 = 429;
 /// How long the last answers may take after the last payment was sent.
 const DRAIN_MAX: Duration = Duration::from_secs(20);
@@ -125,7 +126,7 @@ pub(crate) async fn offer(
         let count = usize::try_from(schedule.count())?;
         let end = schedule.intended(schedule.count()) + DRAIN_MAX;
         while read + refusals.load(Ordering::Relaxed) < count && Instant::now() < end {
-            // Cancelling it loses nothing; a refusal may have been the last to be waited for.
+            // Cancelling a read loses nothing. If the last missing payment was refused meanwhile, no answer is to come.
             let Ok(batch) = tokio::time::timeout(LOOK_AGAIN, answers.batch()).await else {
                 continue;
             };
@@ -178,7 +179,7 @@ async fn over_nats(
     while let Some(published) = publishing.join_next().await {
         match published? {
             Ok((place, at)) => schedule.record(&mut latencies, place, at),
-            // Stored or not: if it is answered after all, that is read all the same.
+            // It may be stored all the same; then its answer is read like any other.
             Err(_) => drop(refused.fetch_add(1, Ordering::Relaxed)),
         }
     }
@@ -226,7 +227,7 @@ async fn over_http(
     Ok(all)
 }
 
-/// So many `POST /payments`, ready to be sent.
+/// `count` requests `POST /payments`, ready to be sent.
 fn requests(bank: &mut BenchBank, url: &str, tokens: &[String], count: usize) -> Vec<Vec<u8>> {
     let mut maker = bank.maker(tokens, Pattern::Uniform);
     let requests = (0..).take(count).map(|place| {
@@ -239,7 +240,7 @@ fn requests(bank: &mut BenchBank, url: &str, tokens: &[String], count: usize) ->
     requests.collect()
 }
 
-/// `POST /payments` from all connections at once, each sending its next when its last was accepted: how many a second.
+/// `POST /payments` from all connections at once: how many a second. Each sends its next when its last was accepted.
 pub(crate) async fn saturate_http(
     bank: &mut BenchBank,
     tokens: &[String],

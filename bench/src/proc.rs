@@ -10,7 +10,7 @@ const TICK_MICROSECONDS: u64 = 10_000;
 /// Fields 14 to 17 of `/proc/<pid>/stat`: user and system time, its own and that of its reaped children.
 pub(crate) fn cpu_time(pid: u32, with_reaped: bool) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The second field is a name in brackets, in which anything may stand.
+    // The second field is a name in brackets, which may contain anything.
     let rest = text.rsplit_once(')').map_or("", |(_, rest)| rest);
     let fields = rest.split_ascii_whitespace().skip(11);
     let ticks: u64 = fields
@@ -20,7 +20,7 @@ pub(crate) fn cpu_time(pid: u32, with_reaped: bool) -> u64 {
     ticks * TICK_MICROSECONDS
 }
 
-/// CPU time that this process and all its children that ended have used, in seconds, and what the whole machine has.
+/// CPU seconds of this process with its children that ended, and of the whole machine.
 pub(crate) fn own_and_all_seconds() -> (f64, f64) {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();
     let all = text.lines().next().unwrap_or_default();
@@ -34,6 +34,7 @@ pub(crate) fn own_and_all_seconds() -> (f64, f64) {
     (float(own) / 1e6, float(ticks * TICK_MICROSECONDS) / 1e6)
 }
 
+/// The children of a process, and not theirs.
 pub(crate) fn children(pid: u32) -> Vec<u32> {
     let list = format!("/proc/{pid}/task/{pid}/children");
     let text = fs::read_to_string(list).unwrap_or_default();
@@ -42,7 +43,7 @@ pub(crate) fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
-/// A number of KiB in one of the files that have a name and a number a line.
+/// A number of KiB from a file with one name and number per line.
 pub(crate) fn field(file: &str, name: &str) -> u64 {
     let text = fs::read_to_string(file).unwrap_or_default();
     text.lines()

@@ -12,7 +12,7 @@ use crate::latency::{Door, Latency};
 use crate::machine::{Machine, Settings, Versions};
 use crate::numbers::grouped;
 
-/// Less of the CPU time used by others does not move the figures beyond their own spread.
+/// Up to this share of CPU time used by others, the figures stay within their own spread.
 const QUIET: f64 = 0.05;
 
 /// What the check at the end of each bank found. Without it there is no report.
@@ -91,7 +91,7 @@ impl Report {
             "end_to_end_per_s",
             "p99_ms_at_5000_per_s",
         ] {
-            // Not measured in this run, which a reader must be able to tell from a missing field.
+            // `null` says "not measured in this run"; a missing field would not.
             document.entry(key).or_insert(Value::Null);
         }
         Value::Object(document)

@@ -1,7 +1,7 @@
-//! Saturated runs: so many payments as fast as they go, from the first publish to the last answer read.
+//! Saturated runs: payments as fast as they go, from the first publish to the last answer read.
 //!
-//! The broker's limit and the whole path go through the same functions; all that differs is who answers: the ledger, or
-//! [`Echo`], which publishes ready-made answers of the real size without looking at anything.
+//! The broker's limit and the whole path go through the same functions. Only the answering side differs: the ledger, or
+//! [`Echo`], which publishes ready-made answers of the real size and checks nothing.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -162,7 +162,7 @@ pub(crate) async fn sample_answer(bank: &BenchBank, request: Outgoing) -> Result
     producer.publish_one(REQUESTS, request).await?;
     let answer = answers.batch().await?.into_iter().next();
     let answer = answer.context("a batch has a message")?;
-    // Without what belongs to the batch that it was published in.
+    // Without the headers of the batch in which it was published.
     let mut headers = HeaderLines::default();
     for (name, value) in answer.headers.iter() {
         if !name.starts_with("Nats-") {

@@ -22,7 +22,7 @@ use crate::rounds::{self, Rounds};
 use crate::saturate::{end_to_end, sample_answer};
 use crate::{growth, pgbench, tokens};
 
-/// Offered a second in the curves; the targets are about the first and the last of these.
+/// Payments offered per second in the curves; the targets are about the first and the last rate.
 const RATES: [u32; 6] = [100, 500, 1000, 2000, 3000, 5000];
 const RATES_QUICK: [u32; 3] = [100, 1000, 5000];
 /// Those whose percentiles are quoted, and so measured several times.
@@ -44,7 +44,7 @@ pub(crate) async fn run(
     bar.set_length(u64::try_from(steps + 2)?);
 
     let mut bank = BenchBank::start(program, size.accounts, bar).await?;
-    // Its projection is not on the way from a request to its answer, but on the same two cores.
+    // Its projection is not on the way from a request to its answer, but uses the same two cores.
     bank.stop_part(Part::Payments);
     bar.set_message("fetching tokens");
     let needed = if has(Scenario::Nats) { 10_000 } else { 100 };
@@ -246,7 +246,7 @@ async fn curve(
                     format!("nats_{percentile}_ms_at_{rate}_per_s"),
                     "NATS, one message each",
                 ),
-                // The way that the target is about: single payments that the payments service groups.
+                // The target is about this way: single payments that the payments service groups.
                 Door::Http => (format!("{percentile}_ms_at_{rate}_per_s"), "HTTP"),
             };
             let title = format!("end to end over {way}, {rate}/s offered, {percentile}");
