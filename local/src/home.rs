@@ -1,4 +1,4 @@
-//! The directory that holds everything one bank remembers: data, secrets, logs, who runs it.
+//! The directory that holds everything one bank remembers: data, secrets, logs, and the process that runs it.
 //!
 //! One process at a time has it, see [`lock`].
 //! Each checkout of this repository has its own bank unless `QUITTANCE_HOME` says otherwise.
@@ -78,12 +78,12 @@ impl Home {
             bail!("{shown} is not empty and not the home of a bank; it stays untouched");
         }
         let lock = lock::take_and_sign(&path)?;
-        // What a killed run left; now that the lock is held again it would pass for ours.
+        // A killed run may have left one; with the lock held again it would pass for ours.
         Status::remove(&path);
         if fresh {
             wipe(&path).with_context(|| format!("cannot empty {shown}"))?;
         }
-        // As root, PostgreSQL's own user passes through to its data; what is inside is closed to it.
+        // As root, PostgreSQL's own user must pass through to its data; all else inside is closed to it.
         let mode = if user::is_root() { 0o711 } else { 0o700 };
         fs::set_permissions(&path, Permissions::from_mode(mode))?;
         for directory in ["logs", "run", "nats"] {

@@ -25,15 +25,16 @@ use crate::user::{self, User};
 
 /// The write-ahead log is replayed after a crash: up to `max_wal_size` of it.
 const READY_LIMIT: Duration = Duration::from_secs(120);
-/// How long the children of a killed server may take to end: they look up at their next wait.
+/// How long the children of a killed server may take to end: they notice at their next wait.
 const ORPHANS_LIMIT: Duration = Duration::from_secs(10);
 /// Sizes for a machine with 2 cores and some GiB; durability is PostgreSQL's own default and stays so.
 ///
-/// A client whose host is lost without a word is noticed within 15 to 20 seconds, not hours: a ledger there holds the lock
-/// that the standby waits for. `tcp_user_timeout` (ms) is for a connection that waits for the lost client's acknowledgement.
+/// The server notices within 15 to 20 seconds, not hours, that the host of a client has vanished: a ledger there holds the
+/// lock that the standby waits for. `tcp_user_timeout` (ms) is for a connection that waits for the lost client's
+/// acknowledgement.
 ///
-/// A new segment of the write-ahead log is not filled with zeros first: whoever needed it waited 40 to 60 ms for that, each
-/// second under load, until segments were used again. What is written to it is synced all the same.
+/// A new segment of the write-ahead log is not filled with zeros first. With zeros its first writer waited 40 to 60 ms,
+/// each second under load, until segments were used again. What is written to it is synced all the same.
 const SETTINGS: [&str; 15] = [
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
@@ -115,7 +116,7 @@ impl Postgres {
     /// Starts it again on the same port and the same data.
     pub(crate) async fn restart(&mut self) -> Result<()> {
         self.process.stop();
-        // The children of a killed server need a moment to notice; until then it is refused its data.
+        // The children of a killed server need a moment to notice; until then a new server may not use the data.
         let deadline = Instant::now() + ORPHANS_LIMIT;
         loop {
             let user = self.user.as_ref();

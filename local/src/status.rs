@@ -29,7 +29,7 @@ pub struct Status {
     pub demo: Option<Demo>,
 }
 
-/// Who can log in to the demo bank.
+/// The logins of the demo bank.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Demo {
     /// May operate the bank.

@@ -40,7 +40,7 @@ pub async fn servers_with_producers(client_ids: &[&str]) -> Servers {
         .unwrap_or_else(|error| panic!("no servers for this test: {error:#}"))
 }
 
-/// The programs themselves, for tests of what other ways of starting them say.
+/// The programs themselves, for tests that start them in another way.
 #[derive(Debug)]
 pub struct Programs {
     /// `nats-server`.
@@ -85,7 +85,7 @@ fn remove_leftovers() {
     }
 }
 
-/// Where the broker of these servers stages atomic batches in memory; `None` on a machine where it does so on disk.
+/// Where the broker of these servers stages atomic batches in memory; `None` on a machine where it stages them on disk.
 #[must_use]
 pub fn staging(servers: &Servers) -> Option<PathBuf> {
     staging::memory_of(servers.home().path())

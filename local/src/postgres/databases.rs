@@ -35,7 +35,7 @@ pub(crate) async fn make(home: &Home, port: u16) -> Result<()> {
 async fn make_database(home: &Home, port: u16, service: Service) -> Result<()> {
     let name = service.name();
     let mut connection = connect(home, port, "postgres").await?;
-    // A failing statement is logged, and these have passwords in them.
+    // The server logs a failing statement, and these contain passwords.
     run(&mut connection, "set log_min_error_statement = panic").await?;
     for role in [name.to_owned(), format!("{name}_owner")] {
         make_role(&mut connection, home, &role).await?;

@@ -6,7 +6,7 @@ use local::testing;
 use crate::batches;
 use crate::user::{SILENCE, User, ledger_with_streams, next, stored};
 
-/// Everything that an account which imports JetStream's API can make the server publish by itself.
+/// An account that imports JetStream's API can make the server publish answers: none may get into a stream.
 #[tokio::test]
 async fn a_reply_subject_is_no_way_into_a_stream() {
     let servers = testing::servers().await;
@@ -52,7 +52,7 @@ async fn a_reply_subject_is_no_way_into_a_stream() {
     assert_eq!(stored(&ledger).await, (intended, 0));
 }
 
-/// A push consumer delivers to a subject of its maker's choice, once somebody listens there.
+/// A push consumer delivers to a subject of its maker's choice, as soon as there is a subscriber.
 #[tokio::test]
 async fn a_push_consumer_is_no_way_into_a_stream() {
     let servers = testing::servers().await;

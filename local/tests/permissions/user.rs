@@ -14,7 +14,7 @@ use crate::batches;
 /// Long enough for an answer on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long nothing must come to call it nothing.
+/// After this long without a message, none is to come.
 pub(crate) const SILENCE: Duration = Duration::from_millis(300);
 
 /// A client of one user, and the permission errors that the server sends it.
@@ -64,7 +64,7 @@ impl User {
         );
     }
 
-    /// Waits until the server has taken what a producer sent before, its subscriptions too: flushing only sends it.
+    /// Waits until the server has handled what a producer sent before, its subscriptions too. Flushing only sends it.
     pub(crate) async fn is_heard(&self) {
         let asked = "$JS.quittance.API.CONSUMER.INFO.SETTLEMENTS.demo-shop";
         self.client.request(asked, "".into()).await.unwrap();
