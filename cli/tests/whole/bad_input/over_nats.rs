@@ -107,7 +107,7 @@ async fn what_the_headers_say(test: &TestBank, client: &Client) -> Result<()> {
         let what = format!("{headers:?}");
         let seq = test.publish(client, headers, payment.to_string()).await?;
         rejected(test, seq, Some(expected), &what).await?;
-        // Whatever is wrong with the envelope, the answer tells which payment it is about.
+        // Whatever is wrong with the envelope, the answer names the payment.
         ensure!(
             json!(test.settlement(seq).await?.payment_id) == payment["payment_id"],
             "{what}"
@@ -117,7 +117,7 @@ async fn what_the_headers_say(test: &TestBank, client: &Client) -> Result<()> {
 }
 
 async fn the_same_payment_again(test: &TestBank, client: &Client) -> Result<()> {
-    // The broker would drop the second within two minutes, so it goes under no message id.
+    // Within two minutes the broker would drop a second message with the same id, so these have none.
     let publish = async |payment: &Value| {
         test.publish(
             client,
@@ -143,7 +143,7 @@ async fn the_same_payment_again(test: &TestBank, client: &Client) -> Result<()> 
 }
 
 async fn what_is_too_large(test: &TestBank, client: &Client) -> Result<()> {
-    // The broker refuses it, so it is not stored and needs no answer; from 64 KB on the client does already.
+    // The broker refuses it, so it is not stored and needs no answer. From 64 KB on the client refuses it already.
     for (bytes, expected) in [
         (50_000, "message size exceeds maximum allowed"),
         (1_000_000, "max payload"),

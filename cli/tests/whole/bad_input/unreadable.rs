@@ -41,7 +41,7 @@ pub(crate) async fn what_no_client_library_would_send(
     client: &Client,
 ) -> Result<()> {
     let servers = test.bank.servers();
-    // A subject with a blank in it, for all but the server: even a service of ours must not be able to stop the readers.
+    // All but the server see a blank in this subject. Even a service of ours must not be able to stop the readers.
     let mut payments = socket(test, "payments", servers.nats_password("payments")).await?;
     let odd = broker::last_sequence(&test.audit().await?, REQUESTS).await? + 1;
     let message = b"PUB request.payment.v1.a\x0cb 2\r\n{}\r\n";
@@ -66,7 +66,7 @@ pub(crate) async fn what_no_client_library_would_send(
             json!(test.settlement(seq).await?.payment_id) == payment["payment_id"],
             "row {index}"
         );
-        // Whoever comes behind it is served as ever, over NATS and over HTTP.
+        // The message behind it is served as usual, over NATS and over HTTP.
         let behind = test.publish(client, test.headers(&payment), body).await?;
         rejected(test, behind, None, "a good payment").await?;
         let (status, seen) = test
