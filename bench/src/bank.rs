@@ -34,13 +34,14 @@ pub(crate) const SHOP: &str = "bench-shop";
 const SHOP_SECRET: &str = "a secret of a bank that lives for minutes on loopback";
 pub(crate) const SHOP_SCOPES: &str = "payments:submit-any payments:read accounts:read";
 const STAFF: (&str, &str) = ("staff@bench.quittance", "a password of the same kind");
-/// Who may read the streams and write nothing.
+/// The login that may read the streams and write nothing.
 pub(crate) const AUDITOR: &str = "audit";
 /// Connections to auth that fetch tokens side by side; its work is signing, on two cores.
 const TOKEN_CONNECTIONS: usize = 4;
-/// Batches of accounts that may wait for the ledger: a million at once would be more than [`PATIENCE`] on a slow machine.
+/// Batches of accounts that may wait for the ledger: a million accounts at once would take longer than [`PATIENCE`] on a
+/// slow machine.
 const OPENED_AHEAD_BATCHES: usize = 50;
-/// Nothing takes longer, except when something hangs.
+/// Whatever takes longer hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running bank with accounts.
@@ -121,7 +122,7 @@ impl BenchBank {
         Ok(token.to_owned())
     }
 
-    /// So many different tokens of the producer, from `POST /oauth2/token`.
+    /// `count` different tokens of the producer, from `POST /oauth2/token`.
     pub(crate) async fn tokens(&self, count: usize) -> Result<Vec<String>> {
         let url = self.bank.url(Service::Auth);
         let request = token_request(&url);
@@ -174,7 +175,7 @@ impl BenchBank {
         Processes::of(self.bank.home().path())
     }
 
-    /// Has the database write out what a saturated load has left it to do in the minutes after.
+    /// Makes the database write out now what a saturated load has left for the minutes after.
     pub(crate) async fn settle(&self) -> Result<()> {
         let url = self.bank.servers().superuser_database_url(Service::Ledger);
         let mut database = PgConnection::connect(&url).await?;
@@ -193,7 +194,7 @@ impl BenchBank {
         self.bank.stop_part(part);
     }
 
-    /// Stops everything, and tells the highest memory that each process had.
+    /// Stops everything; returns the highest memory that each process had.
     pub(crate) async fn stop(mut self) -> Result<Peaks> {
         self.note_memory();
         self.bank.stop().await?;

@@ -1,7 +1,7 @@
 //! Does a payment cost more after many payments, or among many accounts?
 //!
-//! What is compared is the ledger's own limit, because neither the broker nor the producer has anything that grows: the
-//! time of a payment there, and the CPU time that ledger and PostgreSQL use for it, which a slow minute does not change.
+//! The ledger's own limit is compared, because nothing grows in the broker or the producer. Two figures: the time of a
+//! payment, and the CPU time that ledger and PostgreSQL use for it. A slow minute does not change the second.
 
 use std::path::Path;
 
@@ -12,14 +12,14 @@ use common::wire::SETTLEMENTS;
 use indicatif::ProgressBar;
 use local::Part;
 
-use crate::Size;
 use crate::bank::BenchBank;
 use crate::costs::Peaks;
+use crate::figure::{Figure, Run};
 use crate::numbers::{self, Spread, grouped};
+use crate::options::Size;
 use crate::payments::Pattern;
-use crate::report::{Figure, Report};
-use crate::saturate::{Run, end_to_end, ledger_limit};
-use crate::scenarios::check;
+use crate::report::{Check, Report};
+use crate::saturate::{end_to_end, ledger_limit};
 
 /// Payments that are made and sent at a time; as messages they take 150 MB.
 const BOOKED_AT_A_TIME: usize = 50_000;
@@ -33,7 +33,7 @@ const DISK_BYTES_PER_PAYMENT: u64 = 4_000;
 /// The database's write-ahead log.
 const DISK_BYTES_BESIDES: u64 = 4_000_000_000;
 
-/// On a bank with whatever it has booked by now.
+/// On a running bank, with the payments that it has booked so far.
 pub(crate) async fn quick(
     bank: &mut BenchBank,
     tokens: &[String],
@@ -111,11 +111,11 @@ pub(crate) async fn full(
             .extend(ratios("cost_accounts", what, last, &many));
     }
     let summary = bank.check(bar).await?;
-    report.checks.push(check("growth", summary));
+    report.checks.push(Check::of("growth", summary));
     bank.stop().await
 }
 
-/// Better now than after a quarter of an hour.
+/// Fails now rather than after a quarter of an hour.
 fn has_room(directory: &Path, requests: u64) -> Result<()> {
     let disk = rustix::fs::statvfs(directory)?;
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);

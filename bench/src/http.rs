@@ -1,13 +1,13 @@
 //! A client for HTTP/1.1 that costs next to nothing: the load generator shares its two cores with what it measures.
 //!
-//! It knows what our services do and no more: one request at a time on a connection, answers with a length.
+//! It supports what our services need: one request at a time on a connection, answers with a length.
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// Largest answer that is read, far beyond any of ours.
+/// The largest answer that is read, far beyond any of ours.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
 /// A connection to one service, kept alive.

@@ -11,8 +11,8 @@ use local::{Bank, Service};
 use serde::Serialize;
 use sqlx::{Connection as _, PgConnection};
 
-use crate::costs;
 use crate::numbers::{Spread, float};
+use crate::proc;
 
 /// Writes whose fsync is timed.
 const FSYNCS: usize = 200;
@@ -47,7 +47,7 @@ pub struct Versions {
     pub rustc: String,
 }
 
-/// The settings that decide what "durable" means, read from the running servers where they tell.
+/// The settings that decide what "durable" means, read from the running servers where these show them.
 #[derive(Debug, Clone, Serialize)]
 pub struct Settings {
     /// When the broker fsyncs.
@@ -80,7 +80,7 @@ pub(crate) fn machine(directory: &Path) -> Result<Machine> {
         .map_or("unknown", |(_, name)| name.trim());
     Ok(Machine {
         cores: std::thread::available_parallelism().map_or(1, usize::from),
-        memory_gib: float(costs::field("/proc/meminfo", "MemTotal:") / 1024) / 1024.0,
+        memory_gib: float(proc::field("/proc/meminfo", "MemTotal:") / 1024) / 1024.0,
         cpu: cpu.to_owned(),
         kernel: first_line("uname", &["-sr"]),
         fsync_ms: fsync_ms(directory)?,
@@ -99,7 +99,7 @@ fn fsync_ms(directory: &Path) -> Result<Spread> {
     Spread::of(&times).context("there were fsyncs")
 }
 
-/// Asks everybody for the version.
+/// Asks each program for its version.
 pub(crate) async fn versions(bank: &Bank, nats: &async_nats::Client) -> Result<Versions> {
     let mut database = database(bank).await?;
     let postgresql = show(&mut database, "show server_version").await?;

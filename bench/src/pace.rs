@@ -1,7 +1,7 @@
 //! Open-loop load: payments at a fixed rate, whatever becomes of those before.
 //!
-//! A latency counts from the moment at which the payment was meant to be sent, not from when it got its turn; a system
-//! that stalls for a second so shows a second to everybody who would have come in that time (no coordinated omission).
+//! A latency counts from the moment at which the payment was due, not from when its turn came. A system that stalls for a
+//! second thus shows the stall in every payment that was due meanwhile (no coordinated omission).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,40 +13,32 @@ use common::wire;
 use common::wire::REQUESTS;
 use hdrhistogram::Histogram;
 use local::Service;
-use serde::Serialize;
 use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
+use crate::answers::Answers;
 use crate::bank::{AUDITOR, BenchBank, SHOP};
+use crate::figure::Run;
 use crate::http::{self, Connection};
-use crate::numbers::{float, float_len, microseconds, per_second};
+use crate::latency::{Door, Latency, Percentiles};
+use crate::numbers::{float_len, microseconds, per_second, whole};
 use crate::payments::{Pattern, place};
-use crate::saturate::Answers;
 
-/// Sent and not acknowledged yet; beyond it the generator itself waits, and the latencies show it.
+/// Payments sent and not acknowledged yet. At this limit the generator itself waits, and the latencies show it.
 const UNACKNOWLEDGED_MAX: usize = 20_000;
 /// Connections over which HTTP load goes.
 pub(crate) const CONNECTIONS: usize = 128;
-/// Who keeps up is done this soon after the last payment was due, or within a twentieth of the run's time.
+/// A path keeps up if its last answer comes this soon after the last payment was due, or within a twentieth of the run's
+/// time.
 const DONE_SOON: Duration = Duration::from_millis(100);
-/// In which the connections and, for HTTP, all requests are made.
+/// Time to open the connections and, for HTTP, to make all requests.
 const PREPARATION: Duration = Duration::from_millis(500);
-/// How often to look whether answers are still to come.
+/// How often to check whether answers are still missing.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
-/// Told to come again.
+/// The payments service is full: try again later.
 const TOO_MANY: u16 = 429;
 /// How long the last answers may take after the last payment was sent.
 const DRAIN_MAX: Duration = Duration::from_secs(20);
-
-/// How payments come in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Door {
-    /// Over NATS, each as a message of its own that waits for its own acknowledgement only.
-    Nats,
-    /// Over HTTP, `POST /payments`.
-    Http,
-}
 
 /// How much is offered, and for how long.
 #[derive(Debug, Clone, Copy)]
@@ -54,53 +46,6 @@ pub(crate) struct Offer {
     pub(crate) per_second: u32,
     pub(crate) warm_up: Duration,
     pub(crate) measured: Duration,
-}
-
-/// What it met.
-#[derive(Debug, Clone, Serialize)]
-pub struct Latency {
-    /// The way in.
-    pub door: Door,
-    /// Payments offered a second.
-    pub offered_per_s: u32,
-    /// Payments answered a second, warm-up included.
-    pub answered_per_s: f64,
-    /// Whether the last answer came soon after the last payment was due: who falls behind needs longer the longer it goes.
-    pub kept_up: bool,
-    /// Payments that were told to come again (429) or not acknowledged in time.
-    pub refused: usize,
-    /// From the intended moment of sending to the answer, read from SETTLEMENTS.
-    pub end_to_end: Percentiles,
-    /// From the intended moment of sending to the `202` or the `PubAck`: the payment is durable.
-    pub accepted: Percentiles,
-}
-
-/// Latencies in milliseconds.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct Percentiles {
-    /// Half are faster.
-    pub p50_ms: f64,
-    /// One in a hundred is slower.
-    pub p99_ms: f64,
-    /// One in a thousand is slower.
-    pub p999_ms: f64,
-    /// The slowest.
-    pub max_ms: f64,
-    /// How many were measured.
-    pub count: u64,
-}
-
-impl Percentiles {
-    fn of(histogram: &Histogram<u64>) -> Self {
-        let at = |quantile| float(histogram.value_at_quantile(quantile)) / 1000.0;
-        Self {
-            p50_ms: at(0.50),
-            p99_ms: at(0.99),
-            p999_ms: at(0.999),
-            max_ms: float(histogram.max()) / 1000.0,
-            count: histogram.len(),
-        }
-    }
 }
 
 /// When each payment is meant to be sent.
@@ -118,7 +63,7 @@ impl Schedule {
     fn count(&self) -> u32 {
         let time = self.offer.warm_up + self.offer.measured;
         let count = time.as_secs_f64() * f64::from(self.offer.per_second);
-        u32::try_from(crate::numbers::whole(count)).unwrap_or(u32::MAX)
+        u32::try_from(whole(count)).unwrap_or(u32::MAX)
     }
 
     fn is_measured(&self, place: u32) -> bool {
@@ -182,7 +127,7 @@ pub(crate) async fn offer(
         let count = usize::try_from(schedule.count())?;
         let end = schedule.intended(schedule.count()) + DRAIN_MAX;
         while read + refusals.load(Ordering::Relaxed) < count && Instant::now() < end {
-            // Cancelling it loses nothing; a refusal may have been the last to be waited for.
+            // Cancelling a read loses nothing. If the last missing payment was refused meanwhile, no answer is to come.
             let Ok(batch) = tokio::time::timeout(LOOK_AGAIN, answers.batch()).await else {
                 continue;
             };
@@ -235,7 +180,7 @@ async fn over_nats(
     while let Some(published) = publishing.join_next().await {
         match published? {
             Ok((place, at)) => schedule.record(&mut latencies, place, at),
-            // Stored or not: if it is answered after all, that is read all the same.
+            // It may be stored all the same; then its answer is read like any other.
             Err(_) => drop(refused.fetch_add(1, Ordering::Relaxed)),
         }
     }
@@ -283,7 +228,7 @@ async fn over_http(
     Ok(all)
 }
 
-/// So many `POST /payments`, ready to be sent.
+/// `count` requests `POST /payments`, ready to be sent.
 fn requests(bank: &mut BenchBank, url: &str, tokens: &[String], count: usize) -> Vec<Vec<u8>> {
     let mut maker = bank.maker(tokens, Pattern::Uniform);
     let requests = (0..).take(count).map(|place| {
@@ -296,12 +241,12 @@ fn requests(bank: &mut BenchBank, url: &str, tokens: &[String], count: usize) ->
     requests.collect()
 }
 
-/// `POST /payments` from all connections at once, each sending its next when its last was accepted: how many a second.
+/// `POST /payments` from all connections at once: how many a second. Each sends its next when its last was accepted.
 pub(crate) async fn saturate_http(
     bank: &mut BenchBank,
     tokens: &[String],
     count: usize,
-) -> Result<crate::saturate::Run> {
+) -> Result<Run> {
     let url = bank.bank.url(Service::Payments);
     let requests = Arc::new(requests(bank, &url, tokens, count));
     let next = Arc::new(AtomicUsize::new(0));
@@ -330,7 +275,7 @@ pub(crate) async fn saturate_http(
     while let Some(ended) = connections.join_next().await {
         ended??;
     }
-    let run = crate::saturate::Run {
+    let run = Run {
         per_second: float_len(count) / started.elapsed().as_secs_f64(),
         costs: processes.costs_since(&before, count),
     };

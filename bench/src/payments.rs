@@ -1,4 +1,4 @@
-//! The load: payments as a real producer sends them, each with an id that tells its place in the run.
+//! The load: payments as a real producer sends them, each with its place in the run hidden in its id.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

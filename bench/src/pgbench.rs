@@ -12,15 +12,15 @@ use local::Service;
 use sqlx::{Connection as _, PgConnection};
 use tokio::process::Command;
 
-use crate::Size;
 use crate::bank::BenchBank;
+use crate::figure::Figure;
+use crate::options::Size;
 use crate::payments::Pattern;
-use crate::report::Figure;
 use crate::saturate::end_to_end;
 
 /// Most clients wait for their fsync, which they share.
 const CLIENTS: &str = "16";
-/// Each transaction updates one row of so many: with fewer than clients, these would wait for each other's row.
+/// Each transaction updates one of this many rows. With fewer rows than clients, the clients would wait for each other.
 const SCALE: &str = CLIENTS;
 const THREADS: &str = "2";
 
@@ -107,7 +107,7 @@ async fn tpcb(program: &PathBuf, protocol: &str, seconds: &str, url: &str) -> Re
     rate.with_context(|| format!("pgbench tells no rate: {text}"))
 }
 
-/// Beside the server that runs.
+/// The `pgbench` beside the running server's program, if there is one.
 fn program(bank: &BenchBank) -> Option<PathBuf> {
     let pid_file = bank.bank.home().path().join("run/postgres.pid");
     let pid = std::fs::read_to_string(pid_file).ok()?;

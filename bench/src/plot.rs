@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::latency::{Door, Latency, Percentiles};
 use crate::numbers::{Spread, grouped};
-use crate::pace::{Door, Latency, Percentiles};
 
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 440.0;
@@ -54,7 +54,7 @@ impl Axis {
 struct Point {
     rate: f64,
     ms: f64,
-    /// Else the latency says how long it was measured rather than how long a payment takes.
+    /// If not, the latency shows how long the run took rather than how long a payment takes.
     kept_up: bool,
 }
 
@@ -135,7 +135,7 @@ fn points(latencies: &[Latency], door: Door, pick: fn(&Percentiles) -> f64) -> V
     for latency in latencies.iter().filter(|latency| latency.door == door) {
         runs.entry(latency.offered_per_s).or_default().push(latency);
     }
-    // Of a rate that was measured several times, the median: a plot shall not be luckier than the table.
+    // A rate that was measured several times shows its median: a plot must not be luckier than the table.
     let points = runs.into_iter().filter_map(|(rate, runs)| {
         let values: Vec<f64> = runs.iter().map(|run| pick(&run.end_to_end)).collect();
         Some(Point {

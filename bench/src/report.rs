@@ -3,60 +3,17 @@
 use std::collections::BTreeMap;
 
 use comfy_table::{CellAlignment, Table, presets};
+use ledger::replay::Summary;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::costs::Cost;
+use crate::figure::Figure;
+use crate::latency::{Door, Latency};
 use crate::machine::{Machine, Settings, Versions};
-use crate::numbers::{Spread, grouped};
-use crate::pace::{Door, Latency};
-use crate::saturate::Run;
+use crate::numbers::grouped;
 
-/// Less of the CPU time used by others does not move the figures beyond their own spread.
+/// Up to this share of CPU time used by others, the figures stay within their own spread.
 const QUIET: f64 = 0.05;
-
-/// One figure, from one or several runs.
-#[derive(Debug, Clone, Serialize)]
-pub struct Figure {
-    /// Its name in JSON.
-    pub key: String,
-    /// What it is, for people.
-    pub title: String,
-    /// `1/s`, `ratio`, `ms` or `MiB`.
-    pub unit: &'static str,
-    /// The figure.
-    #[serde(flatten)]
-    pub spread: Spread,
-    /// What each process used up per payment, in the median run.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub costs: BTreeMap<&'static str, Cost>,
-}
-
-impl Figure {
-    /// Without costs.
-    pub(crate) fn new(key: &str, title: &str, unit: &'static str, values: &[f64]) -> Option<Self> {
-        Some(Self {
-            key: key.to_owned(),
-            title: title.to_owned(),
-            unit,
-            spread: Spread::of(values)?,
-            costs: BTreeMap::new(),
-        })
-    }
-
-    /// Of saturated runs, with the costs of the median one.
-    pub(crate) fn of_runs(key: &str, title: &str, runs: &[Run]) -> Option<Self> {
-        let rates: Vec<f64> = runs.iter().map(|run| run.per_second).collect();
-        let figure = Self::new(key, title, "1/s", &rates)?;
-        let median = runs
-            .iter()
-            .find(|run| run.per_second.total_cmp(&figure.spread.median).is_eq())?;
-        Some(Self {
-            costs: median.costs.clone(),
-            ..figure
-        })
-    }
-}
 
 /// What the check at the end of each bank found. Without it there is no report.
 #[derive(Debug, Clone, Serialize)]
@@ -71,6 +28,19 @@ pub struct Check {
     pub accounts: usize,
     /// Sum of all money per currency.
     pub sums: BTreeMap<String, String>,
+}
+
+impl Check {
+    /// What a replay of the log of this bank agreed on.
+    pub(crate) fn of(bank: &str, summary: Summary) -> Self {
+        Self {
+            bank: bank.to_owned(),
+            requests: summary.requests,
+            settled: summary.settled,
+            accounts: summary.accounts,
+            sums: summary.sums,
+        }
+    }
 }
 
 /// All that was found.
@@ -121,7 +91,7 @@ impl Report {
             "end_to_end_per_s",
             "p99_ms_at_5000_per_s",
         ] {
-            // Not measured in this run, which a reader must be able to tell from a missing field.
+            // `null` says "not measured in this run"; a missing field would not.
             document.entry(key).or_insert(Value::Null);
         }
         Value::Object(document)

@@ -1,5 +1,5 @@
 //! Saturated cases in rounds: each round runs every case once, so that a ratio compares neighbours in time and a slow
-//! minute of the machine meets all of them.
+//! minute of the machine affects all of them.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use indicatif::ProgressBar;
 use local::Servers;
 
 use crate::bank::BenchBank;
+use crate::figure::{Figure, Run};
+use crate::options::{Scenario, Size};
 use crate::payments::Pattern;
-use crate::report::Figure;
-use crate::saturate::{Run, broker_limit, end_to_end, ledger_limit};
-use crate::{Scenario, Size};
+use crate::saturate::{broker_limit, end_to_end, ledger_limit};
 
-/// Who answers.
+/// What answers the requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum How {
     Echo,
@@ -215,9 +215,9 @@ impl Rounds<'_> {
     async fn one(&mut self, case: &Case, count: usize) -> Result<Run> {
         let tokens = &self.tokens[..case.tokens.min(self.tokens.len())];
         let mut maker = self.bank.maker(tokens, case.pattern);
-        // Made before the clock starts: a producer's own work is not what is measured.
+        // Made before the clock starts: the producer's own work is not measured.
         let batches = maker.batches(count, BATCH_MESSAGES_MAX);
-        // What the run before left to be done in the background is done on its own time.
+        // Let the run before finish its background work on its own time.
         tokio::time::sleep(Duration::from_millis(50)).await;
         match case.how {
             How::Echo => {

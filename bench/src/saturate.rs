@@ -1,38 +1,25 @@
-//! Saturated runs: so many payments as fast as they go, from the first publish to the last answer read.
+//! Saturated runs: payments as fast as they go, from the first publish to the last answer read.
 //!
-//! The broker's limit and the whole path go through the same functions; all that differs is who answers: the ledger, or
-//! [`Echo`], which publishes ready-made answers of the real size without looking at anything.
+//! The broker's limit and the whole path go through the same functions. Only the answering side differs: the ledger, or
+//! [`Echo`], which publishes ready-made answers of the real size and checks nothing.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use common::broker;
-use common::broker::{BATCH_MESSAGES_MAX, Publisher, Reader};
-use common::headers::HeaderLines;
-use common::message::{Outgoing, Stored};
-use common::wire;
+use common::broker::{self, BATCH_MESSAGES_MAX, HeaderLines, Outgoing, Publisher, Reader};
 use common::wire::{REQUESTS, SETTLEMENTS};
 use local::{Part, Servers};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::bank::{self, AUDITOR, BenchBank, PATIENCE, SHOP};
-use crate::costs::{Cost, Processes};
+use crate::answers::Answers;
+use crate::bank::{self, AUDITOR, BenchBank, SHOP};
+use crate::costs::Processes;
+use crate::figure::Run;
 use crate::numbers::per_second;
 
 /// Publishers that send atomic batches side by side, each waiting for its own acknowledgement.
 pub(crate) const PUBLISHERS: usize = 4;
-/// What a settled payment's answer is called.
-const SETTLED: &str = "payment.settled.v1";
-
-/// One saturated run.
-#[derive(Debug, Clone)]
-pub(crate) struct Run {
-    pub(crate) per_second: f64,
-    pub(crate) costs: BTreeMap<&'static str, Cost>,
-}
-
 /// Publishes all batches as the producer and reads as many answers.
 pub(crate) async fn end_to_end(bank: &mut BenchBank, batches: Vec<Vec<Outgoing>>) -> Result<Run> {
     let producer = Publisher::new(&bank.config(SHOP));
@@ -139,54 +126,6 @@ impl Publishing {
     }
 }
 
-/// Reads answers and makes sure that each payment was settled.
-pub(crate) struct Answers {
-    reader: Reader,
-    read: usize,
-}
-
-impl Answers {
-    /// From the end of the stream on.
-    pub(crate) async fn after_the_last(auditor: &broker::Config) -> Result<Self> {
-        let audit = broker::jetstream(&broker::connect(auditor).await?);
-        let last = broker::last_sequence(&audit, SETTLEMENTS).await?;
-        Ok(Self {
-            reader: Reader::new(auditor, SETTLEMENTS, last + 1),
-            read: 0,
-        })
-    }
-
-    /// The answers that wait.
-    pub(crate) async fn batch(&mut self) -> Result<Vec<Stored>> {
-        let batch = self.reader.batch(BATCH_MESSAGES_MAX);
-        let batch = tokio::time::timeout(PATIENCE, batch)
-            .await
-            .context("no answers come any more")??;
-        for answer in &batch {
-            ensure!(
-                answer.header(wire::CE_TYPE) == Some(SETTLED),
-                "request {} was not settled: {}",
-                answer.sequence,
-                String::from_utf8_lossy(&answer.payload)
-            );
-        }
-        self.read += batch.len();
-        Ok(batch)
-    }
-
-    async fn read(&mut self) -> Result<usize> {
-        self.batch().await?;
-        Ok(self.read)
-    }
-
-    async fn read_until(&mut self, count: usize) -> Result<()> {
-        while self.read < count {
-            self.batch().await?;
-        }
-        Ok(())
-    }
-}
-
 /// Stands in for the ledger: answers each request with the same answer, in the same batches, publishing one batch while
 /// it reads the next.
 struct Echo(JoinHandle<Result<()>>);
@@ -223,7 +162,7 @@ pub(crate) async fn sample_answer(bank: &BenchBank, request: Outgoing) -> Result
     producer.publish_one(REQUESTS, request).await?;
     let answer = answers.batch().await?.into_iter().next();
     let answer = answer.context("a batch has a message")?;
-    // Without what belongs to the batch that it was published in.
+    // Without the headers of the batch in which it was published.
     let mut headers = HeaderLines::default();
     for (name, value) in answer.headers.iter() {
         if !name.starts_with("Nats-") {

@@ -6,21 +6,23 @@ use std::time::Instant;
 use anyhow::Result;
 use common::broker::BATCH_MESSAGES_MAX;
 use indicatif::ProgressBar;
-use ledger::replay::Summary;
 use local::Part;
 
 use crate::bank::{self, BenchBank};
 use crate::costs::Peaks;
+use crate::figure::Figure;
+use crate::latency::{Door, Latency};
 use crate::machine;
 use crate::numbers::float;
-use crate::pace::{self, Door, Latency, Offer};
+use crate::options::{Scenario, Size};
+use crate::pace::{self, Offer};
 use crate::payments::{Pattern, bytes};
-use crate::report::{Check, Figure, Report};
+use crate::report::{Check, Report};
 use crate::rounds::{self, Rounds};
 use crate::saturate::{end_to_end, sample_answer};
-use crate::{Scenario, Size, growth, pgbench, tokens};
+use crate::{growth, pgbench, tokens};
 
-/// Offered a second in the curves; the targets are about the first and the last of these.
+/// Payments offered per second in the curves; the targets are about the first and the last rate.
 const RATES: [u32; 6] = [100, 500, 1000, 2000, 3000, 5000];
 const RATES_QUICK: [u32; 3] = [100, 1000, 5000];
 /// Those whose percentiles are quoted, and so measured several times.
@@ -42,7 +44,7 @@ pub(crate) async fn run(
     bar.set_length(u64::try_from(steps + 2)?);
 
     let mut bank = BenchBank::start(program, size.accounts, bar).await?;
-    // Its projection is not on the way from a request to its answer, but on the same two cores.
+    // Its projection is not on the way from a request to its answer, but uses the same two cores.
     bank.stop_part(Part::Payments);
     bar.set_message("fetching tokens");
     let needed = if has(Scenario::Nats) { 10_000 } else { 100 };
@@ -90,7 +92,7 @@ pub(crate) async fn run(
     let started = Instant::now();
     let summary = bank.check(bar).await?;
     let replayed = float(summary.requests) / started.elapsed().as_secs_f64();
-    report.checks.push(check("over NATS", summary));
+    report.checks.push(Check::of("over NATS", summary));
     bar.inc(1);
     if has(Scenario::Replay) {
         let figure = Figure::new(
@@ -177,7 +179,7 @@ async fn http(program: &Path, size: Size, report: &mut Report, bar: &ProgressBar
     let figure = Figure::of_runs("end_to_end_with_projection_per_s", title, &[run]);
     report.figures.extend(figure);
     let summary = bank.check(bar).await?;
-    report.checks.push(check("over HTTP", summary));
+    report.checks.push(Check::of("over HTTP", summary));
     bar.inc(1);
     bank.stop().await
 }
@@ -244,7 +246,7 @@ async fn curve(
                     format!("nats_{percentile}_ms_at_{rate}_per_s"),
                     "NATS, one message each",
                 ),
-                // The way that the target is about: single payments that the payments service groups.
+                // The target is about this way: single payments that the payments service groups.
                 Door::Http => (format!("{percentile}_ms_at_{rate}_per_s"), "HTTP"),
             };
             let title = format!("end to end over {way}, {rate}/s offered, {percentile}");
@@ -255,17 +257,6 @@ async fn curve(
     }
     report.latencies.extend(latencies);
     Ok(())
-}
-
-/// The check's result, under the name of its bank.
-pub(crate) fn check(bank: &str, summary: Summary) -> Check {
-    Check {
-        bank: bank.to_owned(),
-        requests: summary.requests,
-        settled: summary.settled,
-        accounts: summary.accounts,
-        sums: summary.sums,
-    }
 }
 
 fn notes(size: Size) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! Tokens issued and verified, against the bare cryptography of aws-lc.
 //!
-//! Over HTTP it is the service that is measured, with its database and both cores. In process it is auth's own function,
-//! on one core, in turns with bare signatures of the same bytes, so that a slow minute of the machine meets both.
+//! Over HTTP the whole service is measured, with its database and both cores. In process auth's own function is measured
+//! on one core, in turns with bare signatures of the same bytes, so that a slow minute of the machine affects both.
 
 use std::time::{Duration, Instant};
 
@@ -20,11 +20,10 @@ use indicatif::ProgressBar;
 use local::Service;
 use sqlx::{Connection as _, PgConnection};
 
-use crate::Size;
 use crate::bank::{BenchBank, SHOP_SCOPES};
+use crate::figure::{Figure, Run};
 use crate::numbers::per_second;
-use crate::report::Figure;
-use crate::saturate::Run;
+use crate::options::Size;
 
 /// Measures all of it.
 pub(crate) async fn tokens(
@@ -113,7 +112,7 @@ async fn in_process(bank: &BenchBank, size: Size) -> Result<Rounds> {
         access(&key, Subject::client(bank.client_id.clone(), scopes), now())
     };
     let like = issue();
-    // What is signed of a token: all before its signature.
+    // The signed part of a token: all before its signature.
     let message = like.rsplit_once('.').map_or("", |(signed, _)| signed);
     let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| anyhow!("no key"))?;
     let (random, mut signature) = (SystemRandom::new(), vec![0; pair.public_modulus_len()]);
@@ -159,7 +158,7 @@ struct Tally {
 }
 
 impl Tally {
-    /// Long enough for dozens of signatures, short enough that whatever disturbs the machine meets every kind of turn.
+    /// Long enough for dozens of signatures, short enough that a disturbance of the machine affects every kind of turn.
     const TURN: Duration = Duration::from_millis(10);
 
     /// Does `works` for one turn.

@@ -76,7 +76,7 @@ impl Bank {
             program,
             environment,
         };
-        // Before the ports are looked at: what an earlier run left may hold one.
+        // Before the ports are chosen: a process that an earlier run left may hold one.
         for service in Service::ALL {
             stop_leftover(&bank.home().pid_file(service.name()), &command(service))?;
         }
@@ -159,7 +159,7 @@ impl Bank {
         self.service_mut(service).wait_until_ready().await
     }
 
-    /// Starts one part without waiting until it is ready: for one that is meant to crash at its start.
+    /// Starts one part without waiting until it is ready: for a part that is meant to crash at its start.
     pub fn spawn_part(&mut self, service: Service) -> Result<()> {
         self.process_mut(service.into()).stop();
         let port = self.services[service.name()].port;
@@ -169,7 +169,7 @@ impl Bank {
     }
 
     /// Starts one more process of a service, on a port of its own, with the same environment and
-    /// `environment` on top. `name` names its log. It is not waited for: a standby ledger may not be ready.
+    /// `environment` on top. `name` names its log. Returns before it is ready: a standby ledger may not be.
     pub fn spawn_second(
         &self,
         service: Service,
@@ -216,8 +216,8 @@ impl Bank {
             .context("stopping ended early")
     }
 
-    /// Waits for all at once: each may need what another makes, and one that ended is told at once,
-    /// even if that was after it was ready (a ledger whose books and log contradict each other).
+    /// Waits for all at once, because each may need what another makes. Fails as soon as one ends, even
+    /// one that was ready (a ledger whose books and log contradict each other).
     async fn wait_until_ready(&mut self, progress: &Progress) -> Result<()> {
         let count = self.services.len();
         let ready = AtomicUsize::new(0);
@@ -233,7 +233,7 @@ impl Bank {
         });
         let mut next = || waits.next().expect("start inserts all services");
         let (auth, ledger, payments) = (next(), next(), next());
-        // The ledger first: when all take too long, it is the one the others wait for.
+        // The ledger first: when all take too long, its error counts, because the others wait for it.
         tokio::try_join!(ledger, auth, payments)?;
         Ok(())
     }

@@ -1,11 +1,10 @@
-//! The directory that holds everything one bank remembers: data, secrets, logs, who runs it.
+//! The directory that holds everything one bank remembers: data, secrets, logs, and the process that runs it.
 //!
-//! One process at a time has it (a lock on a file, released by the system however the process ends).
+//! One process at a time has it, see [`lock`].
 //! Each checkout of this repository has its own bank unless `QUITTANCE_HOME` says otherwise.
 
 use std::env;
-use std::fs::{self, File, Permissions, TryLockError};
-use std::io::Write;
+use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -14,14 +13,13 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
+use crate::part::Part;
 use crate::secrets::{self, Secrets};
 use crate::status::Status;
-use crate::{part::Part, user};
+use crate::{lock, user};
 
-/// The lock, with its holder's pid in it; also the mark by which a directory is known as ours.
-const LOCK: &str = "quittance.lock";
-/// Who only asks whether a bank runs holds the lock for a moment: try again before believing it.
-const LOCK_PATIENCE: Duration = Duration::from_millis(200);
+/// What the name of a temporary home begins with, so that one left by a killed test is found again.
+pub(crate) const TEMPORARY_PREFIX: &str = "quittance-test-";
 /// A little more than the services and servers may take to stop one after the other.
 const DOWN_DEADLINE: Duration = Duration::from_secs(60);
 
@@ -64,7 +62,7 @@ impl Home {
     /// A directory for a test, removed when dropped.
     pub fn temporary() -> Result<Self> {
         let directory = tempfile::Builder::new()
-            .prefix(crate::testing::DIRECTORY_PREFIX)
+            .prefix(TEMPORARY_PREFIX)
             .tempdir()
             .context("cannot make a temporary directory")?;
         let path = directory.path().to_owned();
@@ -76,16 +74,16 @@ impl Home {
         let shown = path.display().to_string();
         fs::create_dir_all(&path).with_context(|| format!("cannot make {shown}"))?;
         let mut entries = fs::read_dir(&path).with_context(|| format!("cannot read {shown}"))?;
-        if entries.next().is_some() && !path.join(LOCK).exists() {
+        if entries.next().is_some() && !path.join(lock::FILE).exists() {
             bail!("{shown} is not empty and not the home of a bank; it stays untouched");
         }
-        let lock = lock_and_sign(&path)?;
-        // What a killed run left; now that the lock is held again it would pass for ours.
+        let lock = lock::take_and_sign(&path)?;
+        // A killed run may have left one; with the lock held again it would pass for ours.
         Status::remove(&path);
         if fresh {
             wipe(&path).with_context(|| format!("cannot empty {shown}"))?;
         }
-        // As root, PostgreSQL's own user passes through to its data; what is inside is closed to it.
+        // As root, PostgreSQL's own user must pass through to its data; all else inside is closed to it.
         let mode = if user::is_root() { 0o711 } else { 0o700 };
         fs::set_permissions(&path, Permissions::from_mode(mode))?;
         for directory in ["logs", "run", "nats"] {
@@ -148,10 +146,10 @@ impl Home {
 
 /// Stops the bank at `home` by asking its supervisor, and waits until it is gone. False when none runs.
 pub fn down(home: &Path) -> Result<bool> {
-    if !home.join(LOCK).exists() || lock(home).is_ok() {
+    if !home.join(lock::FILE).exists() || lock::take(home).is_ok() {
         return Ok(false);
     }
-    let file = home.join(LOCK);
+    let file = home.join(lock::FILE);
     let text =
         fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let pid = text.parse().ok().and_then(Pid::from_raw);
@@ -160,45 +158,13 @@ pub fn down(home: &Path) -> Result<bool> {
     rustix::process::kill_process(pid, Signal::TERM)
         .with_context(|| format!("cannot stop the supervisor (process {text})"))?;
     let deadline = Instant::now() + DOWN_DEADLINE;
-    while lock(home).is_err() {
+    while lock::take(home).is_err() {
         if Instant::now() > deadline {
             bail!("the supervisor (process {text}) does not stop");
         }
         std::thread::sleep(Duration::from_millis(20));
     }
     Ok(true)
-}
-
-/// Takes the lock for good and writes our pid into it.
-fn lock_and_sign(path: &Path) -> Result<File> {
-    let deadline = Instant::now() + LOCK_PATIENCE;
-    let mut file = loop {
-        match lock(path) {
-            Err(_) if Instant::now() < deadline => std::thread::sleep(LOCK_PATIENCE / 10),
-            result => break result?,
-        }
-    };
-    file.set_len(0)
-        .and_then(|()| file.write_all(std::process::id().to_string().as_bytes()))
-        .with_context(|| format!("cannot write to the lock in {}", path.display()))?;
-    Ok(file)
-}
-
-/// Takes the lock of the home at `path`, or fails when another holds it.
-pub(crate) fn lock(path: &Path) -> Result<File> {
-    let file = File::options()
-        .create(true)
-        .append(true)
-        .open(path.join(LOCK));
-    let file = file.with_context(|| format!("cannot open the lock in {}", path.display()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => bail!(
-            "a bank already runs from {}; stop it first, or set QUITTANCE_HOME for another one",
-            path.display()
-        ),
-        Err(TryLockError::Error(error)) => Err(error).context("cannot lock the home directory"),
-    }
 }
 
 /// A directory of the XDG kind: the variable, else below the user's home.
@@ -241,7 +207,7 @@ pub(crate) fn make_private(path: &Path) -> Result<()> {
 fn wipe(path: &Path) -> std::io::Result<()> {
     for entry in fs::read_dir(path)? {
         let entry = entry?;
-        if entry.file_name() == LOCK {
+        if entry.file_name() == lock::FILE {
             continue;
         }
         if entry.file_type()?.is_dir() {

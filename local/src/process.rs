@@ -29,7 +29,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(2);
 /// How much of a log an error quotes.
 const LOG_TAIL_LINES: usize = 15;
 
-/// Becomes the server (`exec`); the watcher, started before, is nobody's child and in our group.
+/// Becomes the server (`exec`). The watcher starts first: no child of the server, but in its process group.
 const GUARD: &str =
     r#"exec 3<&0; ( { read -r line <&3; kill -s INT $$; } & ); exec 3<&- </dev/null; exec "$@""#;
 
@@ -50,13 +50,13 @@ pub(crate) struct Program<'a> {
 pub struct Process {
     name: &'static str,
     child: Child,
-    /// Closing it is the order to stop, the only one: a stop and our death look the same.
+    /// Closing it is the only order to stop: a stop and our death look the same.
     lifeline: Option<ChildStdin>,
     pid: Pid,
     has_watcher: bool,
     log: PathBuf,
     pid_file: PathBuf,
-    /// It ended, was reaped and its watcher is gone: the pid may be anybody's.
+    /// It ended, was reaped and its watcher is gone: the pid may belong to another process now.
     is_over: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What a start tells whoever watches: the CLI draws bars, the tests stay silent.
+//! The steps of a start, as they happen: the CLI draws bars, the tests stay silent.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub enum Step {
 /// A callback for [`Step`]s; cheap to clone, called from several tasks.
 pub type Progress = Arc<dyn Fn(Step) + Send + Sync>;
 
-/// A [`Progress`] that tells nobody.
+/// A [`Progress`] that does nothing.
 #[must_use]
 pub fn silent() -> Progress {
     Arc::new(|_| {})

@@ -28,7 +28,7 @@ const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 /// One fixed letter and 25 characters of 5 bits: 125 bits.
 const PASSWORD_LENGTH: usize = 26;
 
-/// Everything secret that a bank is born with.
+/// All secrets of a bank.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Secrets {
     /// PostgreSQL passwords by role: `postgres` (superuser), `<service>`, `<service>_owner` and `audit`.
@@ -43,7 +43,7 @@ pub struct Secrets {
     pub demo: DemoSecrets,
 }
 
-/// Passwords of the demo bank, for whoever seeds it.
+/// Passwords of the demo bank, for the code that seeds it.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct DemoSecrets {
     /// Password of `staff@demo.quittance`.
@@ -89,7 +89,7 @@ impl Secrets {
         self.postgres.get(role).map(String::as_str)
     }
 
-    /// Reads the secrets at `path`, or makes them when there are none; and those that an older version did not know.
+    /// Reads the secrets at `path`, or makes them when there are none. Adds those that an older version did not know.
     pub(crate) fn load_or_create(path: &Path) -> Result<Self> {
         let mut secrets: Self = match fs::read(path) {
             Ok(bytes) => serde_json::from_slice(&bytes)
@@ -116,7 +116,7 @@ impl Secrets {
         write_private(path, &serde_json::to_vec_pretty(self)?)
     }
 
-    /// What is not one password per name.
+    /// The secrets that are not one password per name.
     fn generate() -> Result<Self> {
         Ok(Self {
             postgres: BTreeMap::new(),

@@ -11,7 +11,7 @@ use crate::postgres::{AUDITOR, Postgres};
 use crate::process::Process;
 use crate::progress::{Progress, advanced, finished, started};
 
-/// What [`Servers::start`] may be told.
+/// The options of [`Servers::start`].
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
     /// Which ports to listen on.

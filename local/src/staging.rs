@@ -1,20 +1,21 @@
 //! Where nats-server stages atomic batches: in memory, if this machine has a file system there.
 //!
-//! Until a batch is committed nats-server keeps it in `batches/` beside the messages of its stream, in a directory and
-//! files of its own, which it syncs and deletes again. On a disk that costs more than storing the messages does
-//! (bench/README.md). What counts as stored is in the stream's own files, synced, before anybody hears of it; the staged
-//! copy has one use: when the server is killed amid a commit, the next one completes the batch from it.
+//! Until a batch is committed, nats-server keeps it in `batches/` beside the messages of its stream, in a directory and
+//! files of its own, which it syncs and deletes again. On a disk that costs more than storing the messages
+//! (bench/HISTORY.md). What counts as stored is in the stream's own files, and synced, before it is acknowledged. The
+//! staged copy has one use: when the server is killed during a commit, the next one completes the batch from it.
 //!
-//! In memory it outlives the server but not the machine (nor a container: `nats/start.sh`). After a power failure a batch
-//! that nobody has been told of may be in its stream with its first messages only. That is as if they had been sent one
-//! by one, which is what every sender in this bank is ready for: a request that is sent again pays once, and the ledger
-//! publishes its answers from the last one on.
+//! In memory the copy outlives the server but not the machine (nor a container: `nats/start.sh`). After a power failure,
+//! an unacknowledged batch may be stored only in part, with its first messages. That is as if they had been sent one by
+//! one, and every sender in this bank is ready for it: a request that is sent again pays once, and the ledger publishes
+//! its answers from the last one on.
 //!
-//! A batch that begins in the microseconds in which its stream is linked may find no place and be refused as a whole, as
-//! when all places are taken: whoever sent it sends it again. That can only be the first one after a start.
+//! A batch that begins in the microseconds in which its stream is linked may find no place. The server then refuses it as
+//! a whole, as when all places are taken, and its sender sends it again. Only the first batch after a start can be hit.
 //!
-//! The server has no setting for it, makes `batches/` anew after each start, and takes a stream's directory for damaged
-//! when it is made before the stream. So somebody has to look, before the server starts and as long as it runs: `look`.
+//! The server has no setting for this. It makes `batches/` anew after each start, and takes a stream's directory for
+//! damaged when it is made before the stream. So the links are checked before the server starts and as long as it runs:
+//! `look`.
 
 use std::fs::{self, DirBuilder};
 use std::io::{Error, ErrorKind, Result};
@@ -25,8 +26,8 @@ use std::time::Duration;
 
 /// Linux has this file system in memory everywhere; containers have it too, but often a small one.
 const MEMORY: &str = "/dev/shm";
-/// What `nats/nats-server.conf` lets strangers stage at most, 16 batches of 1000 messages of 40 KB, and as much again. A
-/// full one is no danger: the server refuses the batch, and its messages are sent one by one.
+/// Twice what `nats/nats-server.conf` lets strangers stage: 16 batches of 1000 messages of 40 KB. Full memory is no danger:
+/// the server refuses the batch, and its messages are sent one by one.
 const MEMORY_BYTES_MIN: u64 = 1280 << 20;
 /// The streams, and their directories below the server's `store_dir`.
 const STREAMS: [(&str, &str); 2] = [
@@ -42,7 +43,7 @@ pub(crate) struct Staging {
     store: PathBuf,
     memory: PathBuf,
     is_temporary: bool,
-    /// Locked while somebody looks; true when nobody is to look any more.
+    /// Locked during a look; true when no look may follow.
     is_over: Arc<Mutex<bool>>,
 }
 
@@ -116,9 +117,10 @@ fn has_room() -> Result<()> {
         .ok_or_else(|| Error::other("too small"))
 }
 
-/// Links what is not linked, or nothing where somebody else could have a hand in it.
+/// Links what is not linked yet, and nothing where another user could interfere.
 fn look(store: &Path, memory: &Path) {
-    // Each time: who cleans up there, as some systems do when a user logs out, makes room for somebody else's.
+    // Checked each time: a system that cleans up there, as some do when a user logs out, makes room for another user's
+    // directory.
     if make_private(memory).is_err() {
         unlink(store);
         return;
@@ -129,7 +131,7 @@ fn look(store: &Path, memory: &Path) {
     }
 }
 
-/// Everybody may make directories there: it is used only if it is ours and nobody else may look into it.
+/// Every user may make directories there: this one is used only if it is ours and closed to all others.
 fn make_private(memory: &Path) -> Result<()> {
     make_directory(memory)?;
     let about = fs::symlink_metadata(memory)?;

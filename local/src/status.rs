@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::lock;
 use crate::secrets::write_private;
 
 const FILE: &str = "status.json";
@@ -28,7 +29,7 @@ pub struct Status {
     pub demo: Option<Demo>,
 }
 
-/// Who can log in to the demo bank.
+/// The logins of the demo bank.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Demo {
     /// May operate the bank.
@@ -83,7 +84,7 @@ impl Status {
     /// The status of the bank at `home`; `None` when none runs there.
     pub fn read(home: &Path) -> Result<Option<Self>> {
         let file = home.join(FILE);
-        if !file.exists() || crate::home::lock(home).is_ok() {
+        if !file.exists() || lock::take(home).is_ok() {
             return Ok(None);
         }
         let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;

@@ -4,14 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 use std::{env, fs};
 
-use crate::home::{self, Home};
+use crate::home::{Home, TEMPORARY_PREFIX};
 use crate::install::{self, Wanted};
 use crate::ports::Ports;
 use crate::progress::silent;
 use crate::servers::{ServerOptions, Servers};
-use crate::staging;
+use crate::{lock, staging};
 
-pub(crate) const DIRECTORY_PREFIX: &str = "quittance-test-";
 /// Older than this and held by nobody: its test was killed.
 const LEFTOVER_AGE: Duration = Duration::from_secs(600);
 
@@ -41,7 +40,7 @@ pub async fn servers_with_producers(client_ids: &[&str]) -> Servers {
         .unwrap_or_else(|error| panic!("no servers for this test: {error:#}"))
 }
 
-/// The programs themselves, for tests of what other ways of starting them say.
+/// The programs themselves, for tests that start them in another way.
 #[derive(Debug)]
 pub struct Programs {
     /// `nats-server`.
@@ -74,19 +73,19 @@ fn remove_leftovers() {
         let is_ours = entry
             .file_name()
             .to_string_lossy()
-            .starts_with(DIRECTORY_PREFIX);
+            .starts_with(TEMPORARY_PREFIX);
         let modified = entry.metadata().and_then(|about| about.modified()).ok();
         let age = modified
             .and_then(|modified| modified.elapsed().ok())
             .unwrap_or_default();
-        if is_ours && age > LEFTOVER_AGE && home::lock(&entry.path()).is_ok() {
+        if is_ours && age > LEFTOVER_AGE && lock::take(&entry.path()).is_ok() {
             staging::remove_leftovers(&entry.path());
             fs::remove_dir_all(entry.path()).ok();
         }
     }
 }
 
-/// Where the broker of these servers stages atomic batches in memory; `None` on a machine where it does so on disk.
+/// Where the broker of these servers stages atomic batches in memory; `None` on a machine where it stages them on disk.
 #[must_use]
 pub fn staging(servers: &Servers) -> Option<PathBuf> {
     staging::memory_of(servers.home().path())

@@ -1,4 +1,4 @@
-//! As whom PostgreSQL runs: it refuses root, so root starts it as `postgres` or else `nobody`.
+//! The user that PostgreSQL runs as: it refuses root, so root starts it as `postgres` or else `nobody`.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;

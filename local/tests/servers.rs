@@ -1,4 +1,4 @@
-//! The servers keep what they were given through `kill -9`, and end with whoever started them.
+//! The servers keep what they acknowledged through `kill -9`, and end with the process that started them.
 
 #![expect(
     clippy::unwrap_used,
@@ -102,7 +102,7 @@ async fn the_auditor_reaches_the_books_and_nothing_else() {
     }
 }
 
-/// A ledger's host that is lost without a word must not keep the lock that a standby waits for.
+/// A ledger whose host has vanished must not keep the lock that a standby waits for.
 #[tokio::test]
 async fn a_lost_client_is_noticed_within_seconds() {
     let servers = testing::servers().await;
@@ -224,7 +224,7 @@ async fn the_servers_end_with_a_starter_that_was_killed() {
     assert!(pids.iter().all(|pid| is_alive(pid)));
     drop(holder);
 
-    // Who starts while they still stop waits for them.
+    // A start while they still stop waits for them.
     let options = ServerOptions {
         ports: Ports::Free,
         producers: Vec::new(),

@@ -1,0 +1,60 @@
+//! Reads the ledger's answers as they come, and accepts no answer but a settled payment.
+
+use anyhow::{Context as _, Result, ensure};
+use common::broker::{self, BATCH_MESSAGES_MAX, Reader, Stored};
+use common::wire::{self, SETTLEMENTS};
+
+use crate::bank::PATIENCE;
+
+/// What a settled payment's answer is called.
+const SETTLED: &str = "payment.settled.v1";
+
+/// Reads answers and makes sure that each payment was settled.
+pub(crate) struct Answers {
+    reader: Reader,
+    read: usize,
+}
+
+impl Answers {
+    /// From the end of the stream on.
+    pub(crate) async fn after_the_last(auditor: &broker::Config) -> Result<Self> {
+        let audit = broker::jetstream(&broker::connect(auditor).await?);
+        let last = broker::last_sequence(&audit, SETTLEMENTS).await?;
+        Ok(Self {
+            reader: Reader::new(auditor, SETTLEMENTS, last + 1),
+            read: 0,
+        })
+    }
+
+    /// The answers that wait.
+    pub(crate) async fn batch(&mut self) -> Result<Vec<Stored>> {
+        let batch = self.reader.batch(BATCH_MESSAGES_MAX);
+        let batch = tokio::time::timeout(PATIENCE, batch)
+            .await
+            .context("no answers come any more")??;
+        for answer in &batch {
+            ensure!(
+                answer.header(wire::CE_TYPE) == Some(SETTLED),
+                "request {} was not settled: {}",
+                answer.sequence,
+                String::from_utf8_lossy(&answer.payload)
+            );
+        }
+        self.read += batch.len();
+        Ok(batch)
+    }
+
+    /// Reads the answers that wait; how many were read until now.
+    pub(crate) async fn read(&mut self) -> Result<usize> {
+        self.batch().await?;
+        Ok(self.read)
+    }
+
+    /// Reads until there were `count` answers.
+    pub(crate) async fn read_until(&mut self, count: usize) -> Result<()> {
+        while self.read < count {
+            self.batch().await?;
+        }
+        Ok(())
+    }
+}

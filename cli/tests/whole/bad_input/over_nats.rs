@@ -1,0 +1,167 @@
+//! Over NATS: every message that the broker stores is answered, and a rejection names its reason.
+
+use anyhow::{Context as _, Result, ensure};
+use async_nats::{Client, HeaderMap};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::payments::{good, with};
+use super::rejected::rejected;
+use super::unreadable::{UNREADABLE, what_no_client_library_would_send};
+use crate::bank::TestBank;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_nats_every_stored_message_is_answered_with_its_reason() -> Result<()> {
+    let test = TestBank::start().await?;
+    let client = test.producer().await?;
+    what_the_body_says(&test, &client).await?;
+    what_is_no_payment_at_all(&test, &client).await?;
+    what_the_headers_say(&test, &client).await?;
+    the_same_payment_again(&test, &client).await?;
+    what_is_too_large(&test, &client).await?;
+    what_no_client_library_would_send(&test, &client).await?;
+    let summary = test.check_invariants().await?;
+    // Two deposits, the good one of the first table, the first of the pair, and one behind each unreadable message.
+    ensure!(
+        summary.settled == 4 + u64::try_from(UNREADABLE.len())?,
+        "{summary:?}"
+    );
+    Ok(())
+}
+
+async fn what_the_body_says(test: &TestBank, client: &Client) -> Result<()> {
+    let with = |name: &str, value: Value| with(test, name, value);
+    let nobody = json!(Uuid::now_v7());
+    for (body, expected) in [
+        (good(test), None),
+        (with("debtor_account", nobody.clone()), Some("AC02")),
+        (with("creditor_account", nobody), Some("AC03")),
+        (with("creditor_account", json!(test.adas)), Some("NARR")),
+        (with("debtor_account", json!(test.cash)), Some("AG01")),
+        (with("currency", json!("USD")), Some("AM03")),
+        (with("currency", json!("XXZ")), Some("AM03")),
+        (with("amount", json!("1.001")), Some("AM12")),
+        (with("amount", json!("0")), Some("AM12")),
+        (with("amount", json!("-1.00")), Some("AM12")),
+        (with("amount", json!("1000000.00")), Some("AM04")),
+        (with("amount", json!(1.0)), Some("FF01")),
+        (with("effective_date", json!("2999-01-01")), Some("DT01")),
+        (with("unheard_of", json!(true)), Some("FF01")),
+        (with("payment_id", json!("no uuid")), Some("FF01")),
+        (with("reference", json!("x".repeat(141))), Some("FF01")),
+    ] {
+        let seq = test
+            .publish(client, test.headers(&body), body.to_string())
+            .await?;
+        rejected(test, seq, expected, &body.to_string()).await?;
+    }
+    Ok(())
+}
+
+async fn what_is_no_payment_at_all(test: &TestBank, client: &Client) -> Result<()> {
+    for garbage in [
+        "",
+        "garbage",
+        "[]",
+        "null",
+        "{\"payment_id\":",
+        "\u{0}",
+        "{\"amount\":{\"$gt\":\"\"}}",
+    ] {
+        let headers = without(&test.headers(&json!({})), "Nats-Msg-Id");
+        let seq = test.publish(client, headers, garbage).await?;
+        rejected(test, seq, Some("FF01"), garbage).await?;
+    }
+    Ok(())
+}
+
+async fn what_the_headers_say(test: &TestBank, client: &Client) -> Result<()> {
+    let changed = |name: &str, value: Option<&str>| {
+        let payment = good(test);
+        let mut headers = without(&test.headers(&payment), name);
+        if let Some(value) = value {
+            headers.insert(name, value);
+        }
+        (headers, payment)
+    };
+    let twice = |name: &str| {
+        let payment = good(test);
+        let mut headers = test.headers(&payment);
+        let value = headers.get(name).cloned().expect("one of the headers");
+        headers.append(name, value);
+        (headers, payment)
+    };
+    let damaged = format!("Bearer {}x", test.shop);
+    let adas = format!("Bearer {}", test.ada);
+    for ((headers, payment), expected) in [
+        (changed("Authorization", None), "AG01"),
+        (changed("Authorization", Some("Bearer")), "AG01"),
+        (changed("Authorization", Some("Bearer x.y.z")), "AG01"),
+        (changed("Authorization", Some(&damaged)), "AG01"),
+        (changed("Authorization", Some(&adas)), "AG01"),
+        (changed("ce-id", Some("another")), "FF01"),
+        (changed("ce-type", Some("payment.hold.v1")), "FF01"),
+        (twice("Authorization"), "FF01"),
+        (twice("ce-id"), "FF01"),
+    ] {
+        let what = format!("{headers:?}");
+        let seq = test.publish(client, headers, payment.to_string()).await?;
+        rejected(test, seq, Some(expected), &what).await?;
+        // Whatever is wrong with the envelope, the answer names the payment.
+        ensure!(
+            json!(test.settlement(seq).await?.payment_id) == payment["payment_id"],
+            "{what}"
+        );
+    }
+    Ok(())
+}
+
+async fn the_same_payment_again(test: &TestBank, client: &Client) -> Result<()> {
+    // Within two minutes the broker would drop a second message with the same id, so these have none.
+    let publish = async |payment: &Value| {
+        test.publish(
+            client,
+            without(&test.headers(payment), "Nats-Msg-Id"),
+            payment.to_string(),
+        )
+        .await
+    };
+    let mut payment = good(test);
+    let (first, second) = (publish(&payment).await?, publish(&payment).await?);
+    let duplicate = serde_json::to_value(test.settlement(second).await?)?;
+    ensure!(duplicate["status"] == "duplicate", "{duplicate}");
+    let original = json!({"request_seq": first, "status": "settled", "reason": null});
+    ensure!(duplicate["original"] == original, "{duplicate}");
+    payment["amount"] = json!("2.00");
+    rejected(
+        test,
+        publish(&payment).await?,
+        Some("AM05"),
+        "the same id with another amount",
+    )
+    .await
+}
+
+async fn what_is_too_large(test: &TestBank, client: &Client) -> Result<()> {
+    // The broker refuses it, so it is not stored and needs no answer. From 64 KB on the client refuses it already.
+    for (bytes, expected) in [
+        (50_000, "message size exceeds maximum allowed"),
+        (1_000_000, "max payload"),
+    ] {
+        let refused = test
+            .publish(client, test.headers(&good(test)), "x".repeat(bytes))
+            .await;
+        let refused = refused
+            .err()
+            .with_context(|| format!("{bytes} bytes were stored"))?;
+        ensure!(format!("{refused:#}").contains(expected), "{refused:#}");
+    }
+    Ok(())
+}
+
+fn without(headers: &HeaderMap, name: &str) -> HeaderMap {
+    let others = headers.iter().filter(|(key, _)| key.to_string() != name);
+    others
+        .flat_map(|(key, values)| values.iter().map(move |value| (key.clone(), value.clone())))
+        .collect()
+}

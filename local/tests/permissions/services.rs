@@ -1,0 +1,108 @@
+//! Our own services: what each may write, and what all may read. No login without the right password.
+
+use async_nats::ConnectOptions;
+use async_nats::jetstream::consumer::pull;
+use futures::StreamExt as _;
+use local::testing;
+
+use crate::batches;
+use crate::user::{User, ledger_with_streams};
+
+#[tokio::test]
+async fn only_the_ledger_may_answer_or_touch_a_stream() {
+    let servers = testing::servers().await;
+    let _ledger = ledger_with_streams(&servers).await;
+    for name in ["auth", "payments", "audit"] {
+        let mut user = User::connect(&servers, name).await;
+        for subject in [
+            "settlement.payment.v1.demo-shop",
+            "request.account.v1.bank",
+            "request.payment.v1.shop.more",
+            "$JS.quittance.API.STREAM.CREATE.REQUESTS",
+            "$JS.quittance.API.STREAM.UPDATE.SETTLEMENTS",
+            "$JS.quittance.API.STREAM.DELETE.SETTLEMENTS",
+            "$JS.API.STREAM.CREATE.REQUESTS",
+            "$JS.API.STREAM.UPDATE.SETTLEMENTS",
+            "$JS.API.STREAM.DELETE.REQUESTS",
+            "$JS.API.STREAM.PURGE.SETTLEMENTS",
+            "$JS.API.STREAM.MSG.DELETE.SETTLEMENTS",
+        ] {
+            user.may_not_publish(subject).await;
+        }
+        user.may_not_subscribe("_INBOX_ledger.>").await;
+        user.may_not_subscribe("settlement.>").await;
+    }
+    let mut ledger = User::connect(&servers, "ledger").await;
+    for subject in [
+        "$JS.API.STREAM.DELETE.SETTLEMENTS",
+        "$JS.API.STREAM.PURGE.SETTLEMENTS",
+        "$JS.quittance.API.STREAM.DELETE.REQUESTS",
+        "$JS.quittance.API.STREAM.PURGE.REQUESTS",
+        "request.payment.v1.demo-shop",
+        "request.account.v1.bank.more",
+        "request.auth.v1.keys",
+    ] {
+        ledger.may_not_publish(subject).await;
+    }
+}
+
+#[tokio::test]
+async fn services_publish_atomic_batches() {
+    let servers = testing::servers().await;
+    let ledger = ledger_with_streams(&servers).await;
+    let ack = batches::publish(
+        &ledger.client,
+        "settlement.payment.v1.demo-shop",
+        "answers",
+        1000,
+    )
+    .await;
+    assert!(
+        ack.contains("\"seq\":1000") && ack.contains("\"count\":1000"),
+        "{ack}"
+    );
+    let payments = User::connect(&servers, "payments").await;
+    let ack = batches::publish(&payments.client, "request.payment.v1.user-1", "requests", 5).await;
+    assert!(ack.contains("\"seq\":5"), "{ack}");
+}
+
+#[tokio::test]
+async fn readers_follow_both_streams_in_order() {
+    let servers = testing::servers().await;
+    let ledger = ledger_with_streams(&servers).await;
+    batches::publish(
+        &ledger.client,
+        "settlement.payment.v1.demo-shop",
+        "answers",
+        3,
+    )
+    .await;
+    batches::publish(&ledger.client, "request.account.v1.bank", "requests", 3).await;
+    for name in ["ledger", "payments", "audit"] {
+        let mut user = User::connect(&servers, name).await;
+        for stream in ["REQUESTS", "SETTLEMENTS"] {
+            let stream = user.jetstream().get_stream(stream).await.unwrap();
+            let consumer = stream
+                .create_consumer(pull::OrderedConfig::default())
+                .await
+                .unwrap();
+            let messages = consumer.messages().await.unwrap().take(3);
+            let sequences =
+                messages.map(|message| message.unwrap().info().unwrap().stream_sequence);
+            assert_eq!(sequences.collect::<Vec<_>>().await, [1, 2, 3]);
+            assert_eq!(stream.direct_get(2).await.unwrap().sequence, 2);
+            assert_eq!(stream.get_raw_message(2).await.unwrap().sequence, 2);
+        }
+        assert!(user.refusals.try_recv().is_err(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_enters_without_the_right_password() {
+    let servers = testing::servers().await;
+    assert!(async_nats::connect(servers.nats_url()).await.is_err());
+    for user in ["ledger", "demo-shop", "stranger"] {
+        let options = ConnectOptions::with_user_and_password(user.to_owned(), "wrong".to_owned());
+        assert!(options.connect(servers.nats_url()).await.is_err(), "{user}");
+    }
+}
