@@ -1,8 +1,11 @@
 //! Reads the ledger's answers as they come, and accepts no answer but a settled payment.
 
 use anyhow::{Context as _, Result, ensure};
-use common::broker::{self, BATCH_MESSAGES_MAX, Reader, Stored};
-use common::wire::{self, SETTLEMENTS};
+use common::broker;
+use common::broker::{BATCH_MESSAGES_MAX, Reader};
+use common::message::Stored;
+use common::wire;
+use common::wire::SETTLEMENTS;
 
 use crate::bank::PATIENCE;
 

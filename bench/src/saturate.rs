@@ -7,7 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use common::broker::{self, BATCH_MESSAGES_MAX, HeaderLines, Outgoing, Publisher, Reader};
+use common::broker;
+use common::broker::{BATCH_MESSAGES_MAX, Publisher, Reader};
+use common::headers::HeaderLines;
+use common::message::Outgoing;
 use common::wire::{REQUESTS, SETTLEMENTS};
 use local::{Part, Servers};
 use tokio::task::{JoinHandle, JoinSet};

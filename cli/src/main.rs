@@ -31,7 +31,7 @@ mod running;
 
 use std::process::ExitCode;
 
-/// The services allocate for every header of every message; see `bench/README.md` for what this one saves.
+/// The services allocate for every header of every message; see `bench/HISTORY.md` for what this one saves.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

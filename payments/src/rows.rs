@@ -158,6 +158,7 @@ fn noted(answer: KeyAnswer) -> Option<store::SigningKey> {
 
 #[cfg(test)]
 mod tests {
+    use common::kinds;
     use serde_json::json;
     use uuid::Uuid;
 
@@ -179,7 +180,7 @@ mod tests {
             "payment_id": Uuid::from_u128(id), "debtor_account": Uuid::nil(), "creditor_account": Uuid::max(),
             "amount": "x", "currency": "y",
         });
-        message(sequence, subject, payment::REQUESTED, &body)
+        message(sequence, subject, kinds::payment::REQUESTED, &body)
     }
 
     /// `status` as on the wire, or `retryable` for a rejection that may be tried again.

@@ -91,9 +91,9 @@ async fn a_producer_can_take_no_message_id_that_the_announcement_needs() {
     let _ledger = bank.ledger(KeyStatus::Noted).await;
     // To this ledger anything that reads like an announcement is one, so it answers: to another key.
     let body = json!({"kid": "other", "issuer": "i", "n": "n", "e": "e"});
-    let mut headers = broker::HeaderLines::default();
+    let mut headers = common::headers::HeaderLines::default();
     headers.add("Nats-Msg-Id", format_args!("auth:key:{kid}"));
-    let message = broker::Outgoing {
+    let message = common::message::Outgoing {
         subject: "request.payment.v1.demo-shop".to_owned(),
         headers,
         payload: body.to_string().into(),

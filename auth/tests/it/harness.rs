@@ -8,6 +8,7 @@ use auth::directory::{self, Role};
 use common::broker;
 use common::broker::{Publisher, Reader};
 use common::headers::HeaderLines;
+use common::kinds;
 use common::kinds::Answer;
 use common::kinds::trust::AnnounceKey;
 use common::kinds::trust::{KeyAnswer, KeyStatus};
