@@ -18,7 +18,7 @@ use common::message::add_request_headers;
 use common::wire::{REQUESTS, SETTLEMENTS};
 use futures::future::try_join_all;
 use indicatif::ProgressBar;
-use ledger::replay::{Summary, Verdict, replay};
+use ledger::audit::{Summary, Verdict, replay};
 use local::{Bank, BankOptions, Home, Part, Ports, ServerOptions, Servers, Service};
 use serde_json::json;
 use sqlx::postgres::PgPool;

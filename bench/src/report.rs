@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use comfy_table::{CellAlignment, Table, presets};
-use ledger::replay::Summary;
+use ledger::audit::Summary;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use ledger::replay::{self, Summary, Verdict};
+use ledger::audit::{self, Summary, Verdict};
 use serde_json::json;
 
 use crate::print;

@@ -25,7 +25,7 @@ use common::wire;
 use common::wire::{REQUESTS, SETTLEMENTS};
 use futures::StreamExt as _;
 use indicatif::ProgressBar;
-use ledger::replay::Verdict;
+use ledger::audit::Verdict;
 use local::{Demo, Status};
 use serde::Deserialize as _;
 use serde_json::{Value, json};

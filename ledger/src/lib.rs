@@ -1,23 +1,18 @@
 //! The bank's ledger. Requests come in from the stream REQUESTS, in order; each is verified, decided and booked
 //! double-entry in PostgreSQL; message N of SETTLEMENTS answers message N of REQUESTS.
 //!
-//! The core is pure: [`verify`] reads a message, [`decide`] changes the [`book`], [`batch`] does both for many and
-//! [`chain`] links them. The shell around it reads and writes: [`engine`] is the loop, `store` all SQL, `http` what bank
-//! staff and the other services ask. [`replay`] runs the same core over the whole log and compares.
+//! The [`core`] is pure: it verifies a message and decides it. The shell around it reads and writes: [`engine`] is the
+//! loop, [`store`] all SQL, `http` what bank staff and the other services ask. [`audit`] runs the same core over the whole
+//! log and compares.
 
-pub mod book;
-pub mod chain;
-pub mod verify;
+pub mod core;
 
-pub mod decide;
-
-pub mod batch;
-
-pub mod crash;
 pub mod engine;
-mod http;
-pub mod replay;
 pub mod store;
+
+pub mod audit;
+
+mod http;
 
 use std::sync::Arc;
 
@@ -29,7 +24,7 @@ use common::service;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-use crash::{CrashAt, CrashPoint};
+use engine::crash::{CrashAt, CrashPoint};
 use engine::{Engine, Health};
 
 /// How to run the ledger.

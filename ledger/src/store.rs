@@ -15,12 +15,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use common::ids::{AccountId, ClientId, PaymentId};
-use common::kinds::Answer;
 use common::kinds::account::Category;
 use common::kinds::payment::PaymentStatus;
 use common::kinds::posting::Direction;
-use common::kinds::trust::AnnounceKey;
-use common::kinds::trust::KeyStatus;
 use common::money::{Currency, Money};
 use common::reason::Code;
 use common::token::{Keys, Verified};
@@ -29,25 +26,17 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, PgExecutor};
 use uuid::Uuid;
 
-use crate::batch::{Batch, Decided};
-use crate::book::{Account, Status, UsedPaymentId};
-use crate::chain::{Chain, Digest};
-use crate::verify::Content;
+use crate::core::batch::{Batch, Decided};
+use crate::core::book::account::{Account, Status};
+use crate::core::book::usage::UsedPaymentId;
+use crate::core::chain::{Chain, Cursor, Digest};
+use crate::core::change::Change;
 
 /// The migrations, run by the owner of the tables.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
 /// Names the advisory lock of the active ledger; any number that nothing else in this database uses.
 const LEADER_LOCK: i64 = 0x5155_4954;
-
-/// How far the log has been decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cursor {
-    /// The last decided request; 0 when there is none.
-    pub seq: u64,
-    /// The hash chain after its answer.
-    pub chain: Chain,
-}
 
 /// How often a ledger that waits for its turn asks. Waiting inside of a statement would hold a snapshot, and with it every
 /// old version of the cursor's row.
@@ -196,13 +185,19 @@ pub(crate) async fn used_payment_ids(
 /// compare-and-set; so an overtaken ledger waits there for the other's commit and then adds nothing. The columns are
 /// unnested side by side in the select list, which makes rows one by one; in `from` they would all be made and stored first.
 pub(crate) async fn write_batch(db: impl PgExecutor<'_>, batch: &Batch) -> sqlx::Result<bool> {
-    let Batch {
-        from,
-        to,
-        decided,
-        opened,
-    } = batch;
-    let (postings, keys) = (posting_rows(decided), noted_keys(decided));
+    let Batch { from, to, decided } = batch;
+    let postings = posting_rows(decided);
+    let (mut opened, mut keys) = (Vec::new(), Vec::new());
+    for (seq, change) in decided.iter().flat_map(|item| {
+        let seq = item.request.at.seq;
+        item.changes.iter().map(move |change| (seq, change))
+    }) {
+        match change {
+            Change::AccountOpened(account) => opened.push(account),
+            Change::KeyNoted(key) => keys.push((seq, key)),
+            Change::PaymentIdUsed(..) | Change::Posted(_) => {}
+        }
+    }
     let moved = sqlx::query_scalar!(
         r#"with moved as (
                update cursor set seq = $1, chain = $2 where seq = $3 and chain = $4 returning 1
@@ -250,13 +245,13 @@ pub(crate) async fn write_batch(db: impl PgExecutor<'_>, batch: &Batch) -> sqlx:
         &column(decided, |item| &item.request.digest[..]) as &[&[u8]],
         &column(decided, |item| &item.body[..]) as &[&[u8]],
         &column(decided, |item| &item.chain.0[..]) as &[&[u8]],
-        &column(opened, |account| account.id.0),
-        &column(opened, |account| &*account.owner) as &[&str],
-        &column(opened, |account| account.name.as_deref()) as &[Option<&str>],
-        &column(opened, |account| account.posted.currency().code()) as &[&str],
-        &column(opened, |account| account.category.as_str()) as &[&str],
-        &column(opened, |account| account.overdraft_limit.amount()),
-        &column(opened, |account| bigint(account.opened_seq)),
+        &column(&opened, |account| account.id.0),
+        &column(&opened, |account| &*account.owner) as &[&str],
+        &column(&opened, |account| account.name.as_deref()) as &[Option<&str>],
+        &column(&opened, |account| account.posted.currency().code()) as &[&str],
+        &column(&opened, |account| account.category.as_str()) as &[&str],
+        &column(&opened, |account| account.overdraft_limit.amount()),
+        &column(&opened, |account| bigint(account.opened_seq)),
         &column(&keys, |(_, key)| &*key.kid) as &[&str],
         &column(&keys, |(_, key)| &*key.issuer) as &[&str],
         &column(&keys, |(_, key)| &*key.n) as &[&str],
@@ -274,41 +269,21 @@ pub(crate) async fn write_batch(db: impl PgExecutor<'_>, batch: &Batch) -> sqlx:
     Ok(moved.fetch_one(db).await? == 1)
 }
 
-/// The keys that a batch noted, with the sequence of their announcement.
-fn noted_keys(batch: &[Decided]) -> Vec<(u64, &AnnounceKey)> {
-    let noted = batch
-        .iter()
-        .filter_map(|item| match (&item.answer, &item.request.content) {
-            (Answer::Key(answer), Content::Key(key)) if answer.status == KeyStatus::Noted => {
-                Some((answer.request_seq, key))
-            }
-            _ => None,
-        });
-    noted.collect()
-}
-
 /// One column of a set of rows, for `unnest`.
 fn column<'r, R, T>(rows: &'r [R], value: impl Fn(&'r R) -> T) -> Vec<T> {
     rows.iter().map(value).collect()
 }
 
 fn token(item: &Decided) -> Option<&Verified> {
-    item.request.token.as_deref()
+    item.request.token()
 }
 
 /// The payment id that an answer used up, and the digest of what was asked under it.
-///
-/// A duplicate and an AM05 name an id that an earlier answer used up; they carry that original.
 fn used_up(item: &Decided) -> Option<(PaymentId, &Digest)> {
-    match (&item.answer, &item.request.content) {
-        (
-            Answer::Payment(answer),
-            Content::Payment {
-                request, digest, ..
-            },
-        ) if answer.original.is_none() => Some((request.payment_id, digest)),
-        _ => None,
-    }
+    item.changes.iter().find_map(|change| match change {
+        Change::PaymentIdUsed((_, payment_id), used) => Some((*payment_id, &used.content)),
+        Change::Posted(_) | Change::AccountOpened(_) | Change::KeyNoted(_) => None,
+    })
 }
 
 /// One row of `posting`: sequence, line, account, currency, direction, amount, balance and number.
@@ -326,7 +301,7 @@ pub(crate) type PostingRow = (
 /// The rows that the postings of a batch must be.
 pub(crate) fn posting_rows(batch: &[Decided]) -> Vec<PostingRow> {
     let rows = batch.iter().flat_map(|item| {
-        (1_i16..).zip(&item.entries).map(|(line, entry)| {
+        (1_i16..).zip(item.entries()).map(|(line, entry)| {
             let (seq, money) = (bigint(item.request.at.seq), entry.amount);
             (
                 seq,

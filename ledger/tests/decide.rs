@@ -18,10 +18,12 @@ use common::kinds::posting::Direction;
 use common::money::{Currency, Money};
 use common::reason::Code;
 use common::token::{Claims, Verified};
-use ledger::book::{Account, At, Book, Status, normal_side};
-use ledger::chain::sha256;
-use ledger::decide::{Decision, decide};
-use ledger::verify::{Content, VerifiedRequest};
+use ledger::core::at::At;
+use ledger::core::book::Book;
+use ledger::core::book::account::{Account, Entry, Status, normal_side};
+use ledger::core::change::Change;
+use ledger::core::decide::{Decision, decide};
+use ledger::core::verify::{Accepted, Content, Payment, VerifiedRequest};
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 use uuid::Uuid;
@@ -115,10 +117,10 @@ fn opening_the_same_account_again_opens_nothing() {
     };
     let mut bank = Bank::parse("A=0");
     let mut outcome = |who: &str, open: OpenAccount| {
-        let content = Content::Account {
+        let content = Content::Account(Accepted {
             token: token(who),
             request: AccountRequest::Open(open),
-        };
+        });
         let (status, reason) = bank.decide(content).answer.outcome();
         reason.map_or(status, Code::as_str)
     };
@@ -174,7 +176,8 @@ proptest! {
         let mut posted: BTreeMap<AccountId, Money> = accounts.map(|(id, account)| (*id, account.posted)).collect();
         for (index, request) in requests.iter().enumerate() {
             let before = bank.book.accounts.clone();
-            let Decision { answer, entries } = bank.send(request);
+            let Decision { answer, changes } = bank.send(request);
+            let entries = entries_of(&changes);
             prop_assert_eq!(answer.request_seq(), u64::try_from(index).unwrap() + 1);
             let settled = answer.outcome().0 == "settled";
             prop_assert_eq!(entries.len(), if settled { 2 } else { 0 });
@@ -209,6 +212,14 @@ proptest! {
         };
         prop_assert_eq!(run(), run());
     }
+}
+
+fn entries_of(changes: &[Change]) -> Vec<Entry> {
+    let entries = changes.iter().filter_map(|change| match change {
+        Change::Posted(entry) => Some(*entry),
+        _ => None,
+    });
+    entries.collect()
 }
 
 fn signed(direction: Direction, money: Money) -> Decimal {
@@ -295,25 +306,26 @@ impl Bank {
             metadata: BTreeMap::new(),
         };
         let token = token(caller.unwrap_or(&from.to_lowercase()));
-        let digest = sha256(&request.canonical_json());
-        self.decide(Content::Payment {
-            token,
-            request,
-            digest,
-        })
+        let request = Payment::new(request, self.next());
+        self.decide(Content::Payment(Accepted { token, request }))
+    }
+
+    /// Place and time of the next request.
+    fn next(&self) -> At {
+        At {
+            seq: self.seq + 1,
+            published_at: "2026-11-23T12:00:00Z".parse().expect("a time"),
+        }
     }
 
     fn decide(&mut self, content: Content) -> Decision {
-        self.seq += 1;
+        let at = self.next();
+        self.seq = at.seq;
         let request = VerifiedRequest {
-            at: At {
-                seq: self.seq,
-                published_at: "2026-11-23T12:00:00Z".parse().expect("a time"),
-            },
+            at,
             answer_subject: String::new(),
             traceparent: None,
             digest: [0; 32],
-            token: None,
             content,
         };
         decide(&mut self.book, &request)

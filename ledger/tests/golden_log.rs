@@ -15,9 +15,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use common::message::Stored;
 use common::token::{CheckedTokens, thumbprint};
-use ledger::batch::{decide_all, length, verify_all};
-use ledger::book::Book;
-use ledger::chain::Chain;
+use ledger::core::batch::{decide_all, length, verify_all};
+use ledger::core::book::Book;
+use ledger::core::chain::Chain;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

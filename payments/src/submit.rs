@@ -205,10 +205,12 @@ async fn publish(
     match earlier {
         // The ledger has passed over that one, so its payment id is free while the broker still knows its message id.
         Some(_) if is_undecided => store_anew(app, caller, headers, request).await,
-        Some(earlier) if earlier.canonical_json() == request.canonical_json() => Ok(Published {
-            request_seq: ack.sequence,
-            is_repeated: true,
-        }),
+        Some(earlier) if earlier.canonical_json(None) == request.canonical_json(None) => {
+            Ok(Published {
+                request_seq: ack.sequence,
+                is_repeated: true,
+            })
+        }
         Some(earlier) if earlier.payment_id == request.payment_id => {
             let reason = Reason::new(
                 Code::AM05,

@@ -11,7 +11,7 @@ use common::broker::Reader;
 use common::kinds::payment::PaymentAnswer;
 use common::message::Stored;
 use common::wire::{REQUESTS, SETTLEMENTS};
-use ledger::replay::{Summary, Verdict, replay};
+use ledger::audit::{Summary, Verdict, replay};
 use local::{Bank, BankOptions, Home, Part, Ports, Service};
 use serde_json::{Value, json};
 use sqlx::postgres::PgPool;

@@ -7,7 +7,7 @@ use common::broker::Publisher;
 use common::headers::HeaderLines;
 use common::message::Outgoing;
 use common::wire::{REQUESTS, SETTLEMENTS};
-use ledger::replay::Verdict;
+use ledger::audit::Verdict;
 use local::{Part, Service};
 use sqlx::{Connection as _, PgConnection};
 

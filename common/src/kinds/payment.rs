@@ -95,14 +95,7 @@ impl PaymentRequest {
                 format!("metadata has more than {METADATA_KEYS_MAX} keys"),
             ));
         }
-        let currency = Currency::from_code(&self.currency).ok_or_else(|| {
-            Reason::new(
-                Code::AM03,
-                "the currency is no ISO 4217 code of money, such as EUR",
-            )
-        })?;
-        let money = Money::positive(&self.amount, currency)
-            .map_err(|error| Reason::new(Code::AM12, error.to_string()))?;
+        let money = self.money()?;
         let effective_date = self
             .effective_date
             .as_deref()
@@ -120,13 +113,24 @@ impl PaymentRequest {
         })
     }
 
+    fn money(&self) -> Result<Money, Reason> {
+        let currency = Currency::from_code(&self.currency).ok_or_else(|| {
+            Reason::new(
+                Code::AM03,
+                "the currency is no ISO 4217 code of money, such as EUR",
+            )
+        })?;
+        Money::positive(&self.amount, currency)
+            .map_err(|error| Reason::new(Code::AM12, error.to_string()))
+    }
+
     /// The request in one spelling: equal for two requests exactly if they ask for the same thing.
     ///
-    /// Order of fields and white space don't count, and `30`, `30.0` and `30.00` EUR are the same amount.
+    /// Order of fields and white space don't count, and `30`, `30.0` and `30.00` EUR are the same amount. `terms` are
+    /// this request's, if they are valid.
     #[must_use]
-    pub fn canonical_json(&self) -> Vec<u8> {
-        let money = Currency::from_code(&self.currency)
-            .and_then(|currency| Money::positive(&self.amount, currency).ok());
+    pub fn canonical_json(&self, terms: Option<&Terms>) -> Vec<u8> {
+        let money = terms.map(|terms| terms.money).or_else(|| self.money().ok());
         let json = match money.map(|money| money.to_string()) {
             Some(amount) if amount != self.amount => serde_json::to_vec(&Self {
                 amount,
@@ -312,7 +316,13 @@ mod tests {
             );
             serde_json::from_str(&text).expect("well-formed")
         };
-        assert_eq!(read("30").canonical_json(), read("30.00").canonical_json());
-        assert_ne!(read("30").canonical_json(), read("30.01").canonical_json());
+        assert_eq!(
+            read("30").canonical_json(None),
+            read("30.00").canonical_json(None)
+        );
+        assert_ne!(
+            read("30").canonical_json(None),
+            read("30.01").canonical_json(None)
+        );
     }
 }

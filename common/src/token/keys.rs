@@ -54,14 +54,24 @@ pub fn thumbprint(n: &str, e: &str) -> Result<String, KeyError> {
 }
 
 impl Keys {
+    /// Whether this could be taken in.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn check(kid: &str, n: &str, e: &str) -> Result<(), KeyError> {
+        if thumbprint(n, e)? == kid {
+            Ok(())
+        } else {
+            Err(KeyError::Thumbprint)
+        }
+    }
+
     /// Takes a key in. The same key again changes nothing: it keeps the issuer that it came with.
     ///
     /// # Errors
     /// [`KeyError`]; then nothing has changed.
     pub fn insert(&mut self, kid: &str, issuer: &str, n: &str, e: &str) -> Result<(), KeyError> {
-        if thumbprint(n, e)? != kid {
-            return Err(KeyError::Thumbprint);
-        }
+        Self::check(kid, n, e)?;
         let public = DecodingKey::from_rsa_components(n, e).map_err(|_| KeyError::Weak)?;
         self.0.entry(kid.to_owned()).or_insert_with(|| Key {
             issuer: issuer.to_owned(),

@@ -4,11 +4,12 @@
 use common::broker;
 use common::wire::{REQUESTS, SETTLEMENTS};
 
-use super::{Engine, Failure, Halt};
-use crate::batch::Event;
-use crate::chain::request_digest;
-use crate::crash::CrashPoint;
-use crate::store::{self, AnswerRow, Cursor};
+use super::context::Engine;
+use super::crash::CrashPoint;
+use super::failure::{Failure, Halt};
+use crate::core::chain::{Cursor, request_digest};
+use crate::core::event::Event;
+use crate::store::{self, AnswerRow};
 
 impl Engine {
     /// Brings SETTLEMENTS up to the cursor and returns the cursor and the last published answer.

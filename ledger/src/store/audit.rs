@@ -13,9 +13,10 @@ use uuid::Uuid;
 use super::{
     AccountRow, PostingRow, bigint, digest, direction_word, from_bigint, token, unreadable, used_up,
 };
-use crate::batch::{Decided, Event};
-use crate::book::Account;
-use crate::chain::Chain;
+use crate::core::batch::Decided;
+use crate::core::book::account::Account;
+use crate::core::chain::Chain;
+use crate::core::event::Event;
 
 /// The row of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,48 +1,9 @@
-//! The pure state that `decide` works on: accounts, used payment ids, keys. It knows nothing of where they came from.
-//!
-//! The engine fills it with what one batch touches; a replay starts with an empty one and keeps everything.
+//! An account, its balances, and what a posting does to them.
 
-use std::collections::HashMap;
-
-use chrono::{DateTime, Utc};
-use common::ids::{AccountId, ClientId, PaymentId};
+use common::ids::AccountId;
 use common::kinds::account::Category;
-use common::kinds::payment::PaymentStatus;
 use common::kinds::posting::Direction;
 use common::money::Money;
-use common::reason::Code;
-use common::token::Keys;
-
-use crate::chain::Digest;
-
-/// A map that is not hashed cryptographically, which was a twentieth of what a request costs. Strangers choose the keys, so
-/// the hash has a random seed, and if they found keys that collide all the same, there are at most some thousand payment ids
-/// here at a time, and only accounts that somebody was allowed to open.
-pub type Map<K, V> = HashMap<K, V, foldhash::quality::RandomState>;
-
-/// Everything a decision may look at, besides the request itself.
-#[derive(Debug, Clone, Default)]
-pub struct Book {
-    /// Accounts by id.
-    pub accounts: Map<AccountId, Account>,
-    /// Payment ids that have been used up, and what became of them.
-    pub payments: Map<(ClientId, PaymentId), UsedPaymentId>,
-    /// Keys that tokens may be signed with.
-    pub keys: Keys,
-}
-
-/// What became of the payment that used an id up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UsedPaymentId {
-    /// The request that did.
-    pub request_seq: u64,
-    /// SHA-256 of what it asked for, in one spelling.
-    pub content: Digest,
-    /// Settled or rejected.
-    pub status: PaymentStatus,
-    /// Why, if rejected.
-    pub reason: Option<Code>,
-}
 
 /// An account and its balances.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,13 +124,4 @@ impl Account {
         }
         self.posted.checked_sub(amount).ok_or(CannotPost::Overflow)
     }
-}
-
-/// A request's place and time in the log, which every answer repeats.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct At {
-    /// Its sequence.
-    pub seq: u64,
-    /// Its published time, the only clock.
-    pub published_at: DateTime<Utc>,
 }

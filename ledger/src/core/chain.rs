@@ -55,6 +55,15 @@ impl Chain {
     }
 }
 
+/// How far the log has been decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    /// The last decided request; 0 when there is none.
+    pub seq: u64,
+    /// The hash chain after its answer.
+    pub chain: Chain,
+}
+
 /// 64 hex digits.
 impl std::fmt::Display for Chain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

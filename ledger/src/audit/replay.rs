@@ -16,10 +16,12 @@ use sqlx::{Connection as _, PgConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::batch::{self, Decided, Event};
-use crate::book::{Account, Book, normal_side};
-use crate::chain::Chain;
-use crate::store::{self, AnswerRow, AuditedAccount, Cursor};
+use crate::core::batch::{self, Decided};
+use crate::core::book::Book;
+use crate::core::book::account::{Account, normal_side};
+use crate::core::chain::{Chain, Cursor};
+use crate::core::event::Event;
+use crate::store::{self, AnswerRow, AuditedAccount};
 
 /// What a replay found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -225,7 +227,7 @@ impl<P: FnMut(u64, u64)> Replay<'_, P> {
             self.compare(&decided).await?;
             let settled = decided
                 .iter()
-                .filter(|item| !item.entries.is_empty())
+                .filter(|item| item.entries().next().is_some())
                 .count();
             self.settled += u64::try_from(settled).expect("a thousand at most");
             let last = decided.last().expect("a batch has a message");

@@ -1,4 +1,4 @@
-//! Behind the deciding: each batch is written, then published, in order, each step while the batch behind it is decided.
+//! Steps 4 and 5: each batch is written, then published, in order, each step while the batch behind it is decided.
 //!
 //! What is decided but not written is lost when the process dies, and decided again from the log; what is written but
 //! not published is published by whoever leads next.
@@ -11,23 +11,25 @@ use sqlx::postgres::PgConnection;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::{DATABASE_TIMEOUT, Engine, Failure, Halt};
-use crate::batch::{Batch, Event};
-use crate::crash::CrashPoint;
+use super::context::{DATABASE_TIMEOUT, Engine};
+use super::crash::CrashPoint;
+use super::failure::{Failure, Halt};
+use crate::core::batch::Batch;
+use crate::core::event::Event;
 use crate::store;
 
 /// Batches that wait between two steps: enough that neither waits for the other, few enough to bound the memory.
 const WAITING_BATCHES_MAX: usize = 1;
 
 /// The writing and the publishing. Dropping it ends both, wherever they are.
-pub(super) struct Behind {
+pub(super) struct Pipeline {
     to_write: mpsc::Sender<Arc<Batch>>,
     written: watch::Receiver<u64>,
     published: watch::Receiver<u64>,
     steps: JoinSet<Failure>,
 }
 
-impl Behind {
+impl Pipeline {
     /// Goes on behind what is `written` to the database; answers up to `published` are compared instead of published.
     ///
     /// `writing` is the connection that leads: whoever has lost it can't write.

@@ -1,0 +1,5 @@
+//! Whether the books are what the log leads to.
+
+mod replay;
+
+pub use replay::{ReplayError, Summary, Verdict, replay};

@@ -1,0 +1,134 @@
+//! A batch from the log, decided: what the engine writes and what a replay compares.
+//!
+//! Both go through here, so that they can't differ.
+
+use bytes::Bytes;
+use common::ids::AccountId;
+use common::kinds::{Answer, trust};
+use common::message::Stored;
+use common::token::{CheckedTokens, Keys};
+
+use crate::core::book::Book;
+use crate::core::book::account::Entry;
+use crate::core::chain::{Chain, Cursor};
+use crate::core::change::Change;
+use crate::core::decide::{Decision, decide};
+use crate::core::verify::{VerifiedRequest, verify};
+
+/// A request with its answer.
+#[derive(Debug, Clone)]
+pub struct Decided {
+    /// The request.
+    pub request: VerifiedRequest,
+    /// The answer.
+    pub answer: Answer,
+    /// What it changes.
+    pub changes: Vec<Change>,
+    /// The answer's body.
+    pub body: Bytes,
+    /// The hash chain after it.
+    pub chain: Chain,
+}
+
+impl Decided {
+    /// What it books.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.changes.iter().filter_map(|change| match change {
+            Change::Posted(entry) => Some(entry),
+            Change::PaymentIdUsed(..) | Change::AccountOpened(_) | Change::KeyNoted(_) => None,
+        })
+    }
+}
+
+/// How many of these messages make one batch: up to and with the first key announcement.
+///
+/// What stands behind an announcement is verified with the announced key, so it must wait until that has been decided.
+#[must_use]
+pub fn length(messages: &[Stored]) -> usize {
+    let announcement = messages
+        .iter()
+        .position(|message| message.subject == trust::SUBJECT);
+    announcement.map_or(messages.len(), |index| index + 1)
+}
+
+/// Verifies every message of a batch.
+#[must_use]
+pub fn verify_all(
+    messages: &[Stored],
+    keys: &Keys,
+    checked: &mut CheckedTokens,
+) -> Vec<VerifiedRequest> {
+    assert!(
+        length(messages) == messages.len(),
+        "a batch goes on behind a key announcement"
+    );
+    messages
+        .iter()
+        .map(|message| verify(message, keys, checked))
+        .collect()
+}
+
+/// Decides a batch in sequence order; item 5 sees what item 4 did.
+#[must_use]
+pub fn decide_all(
+    book: &mut Book,
+    mut chain: Chain,
+    requests: Vec<VerifiedRequest>,
+) -> Vec<Decided> {
+    let mut decided = Vec::with_capacity(requests.len());
+    for request in requests {
+        let Decision { answer, changes } = decide(book, &request);
+        let body = Bytes::from(answer.to_json());
+        chain = chain.next(
+            request.at.seq,
+            request.at.published_at,
+            &request.digest,
+            &body,
+        );
+        decided.push(Decided {
+            request,
+            answer,
+            changes,
+            body,
+            chain,
+        });
+    }
+    decided
+}
+
+/// Decided requests that are written in one transaction.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    /// Where the cursor stands before it.
+    pub(crate) from: Cursor,
+    /// Where it stands after it.
+    pub(crate) to: Cursor,
+    /// The requests and their answers, in order; at least one.
+    pub(crate) decided: Vec<Decided>,
+}
+
+impl Batch {
+    /// A batch that follows this cursor.
+    pub(crate) fn new(from: Cursor, decided: Vec<Decided>) -> Self {
+        let last = decided.last().expect("a batch has a message");
+        let to = Cursor {
+            seq: last.request.at.seq,
+            chain: last.chain,
+        };
+        Self { from, to, decided }
+    }
+
+    /// Everything that it changes, in order.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = &Change> {
+        self.decided.iter().flat_map(|item| &item.changes)
+    }
+
+    /// The accounts that it changes; an account may appear more than once.
+    pub(crate) fn changed_accounts(&self) -> impl Iterator<Item = AccountId> {
+        self.changes().filter_map(|change| match change {
+            Change::Posted(entry) => Some(entry.account),
+            Change::AccountOpened(account) => Some(account.id),
+            Change::PaymentIdUsed(..) | Change::KeyNoted(_) => None,
+        })
+    }
+}

@@ -1,0 +1,70 @@
+//! The pure state that `decide` works on: accounts, used payment ids, keys. It knows nothing of where they came from.
+//!
+//! The engine fills it with what one batch touches; a replay starts with an empty one and keeps everything.
+
+pub mod account;
+pub mod usage;
+
+use std::collections::HashMap;
+
+use common::ids::AccountId;
+use common::token::Keys;
+
+use crate::core::change::Change;
+use account::Account;
+use usage::{PaymentKey, UsedPaymentId};
+
+/// A map that is not hashed cryptographically, which was a twentieth of what a request costs. Strangers choose the keys, so
+/// the hash has a random seed. If they found keys that collide all the same: there are at most some thousand payment ids
+/// here at a time, and only accounts that somebody was allowed to open.
+pub type Map<K, V> = HashMap<K, V, foldhash::quality::RandomState>;
+
+/// Everything a decision may look at, besides the request itself.
+#[derive(Debug, Clone, Default)]
+pub struct Book {
+    /// Accounts by id.
+    pub accounts: Map<AccountId, Account>,
+    /// Payment ids that have been used up, and what became of them.
+    pub payments: Map<PaymentKey, UsedPaymentId>,
+    /// Keys that tokens may be signed with.
+    pub keys: Keys,
+}
+
+impl Book {
+    /// Takes a change over.
+    ///
+    /// # Panics
+    /// When the change was decided on another book.
+    pub fn apply(&mut self, change: &Change) {
+        match change {
+            Change::PaymentIdUsed(key, used) => {
+                self.payments.insert(key.clone(), *used);
+            }
+            Change::Posted(entry) => {
+                let account = self.accounts.get_mut(&entry.account);
+                let account = account.expect("a posting was decided on an account of this book");
+                account.posted = entry.balance;
+                account.postings = entry.number;
+            }
+            Change::AccountOpened(account) => {
+                self.accounts.insert(account.id, (**account).clone());
+            }
+            Change::KeyNoted(key) => {
+                let noted = self.keys.insert(&key.kid, &key.issuer, &key.n, &key.e);
+                noted.expect("the key was checked when it was decided");
+            }
+        }
+    }
+
+    /// Forgets what a change left here and the database knows by now.
+    ///
+    /// Payment ids go at once: there is one for every payment. Accounts stay, because most are needed again soon.
+    pub fn forget(&mut self, change: &Change) {
+        match change {
+            Change::PaymentIdUsed(key, _) => {
+                self.payments.remove(key);
+            }
+            Change::Posted(_) | Change::AccountOpened(_) | Change::KeyNoted(_) => {}
+        }
+    }
+}

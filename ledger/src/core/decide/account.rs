@@ -1,0 +1,133 @@
+//! Decides about accounts: opening one.
+
+use common::kinds::Answer;
+use common::kinds::account::{
+    AccountAnswer, AccountRequest, AccountStatus, Category, OWNER_CHARS_MAX, OpenAccount,
+};
+use common::kinds::payment::REFERENCE_CHARS_MAX;
+use common::money::{Currency, Money};
+use common::reason::{Code, Reason};
+use common::token::{Claims, Scope};
+
+use super::Decision;
+use crate::core::at::At;
+use crate::core::book::Book;
+use crate::core::book::account::{Account, Status};
+use crate::core::change::Change;
+use crate::core::rejection;
+
+/// Answers an account request.
+pub(super) fn decide(book: &Book, at: At, claims: &Claims, request: &AccountRequest) -> Decision {
+    let AccountRequest::Open(open) = request;
+    match open_account(book, at, claims, open) {
+        Ok(decision) => decision,
+        Err(reason) => {
+            let (client, id) = (claims.client_id.clone(), Some(open.account_id));
+            Decision::without_change(Answer::Account(rejection::account(at, client, id, reason)))
+        }
+    }
+}
+
+fn open_account(
+    book: &Book,
+    at: At,
+    claims: &Claims,
+    open: &OpenAccount,
+) -> Result<Decision, Reason> {
+    let account = terms(at, claims, open)?;
+    let status = match book.accounts.get(&open.account_id) {
+        None => AccountStatus::Opened,
+        Some(existing) if has_terms(existing, &account) => AccountStatus::Duplicate,
+        Some(existing) => {
+            let seq = existing.opened_seq;
+            return Err(Reason::new(
+                Code::AM05,
+                format!("request {seq} opened this account on other terms"),
+            ));
+        }
+    };
+    let answer = Answer::Account(AccountAnswer {
+        request_seq: at.seq,
+        account_id: Some(account.id),
+        client_id: claims.client_id.clone(),
+        status,
+        reason: None,
+        owner: Some(account.owner.clone()),
+        currency: Some(account.posted.currency().code().to_owned()),
+        category: Some(account.category),
+        name: account.name.clone(),
+        overdraft_limit: Some(account.overdraft_limit.to_string()),
+        published_at: at.published_at,
+    });
+    let changes = match status {
+        AccountStatus::Opened => vec![Change::AccountOpened(Box::new(account))],
+        AccountStatus::Duplicate | AccountStatus::Rejected => Vec::new(),
+    };
+    Ok(Decision { answer, changes })
+}
+
+fn terms(at: At, claims: &Claims, open: &OpenAccount) -> Result<Account, Reason> {
+    let chars = |text: &str| text.chars().count();
+    if open.owner.is_empty() || chars(&open.owner) > OWNER_CHARS_MAX {
+        return Err(Reason::new(
+            Code::FF01,
+            format!("the owner has 1 to {OWNER_CHARS_MAX} characters"),
+        ));
+    }
+    if open
+        .name
+        .as_deref()
+        .is_some_and(|name| chars(name) > REFERENCE_CHARS_MAX)
+    {
+        return Err(Reason::new(
+            Code::FF01,
+            format!("the name has more than {REFERENCE_CHARS_MAX} characters"),
+        ));
+    }
+    // PostgreSQL holds no NUL, and a statement on paper none of the others.
+    let has_control = |text: &str| text.chars().any(char::is_control);
+    if has_control(&open.owner) || open.name.as_deref().is_some_and(has_control) {
+        return Err(Reason::new(
+            Code::FF01,
+            "owner and name hold no control characters",
+        ));
+    }
+    let currency = Currency::from_code(&open.currency).ok_or_else(|| {
+        Reason::new(
+            Code::AM03,
+            "the currency is no ISO 4217 code of money, such as EUR",
+        )
+    })?;
+    let overdraft_limit = match &open.overdraft_limit {
+        Some(text) => Money::not_negative(text, currency)
+            .map_err(|error| Reason::new(Code::AM12, error.to_string()))?,
+        None => Money::zero(currency),
+    };
+    let for_oneself = open.owner == claims.sub
+        && open.category == Category::Liability
+        && open.overdraft_limit.is_none();
+    if !claims.allows(Scope::BankOperate) && !for_oneself {
+        let message = "without bank:operate one opens only liability accounts of one's own, with no overdraft";
+        return Err(Reason::new(Code::AG01, message));
+    }
+    Ok(Account {
+        id: open.account_id,
+        owner: open.owner.clone(),
+        name: open.name.clone(),
+        category: open.category,
+        status: Status::Open,
+        overdraft_limit,
+        posted: Money::zero(currency),
+        held: Money::zero(currency),
+        postings: 0,
+        opened_seq: at.seq,
+    })
+}
+
+fn has_terms(existing: &Account, asked: &Account) -> bool {
+    existing.owner == asked.owner
+        && existing.name == asked.name
+        && existing.category == asked.category
+        && existing.overdraft_limit == asked.overdraft_limit
+        && existing.posted.currency() == asked.posted.currency()
+}

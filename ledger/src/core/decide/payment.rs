@@ -1,0 +1,251 @@
+//! Decides about payments.
+
+use common::ids::{AccountId, ClientId};
+use common::kinds::Answer;
+use common::kinds::account::Category;
+use common::kinds::payment::{Original, PaymentAnswer, PaymentRequest, PaymentStatus, Terms};
+use common::kinds::posting::{Direction, Posting};
+use common::money::{Currency, Money};
+use common::reason::{Code, Reason};
+use common::token::{Claims, Scope};
+
+use super::Decision;
+use crate::core::at::At;
+use crate::core::book::Book;
+use crate::core::book::account::{Account, CannotPost, Entry, Status};
+use crate::core::book::usage::UsedPaymentId;
+use crate::core::change::Change;
+use crate::core::rejection;
+use crate::core::verify::Payment;
+
+/// Why a payment is not booked, in the order of precedence.
+enum Refusal {
+    /// The request contradicts itself, whatever the books say.
+    Terms(Reason),
+    NoDebtor(AccountId),
+    NoCreditor(AccountId),
+    /// An account of the bank's own, and the caller is not the bank.
+    OnlyTheBank,
+    /// The debtor is somebody else.
+    NotTheCallers(AccountId),
+    Blocked(AccountId),
+    Closed(AccountId),
+    OtherCurrency(AccountId, Currency),
+    Insufficient {
+        account: AccountId,
+        available: Money,
+        needed: Money,
+    },
+    Overflow(AccountId),
+}
+
+impl From<Refusal> for Reason {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Terms(reason) => reason,
+            Refusal::NoDebtor(id) => {
+                Self::new(Code::AC02, format!("there is no debtor account {id}"))
+            }
+            Refusal::NoCreditor(id) => {
+                Self::new(Code::AC03, format!("there is no creditor account {id}"))
+            }
+            Refusal::OnlyTheBank => Self::new(
+                Code::AG01,
+                "only bank:operate may use accounts that are not a customer's",
+            ),
+            Refusal::NotTheCallers(id) => {
+                Self::new(Code::AG01, format!("account {id} is not the caller's"))
+            }
+            Refusal::Blocked(id) => Self::new(Code::AC06, format!("account {id} is blocked")),
+            Refusal::Closed(id) => Self::new(Code::AC04, format!("account {id} is closed")),
+            Refusal::OtherCurrency(id, kept_in) => {
+                Self::new(Code::AM03, format!("account {id} is kept in {kept_in}"))
+            }
+            Refusal::Insufficient {
+                account,
+                available,
+                needed,
+            } => Self::new(
+                Code::AM04,
+                format!("account {account} has {available} available, {needed} needed"),
+            ),
+            Refusal::Overflow(id) => {
+                Self::new(Code::AM12, format!("account {id} can't hold so much"))
+            }
+        }
+    }
+}
+
+/// Answers a payment. A payment id that is used up hears what became of the first payment, before any other check.
+pub(super) fn decide(book: &Book, at: At, claims: &Claims, payment: &Payment) -> Decision {
+    let (client, request) = (&claims.client_id, &payment.request);
+    let key = (client.clone(), request.payment_id);
+    if let Some(first) = book.payments.get(&key) {
+        return Decision::without_change(asked_before(at, client, payment, first));
+    }
+    let (answer, entries) = match book_payment(book, claims, payment) {
+        Ok((terms, entries)) => (settled(at, client, request, terms, &entries), Some(entries)),
+        Err(refusal) => (
+            rejection::payment(at, client.clone(), Some(request), refusal.into(), false),
+            None,
+        ),
+    };
+    // Whatever became of it, the id is used up: a retry must hear the same, not be decided again.
+    let used = UsedPaymentId {
+        request_seq: at.seq,
+        content: payment.content,
+        status: answer.status,
+        reason: answer.reason.as_ref().map(|reason| reason.code),
+    };
+    let mut changes = Vec::with_capacity(3);
+    changes.push(Change::PaymentIdUsed(key, used));
+    changes.extend(entries.into_iter().flatten().map(Change::Posted));
+    Decision {
+        answer: Answer::Payment(answer),
+        changes,
+    }
+}
+
+/// Checks a payment against the books: its two postings, or why there are none.
+fn book_payment(
+    book: &Book,
+    claims: &Claims,
+    payment: &Payment,
+) -> Result<(Terms, [Entry; 2]), Refusal> {
+    let request = &payment.request;
+    let terms = payment.terms.clone().map_err(Refusal::Terms)?;
+    let money = terms.money;
+    let account = |id| book.accounts.get(&id);
+    let debtor =
+        account(request.debtor_account).ok_or(Refusal::NoDebtor(request.debtor_account))?;
+    let creditor =
+        account(request.creditor_account).ok_or(Refusal::NoCreditor(request.creditor_account))?;
+    may_pay(claims, debtor, creditor)?;
+    for account in [debtor, creditor] {
+        takes_part(account)?;
+        if account.posted.currency() != money.currency() {
+            return Err(Refusal::OtherCurrency(
+                account.id,
+                account.posted.currency(),
+            ));
+        }
+    }
+    let debit = entry(debtor, Direction::Debit, money)?;
+    let credit = entry(creditor, Direction::Credit, money)?;
+    assert_eq!(
+        debit.amount, credit.amount,
+        "the postings of a payment do not sum to zero"
+    );
+    Ok((terms, [debit, credit]))
+}
+
+/// Customers pay from their own accounts, a trusted platform from any customer's; only the bank touches the bank's.
+fn may_pay(claims: &Claims, debtor: &Account, creditor: &Account) -> Result<(), Refusal> {
+    if claims.allows(Scope::BankOperate) {
+        return Ok(());
+    }
+    if [debtor, creditor]
+        .iter()
+        .any(|account| account.category != Category::Liability)
+    {
+        return Err(Refusal::OnlyTheBank);
+    }
+    if claims.allows(Scope::PaymentsSubmitAny) || debtor.owner == claims.sub {
+        return Ok(());
+    }
+    Err(Refusal::NotTheCallers(debtor.id))
+}
+
+fn takes_part(account: &Account) -> Result<(), Refusal> {
+    match account.status {
+        Status::Open => Ok(()),
+        Status::Frozen => Err(Refusal::Blocked(account.id)),
+        Status::Closed => Err(Refusal::Closed(account.id)),
+    }
+}
+
+fn entry(account: &Account, direction: Direction, amount: Money) -> Result<Entry, Refusal> {
+    let balance = account
+        .balance_after(direction, amount)
+        .map_err(|cannot| match cannot {
+            CannotPost::Insufficient => Refusal::Insufficient {
+                account: account.id,
+                available: account.available(),
+                needed: amount,
+            },
+            CannotPost::Overflow => Refusal::Overflow(account.id),
+        })?;
+    Ok(Entry {
+        account: account.id,
+        direction,
+        amount,
+        balance,
+        number: account.postings + 1,
+    })
+}
+
+fn settled(
+    at: At,
+    client: &ClientId,
+    request: &PaymentRequest,
+    terms: Terms,
+    entries: &[Entry; 2],
+) -> PaymentAnswer {
+    let amount = terms.money.to_string();
+    PaymentAnswer {
+        request_seq: at.seq,
+        payment_id: Some(request.payment_id),
+        client_id: client.clone(),
+        status: PaymentStatus::Settled,
+        reason: None,
+        debtor_account: Some(request.debtor_account),
+        creditor_account: Some(request.creditor_account),
+        amount: Some(amount.clone()),
+        currency: Some(request.currency.clone()),
+        reference: request.reference.clone(),
+        postings: entries
+            .iter()
+            .map(|entry| Posting {
+                account: entry.account,
+                direction: entry.direction,
+                amount: amount.clone(),
+                balance: entry.balance.to_string(),
+            })
+            .collect(),
+        original: None,
+        may_retry: false,
+        published_at: at.published_at,
+    }
+}
+
+fn asked_before(at: At, client: &ClientId, payment: &Payment, first: &UsedPaymentId) -> Answer {
+    let request = &payment.request;
+    let seq = first.request_seq;
+    let original = Original {
+        request_seq: seq,
+        status: first.status,
+        reason: first.reason,
+    };
+    let other_content = Reason::new(
+        Code::AM05,
+        format!("request {seq} used this payment_id for another payment"),
+    );
+    let rejected = rejection::payment(at, client.clone(), Some(request), other_content, false);
+    if first.content != payment.content {
+        return Answer::Payment(PaymentAnswer {
+            original: Some(original),
+            ..rejected
+        });
+    }
+    let amount = match &payment.terms {
+        Ok(terms) => terms.money.to_string(),
+        Err(_) => request.amount.clone(),
+    };
+    Answer::Payment(PaymentAnswer {
+        status: PaymentStatus::Duplicate,
+        reason: None,
+        amount: Some(amount),
+        original: Some(original),
+        ..rejected
+    })
+}

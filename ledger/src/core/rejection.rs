@@ -1,0 +1,86 @@
+//! Answers that change nothing.
+
+use common::ids::{AccountId, ClientId};
+use common::kinds::Answer;
+use common::kinds::account::{AccountAnswer, AccountStatus};
+use common::kinds::payment::{PaymentAnswer, PaymentRequest, PaymentStatus};
+use common::kinds::trust::{AnnounceKey, KeyAnswer, KeyStatus};
+use common::kinds::unknown::{RejectedStatus, UnknownAnswer};
+use common::reason::{Code, Reason};
+
+use crate::core::at::At;
+
+/// Rejects a payment. With `may_retry` the payment id stays free.
+pub(crate) fn payment(
+    at: At,
+    client: ClientId,
+    request: Option<&PaymentRequest>,
+    reason: Reason,
+    may_retry: bool,
+) -> PaymentAnswer {
+    PaymentAnswer {
+        request_seq: at.seq,
+        payment_id: request.map(|request| request.payment_id),
+        client_id: client,
+        status: PaymentStatus::Rejected,
+        reason: Some(reason),
+        debtor_account: request.map(|request| request.debtor_account),
+        creditor_account: request.map(|request| request.creditor_account),
+        amount: request.map(|request| request.amount.clone()),
+        currency: request.map(|request| request.currency.clone()),
+        reference: request.and_then(|request| request.reference.clone()),
+        postings: Vec::new(),
+        original: None,
+        may_retry,
+        published_at: at.published_at,
+    }
+}
+
+/// Rejects an account request.
+pub(crate) fn account(
+    at: At,
+    client: ClientId,
+    id: Option<AccountId>,
+    reason: Reason,
+) -> AccountAnswer {
+    AccountAnswer {
+        request_seq: at.seq,
+        account_id: id,
+        client_id: client,
+        status: AccountStatus::Rejected,
+        reason: Some(reason),
+        owner: None,
+        currency: None,
+        category: None,
+        name: None,
+        overdraft_limit: None,
+        published_at: at.published_at,
+    }
+}
+
+/// Rejects a key announcement.
+pub(crate) fn key(at: At, request: Option<&AnnounceKey>, reason: Reason) -> KeyAnswer {
+    KeyAnswer {
+        request_seq: at.seq,
+        kid: request.map(|request| request.kid.clone()),
+        status: KeyStatus::Rejected,
+        reason: Some(reason),
+        issuer: None,
+        n: None,
+        e: None,
+        published_at: at.published_at,
+    }
+}
+
+/// Rejects a request whose subject is no known kind.
+pub(crate) fn unknown(at: At) -> Answer {
+    Answer::Unknown(UnknownAnswer {
+        request_seq: at.seq,
+        status: RejectedStatus::Rejected,
+        reason: Reason::new(
+            Code::FF01,
+            "no kind of request has this subject; see schemas/",
+        ),
+        published_at: at.published_at,
+    })
+}

@@ -1,0 +1,100 @@
+//! Step 1: a stored message in, what it asks for out. Pure: bytes, published time and keys are all it looks at.
+//!
+//! A message that breaks a rule here becomes a rejected answer, never a redelivery. In order: the body must be readable,
+//! no header twice, CloudEvents headers must agree with the body (FF01); then the token and whose it is (AG01). Once the
+//! body is readable the answer names what it is about, whatever else is wrong.
+
+mod accepted;
+mod envelope;
+
+mod account;
+mod payment;
+mod trust;
+
+pub use accepted::Accepted;
+pub use payment::Payment;
+
+use common::kinds::account::AccountRequest;
+use common::kinds::trust::AnnounceKey;
+use common::kinds::{Answer, Kind, answer_subject};
+use common::message::Stored;
+use common::token::{CheckedTokens, Keys, Verified};
+use common::wire;
+
+use crate::core::at::At;
+use crate::core::chain::{Digest, request_digest};
+use crate::core::rejection;
+use envelope::Known;
+
+/// A request that has passed, or its rejection.
+#[derive(Debug, Clone)]
+pub struct VerifiedRequest {
+    /// Its place and time.
+    pub at: At,
+    /// Where its answer is published.
+    pub answer_subject: String,
+    /// Its W3C trace context, if it has a valid one.
+    pub traceparent: Option<String>,
+    /// SHA-256 of it as stored.
+    pub digest: Digest,
+    /// What it asks for.
+    pub content: Content,
+}
+
+/// What a request asks for.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// Move money.
+    Payment(Accepted<Payment>),
+    /// Change an account.
+    Account(Accepted<AccountRequest>),
+    /// Take a key in.
+    Key(Accepted<AnnounceKey>),
+    /// Nothing more: it has been rejected already.
+    Rejected(Answer),
+}
+
+impl VerifiedRequest {
+    /// The token it came under; `None` when none was accepted.
+    #[must_use]
+    pub fn token(&self) -> Option<&Verified> {
+        match &self.content {
+            Content::Payment(accepted) => Some(&accepted.token),
+            Content::Account(accepted) => Some(&accepted.token),
+            Content::Key(accepted) => Some(&accepted.token),
+            Content::Rejected(_) => None,
+        }
+    }
+}
+
+/// Judges one stored request by the keys known before it.
+///
+/// `checked` remembers tokens between calls and changes nothing but the time it takes.
+#[must_use]
+pub fn verify(message: &Stored, keys: &Keys, checked: &mut CheckedTokens) -> VerifiedRequest {
+    let at = At {
+        seq: message.sequence,
+        published_at: message.published_at,
+    };
+    let mut known = Known { keys, checked };
+    let verdict = match Kind::of_subject(&message.subject) {
+        Kind::Payment(client) => {
+            payment::verify(message, at, client, &mut known).map(Content::Payment)
+        }
+        Kind::Account(client) => {
+            account::verify(message, at, client, &mut known).map(Content::Account)
+        }
+        Kind::Key => trust::verify(message, at, keys).map(Content::Key),
+        Kind::Unknown => Err(rejection::unknown(at)),
+    };
+    VerifiedRequest {
+        at,
+        answer_subject: answer_subject(&message.subject),
+        traceparent: message
+            .header(wire::TRACEPARENT)
+            .filter(|text| wire::is_traceparent(text))
+            .map(str::to_owned),
+        digest: request_digest(message),
+        content: verdict.unwrap_or_else(Content::Rejected),
+    }
+}

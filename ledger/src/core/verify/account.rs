@@ -1,0 +1,35 @@
+//! Verifies an account request.
+
+use common::ids::ClientId;
+use common::kinds::Answer;
+use common::kinds::account::{AccountRequest, REQUESTED};
+use common::message::Stored;
+use common::token::Scope;
+
+use super::accepted::Accepted;
+use super::envelope::{Known, allowed, body, envelope};
+use crate::core::at::At;
+use crate::core::rejection;
+
+/// The token and the request, or the rejection.
+pub(super) fn verify(
+    message: &Stored,
+    at: At,
+    client: ClientId,
+    known: &mut Known<'_>,
+) -> Result<Accepted<AccountRequest>, Answer> {
+    let rejected = |client, id, reason| Answer::Account(rejection::account(at, client, id, reason));
+    let request: AccountRequest = match body(message) {
+        Ok(request) => request,
+        Err(reason) => return Err(rejected(client, None, reason)),
+    };
+    let AccountRequest::Open(open) = &request;
+    let id = open.account_id;
+    let scopes = [Scope::AccountsWrite, Scope::BankOperate];
+    let verdict = envelope(message, REQUESTED, &id.to_string())
+        .and_then(|()| allowed(message, &client, &scopes, known));
+    match verdict {
+        Ok(token) => Ok(Accepted { token, request }),
+        Err(reason) => Err(rejected(client, Some(id), reason)),
+    }
+}

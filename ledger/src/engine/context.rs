@@ -1,0 +1,41 @@
+//! What the engine works with.
+
+use std::time::Duration;
+
+use async_nats::jetstream;
+use common::broker::{self, Publisher};
+use sqlx::postgres::{PgConnectOptions, PgPool};
+use tokio::sync::watch;
+
+use super::crash::CrashAt;
+
+/// A batch is a matter of milliseconds; a database that takes so long has gone without a word.
+pub(super) const DATABASE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What the engine works with.
+pub(crate) struct Engine {
+    /// For the connections on which the streams are read.
+    pub(crate) broker: broker::Config,
+    pub(crate) publisher: Publisher,
+    pub(crate) jetstream: jetstream::Context,
+    pub(crate) pool: PgPool,
+    /// For the connections of a leader: one that holds its lock and writes, one that reads.
+    pub(crate) database: PgConnectOptions,
+    /// 1 to [`BATCH_MESSAGES_MAX`].
+    pub(crate) batch_max: usize,
+    pub(crate) crash: CrashAt,
+    pub(crate) stream_replicas: usize,
+    /// Heard by whoever asks whether the service is ready.
+    pub(crate) health: watch::Sender<Health>,
+}
+
+/// How the engine does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Health {
+    /// It waits for its turn to lead, or tries again after a failure.
+    Waiting,
+    /// It leads.
+    Working,
+    /// It has failed to lead [`FAILURES_MAX`] times in a row.
+    Failing,
+}

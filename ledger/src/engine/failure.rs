@@ -1,0 +1,70 @@
+//! Why leading ends: for now, or for good.
+
+use common::broker::{PublishError, ReadError};
+
+use super::context::DATABASE_TIMEOUT;
+
+/// Why the engine stops for good: the log and the books contradict each other, and a person decides which is right.
+#[derive(Debug, thiserror::Error)]
+pub enum Halt {
+    /// The log ends before the last decided request.
+    #[error(
+        "REQUESTS ends at {log} but {cursor} requests are decided: the log was lost or replaced. \
+         Restore the broker's files, or restore a database that is not ahead of this log"
+    )]
+    LogShort {
+        /// Last sequence of the log.
+        log: u64,
+        /// The cursor.
+        cursor: u64,
+    },
+    /// There are more answers than requests.
+    #[error(
+        "SETTLEMENTS ends at {settlements} but REQUESTS at {log}: the log was lost or replaced"
+    )]
+    AnswersAhead {
+        /// Last sequence of SETTLEMENTS.
+        settlements: u64,
+        /// Last sequence of the log.
+        log: u64,
+    },
+    /// Another request stands where the last decided one stood.
+    #[error("request {0} in the log is not the one that was decided: the log was replaced")]
+    LogReplaced(u64),
+    /// A published answer is not what these requests lead to.
+    #[error("the published answers contradict the log and the books: {0}")]
+    AnswerDiffers(String),
+    /// A sequence is missing from the log.
+    #[error(transparent)]
+    Gap(ReadError),
+}
+
+/// Why one try to lead ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error(transparent)]
+    Halt(#[from] Halt),
+    #[error("the database: {0}")]
+    Database(#[from] sqlx::Error),
+    #[error("the broker: {0}")]
+    Broker(String),
+    #[error("the database: no answer for {} s", DATABASE_TIMEOUT.as_secs())]
+    Stalled,
+    #[error("another ledger has decided from {0} on")]
+    Overtaken(u64),
+}
+
+impl From<PublishError> for Failure {
+    fn from(error: PublishError) -> Self {
+        Self::Broker(error.to_string())
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        match error {
+            gap @ ReadError::Gap { .. } => Self::Halt(Halt::Gap(gap)),
+            broker @ ReadError::Broker { .. } => Self::Broker(broker.to_string()),
+        }
+    }
+}
