@@ -64,7 +64,7 @@ pub(crate) async fn run(command: &Command, home: &Path) -> Result<()> {
 pub(crate) async fn replay(running: &Running, bar: &ProgressBar) -> Result<Verdict> {
     let mut database = running.books().await?;
     let broker = running.auditor_config()?;
-    let verdict = replay::replay(&broker, &mut database, |at, of| {
+    let verdict = audit::replay(&broker, &mut database, |at, of| {
         bar.set_length(of);
         bar.set_position(at);
     });
@@ -94,6 +94,7 @@ pub(crate) fn summary_text(summary: &Summary) -> String {
             format!("{} with equal balances", summary.accounts),
         ),
         ("debits − credits", sums.join(", ")),
+        ("rules", format!("version {}", summary.rules)),
         ("chain", summary.chain.clone()),
     ])
 }

@@ -340,10 +340,11 @@ impl Producer {
                 .as_ref()
                 .and_then(|headers| headers.get(wire::CE_TYPE));
             let kind = kind.map(HeaderValue::as_str).unwrap_or_default();
-            match Answer::from_json(kind, &message.payload)? {
-                Answer::Payment(answer) if answer.request_seq == seq => return Ok(answer),
-                // From an earlier run that ended between publishing and pulling.
-                Answer::Payment(_) | Answer::Account(_) | Answer::Key(_) | Answer::Unknown(_) => {}
+            // Others are from an earlier run that ended between publishing and pulling.
+            if let Answer::Payment(answer) = Answer::from_json(kind, &message.payload)?
+                && answer.request_seq == seq
+            {
+                return Ok(answer);
             }
         }
     }

@@ -199,7 +199,9 @@ pub(crate) fn postings_text(settlement: &PaymentAnswer) -> String {
         };
         let account = account_name(posting.account);
         let currency = settlement.currency.as_deref().unwrap_or_default();
-        table.add_row([account.as_str(), debit, credit, &posting.balance, currency]);
+        // What somebody else's account holds is not shown.
+        let balance = posting.balance.as_deref().unwrap_or("–");
+        table.add_row([account.as_str(), debit, credit, balance, currency]);
     }
     print::align_right(&mut table, 1..=3);
     print::text(table)

@@ -88,6 +88,7 @@ fn told(stored: &Stored) -> Result<String> {
             )),
         ),
         Answer::Key(key) => format!("signing key {}", key.kid.unwrap_or_default()),
+        Answer::Rules(rules) => format!("rules {}", rules.rules),
         Answer::Unknown(unknown) => unknown.reason.message,
     };
     let kind = kind.strip_suffix(".v1").unwrap_or(kind);

@@ -7,12 +7,14 @@ pub mod account;
 pub mod body;
 pub mod payment;
 pub mod posting;
+pub mod rules;
 pub mod trust;
 pub mod unknown;
 
 use account::AccountAnswer;
 use body::AnswerBody;
 use payment::PaymentAnswer;
+use rules::RulesAnswer;
 use trust::KeyAnswer;
 use unknown::UnknownAnswer;
 
@@ -28,6 +30,8 @@ pub enum Kind {
     Account(ClientId),
     /// A key announced by auth.
     Key,
+    /// The ledger raises its rules.
+    Rules,
     /// Nothing the ledger knows; it answers with a rejection.
     Unknown,
 }
@@ -39,6 +43,9 @@ impl Kind {
         let client = |prefix: &str| subject.strip_prefix(prefix).and_then(|id| id.parse().ok());
         if subject == trust::SUBJECT {
             return Self::Key;
+        }
+        if subject == rules::SUBJECT {
+            return Self::Rules;
         }
         if let Some(client) = client(payment::SUBJECT_PREFIX) {
             return Self::Payment(client);
@@ -74,6 +81,8 @@ pub enum Answer {
     Account(AccountAnswer),
     /// To a key announcement.
     Key(KeyAnswer),
+    /// To a raise of the rules.
+    Rules(RulesAnswer),
     /// To a request of no known kind.
     Unknown(UnknownAnswer),
 }
@@ -84,6 +93,7 @@ impl Answer {
             Self::Payment(answer) => answer,
             Self::Account(answer) => answer,
             Self::Key(answer) => answer,
+            Self::Rules(answer) => answer,
             Self::Unknown(answer) => answer,
         }
     }
@@ -120,6 +130,7 @@ impl Answer {
             Self::Payment(answer) => serde_json::to_vec(answer),
             Self::Account(answer) => serde_json::to_vec(answer),
             Self::Key(answer) => serde_json::to_vec(answer),
+            Self::Rules(answer) => serde_json::to_vec(answer),
             Self::Unknown(answer) => serde_json::to_vec(answer),
         };
         json.expect("these structs hold only texts, numbers and lists of them")
@@ -134,6 +145,7 @@ impl Answer {
             Some("payment") => serde_json::from_slice(body).map(Self::Payment),
             Some("account") => serde_json::from_slice(body).map(Self::Account),
             Some("key") => serde_json::from_slice(body).map(Self::Key),
+            Some("rules") => serde_json::from_slice(body).map(Self::Rules),
             _ => serde_json::from_slice(body).map(Self::Unknown),
         }
     }
@@ -155,10 +167,12 @@ mod tests {
             Kind::Account(shop)
         );
         assert_eq!(Kind::of_subject("request.auth.v1.keys"), Kind::Key);
+        assert_eq!(Kind::of_subject("request.rules.v1.ledger"), Kind::Rules);
         for other in [
             "request.payment.v1.a.b",
             "request.payment.v1.",
             "request.payment.v2.shop",
+            "request.rules.v1.shop",
             "request.x",
             "x",
         ] {

@@ -75,6 +75,16 @@ pub fn add_request_headers(
     ce_source: impl Display,
 ) {
     headers.add(AUTHORIZATION, format_args!("Bearer {token}"));
+    add_event_headers(headers, ce_type, ce_id, ce_source);
+}
+
+/// Adds the type, id and source of an event.
+pub fn add_event_headers(
+    headers: &mut HeaderLines,
+    ce_type: &str,
+    ce_id: impl Display,
+    ce_source: impl Display,
+) {
     headers.add(CE_SPECVERSION, "1.0");
     headers.add(CE_ID, ce_id);
     headers.add(CE_TYPE, ce_type);

@@ -156,6 +156,15 @@ impl Money {
         self.currency
     }
 
+    /// The same amount on the other side of zero.
+    #[must_use]
+    pub fn negated(self) -> Self {
+        Self {
+            amount: -self.amount,
+            ..self
+        }
+    }
+
     /// Below zero.
     #[must_use]
     pub fn is_negative(self) -> bool {

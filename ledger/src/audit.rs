@@ -1,5 +1,14 @@
 //! Whether the books are what the log leads to.
 
+mod error;
+
+mod decided_log;
+mod published;
+mod snapshot;
+
+mod compare;
+
 mod replay;
 
-pub use replay::{ReplayError, Summary, Verdict, replay};
+pub use error::ReplayError;
+pub use replay::{Summary, Verdict, replay};

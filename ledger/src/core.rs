@@ -4,6 +4,8 @@
 //! the [`change`]s that follow, [`batch`] does so for many, and [`chain`] links them. An answer is published as an
 //! [`event`].
 
+pub mod rules;
+
 pub mod at;
 pub mod chain;
 

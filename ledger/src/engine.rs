@@ -13,6 +13,7 @@ mod context;
 pub mod crash;
 mod failure;
 
+mod raise;
 mod recover;
 
 mod deciding;
@@ -88,7 +89,14 @@ impl Engine {
         let mut requests = Reader::new(&self.broker, REQUESTS, cursor.seq + 1);
         let mut pipeline = Pipeline::start(self.clone(), leading, cursor.seq, published);
         tracing::info!(cursor = cursor.seq, published, "leading");
+        let mut has_raised = false;
         loop {
+            // Not before all that is published has been decided again: the log may hold the raise already.
+            let is_caught_up = deciding.cursor().seq >= published;
+            if is_caught_up && !has_raised && deciding.rules() < self.rules {
+                self.raise_rules(self.rules).await?;
+                has_raised = true;
+            }
             let idle = pipeline.idle(deciding.cursor().seq);
             let mut waiting = tokio::select! {
                 biased;

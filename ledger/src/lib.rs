@@ -24,6 +24,7 @@ use common::service;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
+use crate::core::rules::Rules;
 use engine::crash::{CrashAt, CrashPoint};
 use engine::{Engine, Health};
 
@@ -39,6 +40,9 @@ pub struct Config {
     /// Most requests in one batch.
     #[arg(long, env = "QUITTANCE_BATCH_MAX", default_value_t = BATCH_MESSAGES_MAX, hide = true)]
     pub batch_max: usize,
+    /// For tests: the newest rules that a log is raised to.
+    #[arg(long, env = "QUITTANCE_RULES", default_value_t = Rules::NEWEST.number(), hide = true)]
+    pub rules: u32,
     /// For tests: where to die.
     #[arg(long, env = "QUITTANCE_CRASH_AT", hide = true)]
     pub crash_at: Option<CrashPoint>,
@@ -75,6 +79,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         pool: pool.clone(),
         database: config.service.database.options()?,
         batch_max: config.batch_max.clamp(1, BATCH_MESSAGES_MAX),
+        rules: Rules::from_number(config.rules).context("--rules: no such version")?,
         crash: CrashAt::new(config.crash_at, config.crash_visit),
         stream_replicas: config.stream_replicas,
         health: watch::Sender::new(Health::Waiting),

@@ -23,6 +23,7 @@ use ledger::core::book::Book;
 use ledger::core::book::account::{Account, Entry, Status, normal_side};
 use ledger::core::change::Change;
 use ledger::core::decide::{Decision, decide};
+use ledger::core::rules::Rules;
 use ledger::core::verify::{Accepted, Content, Payment, VerifiedRequest};
 use proptest::prelude::*;
 use rust_decimal::Decimal;
@@ -154,6 +155,97 @@ fn opening_the_same_account_again_opens_nothing() {
     );
 }
 
+/// `rules accounts | request | what the answer shows`: the balances after it, or the reason.
+fn check_shown(row: &str) {
+    let parts: Vec<&str> = row.split(" | ").collect();
+    let [accounts, request, expected] = parts[..] else {
+        panic!("{row}: three parts")
+    };
+    let (rules, accounts) = accounts.split_once(' ').expect("rules and accounts");
+    let mut bank = Bank::parse(accounts);
+    let number = rules.parse().expect("a number");
+    bank.book.rules = Rules::from_number(number).expect("rules that are known");
+    let Answer::Payment(answer) = bank.send(request).answer else {
+        panic!("a payment's answer")
+    };
+    let shown = match answer.reason {
+        Some(reason) => reason.message,
+        None => {
+            let balances = answer.postings.into_iter().map(|posting| posting.balance);
+            let balances = balances.map(|balance| balance.unwrap_or_else(|| "hidden".to_owned()));
+            balances.collect::<Vec<_>>().join(" ")
+        }
+    };
+    let expected = expected.replace("{A}", &account_id("A").to_string());
+    assert_eq!(shown, expected, "{row}");
+}
+
+#[test]
+fn what_an_account_holds_is_told_to_its_owner_and_the_bank_from_rules_2_on() {
+    check_shown("1 A=100 B=7 | A->B 30 | 70.00 37.00");
+    check_shown("2 A=100 B=7 | A->B 30 | 70.00 hidden");
+    check_shown("2 A=100 B=7 | bank: A->B 30 | 70.00 37.00");
+    check_shown("2 A=100 B=7 | shop: A->B 30 | hidden hidden");
+    check_shown("1 A=1 B=7 | shop: A->B 30 | account {A} has 1.00 available, 30.00 needed");
+    check_shown("2 A=1 B=7 | shop: A->B 30 | account {A} has not enough available, 30.00 needed");
+    check_shown("2 A=1 B=7 | A->B 30 | account {A} has 1.00 available, 30.00 needed");
+    check_shown("2 A=1 B=7 | bank: A->B 30 | account {A} has 1.00 available, 30.00 needed");
+}
+
+#[test]
+fn value_date_and_notes_come_back_from_rules_2_on() {
+    // The day that is asked for, the one that the answer names, and the one that postings keep.
+    for (rules, asked, answered, kept) in [
+        (Rules::One, None, None, None),
+        (Rules::One, Some("2026-11-20"), None, None),
+        (Rules::Two, None, Some("2026-11-23"), None),
+        (Rules::Two, Some("2026-11-23"), Some("2026-11-23"), None),
+        (
+            Rules::Two,
+            Some("2026-11-20"),
+            Some("2026-11-20"),
+            Some("2026-11-20"),
+        ),
+    ] {
+        let mut bank = Bank::parse("A=100 B=0");
+        bank.book.rules = rules;
+        let mut payment = bank.payment("A->B 30");
+        payment.effective_date = asked.map(str::to_owned);
+        payment.metadata = BTreeMap::from([("order".to_owned(), "77".to_owned())]);
+        let Decision { answer, changes } = bank.pay("a", payment.clone());
+        let Answer::Payment(answer) = answer else {
+            panic!("a payment's answer")
+        };
+        assert_eq!(
+            answer.effective_date,
+            answered.map(|day| Some(day.to_owned())),
+            "{rules:?} {asked:?}"
+        );
+        let has_notes = rules >= Rules::Two;
+        assert_eq!(answer.metadata, has_notes.then_some(payment.metadata));
+        for entry in entries_of(&changes) {
+            let day = entry.effective_date.map(|day| day.to_string());
+            assert_eq!(day.as_deref(), kept, "{rules:?} {asked:?}");
+        }
+    }
+}
+
+#[test]
+fn rules_are_only_ever_raised() {
+    let mut bank = Bank::parse("A=100 B=0");
+    let mut raise = |rules| {
+        let decision = bank.decide(Content::Rules(rules));
+        let status = decision.answer.outcome().0;
+        (status, decision.changes, bank.book.rules)
+    };
+    assert_eq!(
+        raise(Rules::Two),
+        ("raised", vec![Change::RulesRaised(Rules::Two)], Rules::Two)
+    );
+    assert_eq!(raise(Rules::Two), ("duplicate", vec![], Rules::Two));
+    assert_eq!(raise(Rules::One), ("duplicate", vec![], Rules::Two));
+}
+
 /// Requests over a handful of accounts, most of them sensible.
 fn any_request() -> impl Strategy<Value = String> {
     let account = prop::sample::select(vec!["A", "B", "C", "Cash", "Fees", "Y", "X"]);
@@ -234,27 +326,30 @@ fn check(row: &str) {
     let [accounts, requests, outcomes, after] = parts[..] else {
         panic!("{row}: four parts")
     };
-    let mut bank = Bank::parse(accounts);
-    let got: Vec<&str> = requests
-        .split(", ")
-        .map(|request| {
-            let (status, reason) = bank.send(request).answer.outcome();
-            reason.map_or(status, Code::as_str)
-        })
-        .collect();
-    assert_eq!(got.join(" "), outcomes, "{row}");
-    for account in after.split(' ') {
-        let (name, balance) = account.split_once('=').expect("name=balance");
-        let account = &bank.book.accounts[&account_id(name)];
-        let expected = Money::stored(
-            balance.parse().expect("a number"),
-            account.posted.currency(),
-        );
-        assert_eq!(
-            account.posted.to_string(),
-            expected.to_string(),
-            "{name} in {row}"
-        );
+    for rules in Rules::ALL {
+        let mut bank = Bank::parse(accounts);
+        bank.book.rules = rules;
+        let got: Vec<&str> = requests
+            .split(", ")
+            .map(|request| {
+                let (status, reason) = bank.send(request).answer.outcome();
+                reason.map_or(status, Code::as_str)
+            })
+            .collect();
+        assert_eq!(got.join(" "), outcomes, "{row} by {rules:?}");
+        for account in after.split(' ') {
+            let (name, balance) = account.split_once('=').expect("name=balance");
+            let account = &bank.book.accounts[&account_id(name)];
+            let expected = Money::stored(
+                balance.parse().expect("a number"),
+                account.posted.currency(),
+            );
+            assert_eq!(
+                account.posted.to_string(),
+                expected.to_string(),
+                "{name} in {row} by {rules:?}"
+            );
+        }
     }
 }
 
@@ -283,6 +378,14 @@ impl Bank {
         let (caller, text) = text
             .split_once(": ")
             .map_or((None, text), |(caller, rest)| (Some(caller), rest));
+        let (from, _) = text.split_once("->").expect("from->to amount");
+        let caller = caller.map_or_else(|| from.to_lowercase(), str::to_owned);
+        let request = self.payment(text);
+        self.pay(&caller, request)
+    }
+
+    /// The payment that a text asks for.
+    fn payment(&mut self, text: &str) -> PaymentRequest {
         let (text, id) = text
             .split_once(" #")
             .map_or((text, None), |(text, id)| (text, Some(id)));
@@ -295,7 +398,7 @@ impl Bank {
             .is_some_and(|account| account.posted.currency().code() == "JPY");
         self.payments += 1;
         let payment_id = id.map_or(self.payments, |id| id.parse().expect("a number"));
-        let request = PaymentRequest {
+        PaymentRequest {
             payment_id: PaymentId(Uuid::from_u128(payment_id)),
             debtor_account: account_id(from),
             creditor_account: account_id(to),
@@ -304,8 +407,11 @@ impl Bank {
             reference: None,
             effective_date: None,
             metadata: BTreeMap::new(),
-        };
-        let token = token(caller.unwrap_or(&from.to_lowercase()));
+        }
+    }
+
+    fn pay(&mut self, caller: &str, request: PaymentRequest) -> Decision {
+        let token = token(caller);
         let request = Payment::new(request, self.next());
         self.decide(Content::Payment(Accepted { token, request }))
     }
@@ -315,6 +421,7 @@ impl Bank {
         At {
             seq: self.seq + 1,
             published_at: "2026-11-23T12:00:00Z".parse().expect("a time"),
+            rules: self.book.rules,
         }
     }
 

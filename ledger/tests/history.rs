@@ -7,12 +7,14 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 const ACCOUNTS: &str = "insert into account values
     ('00000000-0000-0000-0000-00000000000a', 'a', null, 'EUR', 'liability', 'open', 0, 0, 1),
-    ('00000000-0000-0000-0000-00000000000b', 'b', null, 'EUR', 'liability', 'open', 0, 0, 2)";
+    ('00000000-0000-0000-0000-00000000000b', 'b', null, 'EUR', 'liability', 'open', 0, 0, 2),
+    ('00000000-0000-0000-0000-00000000000d', 'd', null, 'USD', 'liability', 'open', 0, 0, 4)";
 const ANSWER: &str = "insert into answer (request_seq, subject, event_type, published_at, request_digest, body, chain)
     values (3, 'request.x', 'payment.settled.v1', now(), sha256('r'), '{}', sha256('c'))";
-const POSTINGS: &str = "insert into posting values
-    (3, 1, '00000000-0000-0000-0000-00000000000a', 'EUR', 'debit', 30, 70, 1),
-    (3, 2, '00000000-0000-0000-0000-00000000000b', 'EUR', 'credit', 30, 30, 1)";
+const POSTINGS: &str =
+    "insert into posting (account_seq, number, request_seq, amount, balance) values
+    (1, 1, 3, 30, 70),
+    (2, 1, 3, -30, 30)";
 
 #[tokio::test]
 async fn history_is_only_ever_added_to_and_always_balances() {
@@ -33,57 +35,33 @@ async fn history_is_only_ever_added_to_and_always_balances() {
         run(&ledger, good).await.expect(good);
     }
 
-    let posting = |seq: u8,
-                   line: u8,
-                   account: char,
-                   currency: &str,
-                   direction: &str,
-                   amount: &str| {
+    // The second posting of an account, by the request that opened it.
+    let posting =
+        |seq: u8, account: u8, amount: &str| format!("({account}, 2, {seq}, {amount}, 0)");
+    let insert = |rows: [String; 2]| {
         format!(
-            "({seq}, {line}, '00000000-0000-0000-0000-00000000000{account}', '{currency}', '{direction}', {amount}, 0, 2)"
+            "insert into posting (account_seq, number, request_seq, amount, balance) values {}",
+            rows.join(", ")
         )
     };
-    let insert = |rows: [String; 2]| format!("insert into posting values {}", rows.join(", "));
-    let debit = posting(4, 1, 'a', "EUR", "debit", "30");
+    let debit = posting(4, 1, "30");
+    for (other, because) in [
+        (posting(4, 2, "-29.99"), "posting_sums_to_zero"),
+        (posting(5, 2, "-30"), "posting_sums_to_zero"),
+        (posting(4, 4, "-30"), "posting_sums_to_zero"),
+        (posting(4, 3, "-30"), "posting_is_on_an_account"),
+        (posting(4, 2, "30"), "posting_sums_to_zero"),
+        (posting(4, 2, "0"), "posting_amount_is_not_zero"),
+    ] {
+        refused(&ledger, &insert([debit.clone(), other]), because).await;
+    }
     refused(
         &ledger,
-        &insert([debit.clone(), posting(4, 2, 'b', "EUR", "credit", "29.99")]),
-        "posting_sums_to_zero",
-    )
-    .await;
-    refused(
-        &ledger,
-        &insert([debit.clone(), posting(5, 2, 'b', "EUR", "credit", "30")]),
-        "posting_sums_to_zero",
-    )
-    .await;
-    refused(
-        &ledger,
-        &insert([debit.clone(), posting(4, 2, 'b', "USD", "credit", "30")]),
-        "posting_sums_to_zero",
-    )
-    .await;
-    refused(
-        &ledger,
-        &insert([debit.clone(), posting(4, 2, 'c', "EUR", "credit", "30")]),
-        "posting_is_on_an_account",
-    )
-    .await;
-    refused(
-        &ledger,
-        &insert([debit, posting(4, 2, 'b', "EUR", "credit", "-30")]),
-        "posting_amount_is_positive",
-    )
-    .await;
-    refused(
-        &ledger,
-        "insert into posting values
-             (4, 1, '00000000-0000-0000-0000-00000000000a', 'EUR', 'debit', 80, -10, 2),
-             (4, 2, '00000000-0000-0000-0000-00000000000b', 'EUR', 'credit', 80, 110, 2)",
+        "insert into posting (account_seq, number, request_seq, amount, balance) values (1, 2, 4, 80, -10), (2, 2, 4, -80, 110)",
         "posting_is_within_the_limit",
     )
     .await;
-    let again = POSTINGS.replace("(3, ", "(4, ");
+    let again = POSTINGS.replace(", 3, ", ", 4, ");
     refused(&ledger, &again, "posting_number_once").await;
     refused(
         &ledger,
@@ -103,11 +81,15 @@ async fn history_is_only_ever_added_to_and_always_balances() {
     let owner = PgPool::connect(&owner_url)
         .await
         .expect("the owner is let in");
-    for table in ["answer", "posting"] {
+    for (table, column) in [
+        ("answer", "request_seq"),
+        ("posting", "request_seq"),
+        ("rules_raised", "raised_seq"),
+    ] {
         for change in [
             format!("delete from {table}"),
             format!("truncate {table}"),
-            format!("update {table} set request_seq = 9"),
+            format!("update {table} set {column} = 9"),
         ] {
             refused(&ledger, &change, "permission denied").await;
             refused(&owner, &change, "is append-only").await;

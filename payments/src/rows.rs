@@ -98,7 +98,7 @@ pub(crate) fn answered(batch: &[Stored]) -> Answered {
                 }
             }
             Ok(Answer::Key(answer)) => keys.extend(noted(answer)),
-            Ok(Answer::Account(_) | Answer::Unknown(_)) => {}
+            Ok(Answer::Account(_) | Answer::Rules(_) | Answer::Unknown(_)) => {}
             Err(error) => {
                 tracing::error!(%error, seq = message.sequence, "an answer can't be read, passing over it");
                 nameless_last = message.sequence;

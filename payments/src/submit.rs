@@ -316,7 +316,7 @@ fn payment_answer(stored: &Stored) -> Option<PaymentAnswer> {
     let ce_type = stored.header(wire::CE_TYPE).unwrap_or_default();
     match Answer::from_json(ce_type, &stored.payload) {
         Ok(Answer::Payment(answer)) => Some(answer),
-        Ok(Answer::Account(_) | Answer::Key(_) | Answer::Unknown(_)) | Err(_) => None,
+        Ok(_) | Err(_) => None,
     }
 }
 

@@ -183,7 +183,14 @@ async fn the_services_start_with_the_environment_and_the_secrets_of_their_contai
 /// The tables of the ledger are there by now.
 async fn the_auditor_only_reads(servers: &Servers) -> Result<()> {
     let mut audit = PgConnection::connect(&servers.audit_database_url()).await?;
-    for table in ["cursor", "answer", "account", "posting", "signing_key"] {
+    for table in [
+        "cursor",
+        "answer",
+        "account",
+        "posting",
+        "signing_key",
+        "rules_raised",
+    ] {
         let read = format!("select count(*) from {table}");
         sqlx::raw_sql(AssertSqlSafe(read))
             .execute(&mut audit)

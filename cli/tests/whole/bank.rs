@@ -141,7 +141,7 @@ impl TestBank {
         Ok(this)
     }
 
-    async fn open(&self, account: Value) -> Result<()> {
+    pub(crate) async fn open(&self, account: Value) -> Result<()> {
         let url = format!("{}/accounts", self.bank.url(Service::Ledger));
         let answer = self
             .http

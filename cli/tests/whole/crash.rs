@@ -5,7 +5,8 @@ use anyhow::{Context as _, Result, ensure};
 use common::broker;
 use common::wire::SETTLEMENTS;
 use local::{Part, Service};
-use serde_json::Value;
+use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::bank::{PATIENCE, TestBank, payment};
 
@@ -22,6 +23,35 @@ async fn a_ledger_killed_after_the_commit_and_before_the_publish_publishes_later
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_killed_before_the_write_decides_again() -> Result<()> {
     ledger_dies_at("before-write").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_killed_between_an_opened_account_and_its_payments_does_both_later() -> Result<()>
+{
+    let mut test = TestBank::start_with(&[]).await?;
+    test.bank.set_env(
+        Service::Ledger,
+        "QUITTANCE_CRASH_AT",
+        Some("before-payments"),
+    );
+    test.bank.start_part(Part::Ledger).await?;
+    let account = Uuid::now_v7();
+    let open = json!({"account_id": account, "owner": "bank", "currency": "EUR"});
+    let opened = test.open(open.clone()).await;
+    ensure!(opened.is_err(), "it did not die");
+    test.wait_until_dead(Part::Ledger).await?;
+    let (_, body) = test
+        .pay(&test.staff, payment(test.cash, account, "5.00"), None)
+        .await?;
+    let seq = body["request_seq"].as_u64().context("no sequence")?;
+    test.bank
+        .set_env(Service::Ledger, "QUITTANCE_CRASH_AT", None);
+    test.bank.start_part(Part::Ledger).await?;
+    let settlement = test.settlement(seq).await?;
+    ensure!(settlement.reason.is_none(), "{settlement:?}");
+    test.check_invariants().await?;
+    ensure!(test.posted(account).await? == "5.00");
+    Ok(())
 }
 
 async fn ledger_dies_at(place: &str) -> Result<()> {

@@ -2,9 +2,11 @@
 //!
 //! One binary, so that it is linked once. Each test starts a bank of its own on free ports.
 
+mod backup;
 mod bad_input;
 mod bank;
 mod crash;
 mod log;
 mod outage;
+mod rules;
 mod walk;

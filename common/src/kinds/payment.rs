@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::ids::{AccountId, ClientId, PaymentId};
 use crate::kinds::body::AnswerBody;
@@ -187,6 +187,17 @@ pub struct PaymentAnswer {
     pub currency: Option<String>,
     /// As it was sent.
     pub reference: Option<String>,
+    /// The value date: of a settled payment the day it counts from, otherwise as it was sent. Absent by rules 1.
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(extend("format" = "date"))]
+    pub effective_date: Option<Option<String>>,
+    /// As it was sent. Absent by rules 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<BTreeMap<String, String>>,
     /// What was booked: empty unless settled.
     pub postings: Vec<Posting>,
     /// For a duplicate and for AM05: the outcome of the first request with this payment id.
@@ -233,6 +244,13 @@ impl PaymentStatus {
             Self::Duplicate => "duplicate",
         }
     }
+}
+
+/// A field that is there, though its value may be `null`.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 impl AnswerBody for PaymentAnswer {

@@ -15,7 +15,9 @@ pub struct Posting {
     /// Above zero, with all decimals of the currency.
     pub amount: String,
     /// The account's posted balance after it, on the account's normal side.
-    pub balance: String,
+    ///
+    /// From rules 2 on only on the caller's own accounts, or with `bank:operate`; `null` otherwise.
+    pub balance: Option<String>,
 }
 
 /// The side of a posting.

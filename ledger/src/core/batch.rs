@@ -4,15 +4,16 @@
 
 use bytes::Bytes;
 use common::ids::AccountId;
-use common::kinds::{Answer, trust};
+use common::kinds::{Answer, rules, trust};
 use common::message::Stored;
-use common::token::{CheckedTokens, Keys};
+use common::token::CheckedTokens;
 
 use crate::core::book::Book;
 use crate::core::book::account::Entry;
 use crate::core::chain::{Chain, Cursor};
 use crate::core::change::Change;
 use crate::core::decide::{Decision, decide};
+use crate::core::rules::NewerRules;
 use crate::core::verify::{VerifiedRequest, verify};
 
 /// A request with its answer.
@@ -35,36 +36,42 @@ impl Decided {
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.changes.iter().filter_map(|change| match change {
             Change::Posted(entry) => Some(entry),
-            Change::PaymentIdUsed(..) | Change::AccountOpened(_) | Change::KeyNoted(_) => None,
+            Change::PaymentIdUsed(..)
+            | Change::AccountOpened(_)
+            | Change::KeyNoted(_)
+            | Change::RulesRaised(_) => None,
         })
     }
 }
 
-/// How many of these messages make one batch: up to and with the first key announcement.
+/// How many of these messages make one batch: up to and with the first that changes how the next ones are verified.
 ///
-/// What stands behind an announcement is verified with the announced key, so it must wait until that has been decided.
+/// What stands behind an announced key is verified with it, and what stands behind a raise by the new rules, so it must
+/// wait until that has been decided.
 #[must_use]
 pub fn length(messages: &[Stored]) -> usize {
-    let announcement = messages
+    let last = messages
         .iter()
-        .position(|message| message.subject == trust::SUBJECT);
-    announcement.map_or(messages.len(), |index| index + 1)
+        .position(|message| [trust::SUBJECT, rules::SUBJECT].contains(&&*message.subject));
+    last.map_or(messages.len(), |index| index + 1)
 }
 
-/// Verifies every message of a batch.
-#[must_use]
+/// Verifies every message of a batch by the keys and rules of the book.
+///
+/// # Errors
+/// When one asks for rules that this program does not know.
 pub fn verify_all(
     messages: &[Stored],
-    keys: &Keys,
+    book: &Book,
     checked: &mut CheckedTokens,
-) -> Vec<VerifiedRequest> {
+) -> Result<Vec<VerifiedRequest>, NewerRules> {
     assert!(
         length(messages) == messages.len(),
-        "a batch goes on behind a key announcement"
+        "a batch goes on behind a key or a raise of the rules"
     );
     messages
         .iter()
-        .map(|message| verify(message, keys, checked))
+        .map(|message| verify(message, book, checked))
         .collect()
 }
 
@@ -128,7 +135,7 @@ impl Batch {
         self.changes().filter_map(|change| match change {
             Change::Posted(entry) => Some(entry.account),
             Change::AccountOpened(account) => Some(account.id),
-            Change::PaymentIdUsed(..) | Change::KeyNoted(_) => None,
+            Change::PaymentIdUsed(..) | Change::KeyNoted(_) | Change::RulesRaised(_) => None,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The pure state that `decide` works on: accounts, used payment ids, keys. It knows nothing of where they came from.
+//! The pure state that `decide` works on: accounts, used payment ids, keys, rules. It knows nothing of where they came from.
 //!
 //! The engine fills it with what one batch touches; a replay starts with an empty one and keeps everything.
 
@@ -11,6 +11,7 @@ use common::ids::AccountId;
 use common::token::Keys;
 
 use crate::core::change::Change;
+use crate::core::rules::Rules;
 use account::Account;
 use usage::{PaymentKey, UsedPaymentId};
 
@@ -28,6 +29,8 @@ pub struct Book {
     pub payments: Map<PaymentKey, UsedPaymentId>,
     /// Keys that tokens may be signed with.
     pub keys: Keys,
+    /// The rules that the next request is decided by.
+    pub rules: Rules,
 }
 
 impl Book {
@@ -53,6 +56,7 @@ impl Book {
                 let noted = self.keys.insert(&key.kid, &key.issuer, &key.n, &key.e);
                 noted.expect("the key was checked when it was decided");
             }
+            Change::RulesRaised(rules) => self.rules = *rules,
         }
     }
 
@@ -64,7 +68,10 @@ impl Book {
             Change::PaymentIdUsed(key, _) => {
                 self.payments.remove(key);
             }
-            Change::Posted(_) | Change::AccountOpened(_) | Change::KeyNoted(_) => {}
+            Change::Posted(_)
+            | Change::AccountOpened(_)
+            | Change::KeyNoted(_)
+            | Change::RulesRaised(_) => {}
         }
     }
 }

@@ -7,6 +7,7 @@ use common::kinds::trust::AnnounceKey;
 
 use crate::core::book::account::{Account, Entry};
 use crate::core::book::usage::{PaymentKey, UsedPaymentId};
+use crate::core::rules::Rules;
 
 /// One thing that a decision changes in the book, and so in the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,4 +20,6 @@ pub enum Change {
     AccountOpened(Box<Account>),
     /// A signing key is noted; tokens that it signs are valid in every later request.
     KeyNoted(Box<AnnounceKey>),
+    /// Every later request is decided by these rules.
+    RulesRaised(Rules),
 }

@@ -7,6 +7,7 @@
 
 mod account;
 mod payment;
+mod rules;
 mod trust;
 
 use common::kinds::Answer;
@@ -40,6 +41,11 @@ impl Decision {
 #[must_use]
 pub fn decide(book: &mut Book, request: &VerifiedRequest) -> Decision {
     let at = request.at;
+    assert_eq!(
+        at.rules, book.rules,
+        "request {} was verified by other rules than it is decided by",
+        at.seq
+    );
     let decision = match &request.content {
         Content::Payment(accepted) => {
             payment::decide(book, at, &accepted.token.claims, &accepted.request)
@@ -48,6 +54,7 @@ pub fn decide(book: &mut Book, request: &VerifiedRequest) -> Decision {
             account::decide(book, at, &accepted.token.claims, &accepted.request)
         }
         Content::Key(accepted) => trust::decide(book, at, &accepted.request),
+        Content::Rules(asked) => rules::decide(book, at, *asked),
         Content::Rejected(answer) => Decision::without_change(answer.clone()),
     };
     for change in &decision.changes {

@@ -4,6 +4,7 @@ use common::ids::{AccountId, ClientId};
 use common::kinds::Answer;
 use common::kinds::account::{AccountAnswer, AccountStatus};
 use common::kinds::payment::{PaymentAnswer, PaymentRequest, PaymentStatus};
+use common::kinds::rules::{RulesAnswer, RulesStatus};
 use common::kinds::trust::{AnnounceKey, KeyAnswer, KeyStatus};
 use common::kinds::unknown::{RejectedStatus, UnknownAnswer};
 use common::reason::{Code, Reason};
@@ -29,6 +30,15 @@ pub(crate) fn payment(
         amount: request.map(|request| request.amount.clone()),
         currency: request.map(|request| request.currency.clone()),
         reference: request.and_then(|request| request.reference.clone()),
+        effective_date: at
+            .rules
+            .keep_value_dates()
+            .then(|| request.and_then(|request| request.effective_date.clone())),
+        metadata: at.rules.keep_value_dates().then(|| {
+            request
+                .map(|request| request.metadata.clone())
+                .unwrap_or_default()
+        }),
         postings: Vec::new(),
         original: None,
         may_retry,
@@ -68,6 +78,17 @@ pub(crate) fn key(at: At, request: Option<&AnnounceKey>, reason: Reason) -> KeyA
         issuer: None,
         n: None,
         e: None,
+        published_at: at.published_at,
+    }
+}
+
+/// Rejects a raise of the rules.
+pub(crate) fn rules(at: At, reason: Reason) -> RulesAnswer {
+    RulesAnswer {
+        request_seq: at.seq,
+        rules: at.rules.number(),
+        status: RulesStatus::Rejected,
+        reason: Some(reason),
         published_at: at.published_at,
     }
 }

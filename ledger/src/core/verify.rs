@@ -1,4 +1,4 @@
-//! Step 1: a stored message in, what it asks for out. Pure: bytes, published time and keys are all it looks at.
+//! Step 1: a stored message in, what it asks for out. Pure: bytes, published time, keys and rules are all it looks at.
 //!
 //! A message that breaks a rule here becomes a rejected answer, never a redelivery. In order: the body must be readable,
 //! no header twice, CloudEvents headers must agree with the body (FF01); then the token and whose it is (AG01). Once the
@@ -9,6 +9,7 @@ mod envelope;
 
 mod account;
 mod payment;
+mod rules;
 mod trust;
 
 pub use accepted::Accepted;
@@ -18,12 +19,14 @@ use common::kinds::account::AccountRequest;
 use common::kinds::trust::AnnounceKey;
 use common::kinds::{Answer, Kind, answer_subject};
 use common::message::Stored;
-use common::token::{CheckedTokens, Keys, Verified};
+use common::token::{CheckedTokens, Verified};
 use common::wire;
 
 use crate::core::at::At;
+use crate::core::book::Book;
 use crate::core::chain::{Digest, request_digest};
 use crate::core::rejection;
+use crate::core::rules::{NewerRules, Rules};
 use envelope::Known;
 
 /// A request that has passed, or its rejection.
@@ -50,6 +53,8 @@ pub enum Content {
     Account(Accepted<AccountRequest>),
     /// Take a key in.
     Key(Accepted<AnnounceKey>),
+    /// Decide by these rules from here on.
+    Rules(Rules),
     /// Nothing more: it has been rejected already.
     Rejected(Answer),
 }
@@ -62,20 +67,28 @@ impl VerifiedRequest {
             Content::Payment(accepted) => Some(&accepted.token),
             Content::Account(accepted) => Some(&accepted.token),
             Content::Key(accepted) => Some(&accepted.token),
-            Content::Rejected(_) => None,
+            Content::Rules(_) | Content::Rejected(_) => None,
         }
     }
 }
 
-/// Judges one stored request by the keys known before it.
+/// Judges one stored request by the keys and rules of the book, which are those before it.
 ///
 /// `checked` remembers tokens between calls and changes nothing but the time it takes.
-#[must_use]
-pub fn verify(message: &Stored, keys: &Keys, checked: &mut CheckedTokens) -> VerifiedRequest {
+///
+/// # Errors
+/// When it asks for rules that this program does not know.
+pub fn verify(
+    message: &Stored,
+    book: &Book,
+    checked: &mut CheckedTokens,
+) -> Result<VerifiedRequest, NewerRules> {
     let at = At {
         seq: message.sequence,
         published_at: message.published_at,
+        rules: book.rules,
     };
+    let keys = &book.keys;
     let mut known = Known { keys, checked };
     let verdict = match Kind::of_subject(&message.subject) {
         Kind::Payment(client) => {
@@ -85,9 +98,10 @@ pub fn verify(message: &Stored, keys: &Keys, checked: &mut CheckedTokens) -> Ver
             account::verify(message, at, client, &mut known).map(Content::Account)
         }
         Kind::Key => trust::verify(message, at, keys).map(Content::Key),
+        Kind::Rules => rules::verify(message, at)?.map(Content::Rules),
         Kind::Unknown => Err(rejection::unknown(at)),
     };
-    VerifiedRequest {
+    Ok(VerifiedRequest {
         at,
         answer_subject: answer_subject(&message.subject),
         traceparent: message
@@ -96,5 +110,5 @@ pub fn verify(message: &Stored, keys: &Keys, checked: &mut CheckedTokens) -> Ver
             .map(str::to_owned),
         digest: request_digest(message),
         content: verdict.unwrap_or_else(Content::Rejected),
-    }
+    })
 }

@@ -8,6 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool};
 use tokio::sync::watch;
 
 use super::crash::CrashAt;
+use crate::core::rules::Rules;
 
 /// A batch is a matter of milliseconds; a database that takes so long has gone without a word.
 pub(super) const DATABASE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -24,6 +25,8 @@ pub(crate) struct Engine {
     /// 1 to [`BATCH_MESSAGES_MAX`].
     pub(crate) batch_max: usize,
     pub(crate) crash: CrashAt,
+    /// The rules that a log is raised to.
+    pub(crate) rules: Rules,
     pub(crate) stream_replicas: usize,
     /// Heard by whoever asks whether the service is ready.
     pub(crate) health: watch::Sender<Health>,

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub enum CrashPoint {
     /// A batch is decided, nothing of it is written.
     BeforeWrite,
+    /// Rarer changes are written, the payments of their batch are not.
+    BeforePayments,
     /// All of it is committed, nothing is published.
     AfterCommit,
     /// One atomic batch of a recovery is published, the next is not.

@@ -9,10 +9,11 @@ use common::token::CheckedTokens;
 use sqlx::postgres::PgConnection;
 
 use super::context::DATABASE_TIMEOUT;
-use super::failure::Failure;
+use super::failure::{Failure, Halt};
 use crate::core::batch::{self, Batch};
 use crate::core::book::Book;
 use crate::core::chain::Cursor;
+use crate::core::rules::Rules;
 use crate::core::touches::{Touched, touches};
 use crate::core::verify::VerifiedRequest;
 use crate::store;
@@ -38,9 +39,12 @@ pub(super) struct Deciding {
 
 impl Deciding {
     /// Starts behind a cursor, with what every decision needs.
-    pub(super) async fn start(mut reading: PgConnection, cursor: Cursor) -> sqlx::Result<Self> {
+    pub(super) async fn start(mut reading: PgConnection, cursor: Cursor) -> Result<Self, Failure> {
         let book = Book {
             keys: store::keys(&mut reading).await?,
+            rules: store::rules(&mut reading)
+                .await?
+                .map_err(Halt::NewerRules)?,
             ..Book::default()
         };
         Ok(Self {
@@ -55,6 +59,11 @@ impl Deciding {
     /// The last decided request.
     pub(super) fn cursor(&self) -> Cursor {
         self.cursor
+    }
+
+    /// The rules that the next request is decided by.
+    pub(super) fn rules(&self) -> Rules {
+        self.book.rules
     }
 
     /// Forgets what the database knows of batches up to this sequence.
@@ -86,8 +95,9 @@ impl Deciding {
         );
         // A thousand signatures take 25 ms: that must not hold up this thread's other tasks.
         let requests = tokio::task::block_in_place(|| {
-            batch::verify_all(messages, &self.book.keys, &mut self.checked)
-        });
+            batch::verify_all(messages, &self.book, &mut self.checked)
+        })
+        .map_err(Halt::NewerRules)?;
         tokio::time::timeout(DATABASE_TIMEOUT, self.load(&requests))
             .await
             .map_err(|_| Failure::Stalled)??;

@@ -3,6 +3,7 @@
 use common::broker::{PublishError, ReadError};
 
 use super::context::DATABASE_TIMEOUT;
+use crate::core::rules::NewerRules;
 
 /// Why the engine stops for good: the log and the books contradict each other, and a person decides which is right.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +35,9 @@ pub enum Halt {
     /// A published answer is not what these requests lead to.
     #[error("the published answers contradict the log and the books: {0}")]
     AnswerDiffers(String),
+    /// The log, or the database, is of a newer program.
+    #[error(transparent)]
+    NewerRules(NewerRules),
     /// A sequence is missing from the log.
     #[error(transparent)]
     Gap(ReadError),

@@ -164,7 +164,10 @@ impl Engine {
     /// Step 4: one transaction, with the compare-and-set of the cursor in it.
     async fn write(&self, writing: &mut PgConnection, batch: &Batch) -> Result<(), Failure> {
         self.crash.here(CrashPoint::BeforeWrite);
-        let written = tokio::time::timeout(DATABASE_TIMEOUT, store::write_batch(writing, batch));
+        let written = tokio::time::timeout(
+            DATABASE_TIMEOUT,
+            store::write_batch(writing, batch, &self.crash),
+        );
         if written.await.map_err(|_| Failure::Stalled)?? {
             return Ok(());
         }

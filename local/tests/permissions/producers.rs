@@ -40,6 +40,7 @@ async fn a_producer_publishes_its_own_subject_and_nothing_else() {
         "request.payment.v1.other-shop",
         "request.payment.v1.demo-shop.more",
         "request.account.v1.demo-shop",
+        "request.rules.v1.ledger",
         "request.auth.v1.key",
         "settlement.payment.v1.demo-shop",
         "$JS.API.INFO",

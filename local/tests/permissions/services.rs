@@ -17,6 +17,7 @@ async fn only_the_ledger_may_answer_or_touch_a_stream() {
         for subject in [
             "settlement.payment.v1.demo-shop",
             "request.account.v1.bank",
+            "request.rules.v1.ledger",
             "request.payment.v1.shop.more",
             "$JS.quittance.API.STREAM.CREATE.REQUESTS",
             "$JS.quittance.API.STREAM.UPDATE.SETTLEMENTS",
@@ -40,6 +41,7 @@ async fn only_the_ledger_may_answer_or_touch_a_stream() {
         "$JS.quittance.API.STREAM.PURGE.REQUESTS",
         "request.payment.v1.demo-shop",
         "request.account.v1.bank.more",
+        "request.rules.v1.other",
         "request.auth.v1.keys",
     ] {
         ledger.may_not_publish(subject).await;

@@ -380,9 +380,13 @@ pub(crate) fn payment_answer(
         posting(
             request.debtor_account,
             Direction::Debit,
-            format!("-{amount}"),
+            Some(format!("-{amount}")),
         ),
-        posting(request.creditor_account, Direction::Credit, amount.clone()),
+        posting(
+            request.creditor_account,
+            Direction::Credit,
+            Some(amount.clone()),
+        ),
     ];
     let original = Original {
         request_seq: 1,
@@ -400,6 +404,8 @@ pub(crate) fn payment_answer(
         amount: Some(amount.clone()),
         currency: Some(request.currency),
         reference: request.reference,
+        effective_date: Some(request.effective_date),
+        metadata: Some(request.metadata),
         postings: match status {
             PaymentStatus::Settled => postings,
             PaymentStatus::Rejected | PaymentStatus::Duplicate => Vec::new(),

@@ -1,5 +1,6 @@
 //! An account, its balances, and what a posting does to them.
 
+use chrono::NaiveDate;
 use common::ids::AccountId;
 use common::kinds::account::Category;
 use common::kinds::posting::Direction;
@@ -66,6 +67,8 @@ impl Status {
 pub struct Entry {
     /// On which account.
     pub account: AccountId,
+    /// The request that opened that account, which names it in the database.
+    pub account_seq: u64,
     /// On which side.
     pub direction: Direction,
     /// How much; above zero.
@@ -74,6 +77,16 @@ pub struct Entry {
     pub balance: Money,
     /// Which posting of the account it is, from 1 without a gap.
     pub number: u64,
+    /// The value date, if it is not the day of the request. By rules 1 it is not kept.
+    pub effective_date: Option<NaiveDate>,
+}
+
+impl Entry {
+    /// The amount on the debit side: below zero for a credit. The entries of one decision sum to zero there.
+    #[must_use]
+    pub fn debit_side(&self) -> Money {
+        on_debit_side(self.direction, self.amount)
+    }
 }
 
 /// Why an account can't take a posting.
@@ -91,6 +104,15 @@ pub fn normal_side(category: Category) -> Direction {
     match category {
         Category::Asset | Category::Expense => Direction::Debit,
         Category::Liability | Category::Equity | Category::Income => Direction::Credit,
+    }
+}
+
+/// An amount on this side, seen from the debit side.
+#[must_use]
+pub fn on_debit_side(direction: Direction, amount: Money) -> Money {
+    match direction {
+        Direction::Debit => amount,
+        Direction::Credit => amount.negated(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Decides about payments.
 
+use chrono::NaiveDate;
 use common::ids::{AccountId, ClientId};
 use common::kinds::Answer;
 use common::kinds::account::Category;
@@ -33,7 +34,8 @@ enum Refusal {
     OtherCurrency(AccountId, Currency),
     Insufficient {
         account: AccountId,
-        available: Money,
+        /// If it concerns the caller.
+        available: Option<Money>,
         needed: Money,
     },
     Overflow(AccountId),
@@ -67,7 +69,12 @@ impl From<Refusal> for Reason {
                 needed,
             } => Self::new(
                 Code::AM04,
-                format!("account {account} has {available} available, {needed} needed"),
+                match available {
+                    Some(available) => {
+                        format!("account {account} has {available} available, {needed} needed")
+                    }
+                    None => format!("account {account} has not enough available, {needed} needed"),
+                },
             ),
             Refusal::Overflow(id) => {
                 Self::new(Code::AM12, format!("account {id} can't hold so much"))
@@ -83,8 +90,8 @@ pub(super) fn decide(book: &Book, at: At, claims: &Claims, payment: &Payment) ->
     if let Some(first) = book.payments.get(&key) {
         return Decision::without_change(asked_before(at, client, payment, first));
     }
-    let (answer, entries) = match book_payment(book, claims, payment) {
-        Ok((terms, entries)) => (settled(at, client, request, terms, &entries), Some(entries)),
+    let (answer, entries) = match book_payment(book, at, claims, payment) {
+        Ok(booked) => (settled(at, client, request, &booked), Some(booked.entries)),
         Err(refusal) => (
             rejection::payment(at, client.clone(), Some(request), refusal.into(), false),
             None,
@@ -106,12 +113,21 @@ pub(super) fn decide(book: &Book, at: At, claims: &Claims, payment: &Payment) ->
     }
 }
 
-/// Checks a payment against the books: its two postings, or why there are none.
+/// What a payment books: a debit and a credit.
+struct Booked {
+    terms: Terms,
+    entries: [Entry; 2],
+    /// Whether the caller may see the balance after each.
+    is_shown: [bool; 2],
+}
+
+/// Checks a payment against the books: what it books, or why nothing.
 fn book_payment(
     book: &Book,
+    at: At,
     claims: &Claims,
     payment: &Payment,
-) -> Result<(Terms, [Entry; 2]), Refusal> {
+) -> Result<Booked, Refusal> {
     let request = &payment.request;
     let terms = payment.terms.clone().map_err(Refusal::Terms)?;
     let money = terms.money;
@@ -130,13 +146,47 @@ fn book_payment(
             ));
         }
     }
-    let debit = entry(debtor, Direction::Debit, money)?;
-    let credit = entry(creditor, Direction::Credit, money)?;
-    assert_eq!(
-        debit.amount, credit.amount,
+    let is_bank = claims.allows(Scope::BankOperate);
+    let is_shown = [debtor, creditor].map(|account| {
+        is_bank || account.owner == claims.sub || !at.rules.hide_balances_of_others()
+    });
+    let is_kept = |date: &NaiveDate| at.rules.keep_value_dates() && *date != at.day();
+    let effective_date = terms.effective_date.filter(is_kept);
+    let entry = |account: &Account, direction, is_shown: bool| {
+        let balance = account
+            .balance_after(direction, money)
+            .map_err(|cannot| match cannot {
+                CannotPost::Insufficient => Refusal::Insufficient {
+                    account: account.id,
+                    available: is_shown.then(|| account.available()),
+                    needed: money,
+                },
+                CannotPost::Overflow => Refusal::Overflow(account.id),
+            })?;
+        Ok(Entry {
+            account: account.id,
+            account_seq: account.opened_seq,
+            direction,
+            amount: money,
+            balance,
+            number: account.postings + 1,
+            effective_date,
+        })
+    };
+    let entries = [
+        entry(debtor, Direction::Debit, is_shown[0])?,
+        entry(creditor, Direction::Credit, is_shown[1])?,
+    ];
+    let [debit, credit] = entries.map(|entry| entry.debit_side().amount());
+    assert!(
+        (debit + credit).is_zero(),
         "the postings of a payment do not sum to zero"
     );
-    Ok((terms, [debit, credit]))
+    Ok(Booked {
+        terms,
+        entries,
+        is_shown,
+    })
 }
 
 /// Customers pay from their own accounts, a trusted platform from any customer's; only the bank touches the bank's.
@@ -164,34 +214,21 @@ fn takes_part(account: &Account) -> Result<(), Refusal> {
     }
 }
 
-fn entry(account: &Account, direction: Direction, amount: Money) -> Result<Entry, Refusal> {
-    let balance = account
-        .balance_after(direction, amount)
-        .map_err(|cannot| match cannot {
-            CannotPost::Insufficient => Refusal::Insufficient {
-                account: account.id,
-                available: account.available(),
-                needed: amount,
-            },
-            CannotPost::Overflow => Refusal::Overflow(account.id),
-        })?;
-    Ok(Entry {
-        account: account.id,
-        direction,
-        amount,
-        balance,
-        number: account.postings + 1,
-    })
-}
-
-fn settled(
-    at: At,
-    client: &ClientId,
-    request: &PaymentRequest,
-    terms: Terms,
-    entries: &[Entry; 2],
-) -> PaymentAnswer {
+fn settled(at: At, client: &ClientId, request: &PaymentRequest, booked: &Booked) -> PaymentAnswer {
+    let Booked {
+        terms,
+        entries,
+        is_shown,
+    } = booked;
     let amount = terms.money.to_string();
+    let posting = |(entry, is_shown): (&Entry, &bool)| Posting {
+        account: entry.account,
+        direction: entry.direction,
+        amount: amount.clone(),
+        balance: is_shown.then(|| entry.balance.to_string()),
+    };
+    let value_date = terms.effective_date.unwrap_or_else(|| at.day());
+    let has_value_date = at.rules.keep_value_dates();
     PaymentAnswer {
         request_seq: at.seq,
         payment_id: Some(request.payment_id),
@@ -203,15 +240,9 @@ fn settled(
         amount: Some(amount.clone()),
         currency: Some(request.currency.clone()),
         reference: request.reference.clone(),
-        postings: entries
-            .iter()
-            .map(|entry| Posting {
-                account: entry.account,
-                direction: entry.direction,
-                amount: amount.clone(),
-                balance: entry.balance.to_string(),
-            })
-            .collect(),
+        effective_date: has_value_date.then(|| Some(value_date.to_string())),
+        metadata: has_value_date.then(|| request.metadata.clone()),
+        postings: entries.iter().zip(is_shown).map(posting).collect(),
         original: None,
         may_retry: false,
         published_at: at.published_at,

@@ -1,11 +1,4 @@
-//! Answers never change: a log of some years ago, replayed by today's code, leads to the same bytes.
-//!
-//! The log is committed in `ledger/tests/golden/`: the requests as they were stored, under tokens of a key that was made
-//! for it and thrown away, and the answers with the hash chain. `UPDATE_GOLDEN=1 cargo test -p ledger --test golden_log`
-//! makes a new one, which is right only together with a decision that old answers may change.
-
-use std::path::PathBuf;
-use std::{env, fs};
+//! Makes a log with every kind of answer in it.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize, PublicKeyComponents};
@@ -13,106 +6,14 @@ use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
-use common::message::Stored;
-use common::token::{CheckedTokens, thumbprint};
-use ledger::core::batch::{decide_all, length, verify_all};
-use ledger::core::book::Book;
-use ledger::core::chain::Chain;
-use serde::{Deserialize, Serialize};
+use common::token::thumbprint;
 use serde_json::{Value, json};
 
-#[derive(Serialize, Deserialize)]
-struct Message {
-    subject: String,
-    published_at: DateTime<Utc>,
-    headers: Vec<(String, String)>,
-    body: String,
-    answer: String,
-    answer_subject: String,
-    chain: String,
-}
-
-#[test]
-fn an_old_log_still_leads_to_the_same_answers() {
-    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/log.json");
-    if env::var_os("UPDATE_GOLDEN").is_some() {
-        let text = serde_json::to_string_pretty(&answered(new_log())).expect("texts are JSON");
-        fs::write(&file, text + "\n").expect("the golden log can be written");
-    }
-    let golden: Vec<Message> =
-        serde_json::from_str(&fs::read_to_string(&file).expect("the golden log is there"))
-            .expect("it is JSON");
-    let bare = golden
-        .iter()
-        .map(|message| Message {
-            headers: message.headers.clone(),
-            ..bare(message)
-        })
-        .collect();
-    for (index, (was, is)) in golden.iter().zip(answered(bare)).enumerate() {
-        let seq = index + 1;
-        assert_eq!(is.answer, was.answer, "answer {seq}");
-        assert_eq!(
-            is.answer_subject, was.answer_subject,
-            "the subject of answer {seq}"
-        );
-        assert_eq!(is.chain, was.chain, "the chain after answer {seq}");
-    }
-}
-
-fn bare(message: &Message) -> Message {
-    Message {
-        subject: message.subject.clone(),
-        published_at: message.published_at,
-        headers: Vec::new(),
-        body: message.body.clone(),
-        answer: String::new(),
-        answer_subject: String::new(),
-        chain: String::new(),
-    }
-}
-
-/// Decides a log from its beginning.
-fn answered(mut log: Vec<Message>) -> Vec<Message> {
-    let mut waiting: Vec<Stored> = log
-        .iter()
-        .zip(1..)
-        .map(|(message, seq)| stored(message, seq))
-        .collect();
-    let (mut book, mut chain, mut checked) =
-        (Book::default(), Chain::START, CheckedTokens::default());
-    let mut answers = log.iter_mut();
-    while !waiting.is_empty() {
-        let rest = waiting.split_off(length(&waiting));
-        let verified = verify_all(&waiting, &book.keys, &mut checked);
-        for item in decide_all(&mut book, chain, verified) {
-            let message = answers.next().expect("as many answers as requests");
-            message.answer = String::from_utf8(item.body.to_vec()).expect("JSON");
-            message.answer_subject = item.request.answer_subject;
-            message.chain = item.chain.to_string();
-            chain = item.chain;
-        }
-        waiting = rest;
-    }
-    log
-}
-
-fn stored(message: &Message, sequence: u64) -> Stored {
-    let headers = message.headers.iter();
-    let headers = headers.map(|(name, value)| (name.as_str(), value.as_str()));
-    Stored {
-        sequence,
-        published_at: message.published_at,
-        subject: message.subject.clone(),
-        headers: headers.collect(),
-        unreadable_headers: None,
-        payload: message.body.clone().into(),
-    }
-}
+use crate::Message;
 
 /// A log with every kind of answer in it.
 #[expect(clippy::too_many_lines, reason = "one row per request")]
-fn new_log() -> Vec<Message> {
+pub(crate) fn new() -> Vec<Message> {
     let key = Key::new();
     let id = |number: u8| format!("00000000-0000-7000-8000-0000000000{number:02x}");
     let account = |number: u8, owner: &str, currency: &str, category: &str| {
@@ -140,6 +41,14 @@ fn new_log() -> Vec<Message> {
         ("auth.v1.keys", Some(&ada), announcement.clone()),
         ("auth.v1.keys", Some(&auth), announcement.clone()),
         ("auth.v1.keys", Some(&auth), announcement),
+        ("rules.v1.ledger", None, r#"{"rules":2}"#.to_owned()),
+        (
+            "rules.v1.ledger",
+            None,
+            r#"{"rules":1,"why":"older"}"#.to_owned(),
+        ),
+        ("rules.v1.ledger", None, r#"{"rules":0}"#.to_owned()),
+        ("rules.v1.ledger", None, "[]".to_owned()),
         (
             "account.v1.staff",
             Some(&staff),
@@ -260,6 +169,31 @@ fn new_log() -> Vec<Message> {
             "payment.v1.ada",
             Some(&ada),
             with(82, "effective_date", json!("2999-01-01")),
+        ),
+        (
+            "payment.v1.ada",
+            Some(&ada),
+            with(85, "effective_date", json!("2026-11-01")),
+        ),
+        (
+            "payment.v1.ada",
+            Some(&ada),
+            with(86, "metadata", json!({"order": "77", "a": "\u{1F980}"})),
+        ),
+        (
+            "payment.v1.ada",
+            Some(&ada),
+            with(86, "metadata", json!({"order": "78"})),
+        ),
+        (
+            "payment.v1.shop",
+            Some(&shop),
+            payment(87, 2, 3, "5000").to_string(),
+        ),
+        (
+            "payment.v1.staff",
+            Some(&staff),
+            payment(88, 2, 3, "5000").to_string(),
         ),
         (
             "payment.v1.ada",

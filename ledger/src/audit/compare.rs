@@ -1,0 +1,185 @@
+//! What a replay compares: answers and rows batch by batch, and the books at the end.
+
+use std::collections::{BTreeMap, HashSet};
+
+use common::ids::AccountId;
+use common::wire::SETTLEMENTS;
+use rust_decimal::Decimal;
+use sqlx::PgConnection;
+
+use super::error::Stop;
+use super::snapshot::Snapshot;
+use crate::core::batch::Decided;
+use crate::core::book::Book;
+use crate::core::book::account::{Account, normal_side, on_debit_side};
+use crate::core::chain::Cursor;
+use crate::core::event::Event;
+use crate::store::{self, AnswerRow, AuditedAccount, PostingRow};
+
+/// Compares answers with those that are published; there may be fewer of these.
+pub(super) fn published(decided: &[Decided], published: &[Event]) -> Result<(), Stop> {
+    for (item, theirs) in decided.iter().zip(published) {
+        if let Some(difference) = Event::from(item).difference(theirs, SETTLEMENTS) {
+            return Err(Stop::Differs(difference));
+        }
+    }
+    Ok(())
+}
+
+/// Compares answers and postings with every column of their rows.
+pub(super) async fn rows(db: &mut PgConnection, decided: &[Decided]) -> Result<(), Stop> {
+    let (Some(first), Some(last)) = (decided.first(), decided.last()) else {
+        return Ok(());
+    };
+    let (first, last) = (first.request.at.seq, last.request.at.seq);
+    let stored = store::answers(&mut *db, first, last).await?;
+    if stored.len() != decided.len() {
+        let found = stored.len();
+        return Err(Stop::Differs(format!(
+            "the database has {found} of the answers {first} to {last}"
+        )));
+    }
+    for (item, theirs) in decided.iter().zip(stored) {
+        let ours = AnswerRow::of(item);
+        if ours == theirs {
+            continue;
+        }
+        let (seq, record) = (item.request.at.seq, theirs.record());
+        let event = Event::from(item).difference(&theirs.event()?, "the database");
+        return Err(Stop::Differs(event.unwrap_or_else(|| {
+            let ours = ours.record();
+            format!("the record of answer {seq} is {ours} by the log, but {record} in the database")
+        })));
+    }
+    let ours: Vec<PostingRow> = store::posting_rows(decided).collect();
+    let theirs = store::postings_like(&mut *db, &ours).await?;
+    if ours == theirs {
+        return Ok(());
+    }
+    let differing = ours
+        .iter()
+        .zip(&theirs)
+        .find(|(ours, theirs)| ours != theirs);
+    let missing = || ours.get(theirs.len());
+    let seq = differing
+        .map(|(ours, _)| ours)
+        .or_else(missing)
+        .map_or(first.cast_signed(), |row| row.request_seq);
+    Err(Stop::Differs(format!(
+        "the postings of request {seq} are not what the log leads to"
+    )))
+}
+
+/// At the cursor: the head of the chain, the keys, the rules, every account and its postings. Returns the sums.
+pub(super) fn books(
+    at: Cursor,
+    book: &Book,
+    snapshot: &Snapshot,
+) -> Result<BTreeMap<String, String>, Stop> {
+    let Cursor { seq, chain } = at;
+    let differs = |difference| Err(Stop::Differs(difference));
+    if chain != snapshot.cursor.chain {
+        let theirs = snapshot.cursor.chain;
+        return differs(format!(
+            "the hash chain after {seq} is {chain} by the log, but {theirs} in the database"
+        ));
+    }
+    let (ours, theirs) = (book.keys.issuers(), snapshot.keys.issuers());
+    if ours != theirs {
+        return differs(format!(
+            "the signing keys are {ours:?} by the log, but {theirs:?} in the database"
+        ));
+    }
+    let (ours, theirs) = (book.rules, snapshot.rules?);
+    if ours != theirs {
+        let (ours, theirs) = (ours.number(), theirs.number());
+        return differs(format!(
+            "the rules are version {ours} by the log, but {theirs} in the database"
+        ));
+    }
+    if let Some(difference) = compare_accounts(book, &snapshot.accounts) {
+        return differs(difference);
+    }
+    if snapshot.stray_postings > 0 {
+        let count = snapshot.stray_postings;
+        return differs(format!("{count} postings are on no account"));
+    }
+    sums(book).map_err(Stop::Differs)
+}
+
+fn compare_accounts(book: &Book, audited: &[AuditedAccount]) -> Option<String> {
+    for AuditedAccount {
+        account,
+        postings_count,
+        postings_sum,
+    } in audited
+    {
+        let id = account.id;
+        let Some(replayed) = book.accounts.get(&id) else {
+            return Some(format!(
+                "account {id} is in the database, but no request opened it"
+            ));
+        };
+        if account != replayed {
+            return Some(format!(
+                "account {id} is {}; the log makes it {}",
+                facts(account),
+                facts(replayed)
+            ));
+        }
+        let posted = on_debit_side(normal_side(account.category), account.posted);
+        if *postings_sum != posted.amount() {
+            return Some(format!(
+                "account {id} has posted {posted} on the debit side, but its postings sum to {postings_sum}"
+            ));
+        }
+        if *postings_count != account.postings {
+            let last = account.postings;
+            return Some(format!(
+                "account {id} has {postings_count} postings, but the last is number {last}"
+            ));
+        }
+    }
+    let found: HashSet<AccountId> = audited.iter().map(|audited| audited.account.id).collect();
+    let missing = book
+        .accounts
+        .keys()
+        .filter(|id| !found.contains(id))
+        .min()?;
+    Some(format!(
+        "account {missing} was opened, but is not in the database"
+    ))
+}
+
+fn facts(account: &Account) -> String {
+    let Account {
+        owner,
+        posted,
+        held,
+        overdraft_limit,
+        status,
+        ..
+    } = account;
+    let (currency, status) = (posted.currency(), status.as_str());
+    format!(
+        "posted {posted} {currency}, held {held}, overdraft {overdraft_limit}, {status}, owned by {owner}"
+    )
+}
+
+/// Debit balances minus credit balances per currency: zero, or money came from nowhere.
+fn sums(book: &Book) -> Result<BTreeMap<String, String>, String> {
+    let mut sums: BTreeMap<String, Decimal> = BTreeMap::new();
+    for account in book.accounts.values() {
+        let signed = on_debit_side(normal_side(account.category), account.posted).amount();
+        *sums
+            .entry(account.posted.currency().code().to_owned())
+            .or_default() += signed;
+    }
+    if let Some((currency, sum)) = sums.iter().find(|(_, sum)| !sum.is_zero()) {
+        return Err(format!("all {currency} balances sum to {sum}, not to zero"));
+    }
+    Ok(sums
+        .into_keys()
+        .map(|currency| (currency, "0".to_owned()))
+        .collect())
+}

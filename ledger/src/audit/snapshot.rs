@@ -1,0 +1,35 @@
+//! The database at one moment.
+
+use common::token::Keys;
+use sqlx::{Connection as _, PgConnection};
+
+use crate::core::chain::Cursor;
+use crate::core::rules::{NewerRules, Rules};
+use crate::store::{self, AuditedAccount};
+
+/// What a replay compares at the cursor.
+pub(super) struct Snapshot {
+    pub(super) cursor: Cursor,
+    pub(super) keys: Keys,
+    pub(super) rules: Result<Rules, NewerRules>,
+    pub(super) accounts: Vec<AuditedAccount>,
+    /// Postings that stand on no account.
+    pub(super) stray_postings: u64,
+}
+
+impl Snapshot {
+    pub(super) async fn of(database: &mut PgConnection) -> sqlx::Result<Self> {
+        let mut tx = database
+            .begin_with("begin transaction isolation level repeatable read, read only")
+            .await?;
+        let snapshot = Self {
+            cursor: store::cursor(&mut *tx).await?,
+            keys: store::keys(&mut *tx).await?,
+            rules: store::rules(&mut *tx).await?,
+            accounts: store::audited_accounts(&mut *tx).await?,
+            stray_postings: store::stray_postings(&mut *tx).await?,
+        };
+        tx.commit().await?;
+        Ok(snapshot)
+    }
+}

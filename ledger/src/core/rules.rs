@@ -1,0 +1,68 @@
+//! The versions of the ledger's rules: what each changed, one named difference each.
+//!
+//! A request is decided by the rules that the log raised before it. So what a version decides, and the bytes it answers
+//! with, never change; a new decision is a new version, and old logs replay for ever. `ledger/tests/golden/` holds a log
+//! for each.
+//!
+//! | version | what it brought |
+//! |---|---|
+//! | 1 | as it began |
+//! | 2 | answers carry the value date and the metadata, postings keep the value date; balances and what is available are shown to the owner of an account and to the bank only |
+
+/// A version of the rules.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rules {
+    /// Of every log, before it raises others.
+    #[default]
+    One,
+    /// Value dates, metadata and privacy.
+    Two,
+}
+
+impl Rules {
+    /// All, in order.
+    pub const ALL: [Self; 2] = [Self::One, Self::Two];
+    /// The newest that this program knows.
+    pub const NEWEST: Self = Self::Two;
+
+    /// The number in the log.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        match self {
+            Self::One => 1,
+            Self::Two => 2,
+        }
+    }
+
+    /// The version of a number; `None` when this program does not know it.
+    #[must_use]
+    pub fn from_number(number: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|rules| rules.number() == number)
+    }
+
+    /// Answers carry `effective_date` and `metadata`, and postings keep a value date that is not the day of the request.
+    #[must_use]
+    pub fn keep_value_dates(self) -> bool {
+        self >= Self::Two
+    }
+
+    /// What an account holds is told to its owner and to the bank only.
+    #[must_use]
+    pub fn hide_balances_of_others(self) -> bool {
+        self >= Self::Two
+    }
+}
+
+/// The log asks for rules that this program does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "request {seq} raises the rules to version {rules}, and this program knows none after {}: \
+     start the version of quittance that wrote it, or a newer one",
+    Rules::NEWEST.number()
+)]
+pub struct NewerRules {
+    /// The request that asks.
+    pub seq: u64,
+    /// The version it asks for.
+    pub rules: u32,
+}

@@ -1,0 +1,108 @@
+//! Writing what is rarer than payments: accounts that are opened, keys that are noted, rules that are raised.
+
+#![expect(
+    clippy::as_conversions,
+    reason = "how sqlx is told that the elements of an array may be null"
+)]
+
+use common::kinds::trust::AnnounceKey;
+use sqlx::postgres::PgConnection;
+
+use super::values::{bigint, column};
+use crate::core::batch::Batch;
+use crate::core::book::account::Account;
+use crate::core::change::Change;
+use crate::core::rules::Rules;
+
+/// The rarer changes of a batch. Keys and rules come with the sequence of their request.
+#[derive(Default)]
+pub(super) struct RareChanges<'b> {
+    opened: Vec<&'b Account>,
+    noted: Vec<(u64, &'b AnnounceKey)>,
+    raised: Vec<(u64, Rules)>,
+}
+
+impl<'b> RareChanges<'b> {
+    pub(super) fn of(batch: &'b Batch) -> Self {
+        let mut rare = Self::default();
+        for item in &batch.decided {
+            let seq = item.request.at.seq;
+            for change in &item.changes {
+                match change {
+                    Change::PaymentIdUsed(..) | Change::Posted(_) => {}
+                    Change::AccountOpened(account) => rare.opened.push(account),
+                    Change::KeyNoted(key) => rare.noted.push((seq, key)),
+                    Change::RulesRaised(rules) => rare.raised.push((seq, *rules)),
+                }
+            }
+        }
+        rare
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.opened.is_empty() && self.noted.is_empty() && self.raised.is_empty()
+    }
+
+    /// Writes them; payments of the same batch may need the accounts.
+    pub(super) async fn write(&self, db: &mut PgConnection) -> sqlx::Result<()> {
+        if !self.opened.is_empty() {
+            insert_accounts(db, &self.opened).await?;
+        }
+        if !self.noted.is_empty() {
+            insert_keys(db, &self.noted).await?;
+        }
+        if !self.raised.is_empty() {
+            insert_rules(db, &self.raised).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn insert_accounts(db: &mut PgConnection, opened: &[&Account]) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into account (id, owner, name, currency, category, status, overdraft_limit, held, opened_seq)
+         select id, owner, name, currency, category, status, overdraft_limit, 0, opened_seq
+         from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::numeric[], $8::bigint[])
+             as opened (id, owner, name, currency, category, status, overdraft_limit, opened_seq)",
+        &column(opened, |account| account.id.0),
+        &column(opened, |account| &*account.owner) as &[&str],
+        &column(opened, |account| account.name.as_deref()) as &[Option<&str>],
+        &column(opened, |account| account.posted.currency().code()) as &[&str],
+        &column(opened, |account| account.category.as_str()) as &[&str],
+        &column(opened, |account| account.status.as_str()) as &[&str],
+        &column(opened, |account| account.overdraft_limit.amount()),
+        &column(opened, |account| bigint(account.opened_seq)),
+    )
+    .execute(db)
+    .await
+    .map(drop)
+}
+
+async fn insert_keys(db: &mut PgConnection, noted: &[(u64, &AnnounceKey)]) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into signing_key (kid, issuer, n, e, announced_seq)
+         select kid, issuer, n, e, announced_seq
+         from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[])
+             as noted (kid, issuer, n, e, announced_seq)",
+        &column(noted, |(_, key)| &*key.kid) as &[&str],
+        &column(noted, |(_, key)| &*key.issuer) as &[&str],
+        &column(noted, |(_, key)| &*key.n) as &[&str],
+        &column(noted, |(_, key)| &*key.e) as &[&str],
+        &column(noted, |(seq, _)| bigint(*seq)),
+    )
+    .execute(db)
+    .await
+    .map(drop)
+}
+
+async fn insert_rules(db: &mut PgConnection, raised: &[(u64, Rules)]) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into rules_raised (version, raised_seq)
+         select version, raised_seq from unnest($1::integer[], $2::bigint[]) as raised (version, raised_seq)",
+        &column(raised, |(_, rules)| rules.number().cast_signed()),
+        &column(raised, |(seq, _)| bigint(*seq)),
+    )
+    .execute(db)
+    .await
+    .map(drop)
+}
