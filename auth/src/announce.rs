@@ -17,13 +17,9 @@ use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use async_nats::jetstream::{self, stream::ConsumerError};
 use common::broker;
 use common::broker::{Answers, PublishError, Publisher};
-use common::headers::HeaderLines;
 use common::kinds::Answer;
-use common::kinds::trust;
 use common::kinds::trust::AnnounceKey;
 use common::kinds::trust::KeyStatus;
-use common::message;
-use common::message::Outgoing;
 use common::message::Stored;
 use common::service;
 use common::token::Scope;
@@ -188,9 +184,6 @@ impl Log {
     }
 
     /// Publishes the announcement and returns its sequence.
-    ///
-    /// It has no `Nats-Msg-Id`: all who publish share the ids that the broker remembers, so a producer could take the one
-    /// of our key, and the announcement would count as told. The ledger recognises a key that it knows by itself.
     async fn publish(&self, key: &SigningKey) -> Result<u64, PublishError> {
         let body = AnnounceKey {
             kid: key.kid.clone(),
@@ -202,14 +195,10 @@ impl Log {
         let subject = Subject::client(client_id, Scope::AuthAdmin.as_str().to_owned());
         // Made anew for each try: the broker may have been away for longer than a token lives.
         let token = tokens::access(key, subject, service::now());
-        let mut headers = HeaderLines::default();
-        message::add_request_headers(&mut headers, &token, trust::REQUESTED, &key.kid, "/auth");
-        let message = Outgoing {
-            subject: trust::SUBJECT.to_owned(),
-            headers,
-            payload: serde_json::to_vec(&body).expect("texts are JSON").into(),
-        };
-        let ack = self.publisher.publish_one(wire::REQUESTS, message).await?;
+        let ack = self
+            .publisher
+            .publish_one(wire::REQUESTS, body.message(&token))
+            .await?;
         Ok(ack.sequence)
     }
 
@@ -252,8 +241,7 @@ fn check_noted(kid: &str, answer: &Stored) -> anyhow::Result<()> {
 
 /// The key, the outcome and the reason of an answer to an announcement.
 fn key_answer(answer: &Stored) -> anyhow::Result<(Option<String>, KeyStatus, String)> {
-    let ce_type = answer.header(wire::CE_TYPE).unwrap_or_default();
-    match Answer::from_json(ce_type, &answer.payload) {
+    match Answer::of_message(answer) {
         Ok(Answer::Key(key)) => {
             let reason = key.reason.map(|reason| reason.message).unwrap_or_default();
             Ok((key.kid, key.status, reason))

@@ -9,12 +9,9 @@ use async_nats::{Client, jetstream};
 use auth::directory::{Role, ensure_service_account, ensure_user};
 use common::broker;
 use common::broker::{BATCH_MESSAGES_MAX, Publisher, Reader};
-use common::headers::HeaderLines;
 use common::ids::{AccountId, ClientId};
-use common::kinds::account;
 use common::kinds::account::{AccountRequest, Category, OpenAccount};
 use common::message::Outgoing;
-use common::message::add_request_headers;
 use common::wire::{REQUESTS, SETTLEMENTS};
 use futures::future::try_join_all;
 use indicatif::ProgressBar;
@@ -303,19 +300,5 @@ fn open_request(account_id: AccountId, staff: &ClientId, token: &str) -> Outgoin
         name: None,
         overdraft_limit: Some("1000000000.00".to_owned()),
     });
-    let mut headers = HeaderLines::default();
-    add_request_headers(
-        &mut headers,
-        token,
-        account::REQUESTED,
-        account_id,
-        format_args!("/clients/{staff}"),
-    );
-    Outgoing {
-        subject: account::subject(staff),
-        headers,
-        payload: serde_json::to_vec(&request)
-            .expect("texts and ids are JSON")
-            .into(),
-    }
+    request.message(staff, token)
 }

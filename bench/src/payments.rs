@@ -3,12 +3,9 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
-use common::headers::HeaderLines;
 use common::ids::{AccountId, ClientId, PaymentId};
-use common::kinds::payment;
 use common::kinds::payment::PaymentRequest;
 use common::message::Outgoing;
-use common::message::add_request_headers;
 use uuid::Uuid;
 
 use crate::numbers::{Dice, float_len};
@@ -123,26 +120,7 @@ impl Maker<'_> {
     /// Payment `place` as it is published: DESIGN §3.
     pub(crate) fn message(&mut self, place: u32) -> Outgoing {
         let body = self.body(place);
-        let (id, client) = (body.payment_id, self.client);
-        let mut headers = HeaderLines::default();
-        headers.add(
-            async_nats::header::NATS_MESSAGE_ID.as_ref(),
-            format_args!("{client}:{id}"),
-        );
-        add_request_headers(
-            &mut headers,
-            self.token(place),
-            payment::REQUESTED,
-            id,
-            format_args!("/clients/{client}"),
-        );
-        Outgoing {
-            subject: payment::subject(client),
-            headers,
-            payload: serde_json::to_vec(&body)
-                .expect("texts and ids are JSON")
-                .into(),
-        }
+        body.message(self.client, self.token(place), None)
     }
 
     /// `count` payments in batches of `size`.

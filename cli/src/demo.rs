@@ -9,17 +9,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use async_nats::jetstream;
-use async_nats::{ConnectOptions, HeaderValue, header};
+use async_nats::{ConnectOptions, HeaderValue};
 use common::broker;
 use common::broker::Publisher;
-use common::headers::HeaderLines;
 use common::ids::{ClientId, PaymentId};
-use common::kinds;
 use common::kinds::Answer;
 use common::kinds::payment::PaymentRequest;
 use common::kinds::payment::{PaymentAnswer, PaymentStatus};
-use common::message::Outgoing;
-use common::message::add_request_headers;
 use common::reason::{Code, Reason};
 use common::wire;
 use common::wire::{REQUESTS, SETTLEMENTS};
@@ -233,7 +229,7 @@ async fn pay_over_http(
         .context("payments answered in an unknown form")
 }
 
-/// The second answer is the first one (the broker knew the message), or says that it is a duplicate of it.
+/// The second answer is the first one, or says that it is a duplicate of it.
 fn is_same(first: &PaymentAnswer, again: &PaymentAnswer) -> bool {
     let original = again.original.as_ref().map(|original| original.request_seq);
     again == first || (again.postings.is_empty() && original == Some(first.request_seq))
@@ -295,24 +291,7 @@ impl Producer {
     /// Publishes the request and returns its sequence: from then on it is in the log.
     async fn publish(&self, token: &str, payment: &PaymentRequest) -> Result<u64> {
         let shop: ClientId = SHOP.parse()?;
-        let id = payment.payment_id;
-        let mut headers = HeaderLines::default();
-        headers.add(
-            header::NATS_MESSAGE_ID.as_ref(),
-            format_args!("{shop}:{id}"),
-        );
-        add_request_headers(
-            &mut headers,
-            token,
-            kinds::payment::REQUESTED,
-            id,
-            format_args!("/clients/{shop}"),
-        );
-        let message = Outgoing {
-            subject: kinds::payment::subject(&shop),
-            headers,
-            payload: serde_json::to_vec(payment)?.into(),
-        };
+        let message = payment.message(&shop, token, None);
         let ack = self.publisher.publish_one(REQUESTS, message).await?;
         Ok(ack.sequence)
     }

@@ -2,6 +2,8 @@
 
 pub mod problem;
 
+pub mod ask;
 pub mod body;
 pub mod caller;
+pub mod page;
 pub mod serve;

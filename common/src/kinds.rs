@@ -19,7 +19,9 @@ use trust::KeyAnswer;
 use unknown::UnknownAnswer;
 
 use crate::ids::ClientId;
+use crate::message::Stored;
 use crate::reason::Code;
+use crate::wire::CE_TYPE;
 
 /// What the subject of a stored request says it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,6 +136,15 @@ impl Answer {
             Self::Unknown(answer) => serde_json::to_vec(answer),
         };
         json.expect("these structs hold only texts, numbers and lists of them")
+    }
+
+    /// Reads a message of SETTLEMENTS.
+    ///
+    /// # Errors
+    /// As [`Answer::from_json`].
+    pub fn of_message(message: &Stored) -> Result<Self, serde_json::Error> {
+        let ce_type = message.header(CE_TYPE).unwrap_or_default();
+        Self::from_json(ce_type, &message.payload)
     }
 
     /// Reads a published answer: its `ce-type` and body.

@@ -8,9 +8,10 @@ use std::fmt::Display;
 
 use bytes::Bytes;
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
+use serde::Serialize;
 
 use crate::headers::{HeaderLines, Headers};
-use crate::wire::{AUTHORIZATION, CE_ID, CE_SOURCE, CE_SPECVERSION, CE_TYPE};
+use crate::wire::{AUTHORIZATION, CE_ID, CE_SOURCE, CE_SPECVERSION, CE_TYPE, TRACEPARENT};
 
 /// A stored message.
 #[derive(Debug, Clone)]
@@ -66,16 +67,48 @@ pub struct Outgoing {
     pub payload: Bytes,
 }
 
-/// Adds what every request says of itself: its token, and its type, id and source as an event.
-pub fn add_request_headers(
-    headers: &mut HeaderLines,
-    token: &str,
-    ce_type: &str,
-    ce_id: impl Display,
-    ce_source: impl Display,
-) {
-    headers.add(AUTHORIZATION, format_args!("Bearer {token}"));
-    add_event_headers(headers, ce_type, ce_id, ce_source);
+/// What a request says of itself besides its body.
+#[derive(Debug, Clone, Copy)]
+pub struct Event<'e, I> {
+    /// Its `ce-type`.
+    pub ce_type: &'e str,
+    /// The id of what it is about.
+    pub ce_id: I,
+    /// Who made it, such as `/clients/shop`.
+    pub ce_source: &'e str,
+}
+
+impl Outgoing {
+    /// A request under a token.
+    ///
+    /// # Panics
+    /// When the body can't be written as JSON, which is a mistake in its type.
+    pub fn request(
+        subject: String,
+        token: &str,
+        event: Event<'_, impl Display>,
+        traceparent: Option<&str>,
+        body: &impl Serialize,
+    ) -> Self {
+        let mut headers = HeaderLines::with_capacity(token.len() + 300);
+        headers.add(AUTHORIZATION, format_args!("Bearer {token}"));
+        let Event {
+            ce_type,
+            ce_id,
+            ce_source,
+        } = event;
+        add_event_headers(&mut headers, ce_type, ce_id, ce_source);
+        if let Some(traceparent) = traceparent {
+            headers.add(TRACEPARENT, traceparent);
+        }
+        Self {
+            subject,
+            headers,
+            payload: serde_json::to_vec(body)
+                .expect("a request is texts and ids")
+                .into(),
+        }
+    }
 }
 
 /// Adds the type, id and source of an event.

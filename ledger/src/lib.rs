@@ -94,7 +94,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
             is_ready.send_replace(*health.borrow_and_update() != Health::Failing);
         }
     });
-    let routes = http::routes(http::State::new(publisher, pool, answers));
+    let routes = http::routes(http::App::new(publisher, pool, answers));
     let serving = tracker.spawn(serve_http(
         config.service.listen,
         routes,

@@ -5,7 +5,6 @@
 //!
 //! The broker stores a group as one atomic batch or message by message, whichever costs less: see [`ALONE_MAX`].
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,14 +19,6 @@ const QUEUE_MAX: usize = 2 * BATCH_MESSAGES_MAX;
 
 /// How long to let the next group grow behind a batch. It costs each request this, and saves every other batch.
 const GATHER: Duration = Duration::from_millis(3);
-
-/// Where a request stands in the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) sequence: u64,
-    /// The broker had a message with this id already; it stands at `sequence`.
-    pub(crate) is_duplicate: bool,
-}
 
 /// Why a request was not stored, as far as we know.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -51,8 +42,8 @@ pub(crate) struct Door {
 
 type Waiting = (Outgoing, Told);
 
-/// Hears where the message stands.
-type Told = oneshot::Sender<Result<Place, Refused>>;
+/// Hears the sequence of the message.
+type Told = oneshot::Sender<Result<u64, Refused>>;
 
 impl Door {
     /// Opens the door; it closes when the last clone is dropped.
@@ -73,7 +64,7 @@ impl Door {
     }
 
     /// Stores one message, together with whoever else comes.
-    pub(crate) async fn store(&self, message: Outgoing) -> Result<Place, Refused> {
+    pub(crate) async fn store(&self, message: Outgoing) -> Result<u64, Refused> {
         let (place, told) = oneshot::channel();
         self.queue
             .try_send((message, place))
@@ -85,46 +76,29 @@ impl Door {
     }
 }
 
-/// Stores a group in as few atomic batches as it takes.
+/// Stores a group as one atomic batch, or one by one when it is small.
 ///
-/// The broker refuses a batch as a whole when it knows one of its message ids. Then it is halved, so that one repeated
-/// request among a thousand costs its neighbours a few small batches and not a thousand. When it takes no batch at all,
-/// because somebody holds all places for batches, the messages go one by one: slower, but nobody is kept out.
+/// When the broker takes no batch at all, because somebody holds all places for batches, the messages go one by one:
+/// slower, but nobody is kept out.
 async fn store(publisher: &Publisher, messages: Vec<Outgoing>, told: Vec<Told>) {
-    let mut groups = VecDeque::from([(&*messages, told)]);
-    while let Some((messages, mut told)) = groups.pop_front() {
-        if messages.len() <= ALONE_MAX {
-            store_each(publisher, messages, told).await;
-            continue;
+    if messages.len() <= ALONE_MAX {
+        return store_each(publisher, &messages, told).await;
+    }
+    match publisher.publish_batch(REQUESTS, &messages, None).await {
+        Ok(ack) => {
+            let count = u64::try_from(told.len()).expect("a thousand at most");
+            // The ack of a batch tells the sequence of its last message; the others stand right before it.
+            let sequences = (ack.sequence + 1).saturating_sub(count)..=ack.sequence;
+            for (told, sequence) in told.into_iter().zip(sequences) {
+                tell(told, Ok(sequence));
+            }
         }
-        match publisher.publish_batch(REQUESTS, messages, None).await {
-            Ok(ack) => {
-                let count = u64::try_from(told.len()).expect("a thousand at most");
-                // The ack of a batch tells the sequence of its last message; the others stand right before it.
-                let sequences = (ack.sequence + 1).saturating_sub(count)..=ack.sequence;
-                for (told, sequence) in told.into_iter().zip(sequences) {
-                    tell(
-                        told,
-                        Ok(Place {
-                            sequence,
-                            is_duplicate: ack.duplicate,
-                        }),
-                    );
-                }
-            }
-            Err(PublishError::Duplicate) => {
-                let (first, second) = messages.split_at(messages.len() / 2);
-                let told_second = told.split_off(first.len());
-                groups.push_front((second, told_second));
-                groups.push_front((first, told));
-            }
-            Err(error @ PublishError::Incomplete(_)) => {
-                let count = messages.len();
-                tracing::warn!(%error, count, "storing payments one by one");
-                store_each(publisher, messages, told).await;
-            }
-            Err(error) => refuse(told, error),
+        Err(error @ PublishError::Incomplete(_)) => {
+            let count = messages.len();
+            tracing::warn!(%error, count, "storing payments one by one");
+            store_each(publisher, &messages, told).await;
         }
+        Err(error) => refuse(told, error),
     }
 }
 
@@ -133,10 +107,7 @@ async fn store_each(publisher: &Publisher, messages: &[Outgoing], told: Vec<Told
     match publisher.publish_each(REQUESTS, messages, None).await {
         Ok(stored) => {
             let each = stored.into_iter().zip(told).map(async |(stored, told)| {
-                let place = stored.await.map(|ack| Place {
-                    sequence: ack.sequence,
-                    is_duplicate: ack.duplicate,
-                });
+                let place = stored.await.map(|ack| ack.sequence);
                 tell(
                     told,
                     place.map_err(|error| Refused::Broker(Arc::new(error))),
@@ -155,8 +126,8 @@ fn refuse(all: Vec<Told>, error: PublishError) {
     }
 }
 
-fn tell(whom: Told, place: Result<Place, Refused>) {
-    // Who has hung up does not hear it; the request is in the log all the same.
+fn tell(whom: Told, place: Result<u64, Refused>) {
+    // The receiver may be gone; the request is in the log all the same.
     drop(whom.send(place));
 }
 

@@ -4,30 +4,37 @@
 //! into PostgreSQL. Out: `202` with the sequence of the request, and `GET /payments/{id}` from the projection.
 //! The ledger is never called: this service meets it in the two streams, so either can be down without the other.
 //!
-//! Reading order: [`http`] is what a client sees, [`submit`] and [`door`] the way of a payment into the log,
-//! [`projection`] the way back, by the rules in [`rows`], and [`store`] all of the SQL.
+//! Reading order: [`http`] is what a client sees, [`idempotency`] and [`door`] the way of a payment into the log,
+//! [`projection`] the way back, by the rules in [`state`], and [`store`] all of the SQL.
 
-mod door;
-mod http;
-mod submit;
+mod state;
 
-mod projection;
-mod rows;
 mod store;
 
-use std::sync::{Arc, Mutex};
+mod projection;
+
+mod door;
+mod idempotency;
+
+mod app;
+mod http;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use common::broker;
 use common::broker::{Answers, Publisher};
+use common::http::caller::Callers;
 use common::http::serve::serve_http;
 use common::service;
 use sqlx::migrate::Migrator;
 use tokio::sync::{OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::app::{App, ProjectedKeys};
 use crate::door::Door;
+use crate::idempotency::Recent;
 use crate::projection::Projection;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -70,13 +77,14 @@ pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Res
     let answers = Arc::new(OnceCell::new());
     let (is_ready, ready) = watch::channel(false);
 
-    let app = http::App {
+    let app = App {
         pool,
         door: Door::open(Publisher::new(&config.broker)),
         jetstream: jetstream.clone(),
         projection: projection.clone(),
         answers: answers.clone(),
-        checked: Mutex::default(),
+        recent: Recent::default(),
+        callers: Callers::new(ProjectedKeys(projection.clone())),
         stop: stop.clone(),
     };
     // The end of the projection, which is always an error, ends the HTTP side too.

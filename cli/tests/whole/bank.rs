@@ -237,7 +237,6 @@ impl TestBank {
         let mut headers = HeaderMap::new();
         let id = payment["payment_id"].as_str().unwrap_or_default();
         headers.insert("Authorization", format!("Bearer {}", self.shop));
-        headers.insert("Nats-Msg-Id", format!("{SHOP}:{id}"));
         headers.insert("ce-specversion", "1.0");
         headers.insert("ce-id", id);
         headers.insert("ce-type", "payment.requested.v1");

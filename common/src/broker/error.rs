@@ -1,5 +1,7 @@
 //! What can go wrong between a stream and us.
 
+use crate::wire::SETTLEMENTS;
+
 /// Why reading stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -23,15 +25,22 @@ pub enum ReadError {
     },
 }
 
+impl ReadError {
+    /// An answer that can't be read.
+    pub(crate) fn unreadable(sequence: u64, cause: &dyn std::fmt::Display) -> Self {
+        Self::Broker {
+            stream: SETTLEMENTS.to_owned(),
+            cause: format!("answer {sequence} can't be read: {cause}"),
+        }
+    }
+}
+
 /// Why nothing was stored, as far as we know.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// The stream does not end where the caller expected: somebody else has written.
     #[error("the stream does not end where expected: {0}")]
     WrongLastSequence(String),
-    /// The broker has taken one of these message ids within its duplicate window; none of the batch is stored.
-    #[error("the broker has seen a message of this batch before")]
-    Duplicate,
     /// The broker has no room for another batch, or has thrown this one away half-way; none of it is stored.
     ///
     /// Whoever may publish can take the stream's few places for batches, so this says nothing about the messages: each
@@ -44,7 +53,7 @@ pub enum PublishError {
     /// No answer, or the broker was not there to be asked: as far as we know, the messages may be stored or not.
     #[error("the broker does not answer: {0}")]
     Unanswered(String),
-    /// An answer that is none.
+    /// Not a JetStream acknowledgement.
     #[error("the broker's answer can't be read: {0}")]
     Unreadable(#[from] serde_json::Error),
 }

@@ -260,7 +260,6 @@ fn acknowledged(answer: Result<Bytes, PublishError>) -> Result<PublishAck, Publi
             ErrorCode::STREAM_WRONG_LAST_SEQUENCE => {
                 PublishError::WrongLastSequence(error.to_string())
             }
-            ErrorCode::ATOMIC_PUBLISH_CONTAINS_DUPLICATE_MESSAGE => PublishError::Duplicate,
             ErrorCode::ATOMIC_PUBLISH_INCOMPLETE_BATCH
             | ErrorCode::ATOMIC_PUBLISH_TOO_MANY_INFLIGHT => {
                 PublishError::Incomplete(error.to_string())

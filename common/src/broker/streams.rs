@@ -11,6 +11,10 @@ use crate::wire::{REQUESTS, SETTLEMENTS};
 /// Largest message that REQUESTS takes: a body and a token at their limits, and room for the other headers.
 const MESSAGE_BYTES_MAX: usize = BODY_BYTES_MAX + TOKEN_BYTES_MAX + 4096;
 
+/// How long the broker remembers message ids, which nobody here sends: the ledger knows payments for ever. The server's
+/// minimum, because every id costs it memory, and one client's id would keep another client's message out.
+const DUPLICATE_WINDOW: Duration = Duration::from_millis(100);
+
 /// Creates the two streams, or finds them as they should be. Only the ledger does this.
 ///
 /// # Errors
@@ -42,7 +46,7 @@ fn stream_config(name: &str, subject: &str, replicas: usize) -> stream::Config {
         retention: stream::RetentionPolicy::Limits,
         discard: stream::DiscardPolicy::New,
         num_replicas: replicas,
-        duplicate_window: Duration::from_secs(120),
+        duplicate_window: DUPLICATE_WINDOW,
         deny_delete: true,
         deny_purge: true,
         allow_direct: true,

@@ -1,15 +1,89 @@
-//! Who calls: the token of an HTTP request.
+//! Who calls: the token of an HTTP request, what it says, and whether that is enough.
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::{HeaderMap, StatusCode, header};
 
 use super::problem::Problem;
-use crate::token::{TokenError, bearer};
+use crate::service::now;
+use crate::token::{CheckedTokens, Claims, Keys, Scope, TokenError, Verified, bearer};
+
+/// Where a service has the announced keys from.
+pub trait KeySource {
+    /// Judges something by the keys that are known.
+    fn judge<R>(&self, judge: impl FnOnce(&Keys) -> R) -> R;
+
+    /// Learns the keys that were announced up to now.
+    fn refresh(&self) -> impl Future<Output = Result<(), Problem>> + Send;
+}
+
+/// Lets callers in.
+pub struct Callers<K> {
+    keys: K,
+    /// Tokens that need no signature check any more. Keys are never forgotten here, so a token that passed still does.
+    checked: Mutex<CheckedTokens>,
+}
+
+/// A token as it was sent, and what it says.
+pub struct Caller<'h> {
+    /// Without `Bearer`.
+    pub token: &'h str,
+    verified: Arc<Verified>,
+}
+
+impl Caller<'_> {
+    /// What the token says.
+    #[must_use]
+    pub fn claims(&self) -> &Claims {
+        &self.verified.claims
+    }
+}
+
+impl<K: KeySource> Callers<K> {
+    /// Judges tokens by these keys.
+    pub fn new(keys: K) -> Self {
+        Self {
+            keys,
+            checked: Mutex::default(),
+        }
+    }
+
+    /// Lets a caller in who carries a valid token with one of these scopes.
+    ///
+    /// A key that is not known may have been announced a moment ago, so the keys are refreshed once before the answer.
+    ///
+    /// # Errors
+    /// 401 without a valid token, 403 without such a scope, 503 when the keys can't be refreshed.
+    pub async fn authorize<'h>(
+        &self,
+        headers: &'h HeaderMap,
+        scopes: &[Scope],
+    ) -> Result<Caller<'h>, Problem> {
+        let token = bearer_token(headers)?;
+        let mut verified = self.verify(token);
+        if verified == Err(TokenError::KeyUnknown) {
+            self.keys.refresh().await?;
+            verified = self.verify(token);
+        }
+        let verified = verified.map_err(Problem::unauthorized)?;
+        if !verified.claims.allows_any(scopes) {
+            let words: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
+            return Err(Problem::forbidden(&words.join(" or ")));
+        }
+        Ok(Caller { token, verified })
+    }
+
+    fn verify(&self, token: &str) -> Result<Arc<Verified>, TokenError> {
+        let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        self.keys.judge(|keys| checked.verify(token, now(), keys))
+    }
+}
 
 /// The token of an HTTP request.
 ///
 /// # Errors
 /// 401 when there is none, 400 when there are two: nobody can tell which was meant.
-pub fn bearer_token(headers: &HeaderMap) -> Result<&str, Problem> {
+fn bearer_token(headers: &HeaderMap) -> Result<&str, Problem> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = values
         .next()

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::reason::Reason;
+use crate::reason::{Code, Reason};
 use crate::token::TokenError;
 
 /// A problem document (`application/problem+json`).
@@ -46,6 +46,26 @@ impl Problem {
     pub fn rejected(status: StatusCode, reason: &Reason) -> Self {
         let reason_json = serde_json::to_value(reason).expect("a code and a text are JSON");
         Self::new(status, reason.message.clone()).with("reason", reason_json)
+    }
+
+    /// The ledger's rejection: 403 for what the caller may not do, 409 for an id that is used up, otherwise 422.
+    #[must_use]
+    pub fn decided(reason: &Reason) -> Self {
+        let status = match reason.code {
+            Code::AG01 => StatusCode::FORBIDDEN,
+            Code::AM05 => StatusCode::CONFLICT,
+            Code::AC02
+            | Code::AC03
+            | Code::AC04
+            | Code::AC06
+            | Code::AM03
+            | Code::AM04
+            | Code::AM12
+            | Code::FF01
+            | Code::DT01
+            | Code::NARR => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        Self::rejected(status, reason)
     }
 
     /// 401 with the challenge that RFC 6750 asks for.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{AccountId, ClientId};
 use crate::kinds::body::AnswerBody;
+use crate::message::{Event, Outgoing};
 use crate::reason::Reason;
 use crate::timestamp;
 
@@ -18,6 +19,27 @@ pub(super) const SUBJECT_PREFIX: &str = "request.account.v1.";
 #[must_use]
 pub fn subject(client: &ClientId) -> String {
     format!("{SUBJECT_PREFIX}{client}")
+}
+
+impl AccountRequest {
+    /// The account that it is about.
+    #[must_use]
+    pub fn account_id(&self) -> AccountId {
+        match self {
+            Self::Open(open) => open.account_id,
+        }
+    }
+
+    /// The message that asks for it.
+    #[must_use]
+    pub fn message(&self, client: &ClientId, token: &str) -> Outgoing {
+        let event = Event {
+            ce_type: REQUESTED,
+            ce_id: self.account_id(),
+            ce_source: &format!("/clients/{client}"),
+        };
+        Outgoing::request(subject(client), token, event, None, self)
+    }
 }
 
 /// Asks to change an account. Subject `request.account.v1.<client_id>`.

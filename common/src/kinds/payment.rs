@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::ids::{AccountId, ClientId, PaymentId};
 use crate::kinds::body::AnswerBody;
 use crate::kinds::posting::Posting;
+use crate::message::{Event, Outgoing};
 use crate::money::{Currency, Money};
 use crate::reason::{Code, Reason};
 use crate::timestamp;
@@ -22,6 +23,19 @@ pub(super) const SUBJECT_PREFIX: &str = "request.payment.v1.";
 #[must_use]
 pub fn subject(client: &ClientId) -> String {
     format!("{SUBJECT_PREFIX}{client}")
+}
+
+impl PaymentRequest {
+    /// The message that asks for it.
+    #[must_use]
+    pub fn message(&self, client: &ClientId, token: &str, traceparent: Option<&str>) -> Outgoing {
+        let event = Event {
+            ce_type: REQUESTED,
+            ce_id: self.payment_id,
+            ce_source: &format!("/clients/{client}"),
+        };
+        Outgoing::request(subject(client), token, event, traceparent, self)
+    }
 }
 
 /// Asks to move money from the debtor's account to the creditor's. Subject `request.payment.v1.<client_id>`.

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kinds::body::AnswerBody;
+use crate::message::{Event, Outgoing};
 use crate::reason::Reason;
 use crate::timestamp;
 
@@ -12,6 +13,19 @@ use crate::timestamp;
 pub const REQUESTED: &str = "key.requested.v1";
 /// Where auth announces signing keys.
 pub const SUBJECT: &str = "request.auth.v1.keys";
+
+impl AnnounceKey {
+    /// The message that announces it, from auth.
+    #[must_use]
+    pub fn message(&self, token: &str) -> Outgoing {
+        let event = Event {
+            ce_type: REQUESTED,
+            ce_id: &self.kid,
+            ce_source: "/auth",
+        };
+        Outgoing::request(SUBJECT.to_owned(), token, event, None, self)
+    }
+}
 
 /// Announces the public half of a signing key. Subject `request.auth.v1.keys`; only auth may publish there.
 ///

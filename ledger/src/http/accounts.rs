@@ -1,104 +1,46 @@
-//! What bank staff and customers ask the ledger: opening accounts and looking at them.
+//! Accounts: opening one and looking at them.
 //!
 //! Nothing is changed here. `POST /accounts` publishes a request under the caller's own token and waits for its answer,
 //! so opening an account stands in the log like everything else that changes the books.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{Path, Query};
-use axum::http::{self, StatusCode, header};
-use axum::middleware::from_fn;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Extension, Json, Router};
-use bytes::Bytes;
-use common::broker::{Answers, Publisher};
-use common::headers::HeaderLines;
-use common::http::body::limit_body;
-use common::http::caller::bearer_token;
+use common::http::ask::Asked;
+use common::http::page::{self, Page};
 use common::http::problem::Problem;
 use common::ids::AccountId;
 use common::kinds::Answer;
-use common::kinds::account;
-use common::kinds::account::{AccountAnswer, AccountStatus};
-use common::kinds::account::{AccountRequest, Category, OpenAccount};
-use common::message;
-use common::message::Outgoing;
+use common::kinds::account::{AccountAnswer, AccountRequest, AccountStatus, Category, OpenAccount};
 use common::reason::{Code, Reason};
-use common::service::now;
-use common::token::{Claims, Keys, Scope, TokenError, verify};
-use common::wire;
+use common::token::Scope;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sqlx::postgres::PgPool;
 use uuid::Uuid;
 
-use crate::core::book::account::Account;
+use super::app::App;
+use crate::core::book::account::{Account as Booked, Status};
 use crate::store;
 
 /// How long `POST /accounts` waits for the ledger's answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Accounts on one page.
-const PAGE_ROWS_MAX: i64 = 100;
 
-/// What the handlers work with.
-#[derive(Clone)]
-pub(crate) struct State {
-    publisher: Publisher,
-    pool: PgPool,
-    answers: Answers,
-    keys: Arc<RwLock<Keys>>,
-}
-
-impl State {
-    pub(crate) fn new(publisher: Publisher, pool: PgPool, answers: Answers) -> Self {
-        Self {
-            publisher,
-            pool,
-            answers,
-            keys: Arc::default(),
-        }
-    }
-
-    /// The caller's token and what it says.
-    async fn caller<'h>(&self, headers: &'h http::HeaderMap) -> Result<(&'h str, Claims), Problem> {
-        let token = bearer_token(headers)?;
-        let judge = || {
-            verify(
-                token,
-                now(),
-                &self.keys.read().unwrap_or_else(PoisonError::into_inner),
-            )
-        };
-        let mut verdict = judge();
-        if verdict == Err(TokenError::KeyUnknown) {
-            // It may have been announced since we looked.
-            let keys = store::keys(&self.pool).await?;
-            *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
-            verdict = judge();
-        }
-        verdict
-            .map(|verified| (token, verified.claims))
-            .map_err(Problem::unauthorized)
-    }
-}
-
-/// The ledger's routes.
-pub(crate) fn routes(state: State) -> Router {
-    Router::new()
-        .route("/accounts", post(open_account).get(list_accounts))
-        .route("/accounts/{id}", get(show_account))
-        .layer(from_fn(limit_body))
-        .layer(Extension(state))
-}
+const WRITERS: &[Scope] = &[Scope::AccountsWrite, Scope::BankOperate];
+const READERS: &[Scope] = &[Scope::AccountsRead, Scope::BankOperate];
 
 /// As [`OpenAccount`], but what can be left to us may be left out.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct NewAccount {
+pub(super) struct NewAccount {
+    /// A new one when absent.
     #[serde(default = "new_account_id")]
     account_id: AccountId,
+    /// The caller when absent.
     owner: Option<String>,
     currency: String,
     #[serde(default)]
@@ -111,86 +53,63 @@ fn new_account_id() -> AccountId {
     AccountId(Uuid::now_v7())
 }
 
-async fn open_account(
-    Extension(state): Extension<State>,
-    headers: http::HeaderMap,
+/// A request that stands in the log and is not decided yet.
+#[derive(Debug, Serialize, JsonSchema)]
+struct PendingAccount {
+    account_id: AccountId,
+    request_seq: u64,
+    status: Pending,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Pending {
+    Pending,
+}
+
+pub(super) async fn open(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
     body: Result<Json<NewAccount>, JsonRejection>,
 ) -> Result<Response, Problem> {
-    let (token, claims) = state.caller(&headers).await?;
-    if !claims.allows_any(&[Scope::AccountsWrite, Scope::BankOperate]) {
-        return Err(Problem::forbidden("accounts:write or bank:operate"));
-    }
+    let caller = app.callers.authorize(&headers, WRITERS).await?;
     let Json(new) = body?;
     let id = new.account_id;
     let request = AccountRequest::Open(OpenAccount {
         account_id: id,
-        owner: new.owner.unwrap_or_else(|| claims.sub.clone()),
+        owner: new.owner.unwrap_or_else(|| caller.claims().sub.clone()),
         currency: new.currency,
         category: new.category,
         name: new.name,
         overdraft_limit: new.overdraft_limit,
     });
-    // Whoever repeats it with this id opens no second account, whatever became of this one.
+    // With this id it can be repeated, and opens no second account, whatever became of this one.
     let with_id = |problem: Problem| problem.with("account_id", id.to_string());
-    let seq = publish(&state.publisher, &claims, token, id, &request)
-        .await
-        .map_err(with_id)?;
-    let answer = state
-        .answers
-        .wait(seq, ANSWER_TIMEOUT)
-        .await
-        .map_err(|error| with_id(Problem::unavailable("the broker", &error)))?;
-    let Some(answer) = answer else {
-        // It is in the log, so it will be decided: that is not an error.
-        let pending =
-            serde_json::json!({"account_id": id, "request_seq": seq, "status": "pending"});
-        return Ok((StatusCode::ACCEPTED, location(id), Json(pending)).into_response());
-    };
-    let answer = Answer::from_json(
-        answer.header(wire::CE_TYPE).unwrap_or_default(),
-        &answer.payload,
-    );
-    let Ok(Answer::Account(answer)) = answer else {
-        return Err(with_id(Problem::unavailable(
+    let message = request.message(&caller.claims().client_id, caller.token);
+    let asked = app.asking.ask(message, ANSWER_TIMEOUT).await;
+    let Asked {
+        request_seq,
+        answer,
+    } = asked.map_err(with_id)?;
+    match answer {
+        Some(Answer::Account(answer)) => answered(&app, id, answer).await.map_err(with_id),
+        Some(_) => Err(with_id(Problem::unavailable(
             "the ledger",
             &"an answer that is no account's",
-        )));
-    };
-    answered(&state, id, answer).await.map_err(with_id)
+        ))),
+        // It is in the log, so it will be decided: that is not an error.
+        None => {
+            let pending = PendingAccount {
+                account_id: id,
+                request_seq,
+                status: Pending::Pending,
+            };
+            Ok((StatusCode::ACCEPTED, location(id), Json(pending)).into_response())
+        }
+    }
 }
 
-async fn publish(
-    publisher: &Publisher,
-    claims: &Claims,
-    token: &str,
-    id: AccountId,
-    request: &AccountRequest,
-) -> Result<u64, Problem> {
-    let mut headers = HeaderLines::default();
-    message::add_request_headers(
-        &mut headers,
-        token,
-        account::REQUESTED,
-        id,
-        format_args!("/clients/{}", claims.client_id),
-    );
-    let payload = serde_json::to_vec(request).expect("texts and ids are JSON");
-    let message = Outgoing {
-        subject: account::subject(&claims.client_id),
-        headers,
-        payload: Bytes::from(payload),
-    };
-    let ack = publisher.publish_one(wire::REQUESTS, message).await;
-    Ok(ack
-        .map_err(|error| Problem::unavailable("the broker", &error))?
-        .sequence)
-}
-
-async fn answered(
-    state: &State,
-    id: AccountId,
-    answer: AccountAnswer,
-) -> Result<Response, Problem> {
+async fn answered(app: &App, id: AccountId, answer: AccountAnswer) -> Result<Response, Problem> {
     let status = match answer.status {
         AccountStatus::Opened => StatusCode::CREATED,
         AccountStatus::Duplicate => StatusCode::OK,
@@ -198,50 +117,50 @@ async fn answered(
             let reason = answer
                 .reason
                 .unwrap_or_else(|| Reason::new(Code::NARR, "rejected"));
-            let status = match reason.code {
-                Code::AG01 => StatusCode::FORBIDDEN,
-                Code::AM05 => StatusCode::CONFLICT,
-                _ => StatusCode::UNPROCESSABLE_ENTITY,
-            };
-            return Err(Problem::rejected(status, &reason).with("request_seq", answer.request_seq));
+            return Err(Problem::decided(&reason).with("request_seq", answer.request_seq));
         }
     };
-    let accounts = store::accounts(&state.pool, &[id]).await?;
+    let accounts = store::accounts(&app.pool, &[id]).await?;
     let account = accounts
         .get(&id)
         .ok_or_else(|| Problem::unavailable("the ledger", &"an opened account is not there"))?;
-    Ok((status, location(id), Json(AccountBody::from(account))).into_response())
+    Ok((status, location(id), Json(Account::from(account))).into_response())
 }
 
-fn location(id: AccountId) -> [(header::HeaderName, String); 1] {
+fn location(id: AccountId) -> [(HeaderName, String); 1] {
     [(header::LOCATION, format!("/accounts/{id}"))]
 }
 
 /// An account with its three balances, as decimal texts.
-#[derive(Serialize)]
-struct AccountBody<'a> {
+#[derive(Debug, Serialize, JsonSchema)]
+struct Account {
     account_id: AccountId,
-    owner: &'a str,
-    name: Option<&'a str>,
-    currency: &'a str,
+    /// The `sub` of the tokens that may pay from it.
+    owner: String,
+    name: Option<String>,
+    currency: String,
     category: Category,
-    status: &'a str,
+    status: Status,
+    /// Sum of all postings, on the normal side.
     posted: String,
+    /// Reserved by authorised holds.
     held: String,
+    /// Posted − held + overdraft limit.
     available: String,
     overdraft_limit: String,
+    /// The request that opened it.
     opened_seq: u64,
 }
 
-impl<'a> From<&'a Account> for AccountBody<'a> {
-    fn from(account: &'a Account) -> Self {
+impl From<&Booked> for Account {
+    fn from(account: &Booked) -> Self {
         Self {
             account_id: account.id,
-            owner: &account.owner,
-            name: account.name.as_deref(),
-            currency: account.posted.currency().code(),
+            owner: account.owner.clone(),
+            name: account.name.clone(),
+            currency: account.posted.currency().code().to_owned(),
             category: account.category,
-            status: account.status.as_str(),
+            status: account.status,
             posted: account.posted.to_string(),
             held: account.held.to_string(),
             available: account.available().to_string(),
@@ -251,63 +170,71 @@ impl<'a> From<&'a Account> for AccountBody<'a> {
     }
 }
 
-async fn show_account(
-    Extension(state): Extension<State>,
-    headers: http::HeaderMap,
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
     id: Result<Path<Uuid>, PathRejection>,
 ) -> Result<Response, Problem> {
-    let (_, claims) = state.caller(&headers).await?;
-    may_read(&claims)?;
+    let caller = app.callers.authorize(&headers, READERS).await?;
+    let claims = caller.claims();
     let id = AccountId(id?.0);
-    let accounts = store::accounts(&state.pool, &[id]).await?;
+    let accounts = store::accounts(&app.pool, &[id]).await?;
     // Somebody else's account is as good as none, so that nobody can find out which ids exist.
     let seen = accounts
         .get(&id)
         .filter(|account| claims.allows(Scope::BankOperate) || account.owner == claims.sub);
     let account = seen
         .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("you have no account {id}")))?;
-    Ok(Json(AccountBody::from(account)).into_response())
+    Ok(Json(Account::from(account)).into_response())
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Page {
+pub(super) struct ListQuery {
     owner: Option<String>,
     after: Option<AccountId>,
-    limit: Option<i64>,
+    limit: Option<u32>,
+}
+
+/// A page of accounts, by id.
+#[derive(Debug, Serialize, JsonSchema)]
+struct AccountList {
+    accounts: Vec<Account>,
+    /// Where the list goes on; `null` at its end. Also in the header `Link`.
+    next: Option<String>,
 }
 
 /// One's own accounts; with `bank:operate` everybody's, or those of one owner.
-async fn list_accounts(
-    Extension(state): Extension<State>,
-    headers: http::HeaderMap,
-    page: Result<Query<Page>, QueryRejection>,
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let (_, claims) = state.caller(&headers).await?;
-    may_read(&claims)?;
-    let Query(page) = page?;
-    let owner = match page.owner {
-        owner if claims.allows(Scope::BankOperate) => owner,
-        None => Some(claims.sub),
-        Some(owner) if owner == claims.sub => Some(owner),
+    let caller = app.callers.authorize(&headers, READERS).await?;
+    let claims = caller.claims();
+    let Query(query) = query?;
+    let owner = match &query.owner {
+        owner if claims.allows(Scope::BankOperate) => owner.as_ref(),
+        None => Some(&claims.sub),
+        Some(owner) if *owner == claims.sub => Some(owner),
         Some(_) => {
             return Err(Problem::forbidden(
                 "bank:operate for another owner's accounts",
             ));
         }
     };
-    let limit = page.limit.unwrap_or(PAGE_ROWS_MAX).clamp(1, PAGE_ROWS_MAX);
-    let accounts = store::account_page(&state.pool, owner.as_deref(), page.after, limit).await?;
-    let full = i64::try_from(accounts.len()).is_ok_and(|count| count == limit);
-    let next = accounts.last().filter(|_| full).map(|account| account.id);
-    let accounts: Vec<_> = accounts.iter().map(AccountBody::from).collect();
-    Ok(Json(serde_json::json!({"accounts": accounts, "next_after": next})).into_response())
-}
-
-fn may_read(claims: &Claims) -> Result<(), Problem> {
-    if claims.allows_any(&[Scope::AccountsRead, Scope::BankOperate]) {
-        Ok(())
-    } else {
-        Err(Problem::forbidden("accounts:read or bank:operate"))
-    }
+    let limit = page::limit(query.limit)?;
+    let owner = owner.map(String::as_str);
+    let rows = store::account_page(&app.pool, owner, query.after, i64::from(limit) + 1).await?;
+    let page = Page::cut(rows, limit, "/accounts", |last| ListQuery {
+        owner: query.owner.clone(),
+        after: Some(last.id),
+        limit: query.limit,
+    });
+    let link = page.link();
+    let list = AccountList {
+        accounts: page.rows.iter().map(Account::from).collect(),
+        next: page.next,
+    };
+    Ok((link.map(|link| [link]), Json(list)).into_response())
 }

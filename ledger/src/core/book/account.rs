@@ -5,6 +5,8 @@ use common::ids::AccountId;
 use common::kinds::account::Category;
 use common::kinds::posting::Direction;
 use common::money::Money;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 /// An account and its balances.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +34,8 @@ pub struct Account {
 }
 
 /// Whether an account takes part in payments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Status {
     /// It does.
     Open,

@@ -1,9 +1,7 @@
 //! What a batch of a log changes: messages in, rows out. Pure.
 //!
-//! Four rules make the order between the two logs not matter: a settled answer overwrites anything; a rejected one what
-//! is not decided; as long as nothing is decided, the latest request counts, pending or with an answer that says that the
-//! payment may be sent again; and a duplicate overwrites nothing. Within a batch they are applied here, against the rows
-//! of earlier batches in [`store`].
+//! The rules of [`crate::state::next`] make the order between the two logs not matter, and a duplicate changes nothing.
+//! Within a batch they are applied here, against the rows of earlier batches in [`crate::store`].
 
 use std::collections::BTreeMap;
 
@@ -16,22 +14,21 @@ use common::kinds::payment::PaymentRequest;
 use common::kinds::payment::{PaymentAnswer, PaymentStatus};
 use common::kinds::trust::{KeyAnswer, KeyStatus};
 use common::message::Stored;
-use common::wire;
 
-use crate::store;
+use crate::state::{Event, State, next};
+use crate::store::{DecidedRow, RequestedRow, SigningKey};
 
 /// What a batch changes in the database.
 pub(crate) enum Changes {
-    Requested(Vec<store::Requested>),
+    Requested(Vec<RequestedRow>),
     Answered(Answered),
 }
 
 /// What answers change.
 pub(crate) struct Answered {
-    pub(crate) payments: Vec<store::Decided>,
-    pub(crate) keys: Vec<store::SigningKey>,
-    /// The last answer that leaves open which payment it is about, so that a request may stand there of which no row
-    /// tells; 0 when there is none.
+    pub(crate) payments: Vec<DecidedRow>,
+    pub(crate) keys: Vec<SigningKey>,
+    /// The last answer that names no payment; its request may have no row. 0 when there is none.
     pub(crate) nameless_last: u64,
 }
 
@@ -40,8 +37,8 @@ pub(crate) struct Answered {
 type PaymentKey = (ClientId, PaymentId);
 
 /// The pending rows of a batch of REQUESTS: the last request of each payment.
-pub(crate) fn requested(batch: &[Stored]) -> Vec<store::Requested> {
-    let mut rows = BTreeMap::<PaymentKey, store::Requested>::new();
+pub(crate) fn requested(batch: &[Stored]) -> Vec<RequestedRow> {
+    let mut rows = BTreeMap::<PaymentKey, RequestedRow>::new();
     for message in batch {
         let Kind::Payment(client_id) = Kind::of_subject(&message.subject) else {
             continue;
@@ -50,7 +47,7 @@ pub(crate) fn requested(batch: &[Stored]) -> Vec<store::Requested> {
             tracing::debug!(seq = message.sequence, "a payment request can't be read");
             continue;
         };
-        let row = store::Requested {
+        let row = RequestedRow {
             client_id: client_id.clone(),
             payment_id: request.payment_id,
             request_seq: message.sequence,
@@ -69,12 +66,11 @@ fn text(body: &[u8]) -> String {
 
 /// The decided rows and the noted keys of a batch of SETTLEMENTS.
 pub(crate) fn answered(batch: &[Stored]) -> Answered {
-    let mut payments = BTreeMap::<PaymentKey, store::Decided>::new();
+    let mut payments = BTreeMap::<PaymentKey, DecidedRow>::new();
     let mut keys = Vec::new();
     let mut nameless_last = 0;
     for message in batch {
-        let ce_type = message.header(wire::CE_TYPE).unwrap_or_default();
-        match Answer::from_json(ce_type, &message.payload) {
+        match Answer::of_message(message) {
             Ok(answer) if answer.request_seq() != message.sequence => {
                 let (seq, claimed) = (message.sequence, answer.request_seq());
                 tracing::error!(
@@ -92,8 +88,8 @@ pub(crate) fn answered(batch: &[Stored]) -> Answered {
                     continue;
                 };
                 let key = (decided.client_id.clone(), decided.payment_id);
-                let known = payments.get(&key).map(|known| known.outcome);
-                if overwrites(decided.outcome, known) {
+                let known = payments.get(&key).map(|known| known.state);
+                if next(known, event_of(decided.state)).is_ok() {
                     payments.insert(key, decided);
                 }
             }
@@ -113,40 +109,37 @@ pub(crate) fn answered(batch: &[Stored]) -> Answered {
 }
 
 /// The row that an answer leads to; `None` when it repeats another or says of no payment which one it is.
-fn decided(
-    answer: PaymentAnswer,
-    body: &[u8],
-    decided_at: DateTime<Utc>,
-) -> Option<store::Decided> {
-    let outcome = match answer.status {
-        PaymentStatus::Settled => store::Outcome::Settled,
-        PaymentStatus::Rejected if answer.may_retry => store::Outcome::Retryable,
-        PaymentStatus::Rejected => store::Outcome::Rejected,
+fn decided(answer: PaymentAnswer, body: &[u8], decided_at: DateTime<Utc>) -> Option<DecidedRow> {
+    let state = match answer.status {
+        PaymentStatus::Settled => State::Settled,
+        PaymentStatus::Rejected if answer.may_retry => State::Retryable,
+        PaymentStatus::Rejected => State::Rejected,
         PaymentStatus::Duplicate => return None,
     };
-    Some(store::Decided {
+    Some(DecidedRow {
         client_id: answer.client_id,
         payment_id: answer.payment_id?,
         request_seq: answer.request_seq,
-        outcome,
+        state,
         published_at: answer.published_at,
         decided_at,
         json: text(body),
     })
 }
 
-/// Whether an outcome takes the place of an earlier one of the same payment; `store::upsert_decided` says it again in SQL.
-fn overwrites(new: store::Outcome, known: Option<store::Outcome>) -> bool {
-    use store::Outcome::{Rejected, Retryable, Settled};
-    match (new, known) {
-        (Settled, _) | (Rejected | Retryable, None | Some(Retryable)) => true,
-        (Rejected | Retryable, Some(Settled | Rejected)) => false,
+/// The event that led to a state.
+fn event_of(state: State) -> Event {
+    match state {
+        State::Pending => Event::Requested,
+        State::Retryable => Event::PassedOver,
+        State::Rejected => Event::Rejected,
+        State::Settled => Event::Settled,
     }
 }
 
-fn noted(answer: KeyAnswer) -> Option<store::SigningKey> {
+fn noted(answer: KeyAnswer) -> Option<SigningKey> {
     match answer.status {
-        KeyStatus::Noted => Some(store::SigningKey {
+        KeyStatus::Noted => Some(SigningKey {
             kid: answer.kid?,
             issuer: answer.issuer?,
             n: answer.n?,
@@ -158,7 +151,7 @@ fn noted(answer: KeyAnswer) -> Option<store::SigningKey> {
 
 #[cfg(test)]
 mod tests {
-    use common::kinds;
+    use common::{kinds, wire};
     use serde_json::json;
     use uuid::Uuid;
 
@@ -212,7 +205,7 @@ mod tests {
             .iter()
             .map(|row| {
                 let (seq, id) = (row.request_seq, row.payment_id.0.as_u128());
-                format!("{seq} {} {id} {:?}", row.client_id, row.outcome)
+                format!("{seq} {} {id} {:?}", row.client_id, row.state)
             })
             .collect();
         assert_eq!(rows, expected, "{answers:?}");

@@ -1,0 +1,121 @@
+//! Lists: how long they are, and how they go on.
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use super::problem::Problem;
+
+/// Rows of a list, unless asked for otherwise.
+const ROWS_DEFAULT: u32 = 50;
+/// Rows of a list at most.
+const ROWS_MAX: u32 = 100;
+
+/// How many rows a caller wants.
+///
+/// # Errors
+/// 400 outside of 1 to 100.
+pub fn limit(asked: Option<u32>) -> Result<u32, Problem> {
+    let limit = asked.unwrap_or(ROWS_DEFAULT);
+    if (1..=ROWS_MAX).contains(&limit) {
+        Ok(limit)
+    } else {
+        let detail = format!("limit is 1 to {ROWS_MAX}");
+        Err(Problem::new(StatusCode::BAD_REQUEST, detail))
+    }
+}
+
+/// A part of a list.
+#[derive(Debug)]
+pub struct Page<R> {
+    /// At most as many as were asked for.
+    pub rows: Vec<R>,
+    /// Where the list goes on, relative to this service; `None` at its end.
+    pub next: Option<String>,
+}
+
+impl<R> Page<R> {
+    /// Makes a page of rows that were read with a limit of one more than asked for: that one tells whether the list goes
+    /// on. `next` gives the query that begins behind a row.
+    ///
+    /// # Panics
+    /// When the query can't be written as one, which is a mistake in its type.
+    #[must_use]
+    pub fn cut<Q: Serialize>(
+        mut rows: Vec<R>,
+        limit: u32,
+        path: &str,
+        next: impl FnOnce(&R) -> Q,
+    ) -> Self {
+        let limit = usize::try_from(limit).expect("at most ROWS_MAX");
+        let goes_on = rows.len() > limit;
+        rows.truncate(limit);
+        let next = rows.last().filter(|_| goes_on).map(|last| {
+            let query = serde_urlencoded::to_string(next(last));
+            format!(
+                "{path}?{}",
+                query.expect("a flat struct of texts and numbers")
+            )
+        });
+        Self { rows, next }
+    }
+
+    /// `Link: <…>; rel="next"` (RFC 8288), if the list goes on.
+    #[must_use]
+    pub fn link(&self) -> Option<(HeaderName, HeaderValue)> {
+        let link = format!("<{}>; rel=\"next\"", self.next.as_deref()?);
+        let value = HeaderValue::try_from(link).expect("a query is percent-encoded");
+        Some((header::LINK, value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize)]
+    struct Query {
+        owner: Option<&'static str>,
+        after: u32,
+    }
+
+    fn check(rows: u32, limit: u32, owner: Option<&'static str>, expected: Option<&str>) {
+        let page = Page::cut((1..=rows).collect(), limit, "/things", |last| Query {
+            owner,
+            after: *last,
+        });
+        assert_eq!(page.next.as_deref(), expected, "{rows} rows");
+        assert!(page.rows.len() <= usize::try_from(limit).unwrap());
+        let link = page.link().map(|(_, value)| value);
+        let expected = expected.map(|next| format!("<{next}>; rel=\"next\""));
+        assert_eq!(
+            link.as_ref().map(HeaderValue::as_bytes),
+            expected.as_ref().map(String::as_bytes)
+        );
+    }
+
+    #[test]
+    fn a_full_page_says_where_the_list_goes_on() {
+        check(0, 2, None, None);
+        check(2, 2, None, None);
+        check(3, 2, None, Some("/things?after=2"));
+        check(
+            3,
+            2,
+            Some("a&b=\u{e9}"),
+            Some("/things?owner=a%26b%3D%C3%A9&after=2"),
+        );
+    }
+
+    #[test]
+    fn a_limit_is_refused_or_kept() {
+        for (asked, expected) in [
+            (None, Some(50)),
+            (Some(1), Some(1)),
+            (Some(100), Some(100)),
+            (Some(0), None),
+            (Some(101), None),
+        ] {
+            assert_eq!(limit(asked).ok(), expected, "{asked:?}");
+        }
+    }
+}

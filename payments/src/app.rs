@@ -1,0 +1,63 @@
+//! What every request may use.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::jetstream;
+use common::broker::Answers;
+use common::http::caller::{Callers, KeySource};
+use common::http::problem::Problem;
+use common::token::Keys;
+use sqlx::PgPool;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+use crate::door::Door;
+use crate::idempotency::Recent;
+use crate::projection::{Log, Projection};
+
+/// How long a request waits for the projection before it says that it can't tell.
+const PROJECTION_WAIT_MAX: Duration = Duration::from_secs(2);
+
+pub(crate) struct App {
+    pub(crate) pool: PgPool,
+    pub(crate) door: Door,
+    pub(crate) recent: Recent,
+    pub(crate) jetstream: jetstream::Context,
+    pub(crate) projection: Arc<Projection>,
+    /// Empty until the streams exist.
+    pub(crate) answers: Arc<OnceCell<Answers>>,
+    pub(crate) callers: Callers<ProjectedKeys>,
+    pub(crate) stop: CancellationToken,
+}
+
+impl App {
+    /// Waits until the projection has passed what the log holds now. 503 when it does not get there in time.
+    pub(crate) async fn catch_up(&self, log: Log) -> Result<(), Problem> {
+        catch_up(&self.projection, log).await
+    }
+}
+
+/// The keys that the projection has read.
+pub(crate) struct ProjectedKeys(pub(crate) Arc<Projection>);
+
+impl KeySource for ProjectedKeys {
+    fn judge<R>(&self, judge: impl FnOnce(&Keys) -> R) -> R {
+        judge(&self.0.keys())
+    }
+
+    async fn refresh(&self) -> Result<(), Problem> {
+        catch_up(&self.0, Log::Settlements).await
+    }
+}
+
+async fn catch_up(projection: &Projection, log: Log) -> Result<(), Problem> {
+    match projection.catch_up(log, PROJECTION_WAIT_MAX).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Problem::unavailable(
+            "the projection",
+            &"it is behind the log",
+        )),
+        Err(error) => Err(Problem::unavailable("the broker", &error)),
+    }
+}

@@ -1,0 +1,223 @@
+//! Reading payments: one, or a list.
+//!
+//! Both read the projection. A payment that is not there may only be late, so a miss waits until the projection has passed
+//! the end that REQUESTS has now and looks again: what was answered with `202` is never "not found" afterwards. The same
+//! goes for a payment that may be sent again, and perhaps has been: it does not stay "rejected" behind a `202`.
+//!
+//! Links are relative to this service. Behind the gateway they get its prefix there.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use chrono::{DateTime, Utc};
+use common::http::caller::Caller;
+use common::http::page;
+use common::http::problem::Problem;
+use common::ids::{AccountId, ClientId, PaymentId};
+use common::kinds::body;
+use common::kinds::payment::{Original, PaymentAnswer, PaymentRequest};
+use common::kinds::posting::Posting;
+use common::reason::Reason;
+use common::timestamp;
+use common::token::Scope;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::projection::Log;
+use crate::state::Status;
+use crate::store;
+
+/// A payment as `GET` shows it: the fields of its settlement event, and `status: pending` while there is none.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Payment {
+    request_seq: u64,
+    payment_id: Uuid,
+    client_id: String,
+    status: Status,
+    reason: Option<Reason>,
+    debtor_account: Option<AccountId>,
+    creditor_account: Option<AccountId>,
+    amount: Option<String>,
+    currency: Option<String>,
+    reference: Option<String>,
+    /// The value date, once it is decided the one that counts.
+    effective_date: Option<String>,
+    metadata: BTreeMap<String, String>,
+    postings: Vec<Posting>,
+    original: Option<Original>,
+    may_retry: bool,
+    #[serde(serialize_with = "timestamp::serialize")]
+    published_at: DateTime<Utc>,
+    /// When the ledger's answer was stored; `null` while pending.
+    #[serde(serialize_with = "timestamp_or_null")]
+    decided_at: Option<DateTime<Utc>>,
+}
+
+fn timestamp_or_null<S: serde::Serializer>(
+    time: &Option<DateTime<Utc>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    time.as_ref().map(timestamp::text).serialize(serializer)
+}
+
+impl From<store::Row> for Payment {
+    fn from(row: store::Row) -> Self {
+        let status = row.state().status();
+        let mut payment = Self {
+            request_seq: u64::try_from(row.request_seq)
+                .expect("constraint payment_request_seq_positive"),
+            payment_id: row.payment_id,
+            client_id: row.client_id,
+            status,
+            reason: None,
+            debtor_account: None,
+            creditor_account: None,
+            amount: None,
+            currency: None,
+            reference: None,
+            effective_date: None,
+            metadata: BTreeMap::new(),
+            postings: Vec::new(),
+            original: None,
+            may_retry: row.may_retry,
+            published_at: row.published_at,
+            decided_at: row.decided_at,
+        };
+        if let Some(json) = row.request {
+            let request: PaymentRequest = body::read(json.as_bytes())
+                .expect("the projection keeps only requests that it could read");
+            payment.debtor_account = Some(request.debtor_account);
+            payment.creditor_account = Some(request.creditor_account);
+            payment.amount = Some(request.amount);
+            payment.currency = Some(request.currency);
+            payment.reference = request.reference;
+            payment.effective_date = request.effective_date;
+            payment.metadata = request.metadata;
+        }
+        if let Some(json) = row.answer {
+            let answer: PaymentAnswer = serde_json::from_str(&json)
+                .expect("the projection keeps only answers that it could read");
+            payment.reason = answer.reason;
+            payment.debtor_account = answer.debtor_account;
+            payment.creditor_account = answer.creditor_account;
+            payment.amount = answer.amount;
+            payment.currency = answer.currency;
+            payment.reference = answer.reference;
+            payment.effective_date = answer.effective_date.flatten();
+            payment.metadata = answer.metadata.unwrap_or_default();
+            payment.postings = answer.postings;
+            payment.original = answer.original;
+        }
+        payment
+    }
+}
+
+/// Whose payments: the token's client's, or with `bank:operate` anybody's.
+fn client_of(caller: &Caller<'_>, asked: Option<String>) -> Result<ClientId, Problem> {
+    let own = &caller.claims().client_id;
+    let Some(asked) = asked else {
+        return Ok(own.clone());
+    };
+    let asked = ClientId::try_from(asked)
+        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.to_string()))?;
+    if asked == *own || caller.claims().allows(Scope::BankOperate) {
+        Ok(asked)
+    } else {
+        Err(Problem::forbidden(Scope::BankOperate.as_str()))
+    }
+}
+
+const READERS: &[Scope] = &[Scope::PaymentsRead, Scope::BankOperate];
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ShowQuery {
+    client_id: Option<String>,
+}
+
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    path: Result<Path<PaymentId>, PathRejection>,
+    query: Result<Query<ShowQuery>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let caller = app.callers.authorize(&headers, READERS).await?;
+    let (Path(payment_id), Query(query)) = (path?, query?);
+    let client_id = client_of(&caller, query.client_id)?;
+    let known = find(&app, &client_id, payment_id).await?;
+    if let Some(row) = known.filter(|row| row.is_decided()) {
+        return Ok(Json(Payment::from(row)).into_response());
+    }
+    // There may be more in the logs than we have read: the request itself, another try, the answer. Without the answer
+    // the payment is pending as far as we know.
+    app.catch_up(Log::Requests).await?;
+    drop(app.catch_up(Log::Settlements).await);
+    match find(&app, &client_id, payment_id).await? {
+        Some(row) => Ok(Json(Payment::from(row)).into_response()),
+        None => Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            format!("{client_id} has no payment {payment_id}"),
+        )),
+    }
+}
+
+async fn find(
+    app: &App,
+    client_id: &ClientId,
+    payment_id: PaymentId,
+) -> sqlx::Result<Option<store::Row>> {
+    store::payment(&mut *app.pool.acquire().await?, client_id, payment_id).await
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    client_id: Option<String>,
+    status: Option<Status>,
+    limit: Option<u32>,
+    before: Option<u64>,
+}
+
+/// A page of payments, newest first.
+#[derive(Debug, Serialize, JsonSchema)]
+struct PaymentList {
+    payments: Vec<Payment>,
+    /// Where the list goes on, towards older payments; `null` at its end. Also in the header `Link`.
+    next: Option<String>,
+}
+
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let caller = app.callers.authorize(&headers, READERS).await?;
+    let Query(query) = query?;
+    let limit = page::limit(query.limit)?;
+    let client_id = client_of(&caller, query.client_id.clone())?;
+    let asked = store::Page {
+        client_id: &client_id,
+        status: query.status,
+        before: query.before,
+        limit: limit + 1,
+    };
+    let rows = store::payments(&mut *app.pool.acquire().await?, &asked).await?;
+    let page = page::Page::cut(rows, limit, "/payments", |last| ListQuery {
+        before: u64::try_from(last.request_seq).ok(),
+        limit: Some(limit),
+        ..query
+    });
+    let link = page.link();
+    let list = PaymentList {
+        payments: page.rows.into_iter().map(Payment::from).collect(),
+        next: page.next,
+    };
+    Ok((link.map(|link| [link]), Json(list)).into_response())
+}

@@ -1,0 +1,375 @@
+//! The way of a payment into the log: `POST /payments`.
+//!
+//! What needs no books is checked here, so that the caller hears of it at once; then the request is published, under
+//! the caller's own token, exactly as a producer would publish it over NATS. Nothing is written anywhere else: once the
+//! broker has acknowledged, the payment is asked for, and until then it is not, wherever this process dies.
+//! Sending the same request again is always safe, since `payment_id` makes it the same payment.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use common::broker;
+use common::http::ask;
+use common::http::caller::Caller;
+use common::http::problem::Problem;
+use common::ids::{ClientId, PaymentId};
+use common::kinds::payment::{PaymentAnswer, PaymentRequest, PaymentStatus};
+use common::kinds::{Answer, body};
+use common::message::Outgoing;
+use common::reason::{Code, Reason};
+use common::service;
+use common::token::Scope;
+use common::wire::{self, SETTLEMENTS};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::app::App;
+use crate::door::Refused;
+use crate::idempotency::{Earlier, Known};
+use crate::projection::Log;
+use crate::store;
+
+/// Longest `Prefer: wait`, in seconds; who asks for more gets this.
+const WAIT_SECONDS_MAX: u64 = 30;
+/// How long a decided payment may keep its client waiting for the projection, which usually is milliseconds behind.
+const PROJECTION_WAIT_MAX: Duration = Duration::from_millis(500);
+
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+
+const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+const SUBMITTERS: &[Scope] = &[
+    Scope::PaymentsSubmit,
+    Scope::PaymentsSubmitAny,
+    Scope::BankOperate,
+];
+
+/// The answer to a payment that was taken.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Submitted {
+    payment_id: PaymentId,
+    /// Its place in the log.
+    request_seq: u64,
+    /// `pending` until it is decided.
+    status: &'static str,
+    /// The settlement event, if the caller waited for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settlement: Option<PaymentAnswer>,
+}
+
+pub(super) async fn submit(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let caller = app.callers.authorize(&headers, SUBMITTERS).await?;
+    let request = read(&headers, body)?;
+    request
+        .terms(service::now())
+        .map_err(|reason| Problem::rejected(StatusCode::UNPROCESSABLE_ENTITY, &reason))?;
+
+    let published = publish(&app, &caller, &headers, &request).await?;
+    let wait_seconds = wait_preferred(&headers);
+    let answer = match wait_seconds {
+        Some(seconds) => {
+            let timeout = Duration::from_secs(seconds);
+            wait_for_answer(&app, published.request_seq, timeout).await
+        }
+        None => None,
+    };
+    if answer.is_some() {
+        // So that what is read next does not say "pending" again. Without a database it may.
+        let (log, timeout) = (Log::Settlements, PROJECTION_WAIT_MAX);
+        app.projection
+            .passed(log, published.request_seq, timeout)
+            .await;
+    }
+    let (answer, is_repeated) = match answer {
+        Some(answer) => first_answer(&app, answer, published.is_repeated).await,
+        None => (None, published.is_repeated),
+    };
+    let mut response = match &answer {
+        Some(PaymentAnswer {
+            status: PaymentStatus::Rejected,
+            ..
+        }) => rejected(answer.as_ref().expect("matched")).into_response(),
+        _ => taken(&app, &caller, &request, &published, answer).await,
+    };
+    let added = response.headers_mut();
+    if let Some(seconds) = wait_seconds {
+        let applied = HeaderValue::try_from(format!("wait={seconds}"));
+        added.insert(PREFERENCE_APPLIED, applied.expect("digits are allowed"));
+    }
+    if is_repeated {
+        added.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+/// To whoever asks again: the answer to the first request, however long ago that was.
+async fn first_answer(
+    app: &App,
+    answer: PaymentAnswer,
+    is_repeated: bool,
+) -> (Option<PaymentAnswer>, bool) {
+    let first = match &answer.original {
+        Some(original) if answer.status == PaymentStatus::Duplicate => original.request_seq,
+        _ => return (Some(answer), is_repeated),
+    };
+    match answer_at(app, first).await {
+        Some(first) => (Some(first), true),
+        // It is in the log, but can't be read just now: say at least that nothing new was booked.
+        None => (Some(answer), true),
+    }
+}
+
+fn rejected(answer: &PaymentAnswer) -> Problem {
+    let unknown = || Reason::new(Code::NARR, "the ledger gives no reason");
+    let reason = answer.reason.clone().unwrap_or_else(unknown);
+    let id = answer.payment_id.map(|id| id.to_string());
+    Problem::decided(&reason)
+        .with("payment_id", id)
+        .with("request_seq", answer.request_seq)
+        .with("payment_status", "rejected")
+        .with("may_retry", answer.may_retry)
+}
+
+async fn taken(
+    app: &App,
+    caller: &Caller<'_>,
+    request: &PaymentRequest,
+    published: &Published,
+    answer: Option<PaymentAnswer>,
+) -> Response {
+    let payment_id = request.payment_id;
+    let (request_seq, status) = match &answer {
+        Some(answer) => (answer.request_seq, answer.status.as_str()),
+        None => (
+            published.request_seq,
+            known_status(app, caller, payment_id, published).await,
+        ),
+    };
+    let submitted = Submitted {
+        payment_id,
+        request_seq,
+        status,
+        settlement: answer,
+    };
+    let location = HeaderValue::try_from(format!("/payments/{payment_id}"))
+        .expect("a UUID is allowed in a header");
+    let mut response = (StatusCode::ACCEPTED, Json(submitted)).into_response();
+    response.headers_mut().insert(header::LOCATION, location);
+    response
+}
+
+/// The request in the body, or what is wrong with its form.
+fn read(
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<PaymentRequest, Problem> {
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .unwrap_or_default();
+    if !content_type.trim().eq_ignore_ascii_case("application/json") {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "send the payment as application/json",
+        ));
+    }
+    let body = body.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
+    body::read(&body).map_err(|error| {
+        let mut message = error.to_string();
+        if message.starts_with("missing field `payment_id`") {
+            message += "; choose a UUID (version 7 is recommended) once per payment, \
+                        so that sending it again never pays twice";
+        }
+        Problem::rejected(StatusCode::BAD_REQUEST, &Reason::new(Code::FF01, message))
+    })
+}
+
+/// The `wait` of RFC 7240 in seconds, as far as we go along with it. What can't be read is ignored, as the RFC asks.
+fn wait_preferred(headers: &HeaderMap) -> Option<u64> {
+    headers
+        .get_all("prefer")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split([',', ';']))
+        .filter_map(|preference| preference.split_once('='))
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case("wait"))
+        .and_then(|(_, seconds)| seconds.trim().parse::<u64>().ok())
+        .map(|seconds| seconds.min(WAIT_SECONDS_MAX))
+}
+
+/// A request that stands in the log.
+struct Published {
+    request_seq: u64,
+    /// It stood there before.
+    is_repeated: bool,
+}
+
+/// Stores the request in REQUESTS, or finds that it was stored a moment ago.
+async fn publish(
+    app: &App,
+    caller: &Caller<'_>,
+    headers: &HeaderMap,
+    request: &PaymentRequest,
+) -> Result<Published, Problem> {
+    let client_id = &caller.claims().client_id;
+    let traceparent = headers
+        .get(wire::TRACEPARENT)
+        .and_then(|value| value.to_str().ok())
+        .filter(|value| wire::is_traceparent(value));
+    let message = request.message(client_id, caller.token, traceparent);
+    let key = (client_id.clone(), request.payment_id);
+    let first = match app.recent.begin(key.clone(), &message.payload).await {
+        Known::First(first) => Some(first),
+        Known::Again(Earlier {
+            body,
+            request_seq: Some(request_seq),
+        }) => {
+            let answer = answer_at(app, request_seq).await;
+            if !answer.is_some_and(|answer| answer.may_retry) {
+                return repeated(request, &body, request_seq);
+            }
+            // Nothing was decided about the earlier one, so its id is free.
+            app.recent.forget(&key, request_seq);
+            match app.recent.begin(key, &message.payload).await {
+                Known::First(first) => Some(first),
+                Known::Again(_) => None,
+            }
+        }
+        // The earlier one failed: this one stands for itself.
+        Known::Again(_) => None,
+    };
+    let request_seq = store_message(app, message).await?;
+    if let Some(first) = first {
+        first.stored(request_seq);
+    }
+    Ok(Published {
+        request_seq,
+        is_repeated: false,
+    })
+}
+
+/// The payment id was used a moment ago: for the same payment, or for another one.
+fn repeated(
+    request: &PaymentRequest,
+    earlier: &[u8],
+    request_seq: u64,
+) -> Result<Published, Problem> {
+    let is_same = body::read::<PaymentRequest>(earlier)
+        .is_ok_and(|earlier| earlier.canonical_json(None) == request.canonical_json(None));
+    if is_same {
+        return Ok(Published {
+            request_seq,
+            is_repeated: true,
+        });
+    }
+    let reason = Reason::new(
+        Code::AM05,
+        "another payment with this payment_id was sent before; choose a new one",
+    );
+    Err(Problem::decided(&reason)
+        .with("payment_id", request.payment_id.to_string())
+        .with("request_seq", request_seq))
+}
+
+async fn store_message(app: &App, message: Outgoing) -> Result<u64, Problem> {
+    app.door.store(message).await.map_err(|refused| match refused {
+        Refused::Full => Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            format!("{refused}; nothing has been stored, send it again"),
+        )
+        .with_header(header::RETRY_AFTER, HeaderValue::from_static("1")),
+        Refused::Broker(_) | Refused::Closed => Problem::unavailable("the broker", &refused).with(
+            "hint",
+            "the payment may have been stored or not: send it again with the same payment_id, it is never paid twice",
+        ),
+    })
+}
+
+/// The payment's settlement event, if it comes in time. The request is in the log whatever happens here, so trouble
+/// with waiting is no trouble with the payment.
+async fn wait_for_answer(app: &App, request_seq: u64, timeout: Duration) -> Option<PaymentAnswer> {
+    let answers = app.answers.get()?;
+    let waiting = tokio::time::timeout(timeout, ask::answer(answers, request_seq, timeout));
+    let answer = match app.stop.run_until_cancelled(waiting).await? {
+        Ok(Ok(answer)) => answer?,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, request_seq, "the answer can't be waited for");
+            return None;
+        }
+        Err(_) => return None,
+    };
+    let Answer::Payment(answer) = answer else {
+        tracing::error!(
+            request_seq,
+            "the answer to a payment is no settlement event"
+        );
+        return None;
+    };
+    Some(answer)
+}
+
+/// The settlement event of a request, if it is there.
+async fn answer_at(app: &App, request_seq: u64) -> Option<PaymentAnswer> {
+    let stored = broker::get(&app.jetstream, SETTLEMENTS, request_seq).await;
+    match stored.map(|stored| stored.map(|stored| Answer::of_message(&stored))) {
+        Ok(Some(Ok(Answer::Payment(answer)))) => Some(answer),
+        _ => None,
+    }
+}
+
+/// `pending`, except that of a request which stood in the log before more may be known.
+async fn known_status(
+    app: &App,
+    caller: &Caller<'_>,
+    payment_id: PaymentId,
+    published: &Published,
+) -> &'static str {
+    let known = if published.is_repeated {
+        row_of(app, &caller.claims().client_id, payment_id).await
+    } else {
+        None
+    };
+    known
+        .filter(|row| u64::try_from(row.request_seq) == Ok(published.request_seq))
+        .map_or("pending", |row| row.state().status().as_str())
+}
+
+/// The projection may be away or behind; then the payment is pending as far as we know.
+async fn row_of(app: &App, client_id: &ClientId, payment_id: PaymentId) -> Option<store::Row> {
+    let mut db = app.pool.acquire().await.ok()?;
+    store::payment(&mut db, client_id, payment_id).await.ok()?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_read_among_other_preferences_and_has_a_limit() {
+        let check = |values: &[&str], expected| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append("prefer", value.parse().unwrap());
+            }
+            assert_eq!(wait_preferred(&headers), expected, "{values:?}");
+        };
+        check(&[], None);
+        check(&["wait=5"], Some(5));
+        check(&["respond-async, Wait = 7"], Some(7));
+        check(&["respond-async", "wait=0"], Some(0));
+        check(&["wait=31"], Some(30));
+        check(&["wait=-1"], None);
+        check(&["wait=soon"], None);
+        check(&["await=5"], None);
+    }
+}

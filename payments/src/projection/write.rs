@@ -1,0 +1,144 @@
+//! Writing a batch: one transaction, with the cursor's compare-and-set in it.
+
+use std::time::Duration;
+
+use common::message::Stored;
+use common::token::Keys;
+use sqlx::PgPool;
+
+use super::cursors::Log;
+use super::learnt::Projection;
+use super::rows::{self, Changes};
+use crate::store;
+
+/// First and longest pause before the database is tried again.
+pub(super) const RETRY_DELAY: Duration = Duration::from_millis(100);
+const RETRY_DELAY_MAX: Duration = Duration::from_secs(5);
+
+impl Projection {
+    /// Moves the cursor over requests whose answers have left their rows; `false` when another instance has moved it.
+    ///
+    /// The answers' transactions have been committed before, so this one is never durable without them.
+    pub(super) async fn skip_answered(&self) -> bool {
+        let cursors = *self.cursors.borrow();
+        let (from, to) = (cursors.requests, cursors.of(Log::Requests));
+        if to == from {
+            return true;
+        }
+        let range = store::Range {
+            first: from + 1,
+            last: to,
+        };
+        self.write(Log::Requests, range, &Changes::Requested(Vec::new()))
+            .await
+    }
+
+    /// Projects a batch; `false` when another instance has moved the cursor.
+    pub(super) async fn project(&self, log: Log, batch: &[Stored]) -> bool {
+        let (Some(first), Some(last)) = (batch.first(), batch.last()) else {
+            return true;
+        };
+        let range = store::Range {
+            first: first.sequence,
+            last: last.sequence,
+        };
+        let changes = match log {
+            Log::Requests => {
+                let projected = self.cursors.borrow().of(log);
+                let count = batch.partition_point(|message| message.sequence <= projected);
+                Changes::Requested(rows::requested(&batch[count..]))
+            }
+            Log::Settlements => Changes::Answered(rows::answered(batch)),
+        };
+        self.write(log, range, &changes).await
+    }
+
+    async fn write(&self, log: Log, range: store::Range, changes: &Changes) -> bool {
+        if !retried(|| write(&self.pool, log, range, changes)).await {
+            return false;
+        }
+        if matches!(changes, Changes::Answered(answered) if !answered.keys.is_empty()) {
+            self.learn_keys().await;
+        }
+        // Last: who sees the cursor there relies on everything above.
+        self.cursors.send_modify(|cursors| match changes {
+            Changes::Requested(_) => cursors.requests = range.last,
+            Changes::Answered(answered) => {
+                cursors.settlements = range.last;
+                cursors.named_after = cursors.named_after.max(answered.nameless_last);
+            }
+        });
+        true
+    }
+
+    pub(super) async fn read_cursor(&self, log: Log) -> u64 {
+        let cursor = retried(async || {
+            let mut db = self.pool.acquire().await?;
+            store::cursor(&mut db, log.stream()).await
+        })
+        .await;
+        // Another instance may have projected keys.
+        if log == Log::Settlements {
+            self.learn_keys().await;
+        }
+        self.cursors.send_modify(|cursors| cursors.set(log, cursor));
+        cursor
+    }
+
+    async fn learn_keys(&self) {
+        let rows = retried(async || {
+            let mut db = self.pool.acquire().await?;
+            store::keys(&mut db).await
+        })
+        .await;
+        self.keys.send_replace(known_keys(rows));
+    }
+}
+
+/// One transaction per batch; `false` when the cursor is not where the batch begins, and nothing has changed.
+async fn write(
+    pool: &PgPool,
+    log: Log,
+    range: store::Range,
+    changes: &Changes,
+) -> sqlx::Result<bool> {
+    let mut tx = pool.begin().await?;
+    // First, because it makes a second instance wait here until the first has committed.
+    if !store::advance_cursor(&mut tx, log.stream(), range).await? {
+        return Ok(false);
+    }
+    match changes {
+        Changes::Requested(requested) => store::insert_requested(&mut tx, requested).await?,
+        Changes::Answered(answered) => {
+            store::upsert_decided(&mut tx, &answered.payments).await?;
+            store::insert_keys(&mut tx, &answered.keys).await?;
+        }
+    }
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// Tries until the database does it. A commit whose outcome is unknown is safe to repeat: the cursor tells.
+async fn retried<T>(mut work: impl AsyncFnMut() -> sqlx::Result<T>) -> T {
+    let mut delay = RETRY_DELAY;
+    loop {
+        match work().await {
+            Ok(value) => return value,
+            Err(error) => {
+                tracing::error!(%error, ?delay, "the database failed the projection, trying again");
+                tokio::time::sleep(delay).await;
+                delay = (delay * 2).min(RETRY_DELAY_MAX);
+            }
+        }
+    }
+}
+
+pub(super) fn known_keys(rows: Vec<store::SigningKey>) -> Keys {
+    let mut keys = Keys::default();
+    for row in rows {
+        if let Err(error) = keys.insert(&row.kid, &row.issuer, &row.n, &row.e) {
+            tracing::error!(%error, kid = row.kid, "a noted key is not used");
+        }
+    }
+    keys
+}
