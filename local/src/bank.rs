@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -252,23 +252,9 @@ impl Bank {
         port: u16,
         additional: &[(String, String)],
     ) -> Result<ServiceProcess> {
-        let pid_file = self.home().pid_file(name);
         let mut environment = self.environment_on(service, port);
         environment.extend_from_slice(additional);
-        let program = Program {
-            name,
-            path: &self.program,
-            arguments: vec![OsStr::new("serve"), OsStr::new(service.name())],
-            environment,
-            log: self.home().path().join("logs").join(format!("{name}.log")),
-            pid_file,
-        };
-        let process = Process::service(&program)?;
-        Ok(ServiceProcess {
-            service,
-            port,
-            process,
-        })
+        ServiceProcess::spawn(self.home(), &self.program, service, name, port, environment)
     }
 
     fn service_mut(&mut self, service: Service) -> &mut ServiceProcess {
@@ -304,6 +290,39 @@ impl Drop for Bank {
 }
 
 impl ServiceProcess {
+    /// Starts one service alone, on a free port: for servers that got what they hold from elsewhere, before any service
+    /// saw it. Returns before it is ready.
+    pub fn start(servers: &Servers, program: &Path, service: Service) -> Result<Self> {
+        let port = ports::free()?;
+        let environment = servers.service_env(service, port);
+        let name = service.name();
+        Self::spawn(servers.home(), program, service, name, port, environment)
+    }
+
+    fn spawn(
+        home: &Home,
+        program: &Path,
+        service: Service,
+        name: &'static str,
+        port: u16,
+        environment: Vec<(String, String)>,
+    ) -> Result<Self> {
+        let program = Program {
+            name,
+            path: program,
+            arguments: vec![OsStr::new("serve"), OsStr::new(service.name())],
+            environment,
+            log: home.path().join("logs").join(format!("{name}.log")),
+            pid_file: home.pid_file(name),
+        };
+        let process = Process::service(&program)?;
+        Ok(Self {
+            service,
+            port,
+            process,
+        })
+    }
+
     /// Which service it is.
     #[must_use]
     pub fn service(&self) -> Service {

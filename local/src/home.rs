@@ -104,6 +104,12 @@ impl Home {
         &self.path
     }
 
+    /// Where the broker keeps its streams: each in `jetstream/<account>/streams/<stream>` below it.
+    #[must_use]
+    pub fn broker_store(&self) -> PathBuf {
+        self.path.join("nats/jetstream")
+    }
+
     /// The passwords and keys of this bank.
     #[must_use]
     pub fn secrets(&self) -> &Secrets {

@@ -61,7 +61,7 @@ impl Nats {
         let environment = environment(home, port, monitor_port);
         let log = home.log(Part::Nats);
         // Without such memory batches are staged on disk: slower, and otherwise the same.
-        let staging = Staging::start(&store(home), home.path(), home.is_temporary()).ok();
+        let staging = Staging::start(&home.broker_store(), home.path(), home.is_temporary()).ok();
         let process = spawn(&found, &directory, &environment, &log, &pid_file)?;
         let mut nats = Self {
             found,
@@ -126,11 +126,6 @@ fn spawn(
     Process::server(&program, None)
 }
 
-/// Where the streams are kept.
-fn store(home: &Home) -> PathBuf {
-    home.path().join("nats/jetstream")
-}
-
 /// What the configuration takes from its environment, see its head.
 fn environment(home: &Home, port: u16, monitor_port: u16) -> Vec<(String, String)> {
     let logins = home.secrets().nats.iter();
@@ -143,7 +138,7 @@ fn environment(home: &Home, port: u16, monitor_port: u16) -> Vec<(String, String
     let places = [
         ("NATS_LISTEN", loopback(port).to_string()),
         ("NATS_MONITOR", loopback(monitor_port).to_string()),
-        ("NATS_STORE_DIR", store(home).display().to_string()),
+        ("NATS_STORE_DIR", home.broker_store().display().to_string()),
     ];
     // In quotes: the server parses a value as it parses its file.
     places

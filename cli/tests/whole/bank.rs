@@ -12,7 +12,7 @@ use common::kinds::payment::PaymentAnswer;
 use common::message::Stored;
 use common::wire::{REQUESTS, SETTLEMENTS};
 use ledger::audit::{Summary, Verdict, replay};
-use local::{Bank, BankOptions, Home, Part, Ports, Service};
+use local::{Bank, BankOptions, Home, Part, Ports, Servers, Service};
 use serde_json::{Value, json};
 use sqlx::postgres::PgPool;
 use sqlx::{Connection as _, PgConnection};
@@ -202,15 +202,7 @@ impl TestBank {
 
     /// The shop's own connection: in the account EDGE, with a private inbox, as any producer's.
     pub(crate) async fn producer(&self) -> Result<Client> {
-        let servers = self.bank.servers();
-        let options = ConnectOptions::with_user_and_password(
-            SHOP.to_owned(),
-            servers.nats_password(SHOP).to_owned(),
-        );
-        let options = options
-            .custom_inbox_prefix(format!("_INBOX_{SHOP}"))
-            .request_timeout(Some(Duration::from_secs(5)));
-        Ok(options.connect(servers.nats_url()).await?)
+        producer(self.bank.servers()).await
     }
 
     /// A connection as one of our own users.
@@ -219,12 +211,7 @@ impl TestBank {
     }
 
     pub(crate) fn config(&self, user: &str) -> broker::Config {
-        let servers = self.bank.servers();
-        broker::Config {
-            url: servers.nats_url(),
-            user: user.to_owned(),
-            password: servers.nats_password(user).to_owned(),
-        }
+        config(self.bank.servers(), user)
     }
 
     /// A read-only connection to the streams.
@@ -269,10 +256,7 @@ impl TestBank {
 
     /// The answer to request `seq`, whatever it is.
     pub(crate) async fn answer(&self, seq: u64) -> Result<Stored> {
-        let mut reader = Reader::new(&self.config("audit"), SETTLEMENTS, seq);
-        let answer = tokio::time::timeout(PATIENCE, reader.batch(1))
-            .await
-            .context("no answer")??;
+        let answer = answers(self.bank.servers(), seq, 1).await?;
         answer.into_iter().next().context("a batch has a message")
     }
 
@@ -288,28 +272,18 @@ impl TestBank {
             answers == requests,
             "{answers} answers to {requests} requests"
         );
-        match self.replay().await? {
-            Verdict::Agrees(summary) => {
-                ensure!(
-                    summary.requests == requests,
-                    "replayed {} of {requests}",
-                    summary.requests
-                );
-                Ok(summary)
-            }
-            Verdict::Differs(difference) => anyhow::bail!("the replay differs: {difference}"),
-        }
+        let summary = agreed(self.bank.servers()).await?;
+        ensure!(
+            summary.requests == requests,
+            "replayed {} of {requests}",
+            summary.requests
+        );
+        Ok(summary)
     }
 
     /// An audit replay.
     pub(crate) async fn replay(&self) -> Result<Verdict> {
-        let url = self.bank.servers().audit_database_url();
-        let mut database = PgConnection::connect(&url).await?;
-        Ok(tokio::time::timeout(
-            PATIENCE,
-            replay(&self.config("audit"), &mut database, |_, _| {}),
-        )
-        .await??)
+        verdict(self.bank.servers()).await
     }
 
     /// Waits until a part has died by itself.
@@ -320,6 +294,48 @@ impl TestBank {
         ensure!(ended == part, "{ended:?} died");
         Ok(())
     }
+}
+
+/// The shop's own connection to these servers.
+pub(crate) async fn producer(servers: &Servers) -> Result<Client> {
+    let password = servers.nats_password(SHOP).to_owned();
+    let options = ConnectOptions::with_user_and_password(SHOP.to_owned(), password)
+        .custom_inbox_prefix(format!("_INBOX_{SHOP}"))
+        .request_timeout(Some(Duration::from_secs(5)));
+    Ok(options.connect(servers.nats_url()).await?)
+}
+
+/// How one of our own users connects to these servers.
+fn config(servers: &Servers, user: &str) -> broker::Config {
+    broker::Config {
+        url: servers.nats_url(),
+        user: user.to_owned(),
+        password: servers.nats_password(user).to_owned(),
+    }
+}
+
+/// `count` answers from number `from` on, as SETTLEMENTS holds them; waits for the last of them.
+pub(crate) async fn answers(servers: &Servers, from: u64, count: usize) -> Result<Vec<Stored>> {
+    let mut reader = Reader::new(&config(servers, "audit"), SETTLEMENTS, from);
+    Ok(
+        tokio::time::timeout(PATIENCE, reader.batch_of(count, count))
+            .await
+            .context("no answer")??,
+    )
+}
+
+/// An audit replay that must agree.
+pub(crate) async fn agreed(servers: &Servers) -> Result<Summary> {
+    match verdict(servers).await? {
+        Verdict::Agrees(summary) => Ok(summary),
+        Verdict::Differs(difference) => anyhow::bail!("the replay differs: {difference}"),
+    }
+}
+
+async fn verdict(servers: &Servers) -> Result<Verdict> {
+    let mut database = PgConnection::connect(&servers.audit_database_url()).await?;
+    let audit = config(servers, "audit");
+    Ok(tokio::time::timeout(PATIENCE, replay(&audit, &mut database, |_, _| {})).await??)
 }
 
 /// The body of a payment request with an id of its own.

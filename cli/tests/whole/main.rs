@@ -9,4 +9,5 @@ mod crash;
 mod log;
 mod outage;
 mod rules;
+mod upgrade;
 mod walk;
