@@ -213,9 +213,11 @@ mod tests {
             let (_, first) = hears(&recent, id).await;
             first.expect("none has the id of another").stored(1);
         }
-        let generations = recent.lock();
-        assert!(generations.newer.len() + generations.older.len() <= 2 * GENERATION_MAX);
-        drop(generations);
+        let remembered = {
+            let generations = recent.lock();
+            generations.newer.len() + generations.older.len()
+        };
+        assert!(remembered <= 2 * GENERATION_MAX, "{remembered}");
         assert_eq!(hears(&recent, 0).await.0, "first");
         assert_eq!(hears(&recent, 3 * count - 1).await.0, "at 1");
     }

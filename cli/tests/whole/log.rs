@@ -10,6 +10,7 @@ use common::wire::{REQUESTS, SETTLEMENTS};
 use ledger::audit::Verdict;
 use local::{Part, Service};
 use sqlx::{Connection as _, PgConnection};
+use uuid::Uuid;
 
 use crate::backup::Backup;
 use crate::bank::{TestBank, payment};
@@ -43,6 +44,25 @@ async fn a_replay_names_whatever_was_changed_by_hand() -> Result<()> {
             .await?;
         Ok(tx.commit().await?)
     };
+    for (forgery, undone, expected) in forgeries(seq, graces) {
+        change(forgery.clone()).await?;
+        let found = match test.replay().await {
+            Ok(Verdict::Differs(difference)) => difference,
+            Ok(Verdict::Agrees(_)) => anyhow::bail!("not seen: {forgery}"),
+            Err(error) => format!("{error:#}"),
+        };
+        ensure!(found.contains(&expected), "{forgery}: {found}");
+        change(undone).await?;
+        ensure!(
+            matches!(test.replay().await?, Verdict::Agrees(_)),
+            "put back, but not seen: {forgery}"
+        );
+    }
+    Ok(())
+}
+
+/// What somebody might change in the books by hand, how it is undone, and what a replay says of it.
+fn forgeries(seq: u64, graces: Uuid) -> Vec<(String, String, String)> {
     let replaced = |from: &str, to: &str| {
         let body =
             format!("convert_to(replace(convert_from(body, 'utf8'), '{from}', '{to}'), 'utf8')");
@@ -51,7 +71,7 @@ async fn a_replay_names_whatever_was_changed_by_hand() -> Result<()> {
     let set = |table: &str, change: &str| {
         format!("update {table} set {change} where request_seq = {seq}")
     };
-    for (forgery, undone, expected) in [
+    vec![
         (
             format!("update account set overdraft_limit = 1 where id = '{graces}'"),
             format!("update account set overdraft_limit = 0 where id = '{graces}'"),
@@ -111,21 +131,7 @@ async fn a_replay_names_whatever_was_changed_by_hand() -> Result<()> {
             "delete from signing_key where kid = 'planted'".to_owned(),
             "planted".to_owned(),
         ),
-    ] {
-        change(forgery.clone()).await?;
-        let found = match test.replay().await {
-            Ok(Verdict::Differs(difference)) => difference,
-            Ok(Verdict::Agrees(_)) => anyhow::bail!("not seen: {forgery}"),
-            Err(error) => format!("{error:#}"),
-        };
-        ensure!(found.contains(&expected), "{forgery}: {found}");
-        change(undone).await?;
-        ensure!(
-            matches!(test.replay().await?, Verdict::Agrees(_)),
-            "put back, but not seen: {forgery}"
-        );
-    }
-    Ok(())
+    ]
 }
 
 #[tokio::test(flavor = "multi_thread")]

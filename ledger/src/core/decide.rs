@@ -55,7 +55,7 @@ pub fn decide(book: &mut Book, request: &VerifiedRequest) -> Decision {
         }
         Content::Key(accepted) => trust::decide(book, at, &accepted.request),
         Content::Rules(asked) => rules::decide(book, at, *asked),
-        Content::Rejected(answer) => Decision::without_change(answer.clone()),
+        Content::Rejected(answer) => Decision::without_change((**answer).clone()),
     };
     for change in &decision.changes {
         book.apply(change);

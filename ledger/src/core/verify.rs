@@ -56,7 +56,7 @@ pub enum Content {
     /// Decide by these rules from here on.
     Rules(Rules),
     /// Nothing more: it has been rejected already.
-    Rejected(Answer),
+    Rejected(Box<Answer>),
 }
 
 impl VerifiedRequest {
@@ -99,7 +99,7 @@ pub fn verify(
         }
         Kind::Key => trust::verify(message, at, keys).map(Content::Key),
         Kind::Rules => rules::verify(message, at)?.map(Content::Rules),
-        Kind::Unknown => Err(rejection::unknown(at)),
+        Kind::Unknown => Err(Box::new(rejection::unknown(at))),
     };
     Ok(VerifiedRequest {
         at,

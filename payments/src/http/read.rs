@@ -179,10 +179,10 @@ async fn find(
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
-    client_id: Option<String>,
-    status: Option<Status>,
     limit: Option<u32>,
     before: Option<u64>,
+    status: Option<Status>,
+    client_id: Option<String>,
 }
 
 /// A page of payments, newest first.

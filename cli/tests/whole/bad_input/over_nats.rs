@@ -68,7 +68,7 @@ async fn what_is_no_payment_at_all(test: &TestBank, client: &Client) -> Result<(
         "\u{0}",
         "{\"amount\":{\"$gt\":\"\"}}",
     ] {
-        let headers = without(&test.headers(&json!({})), "Nats-Msg-Id");
+        let headers = test.headers(&json!({}));
         let seq = test.publish(client, headers, garbage).await?;
         rejected(test, seq, Some("FF01"), garbage).await?;
     }
@@ -117,14 +117,9 @@ async fn what_the_headers_say(test: &TestBank, client: &Client) -> Result<()> {
 }
 
 async fn the_same_payment_again(test: &TestBank, client: &Client) -> Result<()> {
-    // Within two minutes the broker would drop a second message with the same id, so these have none.
     let publish = async |payment: &Value| {
-        test.publish(
-            client,
-            without(&test.headers(payment), "Nats-Msg-Id"),
-            payment.to_string(),
-        )
-        .await
+        test.publish(client, test.headers(payment), payment.to_string())
+            .await
     };
     let mut payment = good(test);
     let (first, second) = (publish(&payment).await?, publish(&payment).await?);

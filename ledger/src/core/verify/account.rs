@@ -17,8 +17,9 @@ pub(super) fn verify(
     at: At,
     client: ClientId,
     known: &mut Known<'_>,
-) -> Result<Accepted<AccountRequest>, Answer> {
-    let rejected = |client, id, reason| Answer::Account(rejection::account(at, client, id, reason));
+) -> Result<Accepted<AccountRequest>, Box<Answer>> {
+    let rejected =
+        |client, id, reason| Box::new(Answer::Account(rejection::account(at, client, id, reason)));
     let request: AccountRequest = match body(message) {
         Ok(request) => request,
         Err(reason) => return Err(rejected(client, None, reason)),

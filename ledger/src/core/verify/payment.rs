@@ -45,9 +45,11 @@ pub(super) fn verify(
     at: At,
     client: ClientId,
     known: &mut Known<'_>,
-) -> Result<Accepted<Payment>, Answer> {
+) -> Result<Accepted<Payment>, Box<Answer>> {
     let rejected = |client, request, reason| {
-        Answer::Payment(rejection::payment(at, client, request, reason, true))
+        Box::new(Answer::Payment(rejection::payment(
+            at, client, request, reason, true,
+        )))
     };
     let request: PaymentRequest = match body(message) {
         Ok(request) => request,

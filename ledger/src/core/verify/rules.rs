@@ -14,8 +14,8 @@ use crate::core::rules::{NewerRules, Rules};
 ///
 /// # Errors
 /// When this program does not know them.
-pub(super) fn verify(message: &Stored, at: At) -> Result<Result<Rules, Answer>, NewerRules> {
-    let rejected = |reason| Ok(Err(Answer::Rules(rejection::rules(at, reason))));
+pub(super) fn verify(message: &Stored, at: At) -> Result<Result<Rules, Box<Answer>>, NewerRules> {
+    let rejected = |reason| Ok(Err(Box::new(Answer::Rules(rejection::rules(at, reason)))));
     let number = match body::<RaiseRules>(message) {
         Ok(request) => request.rules,
         Err(reason) => return rejected(reason),

@@ -18,8 +18,8 @@ pub(super) fn verify(
     message: &Stored,
     at: At,
     keys: &Keys,
-) -> Result<Accepted<AnnounceKey>, Answer> {
-    let rejected = |request, reason| Answer::Key(rejection::key(at, request, reason));
+) -> Result<Accepted<AnnounceKey>, Box<Answer>> {
+    let rejected = |request, reason| Box::new(Answer::Key(rejection::key(at, request, reason)));
     let request: AnnounceKey = match body(message) {
         Ok(request) => request,
         Err(reason) => return Err(rejected(None, reason)),
