@@ -348,7 +348,7 @@ fn watched(home: &Home) {
         .map(|answer| answer["request_seq"].as_u64())
         .collect();
     assert_eq!(sequences, [Some(1), Some(2), Some(3)]);
-    let told = home.run("watch --from 4 --count 1").ok();
+    let told = home.run("watch --from 5 --count 1").ok();
     assert!(
         told.contains("payment.settled    cash → ada  1000.00 EUR"),
         "{told}"

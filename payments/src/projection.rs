@@ -13,6 +13,7 @@
 
 mod cursors;
 mod error;
+mod retry;
 mod rows;
 
 mod learnt;

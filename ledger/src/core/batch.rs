@@ -10,6 +10,7 @@ use common::token::CheckedTokens;
 
 use crate::core::book::Book;
 use crate::core::book::account::Entry;
+use crate::core::book::usage::{PaymentKey, UsedPaymentId};
 use crate::core::chain::{Chain, Cursor};
 use crate::core::change::Change;
 use crate::core::decide::{Decision, decide};
@@ -32,6 +33,17 @@ pub struct Decided {
 }
 
 impl Decided {
+    /// The payment id that it uses up, and how.
+    pub(crate) fn used_payment(&self) -> Option<(&PaymentKey, &UsedPaymentId)> {
+        self.changes.iter().find_map(|change| match change {
+            Change::PaymentIdUsed(key, used) => Some((key, used)),
+            Change::Posted(_)
+            | Change::AccountOpened(_)
+            | Change::KeyNoted(_)
+            | Change::RulesRaised(_) => None,
+        })
+    }
+
     /// What it books.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.changes.iter().filter_map(|change| match change {

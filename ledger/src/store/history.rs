@@ -9,7 +9,6 @@ use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::values::{bigint, column, digest, from_bigint, unreadable};
-use super::write::used_up;
 use crate::core::batch::Decided;
 use crate::core::chain::Chain;
 use crate::core::event::Event;
@@ -36,7 +35,7 @@ pub(crate) struct AnswerRow {
 impl AnswerRow {
     /// What the row of this answer must be.
     pub(crate) fn of(item: &Decided) -> Self {
-        let (request, token, used_up) = (&item.request, item.request.token(), used_up(item));
+        let (request, token, used) = (&item.request, item.request.token(), item.used_payment());
         Self {
             request_seq: bigint(request.at.seq),
             subject: request.answer_subject.clone(),
@@ -45,8 +44,8 @@ impl AnswerRow {
             client_id: token.map(|token| token.claims.client_id.to_string()),
             token_id: token.map(|token| token.claims.jti.clone()),
             key_id: token.map(|token| token.kid.clone()),
-            payment_id: used_up.map(|(id, _)| id.0),
-            content: used_up.map(|(_, content)| content.to_vec()),
+            payment_id: used.map(|((_, id), _)| id.0),
+            content: used.map(|(_, used)| used.content.to_vec()),
             published_at: request.at.published_at,
             traceparent: request.traceparent.clone(),
             request_digest: request.digest.to_vec(),

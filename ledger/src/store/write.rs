@@ -6,7 +6,6 @@
 )]
 
 use chrono::{DateTime, NaiveDate, Utc};
-use common::ids::PaymentId;
 use common::reason::Code;
 use rust_decimal::Decimal;
 use sqlx::postgres::PgConnection;
@@ -17,8 +16,6 @@ use super::history::posting_rows;
 use super::values::bigint;
 use super::write_rare::RareChanges;
 use crate::core::batch::{Batch, Decided};
-use crate::core::chain::Digest;
-use crate::core::change::Change;
 use crate::engine::crash::{CrashAt, CrashPoint};
 
 /// Writes a batch: answers, what they change, and the cursor behind them. All of it, or nothing and `false` when the
@@ -131,7 +128,7 @@ impl<'b> AnswerColumns<'b> {
     }
 
     fn push(&mut self, item: &'b Decided) {
-        let (request, token, used) = (&item.request, item.request.token(), used_up(item));
+        let (request, token, used) = (&item.request, item.request.token(), item.used_payment());
         self.request_seq.push(bigint(request.at.seq));
         self.subject.push(&request.answer_subject);
         self.event_type.push(item.answer.ce_type());
@@ -140,25 +137,14 @@ impl<'b> AnswerColumns<'b> {
             .push(token.map(|token| token.claims.client_id.as_str()));
         self.token_id.push(token.map(|token| &*token.claims.jti));
         self.key_id.push(token.map(|token| &*token.kid));
-        self.payment_id.push(used.map(|(id, _)| id.0));
-        self.content.push(used.map(|(_, content)| &content[..]));
+        self.payment_id.push(used.map(|((_, id), _)| id.0));
+        self.content.push(used.map(|(_, used)| &used.content[..]));
         self.published_at.push(request.at.published_at);
         self.traceparent.push(request.traceparent.as_deref());
         self.request_digest.push(&request.digest);
         self.body.push(&item.body);
         self.chain.push(&item.chain.0);
     }
-}
-
-/// The payment id that an answer used up, and the digest of what was asked under it.
-pub(super) fn used_up(item: &Decided) -> Option<(PaymentId, &Digest)> {
-    item.changes.iter().find_map(|change| match change {
-        Change::PaymentIdUsed((_, payment_id), used) => Some((*payment_id, &used.content)),
-        Change::Posted(_)
-        | Change::AccountOpened(_)
-        | Change::KeyNoted(_)
-        | Change::RulesRaised(_) => None,
-    })
 }
 
 /// The columns of `posting`.

@@ -8,7 +8,7 @@ use common::wire::{REQUESTS, SETTLEMENTS};
 use super::cursors::Log;
 use super::error::ProjectionError;
 use super::learnt::Projection;
-use super::write::RETRY_DELAY;
+use super::retry::RETRY_DELAY;
 
 /// Messages per transaction. Measured for the ledger (DESIGN §7): the batch is what makes it fast, and 1000 is enough.
 const BATCH_MESSAGES_MAX: usize = 1000;

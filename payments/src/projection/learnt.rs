@@ -10,7 +10,7 @@ use sqlx::PgPool;
 use tokio::sync::watch;
 
 use super::cursors::{Cursors, Log};
-use super::write::{RETRY_DELAY, known_keys};
+use super::retry::{RETRY_DELAY, known_keys};
 use crate::store;
 
 /// The projection of this process: its loops, and what it has learnt.

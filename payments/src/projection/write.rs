@@ -1,19 +1,13 @@
 //! Writing a batch: one transaction, with the cursor's compare-and-set in it.
 
-use std::time::Duration;
-
 use common::message::Stored;
-use common::token::Keys;
 use sqlx::PgPool;
 
 use super::cursors::Log;
 use super::learnt::Projection;
+use super::retry::{known_keys, retried};
 use super::rows::{self, Changes};
 use crate::store;
-
-/// First and longest pause before the database is tried again.
-pub(super) const RETRY_DELAY: Duration = Duration::from_millis(100);
-const RETRY_DELAY_MAX: Duration = Duration::from_secs(5);
 
 impl Projection {
     /// Moves the cursor over requests whose answers have left their rows; `false` when another instance has moved it.
@@ -116,29 +110,4 @@ async fn write(
     }
     tx.commit().await?;
     Ok(true)
-}
-
-/// Tries until the database does it. A commit whose outcome is unknown is safe to repeat: the cursor tells.
-async fn retried<T>(mut work: impl AsyncFnMut() -> sqlx::Result<T>) -> T {
-    let mut delay = RETRY_DELAY;
-    loop {
-        match work().await {
-            Ok(value) => return value,
-            Err(error) => {
-                tracing::error!(%error, ?delay, "the database failed the projection, trying again");
-                tokio::time::sleep(delay).await;
-                delay = (delay * 2).min(RETRY_DELAY_MAX);
-            }
-        }
-    }
-}
-
-pub(super) fn known_keys(rows: Vec<store::SigningKey>) -> Keys {
-    let mut keys = Keys::default();
-    for row in rows {
-        if let Err(error) = keys.insert(&row.kid, &row.issuer, &row.n, &row.e) {
-            tracing::error!(%error, kid = row.kid, "a noted key is not used");
-        }
-    }
-    keys
 }

@@ -3,7 +3,9 @@
 mod answers;
 mod projecting;
 mod reading;
+mod repeating;
 mod submitting;
 
+mod running;
 mod signer;
 mod support;

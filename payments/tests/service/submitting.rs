@@ -190,85 +190,6 @@ async fn a_payment_becomes_the_message_that_a_producer_would_send() {
 }
 
 #[tokio::test]
-async fn sending_a_payment_again_stores_it_once() {
-    let world = World::with_key().await;
-    let service = world.serve().await;
-    let (id, token) = (Uuid::now_v7(), token("shop", SUBMIT));
-
-    let first = service.post(&token, &payment(id)).await;
-    let mut spelled_otherwise = payment(id);
-    spelled_otherwise["amount"] = json!("30.00");
-    let second = service.post(&token, &spelled_otherwise).await;
-    assert_eq!((first.request_seq(), second.request_seq()), (2, 2));
-    assert_eq!(second.body["status"], "pending");
-
-    let mut other = payment(id);
-    other["amount"] = json!("31");
-    let got = service.post(&token, &other).await;
-    assert_eq!(got.status, 409, "{got:?}");
-    assert_eq!(got.body["reason"]["code"], "AM05");
-    assert_eq!(got.body["request_seq"], 2);
-
-    world.settle(2).await;
-    let got = service.post_waiting(&token, &payment(id), 10).await;
-    assert_eq!(got.request_seq(), 2);
-    assert_eq!(got.body["status"], "settled");
-    // Without waiting it says what the projection knows.
-    let known = service.post(&token, &payment(id)).await;
-    assert_eq!(known.request_seq(), 2);
-
-    // The same id of another client is another payment.
-    let got = service
-        .post(&crate::signer::token("till", SUBMIT), &payment(id))
-        .await;
-    assert_eq!(got.request_seq(), 3);
-    service.stop().await.unwrap();
-}
-
-#[tokio::test]
-async fn a_payment_that_was_passed_over_may_be_sent_again_at_once() {
-    let world = World::with_key().await;
-    let service = world.serve().await;
-    let (id, token) = (
-        Uuid::now_v7(),
-        token("shop", "payments:submit payments:read"),
-    );
-
-    assert_eq!(service.post(&token, &payment(id)).await.request_seq(), 2);
-    world.pass_over(2).await;
-    world.projected(SETTLEMENTS, 2).await;
-    let path = format!("/payments/{id}");
-    let got = service.get(&token, &path).await.body;
-    assert_eq!(
-        (&got["status"], &got["may_retry"]),
-        (&json!("rejected"), &json!(true))
-    );
-
-    // The broker still knows its message id, the payment id is free: with another content too.
-    let mut other = payment(id);
-    other["amount"] = json!("31");
-    let again = service.post(&token, &other).await;
-    assert_eq!(
-        (again.request_seq(), &again.body["status"]),
-        (3, &json!("pending"))
-    );
-    let got = service.get(&token, &path).await.body;
-    assert_eq!(
-        (&got["status"], &got["amount"]),
-        (&json!("pending"), &json!("31"))
-    );
-
-    world.settle(3).await;
-    world.projected(SETTLEMENTS, 3).await;
-    let got = service.get(&token, &path).await.body;
-    assert_eq!(
-        (&got["status"], &got["request_seq"]),
-        (&json!("settled"), &json!(3))
-    );
-    service.stop().await.unwrap();
-}
-
-#[tokio::test]
 async fn who_takes_all_places_for_batches_keeps_nobody_out() {
     let world = World::with_key().await;
     let service = world.serve().await;
@@ -301,55 +222,6 @@ async fn who_takes_all_places_for_batches_keeps_nobody_out() {
     let mut places = futures::future::join_all(posts).await;
     places.sort_unstable();
     assert_eq!(places, (2..102).collect::<Vec<_>>());
-    service.stop().await.unwrap();
-}
-
-#[tokio::test]
-async fn of_many_at_once_each_hears_its_own_place_and_a_repeated_one_spoils_no_neighbour() {
-    let world = World::with_key().await;
-    let service = world.serve().await;
-    let token = token("shop", SUBMIT);
-    let ids: Vec<Uuid> = (0..100).map(|_| Uuid::now_v7()).collect();
-    let known = service.post(&token, &payment(ids[0])).await.request_seq();
-
-    // Every tenth comes twice, and one of them is in the log already.
-    let posts = ids.iter().chain(ids.iter().step_by(10)).map(|id| {
-        let (service, token) = (&service, &token);
-        async move { (*id, service.post(token, &payment(*id)).await) }
-    });
-    let mut places = HashMap::new();
-    for (id, got) in futures::future::join_all(posts).await {
-        assert_eq!(got.status, 202, "{got:?}");
-        let place = *places.entry(id).or_insert(got.request_seq());
-        assert_eq!(place, got.request_seq(), "one payment stands at two places");
-    }
-    assert_eq!(places[&ids[0]], known);
-    for (id, place) in &places {
-        let stored: Value = serde_json::from_slice(&world.request(*place).await.payload).unwrap();
-        assert_eq!(stored["payment_id"], id.to_string());
-    }
-    // The key, and each payment once.
-    let last = broker::last_sequence(&world.jetstream(), REQUESTS)
-        .await
-        .unwrap();
-    assert_eq!(last, 1 + 100);
-    service.stop().await.unwrap();
-}
-
-#[tokio::test]
-async fn a_message_id_taken_by_somebody_else_keeps_no_payment_out() {
-    let world = World::with_key().await;
-    let service = world.serve().await;
-    let id = Uuid::now_v7();
-
-    let mut message = outgoing("request.payment.v1.thief", &payment(id));
-    let message_id = format!("{}:{id}", shop());
-    message.headers.add(NATS_MESSAGE_ID.as_ref(), message_id);
-    assert_eq!(world.publish_requests(vec![message]).await, 2);
-
-    let got = service.post(&token("shop", SUBMIT), &payment(id)).await;
-    assert_eq!(got.request_seq(), 3);
-    assert_eq!(world.request(3).await.subject, "request.payment.v1.shop");
     service.stop().await.unwrap();
 }
 
@@ -434,28 +306,5 @@ async fn who_has_heard_the_answer_reads_it_too() {
         let got = service.get(&token, taken.header("location")).await;
         assert_eq!(got.body["status"], "settled", "{got:?}");
     }
-    service.stop().await.unwrap();
-}
-
-#[tokio::test]
-async fn without_the_broker_a_payment_may_be_sent_again_later() {
-    let mut world = World::with_key().await;
-    let service = world.serve().await;
-    let (id, token) = (Uuid::now_v7(), token("shop", SUBMIT));
-
-    world.servers.kill_nats();
-    let got = service.post(&token, &payment(id)).await;
-    assert_eq!(got.status, 503, "{got:?}");
-    assert_eq!(got.header("retry-after"), "1");
-    let detail = got.body["detail"].as_str().unwrap();
-    assert!(detail.contains("may be sent again"), "{detail}");
-
-    world.servers.restart_nats().await.unwrap();
-    let got = crate::support::eventually("taken", async || {
-        let got = service.post(&token, &payment(id)).await;
-        (got.status == 202).then_some(got)
-    })
-    .await;
-    assert_eq!(got.request_seq(), 2, "it is stored once");
     service.stop().await.unwrap();
 }
