@@ -17,8 +17,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// The service under test.
 pub(crate) struct Running {
     pub(crate) url: String,
-    stop: DropGuard,
-    task: JoinHandle<anyhow::Result<()>>,
+    pub(crate) stop: DropGuard,
+    pub(crate) task: JoinHandle<anyhow::Result<()>>,
 }
 
 impl Running {

@@ -1,19 +1,16 @@
 //! What `POST /payments` answers, and what it leaves in the log.
 
-use std::collections::HashMap;
-
 use async_nats::HeaderMap;
-use async_nats::header::NATS_MESSAGE_ID;
 use common::broker;
 use common::broker::Publisher;
 use common::kinds::body::BODY_BYTES_MAX;
 use common::reason::Code;
-use common::wire::{REQUESTS, SETTLEMENTS};
+use common::wire::REQUESTS;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::signer::{Signer, expired_token, token};
-use crate::support::{Running, World, connect, login, outgoing, payment, shop};
+use crate::support::{Running, World, connect, login, outgoing, payment};
 
 const SUBMIT: &str = "payments:submit";
 

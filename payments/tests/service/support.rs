@@ -28,11 +28,10 @@ use common::wire::{REQUESTS, SETTLEMENTS};
 use local::{Servers, Service};
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use tokio::task::JoinHandle;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub(crate) use crate::running::{Got, PATIENCE, Running};
+pub(crate) use crate::running::{PATIENCE, Running};
 use crate::signer::{ISSUER, SIGNER, Signer};
 
 /// Servers with the two streams, and the logins of those whom the test plays.
