@@ -60,7 +60,7 @@ pub(crate) async fn run(
 ) -> anyhow::Result<Infallible> {
     let client = connect(broker).await?;
     let jetstream = broker::jetstream(&client);
-    let log = Log {
+    let streams = Streams {
         config: broker.clone(),
         publisher: Publisher::new(broker),
         jetstream: jetstream.clone(),
@@ -69,7 +69,7 @@ pub(crate) async fn run(
     let mut backoff = Backoff::new();
     let mut told = None;
     loop {
-        match announce(auth, &log, &mut told).await {
+        match announce(auth, &streams, &mut told).await {
             Ok(()) => break,
             Err(Failure::Refused(error)) => return Err(error),
             Err(Failure::Away(error)) => {
@@ -118,7 +118,7 @@ async fn connect(config: &broker::Config) -> anyhow::Result<async_nats::Client> 
 }
 
 /// The two streams.
-struct Log {
+struct Streams {
     config: broker::Config,
     publisher: Publisher,
     jetstream: jetstream::Context,
@@ -140,11 +140,11 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for Failure {
 }
 
 /// Makes sure that the key stands in the log, with the ledger's consent. `told` is where this process has announced it.
-async fn announce(auth: &Auth, log: &Log, told: &mut Option<u64>) -> Result<(), Failure> {
+async fn announce(auth: &Auth, streams: &Streams, told: &mut Option<u64>) -> Result<(), Failure> {
     let key = &auth.key;
     if let Some(sequence) = store::announced_seq(&auth.pool, &key.kid).await? {
         let sequence = u64::try_from(sequence)?;
-        if log.still_holds(&key.kid, sequence).await? {
+        if streams.still_holds(&key.kid, sequence).await? {
             return Ok(());
         }
         tracing::warn!(
@@ -154,17 +154,17 @@ async fn announce(auth: &Auth, log: &Log, told: &mut Option<u64>) -> Result<(), 
         );
     }
     let sequence = match *told {
-        Some(sequence) if log.reaches(sequence).await? => sequence,
-        _ => log.publish(key).await?,
+        Some(sequence) if streams.reaches(sequence).await? => sequence,
+        _ => streams.publish(key).await?,
     };
     *told = Some(sequence);
-    log.wait_until_noted(&key.kid, sequence).await?;
+    streams.wait_until_noted(&key.kid, sequence).await?;
     store::set_announced_seq(&auth.pool, &key.kid, i64::try_from(sequence)?).await?;
     tracing::info!(kid = key.kid, sequence, "signing key announced");
     Ok(())
 }
 
-impl Log {
+impl Streams {
     /// Whether the announcement is where it was. A log that was lost and begun anew is shorter or holds something else.
     async fn still_holds(&self, kid: &str, sequence: u64) -> Result<bool, Failure> {
         if !self.reaches(sequence).await? {

@@ -19,8 +19,8 @@ use common::http::problem::Problem;
 use common::service;
 use common::token::new_jti;
 use drf::{Body, Field, Refusal, View};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 use uuid::Uuid;
 
 use crate::tokens::{self, Refresh, RefreshError, Subject};
@@ -175,15 +175,43 @@ async fn refresh(
     }))
 }
 
-/// `GET /.well-known/jwks.json`: the public keys. Source: RFC 7517.
+/// The public keys. Source: RFC 7517.
+#[derive(Debug, Serialize, JsonSchema)]
+struct KeySet {
+    keys: Vec<PublicKey>,
+}
+
+/// An RSA public key that tokens are signed with.
+#[derive(Debug, Serialize, JsonSchema)]
+struct PublicKey {
+    kty: &'static str,
+    #[serde(rename = "use")]
+    used_for: &'static str,
+    alg: &'static str,
+    /// RFC 7638 thumbprint.
+    kid: String,
+    /// Modulus, base64url.
+    n: String,
+    /// Exponent, base64url.
+    e: String,
+}
+
+/// `GET /.well-known/jwks.json`.
 async fn jwks(State(auth): State<Arc<Auth>>) -> Result<Response, Problem> {
     let keys = store::public_keys(&auth.pool).await?;
-    let keys: Vec<_> = keys
-        .into_iter()
-        .map(|key| json!({"kty": "RSA", "use": "sig", "alg": "RS256", "kid": key.kid, "n": key.n, "e": key.e}))
-        .collect();
+    let keys = keys.into_iter().map(|key| PublicKey {
+        kty: "RSA",
+        used_for: "sig",
+        alg: "RS256",
+        kid: key.kid,
+        n: key.n,
+        e: key.e,
+    });
+    let set = KeySet {
+        keys: keys.collect(),
+    };
     let cache = [(header::CACHE_CONTROL, "public, max-age=600")];
-    Ok((cache, Json(json!({ "keys": keys }))).into_response())
+    Ok((cache, Json(set)).into_response())
 }
 
 impl Auth {

@@ -11,17 +11,36 @@ pub mod rules;
 pub mod trust;
 pub mod unknown;
 
-use account::AccountAnswer;
-use body::AnswerBody;
-use payment::PaymentAnswer;
-use rules::RulesAnswer;
-use trust::KeyAnswer;
+use account::{AccountAnswer, AccountRequest};
+use body::{AnswerBody, RequestBody as _};
+use payment::{PaymentAnswer, PaymentRequest};
+use rules::{RaiseRules, RulesAnswer};
+use trust::{AnnounceKey, KeyAnswer};
 use unknown::UnknownAnswer;
 
 use crate::ids::ClientId;
 use crate::message::Stored;
 use crate::reason::Code;
 use crate::wire::CE_TYPE;
+
+/// Largest body of any kind, in bytes.
+pub const BODY_BYTES_MAX: usize = largest(&[
+    PaymentRequest::BYTES_MAX,
+    AccountRequest::BYTES_MAX,
+    AnnounceKey::BYTES_MAX,
+    RaiseRules::BYTES_MAX,
+]);
+
+const fn largest(mut sizes: &[usize]) -> usize {
+    let mut largest = 0;
+    while let [size, rest @ ..] = sizes {
+        if *size > largest {
+            largest = *size;
+        }
+        sizes = rest;
+    }
+    largest
+}
 
 /// What the subject of a stored request says it is.
 #[derive(Debug, Clone, PartialEq, Eq)]

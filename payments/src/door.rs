@@ -40,10 +40,10 @@ pub(crate) struct Door {
     queue: mpsc::Sender<Waiting>,
 }
 
-type Waiting = (Outgoing, Told);
+type Waiting = (Outgoing, Submitter);
 
 /// Hears the sequence of the message.
-type Told = oneshot::Sender<Result<u64, Refused>>;
+type Submitter = oneshot::Sender<Result<u64, Refused>>;
 
 impl Door {
     /// Opens the door; it closes when the last clone is dropped.
@@ -80,7 +80,7 @@ impl Door {
 ///
 /// When the broker takes no batch at all, because somebody holds all places for batches, the messages go one by one:
 /// slower, but nobody is kept out.
-async fn store(publisher: &Publisher, messages: Vec<Outgoing>, told: Vec<Told>) {
+async fn store(publisher: &Publisher, messages: Vec<Outgoing>, told: Vec<Submitter>) {
     if messages.len() <= ALONE_MAX {
         return store_each(publisher, &messages, told).await;
     }
@@ -103,7 +103,7 @@ async fn store(publisher: &Publisher, messages: Vec<Outgoing>, told: Vec<Told>) 
 }
 
 /// Stores messages without a batch, which costs each an fsync of its own; all are under way at a time.
-async fn store_each(publisher: &Publisher, messages: &[Outgoing], told: Vec<Told>) {
+async fn store_each(publisher: &Publisher, messages: &[Outgoing], told: Vec<Submitter>) {
     match publisher.publish_each(REQUESTS, messages, None).await {
         Ok(stored) => {
             let each = stored.into_iter().zip(told).map(async |(stored, told)| {
@@ -119,14 +119,14 @@ async fn store_each(publisher: &Publisher, messages: &[Outgoing], told: Vec<Told
     }
 }
 
-fn refuse(all: Vec<Told>, error: PublishError) {
+fn refuse(all: Vec<Submitter>, error: PublishError) {
     let error = Arc::new(error);
     for told in all {
         tell(told, Err(Refused::Broker(error.clone())));
     }
 }
 
-fn tell(whom: Told, place: Result<u64, Refused>) {
+fn tell(whom: Submitter, place: Result<u64, Refused>) {
     // The receiver may be gone; the request is in the log all the same.
     drop(whom.send(place));
 }

@@ -52,7 +52,7 @@ enum Reading {
     /// There is none.
     #[default]
     No,
-    /// It will begin with an answer that nobody who waits now needs later ones than.
+    /// Starting, at or before the first answer anyone awaits.
     Beginning,
     /// This is the next that it reads.
     From(u64),
@@ -98,7 +98,7 @@ impl Answers {
     }
 
     /// Has the answer told as soon as it is read; `None` when the reader is past it.
-    fn enlist(&self, sequence: u64) -> Option<Told> {
+    fn enlist(&self, sequence: u64) -> Option<Ticket> {
         let mut waiting = self.lock();
         waiting.asked_at = Some(Instant::now());
         match waiting.reading {
@@ -114,7 +114,7 @@ impl Answers {
         }
         let (send, receive) = oneshot::channel();
         waiting.by_sequence.entry(sequence).or_default().push(send);
-        Some(Told {
+        Some(Ticket {
             answers: self.clone(),
             sequence,
             answer: receive,
@@ -194,20 +194,20 @@ impl Answers {
 }
 
 /// A place among those who wait, given up when it is dropped: however many come while no answers do, none stays.
-struct Told {
+struct Ticket {
     answers: Answers,
     sequence: u64,
     answer: oneshot::Receiver<Stored>,
 }
 
-impl Told {
+impl Ticket {
     async fn within(mut self, timeout: Duration) -> Option<Stored> {
         let told = tokio::time::timeout(timeout, &mut self.answer).await;
         told.ok().and_then(Result::ok)
     }
 }
 
-impl Drop for Told {
+impl Drop for Ticket {
     fn drop(&mut self) {
         self.answer.close();
         let mut waiting = self.answers.lock();

@@ -25,13 +25,13 @@ const FSYNC_MAX: Duration = Duration::from_millis(10);
 pub(super) struct Order {
     pub(super) bytes: Bytes,
     /// Each with the number of its answer.
-    pub(super) told: Vec<(u64, Told)>,
+    pub(super) told: Vec<(u64, Waiter)>,
     /// When it need not be sent any more.
     pub(super) deadline: Instant,
 }
 
 /// Hears the body of the broker's answer.
-pub(super) type Told = oneshot::Sender<Result<Bytes, PublishError>>;
+pub(super) type Waiter = oneshot::Sender<Result<Bytes, PublishError>>;
 
 impl Order {
     fn is_wanted(&self) -> bool {
@@ -114,7 +114,7 @@ async fn send(
 
 /// Who waits for the answer of which number, and until when.
 #[derive(Default)]
-struct Waiting(BTreeMap<u64, (Instant, Told)>);
+struct Waiting(BTreeMap<u64, (Instant, Waiter)>);
 
 impl Waiting {
     /// Sends an order, unless it is too late or nobody wants it any more.
@@ -145,7 +145,7 @@ impl Waiting {
         refuse(overdue.map(|(number, (_, told))| (number, told)), error);
     }
 
-    fn into_told(self) -> impl Iterator<Item = (u64, Told)> {
+    fn into_told(self) -> impl Iterator<Item = (u64, Waiter)> {
         let waiting = self.0.into_iter();
         waiting.map(|(number, (_, told))| (number, told))
     }
@@ -167,7 +167,7 @@ impl Waiting {
     }
 }
 
-fn refuse(waiting: impl IntoIterator<Item = (u64, Told)>, error: &str) {
+fn refuse(waiting: impl IntoIterator<Item = (u64, Waiter)>, error: &str) {
     for (_, told) in waiting {
         drop(told.send(Err(PublishError::Unanswered(error.to_owned()))));
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::{self, context, stream};
 
-use crate::kinds::body::BODY_BYTES_MAX;
+use crate::kinds::BODY_BYTES_MAX;
 use crate::token::TOKEN_BYTES_MAX;
 use crate::wire::{REQUESTS, SETTLEMENTS};
 

@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use futures::StreamExt as _;
 
 use super::problem::Problem;
-use crate::kinds::body::BODY_BYTES_MAX;
+use crate::kinds::BODY_BYTES_MAX;
 
 /// Reads a request's body of at most [`BODY_BYTES_MAX`] before the handler sees it; answers 413 to a longer one.
 ///

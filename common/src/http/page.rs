@@ -5,17 +5,15 @@ use serde::Serialize;
 
 use super::problem::Problem;
 
-/// Rows of a list, unless asked for otherwise.
-const ROWS_DEFAULT: u32 = 50;
 /// Rows of a list at most.
 const ROWS_MAX: u32 = 100;
 
-/// How many rows a caller wants.
+/// How many rows a caller wants, or else gets.
 ///
 /// # Errors
 /// 400 outside of 1 to 100.
-pub fn limit(asked: Option<u32>) -> Result<u32, Problem> {
-    let limit = asked.unwrap_or(ROWS_DEFAULT);
+pub fn limit(asked: Option<u32>, default: u32) -> Result<u32, Problem> {
+    let limit = asked.unwrap_or(default);
     if (1..=ROWS_MAX).contains(&limit) {
         Ok(limit)
     } else {
@@ -115,7 +113,7 @@ mod tests {
             (Some(0), None),
             (Some(101), None),
         ] {
-            assert_eq!(limit(asked).ok(), expected, "{asked:?}");
+            assert_eq!(limit(asked, 50).ok(), expected, "{asked:?}");
         }
     }
 }

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AccountId, ClientId};
-use crate::kinds::body::AnswerBody;
+use crate::kinds::body::{AnswerBody, RequestBody};
 use crate::message::{Event, Outgoing};
 use crate::reason::Reason;
 use crate::timestamp;
@@ -50,6 +50,8 @@ pub enum AccountRequest {
     /// Opens an account with a balance of zero.
     Open(OpenAccount),
 }
+
+impl RequestBody for AccountRequest {}
 
 /// The terms of a new account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

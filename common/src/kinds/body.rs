@@ -4,8 +4,12 @@ use serde::de::DeserializeOwned;
 
 use crate::reason::Reason;
 
-/// Largest body of a request, in bytes: the fields above at their limits take under 16 KiB.
-pub const BODY_BYTES_MAX: usize = 32 * 1024;
+/// The body of a kind of request.
+pub trait RequestBody: DeserializeOwned {
+    /// Largest body, in bytes. A longer one is answered FF01 as far as it can be stored. The fields of one payment or
+    /// account at their limits take under 16 KiB.
+    const BYTES_MAX: usize = 32 * 1024;
+}
 
 /// Reads a body. Everybody who reads one does it here, so that all agree on what a readable request is.
 ///

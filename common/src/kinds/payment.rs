@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::ids::{AccountId, ClientId, PaymentId};
-use crate::kinds::body::AnswerBody;
+use crate::kinds::body::{AnswerBody, RequestBody};
 use crate::kinds::posting::Posting;
 use crate::message::{Event, Outgoing};
 use crate::money::{Currency, Money};
@@ -71,6 +71,8 @@ pub struct PaymentRequest {
     #[schemars(extend("maxProperties" = 20))]
     pub metadata: BTreeMap<String, String>,
 }
+
+impl RequestBody for PaymentRequest {}
 
 /// Longest `reference`, in characters. Source: ISO 20022 `Max140Text`.
 pub const REFERENCE_CHARS_MAX: usize = 140;

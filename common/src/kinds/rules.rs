@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::kinds::body::AnswerBody;
+use crate::kinds::body::{AnswerBody, RequestBody};
 use crate::reason::Reason;
 use crate::timestamp;
 
@@ -24,6 +24,8 @@ pub struct RaiseRules {
     #[schemars(range(min = 1))]
     pub rules: u32,
 }
+
+impl RequestBody for RaiseRules {}
 
 /// What became of a raise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

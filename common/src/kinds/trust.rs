@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::kinds::body::AnswerBody;
+use crate::kinds::body::{AnswerBody, RequestBody};
 use crate::message::{Event, Outgoing};
 use crate::reason::Reason;
 use crate::timestamp;
@@ -43,6 +43,8 @@ pub struct AnnounceKey {
     /// RSA public exponent, base64url without padding.
     pub e: String,
 }
+
+impl RequestBody for AnnounceKey {}
 
 /// What became of a key announcement. Readers learn the keys from here: only noted ones count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

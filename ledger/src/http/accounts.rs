@@ -30,6 +30,9 @@ use crate::store;
 /// How long `POST /accounts` waits for the ledger's answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Accounts in a list, unless asked for otherwise.
+const ROWS_DEFAULT: u32 = 100;
+
 const WRITERS: &[Scope] = &[Scope::AccountsWrite, Scope::BankOperate];
 const READERS: &[Scope] = &[Scope::AccountsRead, Scope::BankOperate];
 
@@ -223,7 +226,7 @@ pub(super) async fn list(
             ));
         }
     };
-    let limit = page::limit(query.limit)?;
+    let limit = page::limit(query.limit, ROWS_DEFAULT)?;
     let owner = owner.map(String::as_str);
     let rows = store::account_page(&app.pool, owner, query.after, i64::from(limit) + 1).await?;
     let page = Page::cut(rows, limit, "/accounts", |last| ListQuery {

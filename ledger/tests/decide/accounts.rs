@@ -1,6 +1,5 @@
 //! What becomes of accounts.
 
-
 use common::ids::AccountId;
 use common::kinds::account::{AccountRequest, Category, OpenAccount};
 use common::reason::Code;

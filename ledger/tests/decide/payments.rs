@@ -1,6 +1,5 @@
 //! What becomes of payments.
 
-
 use common::kinds::Answer;
 use common::kinds::payment::PaymentStatus;
 use common::reason::Code;

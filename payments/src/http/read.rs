@@ -134,6 +134,9 @@ fn client_of(caller: &Caller<'_>, asked: Option<String>) -> Result<ClientId, Pro
     }
 }
 
+/// Payments in a list, unless asked for otherwise.
+const ROWS_DEFAULT: u32 = 50;
+
 const READERS: &[Scope] = &[Scope::PaymentsRead, Scope::BankOperate];
 
 #[derive(Debug, Deserialize)]
@@ -200,7 +203,7 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     let caller = app.callers.authorize(&headers, READERS).await?;
     let Query(query) = query?;
-    let limit = page::limit(query.limit)?;
+    let limit = page::limit(query.limit, ROWS_DEFAULT)?;
     let client_id = client_of(&caller, query.client_id.clone())?;
     let asked = store::Page {
         client_id: &client_id,

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use common::broker;
 use common::headers::HeaderLines;
 use common::kinds::Answer;
-use common::kinds::body::BODY_BYTES_MAX;
+use common::kinds::BODY_BYTES_MAX;
 use common::kinds::payment::PaymentStatus;
 use common::message::Outgoing;
 use common::reason::Code;

@@ -3,7 +3,7 @@
 use async_nats::HeaderMap;
 use common::broker;
 use common::broker::Publisher;
-use common::kinds::body::BODY_BYTES_MAX;
+use common::kinds::BODY_BYTES_MAX;
 use common::reason::Code;
 use common::wire::REQUESTS;
 use serde_json::{Value, json};

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use common::ids::ClientId;
-use common::kinds::body::{self, BODY_BYTES_MAX};
+use common::kinds::body::{self, RequestBody};
 use common::message::Stored;
 use common::reason::{Code, Reason};
 use common::token::{self, CheckedTokens, Keys, Scope, TokenError, Verified};
 use common::wire;
-use serde::de::DeserializeOwned;
 
 /// What tokens are judged by.
 pub(super) struct Known<'k> {
@@ -28,11 +27,11 @@ const HEADERS: [&str; 6] = [
     wire::TRACEPARENT,
 ];
 
-pub(super) fn body<T: DeserializeOwned>(message: &Stored) -> Result<T, Reason> {
-    if message.payload.len() > BODY_BYTES_MAX {
+pub(super) fn body<T: RequestBody>(message: &Stored) -> Result<T, Reason> {
+    if message.payload.len() > T::BYTES_MAX {
         return Err(Reason::new(
             Code::FF01,
-            format!("the body has more than {BODY_BYTES_MAX} bytes"),
+            format!("the body has more than {} bytes", T::BYTES_MAX),
         ));
     }
     body::read(&message.payload).map_err(|error| {
