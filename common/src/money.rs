@@ -7,7 +7,7 @@ use std::fmt;
 
 use rust_decimal::Decimal;
 
-use crate::currencies::CURRENCIES;
+use crate::currencies::{CURRENCIES, WITHDRAWN};
 
 /// An amount has at most 15 digits before the point: with 4 decimals that leaves room, in the 28 digits of a
 /// [`Decimal`], for the sum of a thousand million payments of the largest amount.
@@ -37,6 +37,12 @@ impl Currency {
     #[must_use]
     pub fn code(self) -> &'static str {
         self.code
+    }
+
+    /// ISO 4217 has withdrawn it.
+    #[must_use]
+    pub fn is_withdrawn(self) -> bool {
+        WITHDRAWN.contains(&self.code)
     }
 
     /// Decimals of the minor unit: 2 for EUR, 0 for JPY, 3 for KWD. Source: ISO 4217.
@@ -80,6 +86,9 @@ pub enum InvalidAmount {
     /// Zero or negative.
     #[error("the amount must be above zero")]
     NotPositive,
+    /// Negative, where zero would do.
+    #[error("a limit is zero or above")]
+    Negative,
 }
 
 impl Money {
@@ -97,7 +106,10 @@ impl Money {
     /// # Errors
     /// [`InvalidAmount`], in the order of its variants except that a minus sign is reported as not positive.
     pub fn positive(text: &str, currency: Currency) -> Result<Self, InvalidAmount> {
-        let money = Self::not_negative(text, currency)?;
+        let money = Self::not_negative(text, currency).map_err(|error| match error {
+            InvalidAmount::Negative => InvalidAmount::NotPositive,
+            other => other,
+        })?;
         if money.amount.is_zero() {
             Err(InvalidAmount::NotPositive)
         } else {
@@ -123,7 +135,7 @@ impl Money {
             return Err(InvalidAmount::NotDecimal);
         }
         if !sign.is_empty() {
-            return Err(InvalidAmount::NotPositive);
+            return Err(InvalidAmount::Negative);
         }
         let scale = fraction.map_or(0, str::len);
         let exponent = currency.exponent();

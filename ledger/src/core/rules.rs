@@ -7,7 +7,7 @@
 //! | version | what it brought |
 //! |---|---|
 //! | 1 | as it began |
-//! | 2 | answers carry the value date and the metadata, postings keep the value date; balances and what is available are shown to the owner of an account and to the bank only |
+//! | 2 | answers carry the value date and the metadata, postings keep the value date; balances and what is available are shown to the owner of an account and to the bank only; `ce-id` and body are compared as ids; a key twice in the metadata is FF01; owners are ids in one spelling; no new account in a withdrawn currency |
 
 /// A version of the rules.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +43,36 @@ impl Rules {
     /// Answers carry `effective_date` and `metadata`, and postings keep a value date that is not the day of the request.
     #[must_use]
     pub fn keep_value_dates(self) -> bool {
+        self >= Self::Two
+    }
+
+    /// `ce-id` may spell an id otherwise than the body: they are compared as ids, not as texts.
+    #[must_use]
+    pub fn compare_ids_as_ids(self) -> bool {
+        self >= Self::Two
+    }
+
+    /// A key that appears twice in the metadata is refused, as one at the top level is.
+    #[must_use]
+    pub fn refuse_repeated_keys(self) -> bool {
+        self >= Self::Two
+    }
+
+    /// Owners are ids: a UUID in whatever spelling is kept in the usual one, and nothing with a space in it is an id.
+    #[must_use]
+    pub fn spell_owners_alike(self) -> bool {
+        self >= Self::Two
+    }
+
+    /// A currency that was withdrawn serves its old accounts and gets no new ones.
+    #[must_use]
+    pub fn refuse_withdrawn_currencies(self) -> bool {
+        self >= Self::Two
+    }
+
+    /// A limit below zero hears that it is one, not that an amount must be above zero.
+    #[must_use]
+    pub fn word_limits_as_limits(self) -> bool {
         self >= Self::Two
     }
 

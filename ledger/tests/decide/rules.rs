@@ -8,7 +8,7 @@ use ledger::core::decide::Decision;
 use ledger::core::rules::Rules;
 use ledger::core::verify::Content;
 
-use crate::bank::{Bank, account_id, entries_of};
+use crate::bank::{Bank, account_id, entries_of, token};
 
 /// `rules accounts | request | what the answer shows`: the balances after it, or the reason.
 fn check_shown(row: &str) {
@@ -99,4 +99,70 @@ fn rules_are_only_ever_raised() {
     );
     assert_eq!(raise(Rules::Two), ("duplicate", vec![], Rules::Two));
     assert_eq!(raise(Rules::One), ("duplicate", vec![], Rules::Two));
+}
+
+/// By each version of the rules: the outcome of opening an account, and its owner.
+fn check_opened(change: &str, by_rules: [&str; 2]) {
+    let mut json = serde_json::json!({
+        "account_id": "0198c0de-0000-7000-8000-000000000009", "owner": "a", "currency": "EUR",
+    });
+    let change: serde_json::Value = serde_json::from_str(change).expect("the table holds JSON");
+    for (name, value) in change.as_object().expect("the table holds objects") {
+        json[name] = value.clone();
+    }
+    for (rules, expected) in Rules::ALL.into_iter().zip(by_rules) {
+        let mut bank = Bank::parse("A=0");
+        bank.book.rules = rules;
+        let open: OpenAccount = serde_json::from_value(json.clone()).expect("well-formed");
+        let content = Content::Account(Accepted {
+            token: token("bank"),
+            request: AccountRequest::Open(open),
+        });
+        let Answer::Account(answer) = bank.decide(content).answer else {
+            panic!("an account's answer")
+        };
+        let got = match answer.reason {
+            Some(reason) => format!("{} {}", reason.code.as_str(), reason.message),
+            None => answer.owner.expect("an opened account has an owner"),
+        };
+        assert_eq!(got, expected, "{change} by {rules:?}");
+    }
+}
+
+#[test]
+fn from_rules_2_on_owners_are_ids_in_one_spelling() {
+    let id = "0198c0de-0000-7000-8000-0000000000ad";
+    check_opened("{}", ["a", "a"]);
+    for spelled in [id.to_uppercase(), format!(" {id}"), id.replace('-', "")] {
+        check_opened(&format!(r#"{{"owner":"{spelled}"}}"#), [&spelled, id]);
+    }
+    check_opened(
+        r#"{"owner":"demo shop"}"#,
+        ["demo shop", "FF01 an owner is an id, without spaces"],
+    );
+}
+
+#[test]
+fn from_rules_2_on_withdrawn_currencies_get_no_new_accounts() {
+    for code in ["HRK", "BGN"] {
+        let refused = format!("AM03 {code} has been withdrawn: no new account is opened in it");
+        check_opened(&format!(r#"{{"currency":"{code}"}}"#), ["a", &refused]);
+    }
+    // An account that is there goes on: opening it again says so, and it pays.
+    let mut bank = Bank::parse("K:HRK=100 L:HRK=0");
+    bank.book.rules = Rules::Two;
+    let mut payment = bank.payment("K->L 30");
+    payment.currency = "HRK".to_owned();
+    assert_eq!(bank.pay("k", payment).answer.outcome().0, "settled");
+}
+
+#[test]
+fn from_rules_2_on_a_limit_below_zero_hears_of_limits() {
+    check_opened(
+        r#"{"overdraft_limit":"-1"}"#,
+        [
+            "AM12 the amount must be above zero",
+            "AM12 a limit is zero or above",
+        ],
+    );
 }

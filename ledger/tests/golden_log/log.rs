@@ -80,6 +80,21 @@ pub(crate) fn new() -> Vec<Message> {
             account(4, "thief", "JPY", "liability"),
         ),
         (
+            "account.v1.staff",
+            Some(&staff),
+            account(7, "0198C0DE-0000-7000-8000-0000000000AD", "EUR", "liability"),
+        ),
+        (
+            "account.v1.staff",
+            Some(&staff),
+            account(8, "a b", "EUR", "liability"),
+        ),
+        (
+            "account.v1.staff",
+            Some(&staff),
+            account(9, "zora", "HRK", "liability"),
+        ),
+        (
             "account.v1.ada",
             Some(&ada),
             account(5, "grace", "EUR", "liability"),
@@ -184,6 +199,12 @@ pub(crate) fn new() -> Vec<Message> {
             "payment.v1.ada",
             Some(&ada),
             with(86, "metadata", json!({"order": "78"})),
+        ),
+        (
+            "payment.v1.ada",
+            Some(&ada),
+            with(89, "metadata", json!({"order": "79"}))
+                .replace(r#""order":"79""#, r#""order":"79","order":"80""#),
         ),
         (
             "payment.v1.shop",

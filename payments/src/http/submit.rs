@@ -19,7 +19,7 @@ use common::http::ask;
 use common::http::caller::Caller;
 use common::http::problem::Problem;
 use common::ids::{ClientId, PaymentId};
-use common::kinds::payment::{PaymentAnswer, PaymentRequest, PaymentStatus};
+use common::kinds::payment::{PaymentAnswer, PaymentRequest, PaymentStatus, has_repeated_key};
 use common::kinds::{Answer, body};
 use common::message::Outgoing;
 use common::reason::{Code, Reason};
@@ -184,14 +184,19 @@ fn read(
         ));
     }
     let body = body.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
-    body::read(&body).map_err(|error| {
+    let request: PaymentRequest = body::read(&body).map_err(|error| {
         let mut message = error.to_string();
         if message.starts_with("missing field `payment_id`") {
             message += "; choose a UUID (version 7 is recommended) once per payment, \
                         so that sending it again never pays twice";
         }
         Problem::rejected(StatusCode::BAD_REQUEST, &Reason::new(Code::FF01, message))
-    })
+    })?;
+    if !request.metadata.is_empty() && has_repeated_key(&body) {
+        let reason = Reason::new(Code::FF01, "metadata has a key twice");
+        return Err(Problem::rejected(StatusCode::BAD_REQUEST, &reason));
+    }
+    Ok(request)
 }
 
 /// The `wait` of RFC 7240 in seconds, as far as we go along with it. What can't be read is ignored, as the RFC asks.

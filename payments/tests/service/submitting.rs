@@ -67,6 +67,10 @@ async fn what_needs_no_books_is_refused_at_once_and_never_published() {
     let twice = r#"{"amount":"1","amount":"2"}"#;
     check(&service, 400, "FF01", "duplicate field `amount`", twice).await;
 
+    let twice = with("metadata", json!({"order": "1"})).to_string();
+    let twice = twice.replace(r#""order":"1""#, r#""order":"1","order":"2""#);
+    check(&service, 400, "FF01", "a key twice", twice).await;
+
     check(&service, 422, "AM12", "above zero", with("amount", "0")).await;
     check(&service, 422, "AM12", "above zero", with("amount", "-1")).await;
     check(&service, 422, "AM12", "3 decimals", with("amount", "1.234")).await;

@@ -17,13 +17,16 @@ async fn over_nats_every_stored_message_is_answered_with_its_reason() -> Result<
     what_the_body_says(&test, &client).await?;
     what_is_no_payment_at_all(&test, &client).await?;
     what_the_headers_say(&test, &client).await?;
+    an_id_without_hyphens(&test, &client).await?;
+    a_key_twice_in_the_metadata(&test, &client).await?;
     the_same_payment_again(&test, &client).await?;
     what_is_too_large(&test, &client).await?;
     what_no_client_library_would_send(&test, &client).await?;
     let summary = test.check_invariants().await?;
-    // Two deposits, the good one of the first table, the first of the pair, and one behind each unreadable message.
+    // Two deposits, the good one of the first table, the one without hyphens, the first of the pair, and one behind each
+    // unreadable message.
     ensure!(
-        summary.settled == 4 + u64::try_from(UNREADABLE.len())?,
+        summary.settled == 5 + u64::try_from(UNREADABLE.len())?,
         "{summary:?}"
     );
     Ok(())
@@ -114,6 +117,27 @@ async fn what_the_headers_say(test: &TestBank, client: &Client) -> Result<()> {
         );
     }
     Ok(())
+}
+
+async fn an_id_without_hyphens(test: &TestBank, client: &Client) -> Result<()> {
+    let id = Uuid::now_v7().simple().to_string();
+    let payment = with(test, "payment_id", json!(id));
+    // Equal in header and body, and in neither as the answer spells it.
+    let seq = test
+        .publish(client, test.headers(&payment), payment.to_string())
+        .await?;
+    rejected(test, seq, None, &id).await
+}
+
+async fn a_key_twice_in_the_metadata(test: &TestBank, client: &Client) -> Result<()> {
+    let payment = with(test, "metadata", json!({"order": "1"}));
+    let twice = payment
+        .to_string()
+        .replace(r#""order":"1""#, r#""order":"1","order":"2""#);
+    let seq = test
+        .publish(client, test.headers(&payment), twice.clone())
+        .await?;
+    rejected(test, seq, Some("FF01"), &twice).await
 }
 
 async fn the_same_payment_again(test: &TestBank, client: &Client) -> Result<()> {

@@ -5,9 +5,10 @@ use common::kinds::account::{
     AccountAnswer, AccountRequest, AccountStatus, Category, OWNER_CHARS_MAX, OpenAccount,
 };
 use common::kinds::payment::REFERENCE_CHARS_MAX;
-use common::money::{Currency, Money};
+use common::money::{Currency, InvalidAmount, Money};
 use common::reason::{Code, Reason};
 use common::token::{Claims, Scope};
+use uuid::Uuid;
 
 use super::Decision;
 use crate::core::at::At;
@@ -35,7 +36,14 @@ fn open_account(
     open: &OpenAccount,
 ) -> Result<Decision, Reason> {
     let account = terms(at, claims, open)?;
+    let currency = account.posted.currency();
     let status = match book.accounts.get(&open.account_id) {
+        None if at.rules.refuse_withdrawn_currencies() && currency.is_withdrawn() => {
+            return Err(Reason::new(
+                Code::AM03,
+                format!("{currency} has been withdrawn: no new account is opened in it"),
+            ));
+        }
         None => AccountStatus::Opened,
         Some(existing) if has_terms(existing, &account) => AccountStatus::Duplicate,
         Some(existing) => {
@@ -99,11 +107,19 @@ fn terms(at: At, claims: &Claims, open: &OpenAccount) -> Result<Account, Reason>
         )
     })?;
     let overdraft_limit = match &open.overdraft_limit {
-        Some(text) => Money::not_negative(text, currency)
-            .map_err(|error| Reason::new(Code::AM12, error.to_string()))?,
+        Some(text) => Money::not_negative(text, currency).map_err(|error| {
+            let error = match error {
+                InvalidAmount::Negative if !at.rules.word_limits_as_limits() => {
+                    InvalidAmount::NotPositive
+                }
+                other => other,
+            };
+            Reason::new(Code::AM12, error.to_string())
+        })?,
         None => Money::zero(currency),
     };
-    let for_oneself = open.owner == claims.sub
+    let owner = owner(at, &open.owner)?;
+    let for_oneself = owner == claims.sub
         && open.category == Category::Liability
         && open.overdraft_limit.is_none();
     if !claims.allows(Scope::BankOperate) && !for_oneself {
@@ -112,7 +128,7 @@ fn terms(at: At, claims: &Claims, open: &OpenAccount) -> Result<Account, Reason>
     }
     Ok(Account {
         id: open.account_id,
-        owner: open.owner.clone(),
+        owner,
         name: open.name.clone(),
         category: open.category,
         status: Status::Open,
@@ -122,6 +138,20 @@ fn terms(at: At, claims: &Claims, open: &OpenAccount) -> Result<Account, Reason>
         postings: 0,
         opened_seq: at.seq,
     })
+}
+
+/// The owner in one spelling. It is the `sub` of tokens: a person's UUID or the id of a service account.
+fn owner(at: At, text: &str) -> Result<String, Reason> {
+    if !at.rules.spell_owners_alike() {
+        return Ok(text.to_owned());
+    }
+    if let Ok(id) = text.trim().parse::<Uuid>() {
+        return Ok(id.to_string());
+    }
+    if text.chars().any(char::is_whitespace) {
+        return Err(Reason::new(Code::FF01, "an owner is an id, without spaces"));
+    }
+    Ok(text.to_owned())
 }
 
 fn has_terms(existing: &Account, asked: &Account) -> bool {

@@ -27,7 +27,7 @@ pub(super) fn verify(
     let AccountRequest::Open(open) = &request;
     let id = open.account_id;
     let scopes = [Scope::AccountsWrite, Scope::BankOperate];
-    let verdict = envelope(message, REQUESTED, &id.to_string())
+    let verdict = envelope(message, at.rules, REQUESTED, &id.to_string())
         .and_then(|()| allowed(message, &client, &scopes, known));
     match verdict {
         Ok(token) => Ok(Accepted { token, request }),

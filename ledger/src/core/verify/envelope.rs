@@ -8,6 +8,9 @@ use common::message::Stored;
 use common::reason::{Code, Reason};
 use common::token::{self, CheckedTokens, Keys, Scope, TokenError, Verified};
 use common::wire;
+use uuid::Uuid;
+
+use crate::core::rules::Rules;
 
 /// What tokens are judged by.
 pub(super) struct Known<'k> {
@@ -45,7 +48,12 @@ pub(super) fn body<T: RequestBody>(message: &Stored) -> Result<T, Reason> {
 }
 
 /// No header stands there twice; CloudEvents headers may be missing, but not say something else than the body.
-pub(super) fn envelope(message: &Stored, ce_type: &str, ce_id: &str) -> Result<(), Reason> {
+pub(super) fn envelope(
+    message: &Stored,
+    rules: Rules,
+    ce_type: &str,
+    ce_id: &str,
+) -> Result<(), Reason> {
     if message.unreadable_headers.is_some() {
         return Err(Reason::new(Code::FF01, "the headers can't be read"));
     }
@@ -64,10 +72,11 @@ pub(super) fn envelope(message: &Stored, ce_type: &str, ce_id: &str) -> Result<(
         (wire::CE_TYPE, ce_type),
         (wire::CE_ID, ce_id),
     ] {
-        if headers
-            .get(name)
-            .is_some_and(|value| !value.eq_ignore_ascii_case(expected))
-        {
+        let is_expected = |value: &str| {
+            let as_ids = name == wire::CE_ID && rules.compare_ids_as_ids();
+            value.eq_ignore_ascii_case(expected) || as_ids && is_same_id(value, expected)
+        };
+        if headers.get(name).is_some_and(|value| !is_expected(value)) {
             return Err(Reason::new(
                 Code::FF01,
                 format!("the header {name} is not {expected}, as the body has it"),
@@ -75,6 +84,12 @@ pub(super) fn envelope(message: &Stored, ce_type: &str, ce_id: &str) -> Result<(
         }
     }
     Ok(())
+}
+
+/// Whether two texts spell the same UUID.
+fn is_same_id(one: &str, other: &str) -> bool {
+    let id = |text: &str| text.parse::<Uuid>().ok();
+    id(one).is_some_and(|one| id(other) == Some(one))
 }
 
 /// The token of a message, if it passes, is its sender's and allows this.

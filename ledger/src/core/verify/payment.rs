@@ -2,9 +2,9 @@
 
 use common::ids::ClientId;
 use common::kinds::Answer;
-use common::kinds::payment::{PaymentRequest, REQUESTED, Terms};
+use common::kinds::payment::{PaymentRequest, REQUESTED, Terms, has_repeated_key};
 use common::message::Stored;
-use common::reason::Reason;
+use common::reason::{Code, Reason};
 use common::token::Scope;
 use uuid::Uuid;
 
@@ -55,6 +55,11 @@ pub(super) fn verify(
         Ok(request) => request,
         Err(reason) => return Err(rejected(client, None, reason)),
     };
+    let has_notes = !request.metadata.is_empty();
+    if at.rules.refuse_repeated_keys() && has_notes && has_repeated_key(&message.payload) {
+        let reason = Reason::new(Code::FF01, "metadata has a key twice");
+        return Err(rejected(client, Some(&request), reason));
+    }
     let scopes = [
         Scope::PaymentsSubmit,
         Scope::PaymentsSubmitAny,
@@ -63,7 +68,7 @@ pub(super) fn verify(
     let mut buffer = Uuid::encode_buffer();
     let id = request.payment_id.0.hyphenated().encode_lower(&mut buffer);
     let verdict =
-        envelope(message, REQUESTED, id).and_then(|()| allowed(message, &client, &scopes, known));
+        envelope(message, at.rules, REQUESTED, id).and_then(|()| allowed(message, &client, &scopes, known));
     match verdict {
         Ok(token) => Ok(Accepted {
             token,

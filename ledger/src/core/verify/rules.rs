@@ -29,7 +29,7 @@ pub(super) fn verify(message: &Stored, at: At) -> Result<Result<Rules, Box<Answe
     let Some(rules) = Rules::from_number(number) else {
         return rejected(Reason::new(Code::FF01, "rules are numbered from 1"));
     };
-    match envelope(message, REQUESTED, &number.to_string()) {
+    match envelope(message, at.rules, REQUESTED, &number.to_string()) {
         Ok(()) => Ok(Ok(rules)),
         Err(reason) => rejected(reason),
     }

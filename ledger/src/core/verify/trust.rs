@@ -28,7 +28,7 @@ pub(super) fn verify(
         let reason = Reason::new(Code::FF01, "these are no key, no thumbprint or no issuer");
         return Err(rejected(None, reason));
     }
-    let verdict = envelope(message, REQUESTED, &request.kid)
+    let verdict = envelope(message, at.rules, REQUESTED, &request.kid)
         .and_then(|()| vouched_for(message, &request, keys));
     match verdict {
         Ok(token) => Ok(Accepted { token, request }),
