@@ -91,7 +91,7 @@ impl Drop for Home {
     }
 }
 
-/// Whether the process runs; one that ended and that nobody asked after has no command line.
+/// Whether the process runs. One that ended and was not reaped has no command line.
 fn is_alive(pid: &str) -> bool {
     fs::read(format!("/proc/{}/cmdline", pid.trim())).is_ok_and(|line| !line.is_empty())
 }

@@ -3,8 +3,8 @@
 //!
 //! The older bank is a directory of files in `fixtures/`; its README says what is in it. Laid into a new home are the
 //! broker's two streams as they were on the disk, with the times at which each request was stored, and the ledger's
-//! database. auth is left out: the private key that signed the old tokens was thrown away, and the ledger takes no other
-//! first key. So nobody gets a token there, and what is asked of this bank afterwards is asked without one.
+//! database. auth is left out: the private key that signed the old tokens was thrown away, and the ledger takes no
+//! other first key. So there are no tokens for it, and what this bank is asked afterwards needs none.
 
 use std::collections::BTreeMap;
 use std::path::Path;
