@@ -139,7 +139,8 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for Failure {
     }
 }
 
-/// Makes sure that the key stands in the log, with the ledger's consent. `told` is where this process has announced it.
+/// Makes sure that the key is in the log, with the ledger's consent. `told` is the sequence of this process's own
+/// announcement.
 async fn announce(auth: &Auth, streams: &Streams, told: &mut Option<u64>) -> Result<(), Failure> {
     let key = &auth.key;
     if let Some(sequence) = store::announced_seq(&auth.pool, &key.kid).await? {
@@ -165,7 +166,8 @@ async fn announce(auth: &Auth, streams: &Streams, told: &mut Option<u64>) -> Res
 }
 
 impl Streams {
-    /// Whether the announcement is where it was. A log that was lost and begun anew is shorter or holds something else.
+    /// Whether the announcement is where it was. A log that was lost and begun anew is shorter, or holds something else
+    /// there.
     async fn still_holds(&self, kid: &str, sequence: u64) -> Result<bool, Failure> {
         if !self.reaches(sequence).await? {
             return Ok(false);

@@ -52,7 +52,7 @@ struct Auth {
     pool: PgPool,
     key: keys::SigningKey,
     passwords: passwords::Passwords,
-    /// Whether the key stands in the log: before that no token is issued.
+    /// Whether the key is in the log: before that no token is issued.
     ready: watch::Receiver<bool>,
 }
 

@@ -304,7 +304,7 @@ fn payments(home: &Home) {
     assert_eq!(settled["status"], "settled");
     assert_eq!(settled["settlement"]["postings"][0]["balance"], "970.00");
     let seq = settled["request_seq"].as_u64().unwrap();
-    // Told again from the log: not paid again.
+    // The first outcome again: not paid twice.
     home.run(&pay).ok();
 
     let rejected = home.run("pay --from ada --to grace --amount 5000 --wait");

@@ -42,7 +42,7 @@ pub(crate) struct Door {
 
 type Waiting = (Outgoing, Submitter);
 
-/// Hears the sequence of the message.
+/// Gets the sequence of the message.
 type Submitter = oneshot::Sender<Result<u64, Refused>>;
 
 impl Door {
@@ -78,8 +78,8 @@ impl Door {
 
 /// Stores a group as one atomic batch, or one by one when it is small.
 ///
-/// When the broker takes no batch at all, because somebody holds all places for batches, the messages go one by one:
-/// slower, but nobody is kept out.
+/// When the broker takes no batch at all, because somebody holds all places for batches, the messages go one by one.
+/// That is slower, but keeps nobody out.
 async fn store(publisher: &Publisher, messages: Vec<Outgoing>, told: Vec<Submitter>) {
     if messages.len() <= ALONE_MAX {
         return store_each(publisher, &messages, told).await;

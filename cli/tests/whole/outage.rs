@@ -45,7 +45,7 @@ async fn an_account_that_may_have_been_opened_is_opened_once_when_asked_for_agai
     test.check_invariants().await.map(drop)
 }
 
-/// Strangers and the ledger stage their batches in the same memory: that it is full must not hold up answers.
+/// Strangers and the ledger stage their batches in the same memory. When it is full, answers must still come.
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_are_published_while_the_broker_takes_no_batch() -> Result<()> {
     let mut test = TestBank::start().await?;

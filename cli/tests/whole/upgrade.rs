@@ -20,8 +20,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use crate::bank::{SHOP, agreed, answers, payment, producer};
 
 const FIXTURE: &str = "tests/whole/fixtures/bank-of-rules-1";
-/// What the older program's own audit said at the end. Today's must say the same; when it does not, it is today's that is
-/// wrong.
+/// What the older program's own audit said at the end. Today's must say the same; when it does not, today's is wrong.
 const REQUESTS_IN_LOG: usize = 51;
 const SETTLED: u64 = 18;
 const CHAIN: &str = "338fe78fdd1344caa79e30ef2f0d27979a09d9c2ca39992a5cb891e8427e1465";
@@ -146,7 +145,7 @@ fn migrations_there_are() -> Result<i64> {
     Ok(i64::try_from(fs::read_dir(migrations)?.count())?)
 }
 
-/// A payment by the shop that no token vouches for. Returns its place in the log.
+/// A payment by the shop without a token. Returns its place in the log.
 async fn publish_without_token(servers: &Servers) -> Result<usize> {
     let client = producer(servers).await?;
     let [(debtor, _), (creditor, _), ..] = BALANCES;
@@ -178,7 +177,7 @@ fn event(answer: &Stored) -> (&str, &[u8], Option<&str>) {
     (&answer.subject, &answer.payload, chain)
 }
 
-/// The balance of each account after its last posting, as the answers tell it; accounts without postings are not there.
+/// The balance of each account after its last posting, as the answers tell it; accounts without postings are left out.
 fn balances(answers: &[Stored]) -> Result<BTreeMap<String, String>> {
     let mut balances = BTreeMap::new();
     for answer in answers {

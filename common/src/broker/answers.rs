@@ -97,7 +97,7 @@ impl Answers {
         Ok(told.within(timeout).await)
     }
 
-    /// Has the answer told as soon as it is read; `None` when the reader is past it.
+    /// Registers a waiter for this answer; `None` when the reader is past it.
     fn enlist(&self, sequence: u64) -> Option<Ticket> {
         let mut waiting = self.lock();
         waiting.asked_at = Some(Instant::now());
@@ -193,7 +193,7 @@ impl Answers {
     }
 }
 
-/// A place among those who wait, given up when it is dropped: however many come while no answers do, none stays.
+/// A waiter's place, freed when it is dropped: waiters who give up leave nothing behind.
 struct Ticket {
     answers: Answers,
     sequence: u64,

@@ -26,11 +26,11 @@ pub(super) struct Order {
     pub(super) bytes: Bytes,
     /// Each with the number of its answer.
     pub(super) told: Vec<(u64, Waiter)>,
-    /// When it need not be sent any more.
+    /// After this it is not sent any more.
     pub(super) deadline: Instant,
 }
 
-/// Hears the body of the broker's answer.
+/// Gets the body of the broker's answer.
 pub(super) type Waiter = oneshot::Sender<Result<Bytes, PublishError>>;
 
 impl Order {

@@ -1,4 +1,4 @@
-//! Which of many answers to one payment counts, and that whoever waits for one hears of it.
+//! Which of many answers to one payment counts, and that those who wait for one get it.
 
 use std::time::Duration;
 
