@@ -11,8 +11,8 @@ for user in auth ledger payments audit demo-shop; do
 done
 
 # Atomic batches are staged in memory where the container has some: why, and what that means, says local/src/staging.rs,
-# which does the same for a bank without containers. This memory goes with the container, so that a batch that nobody was
-# told of may be cut short by any crash of it.
+# which does the same for a bank without containers. This memory goes with the container: after any crash of it, an
+# unacknowledged batch may be stored only in part.
 staging=${STAGING:-/staging}
 if [ -d "$staging" ]; then
     streams=$(echo "$NATS_STORE_DIR" | tr -d '"')/jetstream

@@ -3,9 +3,9 @@
 //! ```text
 //! key in the database ──► request in REQUESTS ──► answer N in SETTLEMENTS ──► announced_seq = N ──► ready
 //! ```
-//! Until then no token is issued, so whoever reads the log has met the key before its first token. Dying anywhere in
-//! between is harmless: the next start announces again, and the ledger says that it knows. The broker or
-//! the ledger being away is waited for; only a rejection ends the service, because no waiting mends it.
+//! Until then no token is issued, so a reader of the log meets the key before its first token. Dying anywhere in
+//! between is harmless: the next start announces again, and the ledger answers that it is a duplicate. When the broker
+//! or the ledger is away, auth waits. Only a rejection ends the service, because waiting does not mend it.
 
 use std::collections::HashSet;
 use std::convert::Infallible;
@@ -42,7 +42,7 @@ const RETRY_DELAY_MIN: Duration = Duration::from_millis(50);
 const RETRY_DELAY_MAX: Duration = Duration::from_secs(2);
 /// How long one wait for the ledger's answer lasts before it is noted in the log and begun again.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Accounts are looked through this often even when the database has told nothing: its connection may have been away, or
+/// Accounts are looked through this often even without a notification: the database's connection may have been away, or
 /// the broker may have lost the consumers.
 const ACCOUNTS_CHECK_INTERVAL: Duration = Duration::from_secs(30);
 /// Settlements that a subscriber may hold unacknowledged: one full batch of the ledger.
@@ -139,7 +139,8 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for Failure {
     }
 }
 
-/// Makes sure that the key stands in the log, with the ledger's consent. `told` is where this process has announced it.
+/// Makes sure that the key is in the log, with the ledger's consent. `told` is the sequence of this process's own
+/// announcement.
 async fn announce(auth: &Auth, streams: &Streams, told: &mut Option<u64>) -> Result<(), Failure> {
     let key = &auth.key;
     if let Some(sequence) = store::announced_seq(&auth.pool, &key.kid).await? {
@@ -165,7 +166,8 @@ async fn announce(auth: &Auth, streams: &Streams, told: &mut Option<u64>) -> Res
 }
 
 impl Streams {
-    /// Whether the announcement is where it was. A log that was lost and begun anew is shorter or holds something else.
+    /// Whether the announcement is where it was. A log that was lost and begun anew is shorter, or holds something else
+    /// there.
     async fn still_holds(&self, kid: &str, sequence: u64) -> Result<bool, Failure> {
         if !self.reaches(sequence).await? {
             return Ok(false);
@@ -204,7 +206,7 @@ impl Streams {
 
     /// Waits for the ledger, however long that takes.
     async fn wait_until_noted(&self, kid: &str, sequence: u64) -> Result<(), Failure> {
-        // Answers stop being read when the answer is there.
+        // Answers are read until this one is there.
         let stop = self.stop.child_token();
         let _stop = stop.clone().drop_guard();
         let answers = Answers::start(self.config.clone(), self.jetstream.clone(), stop).await?;

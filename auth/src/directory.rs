@@ -1,7 +1,7 @@
 //! Who is known: people and service accounts, made by an administrator.
 //!
 //! Everything here can be repeated. It works on the database alone, as the role `auth`, while the service runs or not:
-//! the database tells a running service of a new account (`notify`), which then makes the account's consumer.
+//! the database notifies a running service of a new account (`notify`), and the service makes the account's consumer.
 
 use anyhow::{Context as _, ensure};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -45,10 +45,10 @@ impl Role {
 
 /// Makes sure that this person can log in with this password, and returns who it is.
 ///
-/// Somebody who exists keeps the id, and stays inactive if so; password and role become these.
+/// A person who exists keeps the id, and stays inactive if inactive; password and role become these.
 ///
 /// # Errors
-/// When the database refuses or the address is none.
+/// When the database refuses, or the e-mail address is not one.
 pub async fn ensure_user(
     pool: &PgPool,
     email: &str,
@@ -85,7 +85,7 @@ pub async fn ensure_user(
 /// Its consumer on SETTLEMENTS is made by the running service within moments.
 ///
 /// # Errors
-/// When the database refuses, the secret is short, or a scope is none.
+/// When the database refuses, the secret is short, or a scope is not one.
 pub async fn ensure_service_account(
     pool: &PgPool,
     client_id: &ClientId,

@@ -1,8 +1,8 @@
 //! The signing key: made at the first start, sealed in the database, parsed once.
 //!
-//! The private half is PKCS#8 under AES-256-GCM with a key that stands in no database; the kid is authenticated with
-//! it. `rsa` makes the key and never touches it again: signing is aws-lc's, in constant time, on one parsed pair,
-//! because parsing costs more than signing (890 µs against 340 µs).
+//! The private half is PKCS#8 under AES-256-GCM with a key that is in no database; the kid is authenticated with it.
+//! `rsa` makes the key and never touches it again: signing is aws-lc's, in constant time, on one parsed pair, because
+//! parsing costs more than signing (890 µs against 340 µs).
 
 use std::fmt;
 use std::str::FromStr;
@@ -168,7 +168,7 @@ pub(crate) async fn load_or_create(
     issuer: &str,
     now: DateTime<Utc>,
 ) -> anyhow::Result<SigningKey> {
-    // A bad one shall be told before the first key is made.
+    // A bad one is an error before the first key is made.
     seal.cipher()?;
     if store::active_key(pool).await?.is_none() {
         let (key, private) = generate(issuer.to_owned()).await?;

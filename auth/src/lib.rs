@@ -2,9 +2,9 @@
 //! itself.
 //!
 //! The public half of the signing key goes into the log of requests before the first token is issued ([`announce`]), so
-//! that whoever reads the log in order has met the key by then and never has to ask this service anything. Private
-//! halves leave neither this process nor, unsealed, its memory ([`keys`]). The SimpleJWT endpoints answer byte for byte
-//! as the system before this one did ([`http`]).
+//! that a reader of the log knows the key by then and never has to ask this service. Private keys never leave this
+//! process unencrypted ([`keys`]). The SimpleJWT endpoints answer byte for byte as the system before this one did
+//! ([`http`]).
 
 mod http;
 mod passwords;
@@ -52,7 +52,7 @@ struct Auth {
     pool: PgPool,
     key: keys::SigningKey,
     passwords: passwords::Passwords,
-    /// Whether the key stands in the log: before that no token is issued.
+    /// Whether the key is in the log: before that no token is issued.
     ready: watch::Receiver<bool>,
 }
 

@@ -1,8 +1,8 @@
 //! Passwords: argon2id, a bounded number at a time.
 //!
 //! One hash takes 19 MiB and some 25 ms of a core, so a flood of logins could take all memory and every core. At most
-//! one per core runs; a bounded queue waits; whoever comes after that is told to come again. A login of somebody
-//! unknown hashes as well, so its time tells nothing.
+//! one per core runs, and a bounded queue waits; a login beyond that is refused for now. The login of an unknown person
+//! hashes too, so its time reveals nothing.
 
 use std::sync::Arc;
 use std::thread;

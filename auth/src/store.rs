@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-/// The channel on which the database tells of a new service account.
+/// The channel on which the database announces a new service account.
 pub(crate) const SERVICE_ACCOUNT_CHANNEL: &str = "service_account";
 
 /// A person.
@@ -51,7 +51,7 @@ pub(crate) struct NewUser<'a> {
     pub(crate) scopes: &'a str,
 }
 
-/// Whoever has the address already keeps its id and stays inactive if it is.
+/// A person who has the address already keeps the id, and stays inactive if inactive.
 pub(crate) async fn upsert_user(
     db: impl PgExecutor<'_>,
     user: &NewUser<'_>,

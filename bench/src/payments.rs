@@ -117,7 +117,7 @@ impl Maker<'_> {
         &self.tokens[place % self.tokens.len()]
     }
 
-    /// Payment `place` as it is published: DESIGN §3.
+    /// Payment `place` as it is published.
     pub(crate) fn message(&mut self, place: u32) -> Outgoing {
         let body = self.body(place);
         body.message(self.client, self.token(place), None)

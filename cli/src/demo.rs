@@ -1,4 +1,4 @@
-//! `quittance demo`: the story of three payments, told while it happens.
+//! `quittance demo`: the story of three payments, while it happens.
 //!
 //! One goes over HTTP, one over NATS as a producer sends it, one is rejected; then the whole log is decided again. The
 //! second pays the first back, so that the demo can be run for ever.

@@ -36,7 +36,7 @@ pub(crate) const GRACE: AccountId = account(0x96ac, 3);
 
 const NAMED_ACCOUNTS: [(&str, AccountId); 3] = [("cash", CASH), ("ada", ADA), ("grace", GRACE)];
 
-/// A version 7 UUID of 2024 that can be told from others at a glance.
+/// A version 7 UUID of 2024 that is recognised at a glance.
 const fn account(word: u128, number: u128) -> AccountId {
     AccountId(Uuid::from_u128(
         0x0190_0000_0000_7000_8000_0000_0000_0000 | word << 80 | number,

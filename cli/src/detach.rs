@@ -1,7 +1,7 @@
 //! `quittance up --detach`: starts `quittance up` in the background and waits until it has opened the bank.
 //!
-//! The background process writes to `<home>/logs/up.log`. Until the bank is open we show the last line of it; if it
-//! ends before that, its error is ours.
+//! The background process writes to `<home>/logs/up.log`. Until the bank is open we show the last line of it. If the
+//! process ends before that, its error is ours.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
-/// A container that takes longer to say that it is well is not.
+/// A container that needs longer to answer is not well.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Options of `quittance health`.
@@ -19,7 +19,7 @@ pub(crate) struct Options {
 /// Succeeds when the service says that it is ready.
 pub(crate) async fn run(options: &Options) -> Result<()> {
     let mut address = options.listen;
-    // Who listens on every address is asked on loopback.
+    // A service that listens on every address is asked on loopback.
     if address.ip().is_unspecified() {
         address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
     }

@@ -1,4 +1,4 @@
-//! `quittance pay` and `quittance payment show`: asks for a payment, and tells what became of it.
+//! `quittance pay` and `quittance payment show`: asks for a payment, and shows what became of it.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -72,7 +72,7 @@ async fn in_background(options: &Up, home: &Path) -> Result<ExitCode> {
     if options.free_ports {
         arguments.push("--free-ports");
     }
-    // Here and not in the background, so that whoever calls hears at once of a home that can't be used.
+    // Here and not in the background, so that an unusable home is an error at once.
     drop(open(home, options.fresh)?);
     detach::start(home, &arguments, options.json).await?;
     let running = Running::find(home)?;
@@ -201,7 +201,7 @@ async fn watch_over(bank: &mut Bank) -> Result<()> {
                 last_words(&log)
             );
         }
-        // Who was killed from outside had no last words.
+        // A part that was killed from outside has no last words.
         if how.signal().is_some() {
             tell(&format!("{part} ended ({how}). Starting it again …"));
         } else {

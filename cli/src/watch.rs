@@ -35,7 +35,7 @@ pub(crate) struct Watch {
 
 pub(crate) async fn run(options: &Watch, home: &Path) -> Result<()> {
     let running = Running::find(home)?;
-    // A reader waits for a broker for ever; one who looks wants to hear that it is away.
+    // A reader waits for the broker for ever; a person wants to know that it is away.
     let jetstream = broker::jetstream(&running.auditor().await?);
     let from = match options.from {
         Some(from) => from,

@@ -91,7 +91,7 @@ impl Drop for Home {
     }
 }
 
-/// Whether the process runs; one that ended and that nobody asked after has no command line.
+/// Whether the process runs. One that ended and was not reaped has no command line.
 fn is_alive(pid: &str) -> bool {
     fs::read(format!("/proc/{}/cmdline", pid.trim())).is_ok_and(|line| !line.is_empty())
 }
@@ -304,7 +304,7 @@ fn payments(home: &Home) {
     assert_eq!(settled["status"], "settled");
     assert_eq!(settled["settlement"]["postings"][0]["balance"], "970.00");
     let seq = settled["request_seq"].as_u64().unwrap();
-    // Told again from the log: not paid again.
+    // The first outcome again: not paid twice.
     home.run(&pay).ok();
 
     let rejected = home.run("pay --from ada --to grace --amount 5000 --wait");

@@ -1,8 +1,8 @@
-//! Everything that is said to NATS: connecting, the two streams, publishing, and reading them in order.
+//! Everything said to NATS: connecting, the two streams, publishing, and reading them in order.
 //!
-//! A reader trusts neither broker-side acks nor the client's ordered consumer but the sequence: [`Reader`] hands out
-//! messages `n, n+1, n+2 …` and nothing else. A [`Publisher`] stores many messages or none with one fsync, or one by one.
-//! [`Answers`] waits for the answer to a request.
+//! A reader trusts the sequence alone, not the broker's acks or the client's ordered consumer: [`Reader`] hands out
+//! messages `n, n+1, n+2 …` and nothing else. A [`Publisher`] stores many messages or none with one fsync, or one by
+//! one. [`Answers`] waits for the answer to a request.
 
 mod config;
 mod error;

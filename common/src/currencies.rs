@@ -1,8 +1,8 @@
 //! The currencies that the ledger knows, with the decimals of their minor unit. Source: ISO 4217, November 2026.
 //!
-//! It is a table of ours and no library's, because it decides: a payment that was rejected in an unknown currency must
-//! still be rejected when the log is replayed years later. So nothing here is ever changed or removed; a currency that is
-//! added needs a rule from which sequence on it counts.
+//! The table is ours and not a library's, because it decides: a payment that was rejected in an unknown currency must
+//! still be rejected when the log is replayed years later. So no entry is ever changed or removed, and a new currency
+//! comes with a new version of the ledger's rules.
 
 /// Decimals, and the codes of the currencies that have so many.
 pub(crate) const CURRENCIES: [(u32, &[&str]); 4] = [

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use memchr::memchr;
 
-/// Headers in their order; a name may stand there more than once. Names are compared with their case.
+/// Headers in their order; a name may appear more than once. Names are compared with their case.
 #[derive(Debug, Clone, Default)]
 pub struct Headers {
     text: String,
@@ -29,10 +29,10 @@ impl Place {
 }
 
 impl Headers {
-    /// Reads a block as it stands in a stream, and gives up where it can't be read: then nobody has read it.
+    /// Reads a block as it is stored; `None` when any of it can't be read.
     ///
-    /// In the way of the client libraries: lines end with LF or CRLF, blanks around a value don't count, and a line that
-    /// begins with a blank goes on with the value above it.
+    /// As the client libraries do: lines end with LF or CRLF, blanks around a value don't count, and a line that begins
+    /// with a blank goes on with the value above it.
     pub(crate) fn read(block: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(block).ok()?;
         if text.is_empty() {
@@ -73,7 +73,7 @@ impl Headers {
             }
             headers.places.push(Place::new(name, value));
         }
-        // Whoever sends thousands of tiny headers must not cost us much more than that.
+        // Thousands of tiny headers must not cost much more memory than their bytes.
         headers.places.shrink_to_fit();
         Some(headers)
     }
@@ -103,7 +103,7 @@ impl Headers {
     }
 }
 
-/// As [`str::lines`], whose search for the end of a line takes its time with a token of a thousand bytes.
+/// As [`str::lines`], which is slow with a token of a thousand bytes.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -124,7 +124,7 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 pub struct HeaderLines(String);
 
 impl HeaderLines {
-    /// None yet, with room for as many bytes.
+    /// Empty, with room for as many bytes.
     #[must_use]
     pub fn with_capacity(bytes: usize) -> Self {
         Self(String::with_capacity(bytes))

@@ -1,7 +1,7 @@
 //! The kinds of requests and their answers, one file each: body, answer, subject and event types.
 //!
-//! Request bodies refuse unknown fields: what the ledger does not understand it must not half-do. Answers print every
-//! field, `null` where it has no value, so that a reader never has to ask which of the two it is.
+//! Request bodies refuse unknown fields: the ledger must not do half of what is asked. Answers print every field of
+//! their rules, `null` where there is no value.
 
 pub mod account;
 pub mod body;
@@ -75,13 +75,13 @@ impl Kind {
     }
 }
 
-/// Longest subject of ours, in characters: a prefix and a client id take under 100. NATS takes longer ones in than it can
-/// give out again with three more characters.
+/// Longest subject of ours, in characters: a prefix and a client id take under 100. NATS accepts longer ones than it
+/// can deliver with three more characters.
 const SUBJECT_CHARS_MAX: usize = 200;
 
 /// The subject of the answer to a request: the same, with `settlement` in front instead of `request`.
 ///
-/// To a subject that none of ours can be it is a fixed one.
+/// A subject that can't be one of ours gets a fixed answer subject.
 #[must_use]
 pub fn answer_subject(request_subject: &str) -> String {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');

@@ -1,7 +1,7 @@
 //! A message of a stream: as it is stored, and on its way there.
 //!
-//! nats-server stores header bytes that it never looks at, whatever they are. Anybody who may publish may send them, and
-//! they stay in the log; so nothing that is wrong with a message is an error here.
+//! nats-server stores any header bytes without looking at them. Anybody who may publish may send them, and they stay in
+//! the log. So a malformed message is not an error here.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -22,7 +22,7 @@ pub struct Stored {
     pub published_at: DateTime<Utc>,
     /// Its subject.
     pub subject: String,
-    /// Its headers; none if they can't be read.
+    /// Its headers; empty if they can't be read.
     pub headers: Headers,
     /// The bytes of headers that can't be read.
     pub unreadable_headers: Option<Bytes>,
@@ -124,7 +124,7 @@ pub fn add_event_headers(
     headers.add(CE_SOURCE, ce_source);
 }
 
-/// The text of some bytes, with a replacement character for each byte that is none: as in the broker's own JSON.
+/// The text of some bytes, with a replacement character for each invalid byte: as in the broker's own JSON.
 pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return Cow::Borrowed(text);

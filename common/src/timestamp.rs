@@ -20,7 +20,7 @@ pub fn serialize<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S
 /// Reads any RFC 3339 time.
 ///
 /// # Errors
-/// When it is none.
+/// When it is not one.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DateTime<Utc>, D::Error> {
     DateTime::<Utc>::deserialize(deserializer)
 }

@@ -1,4 +1,4 @@
-//! Messages are stored or their sender hears why not, whatever becomes of the connection.
+//! A message is stored, or its sender learns why not, whatever becomes of the connection.
 
 #![expect(
     clippy::unwrap_used,
@@ -214,7 +214,7 @@ async fn what_can_not_be_stored_is_refused_by_itself() {
     );
 
     streams(&servers).await;
-    // The broker would hang up on whoever sends the second one.
+    // The broker would close the connection at the second one.
     let messages = [answer(1), answer(64 * 1024), answer(3)];
     let each = publisher.publish_each(SETTLEMENTS, &messages, None).await;
     let sequences: Vec<_> = join_all(each.unwrap())

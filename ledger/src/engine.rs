@@ -100,7 +100,7 @@ impl Engine {
             let idle = pipeline.idle(deciding.cursor().seq);
             let mut waiting = tokio::select! {
                 biased;
-                // Nobody may come for hours: that the last batch could not be written or published must be seen now.
+                // The next request may be hours away: a failure of the last batch must be seen now.
                 failure = pipeline.failed() => return Err(failure),
                 waiting = next_batch(&mut requests, self.batch_max, idle) => waiting?,
             };
@@ -121,9 +121,8 @@ impl Engine {
     }
 }
 
-/// A batch that is worth its cost as soon as there is one, and whatever there is once everything before it is written and
-/// published: taking less while that is still on its way would only make more, smaller batches, and each costs the broker
-/// some files.
+/// While earlier batches are on their way, waits for one that is worth its cost: more and smaller batches would only
+/// cost the broker more files. Once everything is written and published, takes whatever there is.
 async fn next_batch(
     requests: &mut Reader,
     messages_max: usize,

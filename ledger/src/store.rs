@@ -1,5 +1,5 @@
 //! All of the ledger's SQL. One statement per function; each takes the caller's connection, so that the caller decides
-//! what stands in one transaction.
+//! what is one transaction.
 
 mod values;
 

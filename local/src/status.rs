@@ -11,7 +11,7 @@ use crate::secrets::write_private;
 
 const FILE: &str = "status.json";
 
-/// The addresses of a running bank. The JSON is a contract: DESIGN.md, "Wire contract".
+/// The addresses of a running bank. The JSON is a contract: scripts and the README's example read it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     /// `http://127.0.0.1:8081`

@@ -1,4 +1,4 @@
-//! Atomic batches are staged in memory, and what is lost with it is nothing that anybody was told of.
+//! Atomic batches are staged in memory. Only what was not acknowledged is lost with it.
 
 #![expect(
     clippy::unwrap_used,

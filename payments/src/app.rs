@@ -16,7 +16,7 @@ use crate::door::Door;
 use crate::idempotency::Recent;
 use crate::projection::{Log, Projection};
 
-/// How long a request waits for the projection before it says that it can't tell.
+/// How long a request waits for the projection before it is answered with 503.
 const PROJECTION_WAIT_MAX: Duration = Duration::from_secs(2);
 
 pub(crate) struct App {

@@ -1,7 +1,7 @@
 //! Group commit at the door: requests that arrive while the broker is busy storing others are stored together.
 //!
 //! One group is under way at a time; whatever arrives meanwhile waits in a bounded queue and becomes the next one. A
-//! request that finds nothing under way goes at once, alone. Each hears its own sequence.
+//! request that finds nothing under way goes at once, alone. Each gets its own sequence.
 //!
 //! The broker stores a group as one atomic batch or message by message, whichever costs less: see [`ALONE_MAX`].
 
@@ -42,7 +42,7 @@ pub(crate) struct Door {
 
 type Waiting = (Outgoing, Submitter);
 
-/// Hears the sequence of the message.
+/// Gets the sequence of the message.
 type Submitter = oneshot::Sender<Result<u64, Refused>>;
 
 impl Door {
@@ -63,7 +63,7 @@ impl Door {
         Self { queue }
     }
 
-    /// Stores one message, together with whoever else comes.
+    /// Stores one message, together with others that come.
     pub(crate) async fn store(&self, message: Outgoing) -> Result<u64, Refused> {
         let (place, told) = oneshot::channel();
         self.queue
@@ -78,8 +78,8 @@ impl Door {
 
 /// Stores a group as one atomic batch, or one by one when it is small.
 ///
-/// When the broker takes no batch at all, because somebody holds all places for batches, the messages go one by one:
-/// slower, but nobody is kept out.
+/// When the broker takes no batch at all, because somebody holds all places for batches, the messages go one by one.
+/// That is slower, but keeps nobody out.
 async fn store(publisher: &Publisher, messages: Vec<Outgoing>, told: Vec<Submitter>) {
     if messages.len() <= ALONE_MAX {
         return store_each(publisher, &messages, told).await;
@@ -87,7 +87,7 @@ async fn store(publisher: &Publisher, messages: Vec<Outgoing>, told: Vec<Submitt
     match publisher.publish_batch(REQUESTS, &messages, None).await {
         Ok(ack) => {
             let count = u64::try_from(told.len()).expect("a thousand at most");
-            // The ack of a batch tells the sequence of its last message; the others stand right before it.
+            // The ack of a batch names the sequence of its last message; the others are right before it.
             let sequences = (ack.sequence + 1).saturating_sub(count)..=ack.sequence;
             for (told, sequence) in told.into_iter().zip(sequences) {
                 tell(told, Ok(sequence));
@@ -149,7 +149,7 @@ mod tests {
         };
         let door = Door::open(Publisher::new(&config));
         servers.kill_nats();
-        // One batch is under way and stuck, the queue takes its share, the rest is told at once.
+        // One batch is under way and stuck, the queue takes its share, the rest is refused at once.
         let message = Outgoing {
             subject: "request.payment.v1.shop".to_owned(),
             headers: HeaderLines::default(),

@@ -1,8 +1,7 @@
-//! Submissions of the last moments: a client that tries again while we still know the first try hears of that one, and the
-//! log does not grow.
+//! Submissions of the last moments: a client that tries again while we still know the first try gets that one's place,
+//! and the log does not grow.
 //!
-//! It is a courtesy, bounded in memory and gone with the process. That a payment is never booked twice is the ledger's to
-//! keep, for ever.
+//! It is a courtesy, bounded in memory and gone with the process. It is the ledger that never books a payment twice.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,7 +34,7 @@ struct Submission {
 }
 
 enum Place {
-    /// It is being stored; these want to hear where.
+    /// It is being stored; these wait for its place.
     Awaited(Vec<oneshot::Sender<u64>>),
     At(u64),
 }
@@ -48,7 +47,7 @@ pub(crate) enum Known {
     Again(Earlier),
 }
 
-/// The right to store a payment, and the duty to say where. Dropped without a word, the next try may store it.
+/// The right to store a payment, and the duty to say where. If it is dropped first, the next try may store the payment.
 pub(crate) struct First {
     recent: Recent,
     key: Option<PaymentKey>,
@@ -124,7 +123,7 @@ impl Generations {
 }
 
 impl First {
-    /// It is stored: whoever sends it again hears where.
+    /// It is stored here: later tries get this place.
     pub(crate) fn stored(mut self, request_seq: u64) {
         let Some(key) = self.key.take() else { return };
         let mut generations = self.recent.lock();
@@ -167,7 +166,7 @@ mod tests {
         (client, PaymentId(Uuid::from_u128(id)))
     }
 
-    /// What a submission hears: `first`, `at N` or `lost`.
+    /// What a submission gets: `first`, `at N` or `lost`.
     async fn hears(recent: &Recent, id: u128) -> (String, Option<First>) {
         match recent.begin(key(id), &Bytes::from_static(b"{}")).await {
             Known::First(first) => ("first".to_owned(), Some(first)),

@@ -1,4 +1,4 @@
-//! Takes payments over HTTP and tells what became of them.
+//! Takes payments over HTTP and shows what became of them.
 //!
 //! In: `POST /payments`, which becomes a message in REQUESTS and nothing else; and both logs, which [`projection`] reads
 //! into PostgreSQL. Out: `202` with the sequence of the request, and `GET /payments/{id}` from the projection.
@@ -89,7 +89,7 @@ pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Res
     };
     // The end of the projection, which is always an error, ends the HTTP side too.
     let work = async {
-        // Whoever waits for an answer finds this already running.
+        // Before anybody waits for an answer.
         until_started(&answers, &config.broker, &jetstream, &stop).await;
         let readiness = async {
             projection.catch_up_at_start().await;

@@ -1,4 +1,4 @@
-//! The loops that listen: read SETTLEMENTS, and what of REQUESTS it takes, into PostgreSQL, batch by batch.
+//! The loops that listen: read SETTLEMENTS, and as much of REQUESTS as is needed, into PostgreSQL, batch by batch.
 //!
 //! An answer says all about its payment, so a request that is answered in time is never read here: its row is written
 //! once, whole, from the answer. Only requests that stay unanswered for a moment, or that somebody asks for now, are read
@@ -8,8 +8,8 @@
 //! to its end, and the rows change. So a death at any instruction loses nothing and repeats nothing; and when two
 //! instances run, the one whose cursor has been moved by the other rolls back and reads on from there.
 //!
-//! The two logs are not in step; [`rows`] says why that does not matter. What can't be read is passed over, for
-//! the ledger has rejected it; a gap in a log stops everything.
+//! The two logs are not in step; [`rows`] says why that does not matter. Unreadable messages are passed over: the
+//! ledger has rejected them. A gap in a log stops everything.
 
 mod cursors;
 mod error;

@@ -35,9 +35,9 @@ pub(crate) struct IllegalEvent;
 
 /// The state after an event that comes later in its log than what led to `state`.
 ///
-/// The two logs are not in step, so an answer may come before its request. A settled answer says so whatever was known;
-/// a rejection counts while nothing is decided; and as long as nothing is decided, the latest request counts.
-/// `store/payments.rs` says it again in SQL.
+/// The two logs are not in step, so an answer may come before its request. A settled answer always counts. A rejection
+/// counts while nothing is decided. As long as nothing is decided, the latest request counts. `store/payments.rs` says
+/// it again in SQL.
 pub(crate) fn next(state: Option<State>, event: Event) -> Result<State, IllegalEvent> {
     match (state, event) {
         (_, Event::Settled) => Ok(State::Settled),

@@ -53,7 +53,7 @@ pub(super) async fn token(
         return Err(Error::Unavailable);
     }
     let account = store::service_account(&auth.pool, credentials.client_id.as_str()).await?;
-    // Nobody's digest is compared as well, and a digest differs everywhere if it differs.
+    // For an unknown client, zeros are compared: that takes as long.
     let kept = account
         .as_ref()
         .map_or([0; 32].as_slice(), |account| &account.secret_hash);
@@ -72,7 +72,7 @@ pub(super) async fn token(
     Ok((NO_STORE, Json(granted)).into_response())
 }
 
-/// The parameters; each may stand there once. One without a value is as good as absent (RFC 6749 §3.2).
+/// The parameters; each may appear once. One without a value counts as absent (RFC 6749 §3.2).
 async fn read(headers: &HeaderMap, body: Body) -> Result<HashMap<String, String>, Error> {
     let body = body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Error::TooLarge,

@@ -1,4 +1,4 @@
-//! `compose.yaml`: what is reachable, what each container may do, and that everything it is told exists.
+//! `compose.yaml`: what is reachable, what each container may do, and that everything it refers to exists.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

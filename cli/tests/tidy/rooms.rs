@@ -134,7 +134,7 @@ fn module(path: &str) -> String {
     below.trim_end_matches(".rs").replace('/', "::")
 }
 
-/// The way from a file back to itself, if there is one; each circle is told once, from its first file.
+/// The way from a file back to itself, if there is one; each circle is found once, from its first file.
 fn circle_through<'f>(
     file: &'f str,
     imports: &BTreeMap<&'f str, BTreeSet<&'f str>>,

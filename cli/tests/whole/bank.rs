@@ -219,7 +219,7 @@ impl TestBank {
         Ok(broker::jetstream(&self.core("audit").await?))
     }
 
-    /// What a producer sends: the request of DESIGN §3 with the shop's token.
+    /// What a producer sends: a payment request under the shop's token.
     pub(crate) fn headers(&self, payment: &Value) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let id = payment["payment_id"].as_str().unwrap_or_default();
@@ -231,7 +231,7 @@ impl TestBank {
         headers
     }
 
-    /// Publishes a message as the shop and returns the sequence that its `PubAck` tells.
+    /// Publishes a message as the shop and returns the sequence in its `PubAck`.
     pub(crate) async fn publish(
         &self,
         client: &Client,

@@ -174,7 +174,7 @@ async fn a_forged_settlement_stops_the_ledger_and_is_named_by_the_replay() -> Re
     Publisher::new(&test.config("ledger"))
         .publish_batch(SETTLEMENTS, &[forged], Some(next - 1))
         .await?;
-    // The ledger decides the request, sees what stands there already, and stops without writing anything.
+    // The ledger decides the request, sees what is there already, and stops without writing anything.
     test.bank.spawn_part(Service::Ledger)?;
     test.wait_until_dead(Part::Ledger).await?;
     let log = std::fs::read_to_string(test.bank.home().log(Part::Ledger))?;

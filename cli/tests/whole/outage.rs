@@ -1,4 +1,4 @@
-//! What a caller is told while something is down, so that doing it again does it once.
+//! What a caller gets while something is down, so that doing it again does it once.
 
 use anyhow::{Context as _, Result, ensure};
 use async_nats::HeaderMap;
@@ -19,7 +19,7 @@ async fn an_account_that_may_have_been_opened_is_opened_once_when_asked_for_agai
         status == StatusCode::SERVICE_UNAVAILABLE,
         "{status} {problem}"
     );
-    // We chose no id; the ledger did, and tells it.
+    // We chose no id; the ledger did, and names it.
     account["account_id"] = problem["account_id"].clone();
     let id = account["account_id"].as_str();
     let id = id.with_context(|| format!("no id: {problem}"))?;
@@ -45,7 +45,7 @@ async fn an_account_that_may_have_been_opened_is_opened_once_when_asked_for_agai
     test.check_invariants().await.map(drop)
 }
 
-/// Strangers and the ledger stage their batches in the same memory: that it is full must not hold up answers.
+/// Strangers and the ledger stage their batches in the same memory. When it is full, answers must still come.
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_are_published_while_the_broker_takes_no_batch() -> Result<()> {
     let mut test = TestBank::start().await?;

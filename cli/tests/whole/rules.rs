@@ -1,4 +1,4 @@
-//! The rules are raised in the log: what was decided by the old ones stays, what comes is decided by the new.
+//! The rules are raised in the log: what the old ones decided stays, and the new ones decide what follows.
 
 use anyhow::{Context as _, Result, ensure};
 use common::broker::{self, Publisher};
@@ -11,7 +11,7 @@ use local::{Part, Service};
 use crate::backup::Backup;
 use crate::bank::{TestBank, payment};
 
-/// A ledger that does not know rules 2 yet, as far as it is concerned.
+/// Makes a ledger behave as one that does not know rules 2 yet.
 const OLD: (&str, &str) = ("QUITTANCE_RULES", "1");
 
 #[tokio::test(flavor = "multi_thread")]

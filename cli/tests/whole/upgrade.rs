@@ -3,8 +3,8 @@
 //!
 //! The older bank is a directory of files in `fixtures/`; its README says what is in it. Laid into a new home are the
 //! broker's two streams as they were on the disk, with the times at which each request was stored, and the ledger's
-//! database. auth is left out: the private key that signed the old tokens was thrown away, and the ledger takes no other
-//! first key. So nobody gets a token there, and what is asked of this bank afterwards is asked without one.
+//! database. auth is left out: the private key that signed the old tokens was thrown away, and the ledger takes no
+//! other first key. So there are no tokens for it, and what this bank is asked afterwards needs none.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,8 +20,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use crate::bank::{SHOP, agreed, answers, payment, producer};
 
 const FIXTURE: &str = "tests/whole/fixtures/bank-of-rules-1";
-/// What the older program's own audit said at the end. Today's must say the same; when it does not, it is today's that is
-/// wrong.
+/// What the older program's own audit said at the end. Today's must say the same; when it does not, today's is wrong.
 const REQUESTS_IN_LOG: usize = 51;
 const SETTLED: u64 = 18;
 const CHAIN: &str = "338fe78fdd1344caa79e30ef2f0d27979a09d9c2ca39992a5cb891e8427e1465";
@@ -146,7 +145,7 @@ fn migrations_there_are() -> Result<i64> {
     Ok(i64::try_from(fs::read_dir(migrations)?.count())?)
 }
 
-/// A payment by the shop that no token vouches for. Returns its place in the log.
+/// A payment by the shop without a token. Returns its place in the log.
 async fn publish_without_token(servers: &Servers) -> Result<usize> {
     let client = producer(servers).await?;
     let [(debtor, _), (creditor, _), ..] = BALANCES;
@@ -178,7 +177,7 @@ fn event(answer: &Stored) -> (&str, &[u8], Option<&str>) {
     (&answer.subject, &answer.payload, chain)
 }
 
-/// The balance of each account after its last posting, as the answers tell it; accounts without postings are not there.
+/// The balance of each account after its last posting, as the answers tell it; accounts without postings are left out.
 fn balances(answers: &[Stored]) -> Result<BTreeMap<String, String>> {
     let mut balances = BTreeMap::new();
     for answer in answers {

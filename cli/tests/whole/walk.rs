@@ -38,7 +38,7 @@ async fn one_payment_from_request_to_settlement() -> Result<()> {
     );
     let seq = taken["request_seq"].as_u64().context("a sequence")?;
 
-    // 3: it is in the log, under the caller's own token.
+    // 3, 4: it is in the log, under the caller's own token.
     let streams = test.audit().await?;
     let request = broker::get(&streams, REQUESTS, seq)
         .await?
@@ -56,7 +56,7 @@ async fn one_payment_from_request_to_settlement() -> Result<()> {
             && request.header("ce-id") == Some(id)
     );
 
-    // 4 to 8: message N of SETTLEMENTS answers it.
+    // 5 to 10: message N of SETTLEMENTS answers it.
     let answer = test.answer(seq).await?;
     ensure!(
         answer.sequence == seq && answer.subject == format!("settlement.payment.v1.{client}"),
@@ -88,7 +88,7 @@ async fn one_payment_from_request_to_settlement() -> Result<()> {
         "{settlement:#}\nexpected\n{expected:#}"
     );
 
-    // 7, from behind: one transaction wrote the answer, two postings, the balances and the cursor.
+    // 9, from behind: one transaction wrote the answer, two postings, the balances and the cursor.
     let mut database =
         PgConnection::connect(&test.bank.servers().database_url(Service::Ledger)).await?;
     let row = sqlx::query(
@@ -109,7 +109,7 @@ async fn one_payment_from_request_to_settlement() -> Result<()> {
         "the table and the stream hold the same bytes"
     );
 
-    // 9, 10: people see it.
+    // 11, 12: people see it.
     let (status, body) = test.get(Service::Payments, &location, &test.ada).await?;
     ensure!(
         status == 200 && body["request_seq"] == seq,

@@ -1,7 +1,7 @@
-//! Waits for the answer to a request: message N of SETTLEMENTS, for the N that the request's `PubAck` told.
+//! Waits for the answer to a request: message N of SETTLEMENTS, where N comes from the request's `PubAck`.
 //!
-//! One reader serves everybody in this process who waits. It reads only while somebody does and some seconds longer: at
-//! thousands of answers a second, reading what nobody wants costs as much as the rest of a request.
+//! One reader serves all waiters of this process. It reads while there is one, and some seconds longer: at thousands of
+//! answers a second, reading unwanted ones costs as much as the rest of a request.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -25,8 +25,8 @@ use crate::wire::SETTLEMENTS;
 const BATCH: usize = 1000;
 /// Before reading begins again after an error.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
-/// How long reading goes on when nobody waits. A reader that is given up leaves a consumer at the broker for half a
-/// minute, so this is also what keeps those few.
+/// How long reading goes on without a waiter. A reader that ends leaves a consumer at the broker for half a minute, so
+/// this also keeps consumers few.
 const LINGER: Duration = Duration::from_secs(5);
 
 /// One reader of SETTLEMENTS that serves everybody in this process who waits for an answer.
@@ -49,12 +49,12 @@ struct Waiting {
 /// How far the reader is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Reading {
-    /// There is none.
+    /// Nobody reads.
     #[default]
     No,
     /// Starting, at or before the first answer anyone awaits.
     Beginning,
-    /// This is the next that it reads.
+    /// Reading; this one is next.
     From(u64),
 }
 
@@ -86,7 +86,7 @@ impl Answers {
         sequence: u64,
         timeout: Duration,
     ) -> Result<Option<Stored>, ReadError> {
-        // First, so that the reader never begins with an old answer that somebody asks for.
+        // Look in the stream first: then the reader never has to begin with an old answer.
         if let Some(answer) = get(&self.jetstream, SETTLEMENTS, sequence).await? {
             return Ok(Some(answer));
         }
@@ -97,7 +97,7 @@ impl Answers {
         Ok(told.within(timeout).await)
     }
 
-    /// Has the answer told as soon as it is read; `None` when the reader is past it.
+    /// Registers a waiter for this answer; `None` when the reader is past it.
     fn enlist(&self, sequence: u64) -> Option<Ticket> {
         let mut waiting = self.lock();
         waiting.asked_at = Some(Instant::now());
@@ -121,7 +121,7 @@ impl Answers {
         })
     }
 
-    /// Tells whoever waits until nobody does: an error ends one reader and begins the next.
+    /// Hands answers to waiters until there are none left. An error ends one reader and begins the next.
     async fn tell(&self) {
         let mut next = self.begin().await;
         loop {
@@ -137,7 +137,7 @@ impl Answers {
                     Err(error) => break error,
                 }
             };
-            // What is missing will not come, and nobody can be told of it; what stands behind it can be.
+            // A missing answer never comes. Those behind it do.
             if let ReadError::Gap { found, .. } = &error {
                 next = (*found).max(next + 1);
             }
@@ -156,7 +156,7 @@ impl Answers {
             tokio::time::sleep(RETRY_DELAY).await;
         };
         let mut waiting = self.lock();
-        // None of these was there when its waiter looked, so this is not far from the end.
+        // Each of these was missing when its waiter looked, so the first is near the end.
         let first = waiting
             .by_sequence
             .first_key_value()
@@ -166,7 +166,7 @@ impl Answers {
         next
     }
 
-    /// Tells those who wait for one of these; `true` when nobody has waited for some time, and reading ends.
+    /// Hands out a batch; `true` when nobody has waited for some time, and reading ends.
     fn tell_batch(&self, batch: &[Stored], next: u64) -> bool {
         let mut waiting = self.lock();
         waiting.reading = Reading::From(next);
@@ -176,7 +176,7 @@ impl Answers {
                 .remove(&answer.sequence)
                 .unwrap_or_default()
             {
-                // A waiter that gave up is no error.
+                // The waiter may have given up.
                 drop(waiter.send(answer.clone()));
             }
         }
@@ -193,7 +193,7 @@ impl Answers {
     }
 }
 
-/// A place among those who wait, given up when it is dropped: however many come while no answers do, none stays.
+/// A waiter's place, freed when it is dropped: waiters who give up leave nothing behind.
 struct Ticket {
     answers: Answers,
     sequence: u64,

@@ -1,10 +1,10 @@
 //! A connection to the broker, and as much of NATS' client protocol as reading and publishing take
 //! (<https://docs.nats.io/reference/reference-protocols/nats-protocol>).
 //!
-//! The client library does the rest of our talking. Messages it can't do: it makes a map of each message's headers, which
-//! was a third of what a request cost the ledger when it came, and a quarter when its answer went; and nats-server stores
-//! header bytes on which the library drops its connection or panics, so that one message of a stranger's would stop every
-//! reader. Here they are bytes until somebody looks.
+//! The client library does the rest of our talking. Messages are ours for two reasons. The library makes a map of each
+//! message's headers: a third of what reading a request cost the ledger, a quarter of what publishing its answer cost.
+//! And nats-server stores header bytes on which the library drops its connection or panics: one such message would stop
+//! every reader. Here headers are bytes until somebody looks.
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
@@ -56,7 +56,7 @@ pub(super) enum Operation {
 }
 
 impl Connection {
-    /// Connects, logs in, and hears everything that is sent to `<inbox>.*`. Nothing can be refused after this but messages.
+    /// Connects, logs in, and hears everything that is sent to `<inbox>.*`. From then on, only messages can be refused.
     pub(super) async fn open(config: &Config, inbox: &str) -> Result<Self, String> {
         const NO_TLS: &str = "TLS to the broker is not there yet";
         let address: ServerAddr = config.url.parse().map_err(|error| format!("{error}"))?;
@@ -80,7 +80,7 @@ impl Connection {
             "version": env!("CARGO_PKG_VERSION"), "protocol": 1, "verbose": false, "pedantic": false,
             "headers": true, "no_responders": true,
         });
-        // The greeting comes first: our password goes to nobody who wants it in another way.
+        // The greeting comes first: a server that asks for TLS never gets our password.
         loop {
             match this.operation(REQUEST_TIMEOUT).await? {
                 Operation::Info { tls_required: true } => return Err(NO_TLS.to_owned()),
@@ -108,8 +108,8 @@ impl Connection {
         self.last_heard
     }
 
-    /// The next operation, once it is there as a whole; an error after `silence_max` without a byte. Meanwhile it writes,
-    /// and tells as [`Operation::Other`] when all is written. May be cancelled.
+    /// The next whole operation; an error after `silence_max` without a byte. Meanwhile it writes, and returns
+    /// [`Operation::Other`] once all is written. May be cancelled.
     pub(super) async fn operation(&mut self, silence_max: Duration) -> Result<Operation, String> {
         loop {
             if self.write_now()? {
@@ -120,7 +120,7 @@ impl Connection {
                     self.send("PONG\r\n");
                     continue;
                 }
-                // Even one after which the broker would go on: nobody can tell whose message it is about.
+                // Even an error after which the broker would go on: it does not say which message it is about.
                 Some(Operation::Error(error)) => return Err(error),
                 Some(operation) => return Ok(operation),
                 None => {}
@@ -147,7 +147,7 @@ impl Connection {
         }
     }
 
-    /// Writes as much as goes at once; whether that was the last of it.
+    /// Writes what the socket takes now; `true` when that was the rest.
     fn write_now(&mut self) -> Result<bool, String> {
         let mut has_written = false;
         while let Some(bytes) = self.output.front_mut() {

@@ -43,14 +43,14 @@ pub enum PublishError {
     WrongLastSequence(String),
     /// The broker has no room for another batch, or has thrown this one away half-way; none of it is stored.
     ///
-    /// Whoever may publish can take the stream's few places for batches, so this says nothing about the messages: each
-    /// may be published alone.
+    /// Anybody who may publish can take the stream's few places for batches. So this says nothing about the messages:
+    /// each may be published alone.
     #[error("the broker did not take the batch: {0}")]
     Incomplete(String),
-    /// The broker says no, or would.
+    /// The broker refuses, or would.
     #[error("the broker refuses: {0}")]
     Refused(String),
-    /// No answer, or the broker was not there to be asked: as far as we know, the messages may be stored or not.
+    /// No answer, or no broker. As far as we know, the messages may be stored or not.
     #[error("the broker does not answer: {0}")]
     Unanswered(String),
     /// Not a JetStream acknowledgement.

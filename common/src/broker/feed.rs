@@ -147,7 +147,7 @@ impl Feed {
     }
 }
 
-/// A stored message; the reply subject tells its place: `$JS.ACK.<stream>.<consumer>.<deliveries>.<stream sequence>.
+/// A stored message. The reply subject holds its place: `$JS.ACK.<stream>.<consumer>.<deliveries>.<stream sequence>.
 /// <consumer sequence>.<time>.<pending>`, with a domain and an account in front of the stream when there is a domain.
 fn delivered(
     subject: &[u8],

@@ -1,6 +1,6 @@
 //! Stores messages in the streams, on a connection of its own.
 //!
-//! What one may ask of it is here, how it gets there in [`super::sender`].
+//! What a caller can do is here; how the bytes get to the broker is in [`super::sender`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,10 +30,10 @@ pub const BATCH_MESSAGES_MAX: usize = 1000;
 /// A message alone costs the broker one fsync, 0.2 to 0.3 ms. For a batch it makes a directory and files and deletes them
 /// again, which takes as long as four messages if they are in memory (`local/src/staging.rs`), and as 12 to 16 on a disk.
 pub const ALONE_MAX: usize = 4;
-/// Largest headers and body together that the broker takes: to more it says nothing but hangs up on everybody who shares
-/// the connection. Source: `max_payload` in `nats/nats-server.conf`.
+/// Most bytes of headers and body together. The broker answers a larger message by closing the connection, for
+/// everybody who shares it. Source: `max_payload` in `nats/nats-server.conf`.
 const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
-/// Publications that wait to be sent; whoever has more waits for its turn here.
+/// Publications that may wait to be sent; further callers wait for their turn.
 const ORDERS_MAX: usize = 16;
 
 /// Stores messages in streams. Clones share a connection, which is made when it is needed and made again when it is lost.
@@ -63,8 +63,8 @@ impl Publisher {
         }
     }
 
-    /// Stores messages (1 to [`BATCH_MESSAGES_MAX`]) right behind message `last_sequence` of a stream, in order, or nothing
-    /// but the first few of them: a stream that does not end there takes none.
+    /// Stores messages (1 to [`BATCH_MESSAGES_MAX`]) right behind message `last_sequence` of a stream, in order: all of
+    /// them or the first few. A stream that does not end there takes none.
     ///
     /// When the broker has no room for a batch they go one by one: slower, but answers never wait for a stranger's batches.
     ///
@@ -134,7 +134,7 @@ impl Publisher {
         acknowledged(answers.remove(0).await)
     }
 
-    /// Sends messages to one stream, in order, each with an acknowledgement and an fsync of its own, which the futures are.
+    /// Sends messages to one stream, in order. Each has an fsync and an acknowledgement of its own: the futures.
     ///
     /// With `last_sequence_expected` the first is stored only if the stream ends there, and each other one only right
     /// behind the one before.
@@ -188,7 +188,7 @@ impl Publisher {
         (number, format!("{}.{number}", self.inbox))
     }
 
-    /// Has bytes sent; the answers to them come one by one.
+    /// Sends bytes; the answers to them come one by one.
     async fn order(
         &self,
         bytes: Vec<u8>,

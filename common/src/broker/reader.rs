@@ -123,7 +123,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Fetches the due message by itself, in case that it is what the feed chokes on: no message may block a reader.
+    /// Fetches the due message by itself, in case the feed chokes on it: no message may block a reader.
     async fn fetch_due(&mut self) -> Result<(), ReadError> {
         let client = connect(&self.config).await;
         let client = client.map_err(|error| self.failed(error.to_string()))?;
@@ -137,8 +137,8 @@ impl Reader {
         Ok(())
     }
 
-    /// Another message came than the one that is due. A consumer starts at the first message from there on that the stream
-    /// has; so when a second consumer passes over it too, the stream does not have it.
+    /// A message came that is not due. A consumer starts at the first message that the stream has from there on. So
+    /// when a second consumer passes over the due one too, the stream does not have it.
     fn stray(&mut self, found: u64, expected: u64) -> ReadError {
         self.strays += 1;
         if self.strays > 1 && found > expected {

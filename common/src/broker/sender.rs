@@ -1,7 +1,7 @@
 //! Sends what is to be published, over one connection after another, and hands out the broker's answers.
 //!
-//! Nothing is sent twice. What was on its way when the connection was lost is told to whoever waits at once, who alone knows
-//! whether to repeat it; what was not sent yet waits for the next connection, as long as a request may take.
+//! Nothing is sent twice. When the connection is lost, orders on their way fail at once: only their senders know
+//! whether to repeat them. Orders that were not sent wait for the next connection, as long as a request may take.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,21 +16,21 @@ use super::error::PublishError;
 
 /// Between two tries to connect to a broker that is away.
 const RETRY_DELAY: Duration = Duration::from_millis(100);
-/// The broker asks every two minutes whether we are there; one that does not has gone without a word.
+/// The broker asks every two minutes whether we are there. One that is silent for longer is gone.
 const SILENCE_MAX: Duration = Duration::from_secs(300);
 /// What an fsync may take on a busy disk: messages that are stored one by one wait for those before them.
 const FSYNC_MAX: Duration = Duration::from_millis(10);
 
-/// Bytes to send, and who waits for the answers to them.
+/// Bytes to send, and the waiters for the answers to them.
 pub(super) struct Order {
     pub(super) bytes: Bytes,
     /// Each with the number of its answer.
     pub(super) told: Vec<(u64, Waiter)>,
-    /// When it need not be sent any more.
+    /// After this it is not sent any more.
     pub(super) deadline: Instant,
 }
 
-/// Hears the body of the broker's answer.
+/// Gets the body of the broker's answer.
 pub(super) type Waiter = oneshot::Sender<Result<Bytes, PublishError>>;
 
 impl Order {
@@ -39,7 +39,7 @@ impl Order {
     }
 }
 
-/// Sends orders until nobody can give any more. Answers come to `<inbox>.<number>`.
+/// Sends orders until the last publisher is gone. Answers come to `<inbox>.<number>`.
 pub(super) async fn serve(config: Config, inbox: String, mut orders: mpsc::Receiver<Order>) {
     while let Some(order) = orders.recv().await {
         if !order.is_wanted() {
@@ -89,11 +89,11 @@ async fn send(
                 Ok(Operation::Message { subject, headers, payload, .. }) => {
                     waiting.tell(&subject, &headers, payload);
                 }
-                // Or all is written, and the next order's turn.
+                // Or all is written, and the next order may come.
                 Ok(_) => {}
                 Err(error) => break error,
             },
-            // One at a time: what is not written yet waits where there is a limit to it.
+            // One at a time: the others wait in their queue, which has a limit.
             order = orders.recv(), if connection.is_flushed() => match order {
                 Some(order) => waiting.send(order, &mut connection),
                 None => return None,
@@ -112,7 +112,7 @@ async fn send(
     Some(error)
 }
 
-/// Who waits for the answer of which number, and until when.
+/// The waiters by the number of their answer, each with its deadline.
 #[derive(Default)]
 struct Waiting(BTreeMap<u64, (Instant, Waiter)>);
 
@@ -134,7 +134,7 @@ impl Waiting {
         }
     }
 
-    /// That of the lowest number: numbers are given in order, and so are deadlines, nearly.
+    /// The deadline of the lowest number: numbers are given in order, and so, nearly, are deadlines.
     fn first_deadline(&self) -> Option<Instant> {
         self.0.first_key_value().map(|(_, (deadline, _))| *deadline)
     }

@@ -11,8 +11,8 @@ use crate::wire::{REQUESTS, SETTLEMENTS};
 /// Largest message that REQUESTS takes: a body and a token at their limits, and room for the other headers.
 const MESSAGE_BYTES_MAX: usize = BODY_BYTES_MAX + TOKEN_BYTES_MAX + 4096;
 
-/// How long the broker remembers message ids, which nobody here sends: the ledger knows payments for ever. The server's
-/// minimum, because every id costs it memory, and one client's id would keep another client's message out.
+/// How long the broker remembers message ids: the server's minimum. Nobody here sends one, because the ledger knows
+/// payments for ever. A client that sends one all the same costs memory, and could keep another client's message out.
 const DUPLICATE_WINDOW: Duration = Duration::from_millis(100);
 
 /// Creates the two streams, or finds them as they should be. Only the ledger does this.

@@ -13,7 +13,7 @@ use crate::kinds::BODY_BYTES_MAX;
 
 /// Reads a request's body of at most [`BODY_BYTES_MAX`] before the handler sees it; answers 413 to a longer one.
 ///
-/// To a somewhat longer one only after reading it: who is still sending when the connection closes never hears the answer.
+/// A slightly larger body is read fully before 413 is sent, or the client never sees it.
 pub async fn limit_body(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let mut stream = body.into_data_stream();
@@ -41,5 +41,5 @@ pub async fn limit_body(request: Request, next: Next) -> Response {
         .await
 }
 
-/// Beyond this nobody is listened to any longer.
+/// Bodies beyond this are not read to their end.
 const BODY_BYTES_READ_MAX: usize = 8 * 1024 * 1024;

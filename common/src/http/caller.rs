@@ -8,7 +8,7 @@ use super::problem::Problem;
 use crate::service::now;
 use crate::token::{CheckedTokens, Claims, Keys, Scope, TokenError, Verified, bearer};
 
-/// Where a service has the announced keys from.
+/// Where a service gets the announced keys.
 pub trait KeySource {
     /// Judges something by the keys that are known.
     fn judge<R>(&self, judge: impl FnOnce(&Keys) -> R) -> R;
@@ -20,7 +20,8 @@ pub trait KeySource {
 /// Lets callers in.
 pub struct Callers<K> {
     keys: K,
-    /// Tokens that need no signature check any more. Keys are never forgotten here, so a token that passed still does.
+    /// Tokens that need no signature check any more. Keys are never forgotten here, so a token that passed once still
+    /// passes.
     checked: Mutex<CheckedTokens>,
 }
 
@@ -48,9 +49,9 @@ impl<K: KeySource> Callers<K> {
         }
     }
 
-    /// Lets a caller in who carries a valid token with one of these scopes.
+    /// Lets in a caller with a valid token that has one of these scopes.
     ///
-    /// A key that is not known may have been announced a moment ago, so the keys are refreshed once before the answer.
+    /// An unknown key may have been announced a moment ago, so the keys are refreshed once before the answer.
     ///
     /// # Errors
     /// 401 without a valid token, 403 without such a scope, 503 when the keys can't be refreshed.

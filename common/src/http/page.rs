@@ -32,8 +32,8 @@ pub struct Page<R> {
 }
 
 impl<R> Page<R> {
-    /// Makes a page of rows that were read with a limit of one more than asked for: that one tells whether the list goes
-    /// on. `next` gives the query that begins behind a row.
+    /// Makes a page of rows that were read with a limit of one more than asked for: that one shows whether the list
+    /// goes on. `next` gives the query that begins behind a row.
     ///
     /// # Panics
     /// When the query can't be written as one, which is a mistake in its type.

@@ -29,7 +29,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem with the sentence that tells the caller what to do about it.
+    /// A problem with a sentence that says to the caller what to do about it.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self {
             kind: "about:blank",

@@ -1,4 +1,4 @@
-//! What the bodies of all kinds have alike: how a request's is read, and what an answer's tells.
+//! What the bodies of all kinds have in common: how a request's is read, and what an answer's says.
 
 use serde::de::DeserializeOwned;
 
@@ -14,7 +14,7 @@ pub trait RequestBody: DeserializeOwned {
 /// Reads a body. Everybody who reads one does it here, so that all agree on what a readable request is.
 ///
 /// # Errors
-/// When it is no JSON object with exactly the fields of `T`.
+/// When it is not a JSON object with exactly the fields of `T`.
 pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
     // serde would take the fields of a struct from an array as well.
     if body

@@ -118,7 +118,7 @@ impl<'de> Deserialize<'de> for Unrepeated {
 
 /// Longest `reference`, in characters. Source: ISO 20022 `Max140Text`.
 pub const REFERENCE_CHARS_MAX: usize = 140;
-/// Most keys in `metadata`. Source: DESIGN §3.
+/// Most keys in `metadata`, as `schemas/payment.requested.v1.json` promises.
 pub const METADATA_KEYS_MAX: usize = 20;
 
 /// A payment request whose every field is what it should be. Whether the books allow it is the ledger's to decide.

@@ -1,4 +1,4 @@
-//! What every service is told when it starts.
+//! What every service needs to know when it starts.
 
 use std::net::SocketAddr;
 

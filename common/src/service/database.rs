@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 
 /// Connections to the database per service: two cores are busy with fewer.
 const DATABASE_CONNECTIONS_MAX: u32 = 10;
-/// A request that waits longer than this for a connection is told to come again.
+/// A request that waits longer than this for a connection is answered with 503.
 const DATABASE_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where a service's database is, for the service and for its migrations.
@@ -37,7 +37,7 @@ impl Database {
     /// The login that the service works as.
     ///
     /// # Errors
-    /// When the URL is none.
+    /// When it is not a URL.
     pub fn options(&self) -> anyhow::Result<PgConnectOptions> {
         self.url.parsed("QUITTANCE_DATABASE_URL")
     }
@@ -49,7 +49,7 @@ impl Database {
     }
 }
 
-/// A URL with a password in it. It is any text, and read as a URL later, because clap prints what it can't parse.
+/// A URL with a password in it. It is kept as text and parsed later, because clap prints what it can't parse.
 #[derive(Clone)]
 pub struct DatabaseUrl(String);
 
@@ -81,7 +81,7 @@ impl DatabaseUrl {
 /// Migrates as the owner of the tables, then opens the pool that the service works with.
 ///
 /// # Errors
-/// When a URL is none, or the database does not answer, or holds tables of a newer version.
+/// When a URL can't be read, or the database does not answer, or holds tables of a newer version.
 pub async fn open_database(config: &Database, migrations: &Migrator) -> anyhow::Result<PgPool> {
     let service = config.options()?;
     if let Some(owner) = config.owner_options()? {

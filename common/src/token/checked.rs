@@ -9,10 +9,10 @@ use super::error::TokenError;
 use super::keys::Keys;
 use super::verify::{Verified, timely, untimed};
 
-/// Tokens that have passed every rule but those of time, so that one that comes with a thousand payments costs one
-/// signature check (23 µs) and not a thousand. The time is judged anew for each.
+/// Tokens that have passed every rule except those of time. A token that comes with a thousand payments then costs one
+/// signature check (23 µs), not a thousand. The time is judged anew for each.
 ///
-/// It goes with one set of [`Keys`] from which none is ever removed: a key more changes nothing for a token that passed.
+/// It belongs to one set of [`Keys`] that only grows: a new key changes nothing for a token that passed.
 #[derive(Debug, Default)]
 pub struct CheckedTokens(HashMap<String, Arc<Verified>, foldhash::quality::RandomState>);
 

@@ -8,7 +8,7 @@ pub const TOKEN_BYTES_MAX: usize = 4096;
 /// The rule that a token broke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum TokenError {
-    /// There is none.
+    /// There is no token.
     #[error("token_missing: send `Authorization: Bearer <token>`")]
     Missing,
     /// More than [`TOKEN_BYTES_MAX`].
@@ -32,7 +32,7 @@ pub enum TokenError {
     /// The signature is not this key's.
     #[error("bad_signature: the signature does not fit the key")]
     Signature,
-    /// A required claim is missing, twice there, of the wrong JSON type, or a name that can't be kept.
+    /// A required claim is missing, repeated, of the wrong JSON type, or a name that can't be kept.
     #[error("claim_invalid: a required claim is missing or has the wrong type or form")]
     Claim,
     /// Not issued by the owner of the key.

@@ -70,7 +70,7 @@ pub(super) fn untimed(token: &str, keys: &Keys) -> Result<Verified, TokenError> 
     if payload.trim_ascii_start().first() != Some(&b'{') {
         return Err(TokenError::Claim);
     }
-    // A struct, not a `Value`: serde refuses a known claim that stands there twice.
+    // A struct, not a `Value`: serde refuses a known claim that appears twice.
     let claims: Claims = serde_json::from_slice(&payload).map_err(|_| TokenError::Claim)?;
     let names = [&claims.sub, &claims.jti, &claims.user_id];
     if !names.into_iter().all(|name| is_storable(name)) {

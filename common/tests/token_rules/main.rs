@@ -136,7 +136,7 @@ fn row(case: &str, token: String, expected: TokenError) -> Row {
     (case.to_owned(), token, expected)
 }
 
-/// Every row twice: as it is, and by one who remembers the good token and the attacks before.
+/// Every row twice: as it is, and with the good token and the earlier attacks remembered.
 fn check(rows: impl IntoIterator<Item = Row>) {
     let mut checked = CheckedTokens::default();
     let good = good();

@@ -10,7 +10,7 @@ use crate::core::batch::{self, Decided};
 use crate::core::book::Book;
 use crate::core::chain::Chain;
 
-/// The log decided again, ahead of and beside the comparing: that is half of the work, and there are other cores.
+/// The log, decided again on another core, ahead of the comparing: that is half of the work.
 pub(super) struct DecidedLog {
     pub(super) batches: mpsc::Receiver<Result<Vec<Decided>, ReplayError>>,
     /// The accounts and keys at the database's cursor.

@@ -43,12 +43,12 @@ pub struct Summary {
     pub sums: BTreeMap<String, String>,
 }
 
-/// Replays the whole log. `progress` hears after each batch how far it is and how far it goes.
+/// Replays the whole log. After each batch, `progress` gets how far it is and where it ends.
 ///
-/// Up to the database's cursor everything is compared; answers that were published beyond it, with those alone.
+/// Up to the database's cursor everything is compared. Beyond it, only the published answers are.
 ///
 /// # Errors
-/// When the streams or the database can't be read; a difference is no error but a [`Verdict`].
+/// When the streams or the database can't be read; a difference is a [`Verdict`], not an error.
 pub async fn replay(
     broker: &broker::Config,
     database: &mut PgConnection,

@@ -13,7 +13,7 @@ pub(super) struct Snapshot {
     pub(super) keys: Keys,
     pub(super) rules: Result<Rules, NewerRules>,
     pub(super) accounts: Vec<AuditedAccount>,
-    /// Postings that stand on no account.
+    /// Postings on no account.
     pub(super) stray_postings: u64,
 }
 

@@ -58,8 +58,8 @@ impl Decided {
 
 /// How many of these messages make one batch: up to and with the first that changes how the next ones are verified.
 ///
-/// What stands behind an announced key is verified with it, and what stands behind a raise by the new rules, so it must
-/// wait until that has been decided.
+/// What follows an announced key is verified with it, and what follows a raise by the new rules. So it waits until that
+/// is decided.
 #[must_use]
 pub fn length(messages: &[Stored]) -> usize {
     let last = messages

@@ -15,9 +15,9 @@ use crate::core::rules::Rules;
 use account::Account;
 use usage::{PaymentKey, UsedPaymentId};
 
-/// A map that is not hashed cryptographically, which was a twentieth of what a request costs. Strangers choose the keys, so
-/// the hash has a random seed. If they found keys that collide all the same: there are at most some thousand payment ids
-/// here at a time, and only accounts that somebody was allowed to open.
+/// A map with a cheap hash: a cryptographic one was a twentieth of what a request costs. Strangers choose the keys, so
+/// the hash has a random seed. Keys that collide all the same do little harm: the map holds some thousand payment ids
+/// at most, and only accounts that somebody was allowed to open.
 pub type Map<K, V> = HashMap<K, V, foldhash::quality::RandomState>;
 
 /// Everything a decision may look at, besides the request itself.

@@ -69,7 +69,7 @@ impl Event {
         }
     }
 
-    /// The event of a message in SETTLEMENTS; what it lacks is empty, which no event of ours is.
+    /// The event of a message in SETTLEMENTS; what it lacks is empty, and nothing is empty in an event of ours.
     #[must_use]
     pub fn of_message(message: &Stored) -> Self {
         let header = |name| message.header(name).map(str::to_owned);

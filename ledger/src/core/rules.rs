@@ -76,7 +76,7 @@ impl Rules {
         self >= Self::Two
     }
 
-    /// What an account holds is told to its owner and to the bank only.
+    /// What an account holds is shown to its owner and to the bank only.
     #[must_use]
     pub fn hide_balances_of_others(self) -> bool {
         self >= Self::Two

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::crash::CrashAt;
 use crate::core::rules::Rules;
 
-/// A batch is a matter of milliseconds; a database that takes so long has gone without a word.
+/// A batch is a matter of milliseconds; a database that takes this long is gone.
 pub(super) const DATABASE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What the engine works with.
@@ -28,7 +28,7 @@ pub(crate) struct Engine {
     /// The rules that a log is raised to.
     pub(crate) rules: Rules,
     pub(crate) stream_replicas: usize,
-    /// Heard by whoever asks whether the service is ready.
+    /// Says whether the service is ready.
     pub(crate) health: watch::Sender<Health>,
 }
 

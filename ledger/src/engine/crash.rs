@@ -39,7 +39,7 @@ impl CrashAt {
             && self.point == Some(point)
             && self.visits_left.fetch_sub(1, Ordering::SeqCst) == 1
         {
-            // Nothing is flushed, dropped or told to anybody, as with `kill -9`.
+            // Nothing is flushed or dropped, as with `kill -9`.
             std::process::abort();
         }
     }

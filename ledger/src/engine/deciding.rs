@@ -24,16 +24,16 @@ const BOOK_ACCOUNTS_MAX: usize = 100_000;
 /// Steps 1 to 3, ahead of the database.
 ///
 /// The book holds every account and payment id of the batches that are not committed yet: of these it knows better than
-/// the database. Other accounts stay there as the last batch left them, which is true while this is the one ledger that
-/// writes; the compare-and-set of the cursor ends it otherwise.
+/// the database. Other accounts stay as the last batch left them. That is right while this ledger alone writes;
+/// otherwise the compare-and-set of the cursor ends it.
 pub(super) struct Deciding {
-    /// A connection of its own: the pool's would be asked whether it still works each time.
+    /// A connection of its own: the pool would check each time whether it still works.
     reading: PgConnection,
     book: Book,
     checked: CheckedTokens,
     /// After the last decided batch.
     cursor: Cursor,
-    /// Decided batches that are, as far as is known, not committed, in order.
+    /// Decided batches that may not be committed yet, in order.
     uncommitted: VecDeque<Arc<Batch>>,
 }
 

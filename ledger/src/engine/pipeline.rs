@@ -89,7 +89,7 @@ impl Pipeline {
                     .await
                     .is_err()
             {
-                // A step has failed, which `failed` tells.
+                // A step has failed; `failed` returns why.
                 std::future::pending::<()>().await;
             }
         }
@@ -114,7 +114,7 @@ impl Engine {
         to_publish: &mpsc::Sender<Arc<Batch>>,
         published: u64,
     ) -> Failure {
-        // Dropped when there is nothing left to compare with: nobody would read what it is sent.
+        // Dropped when there is nothing left to compare, so that the broker sends no more.
         let mut answers = None;
         while let Some(batch) = decided.recv().await {
             let is_published = batch.from.seq < published;
@@ -142,7 +142,7 @@ impl Engine {
                 break;
             }
         }
-        // The other step has failed and tells why.
+        // The other step has failed and returns why.
         std::future::pending().await
     }
 
@@ -197,8 +197,8 @@ impl Engine {
                 if let Some(difference) =
                     ours[compared].difference(&Event::of_message(&published), SETTLEMENTS)
                 {
-                    // A ledger of a version that committed through another connection than its lock's may have done so
-                    // since we began: then we decided on newer books.
+                    // An older version of the ledger commits over another connection than its lock's. If one did so
+                    // since we began, we decided on newer books.
                     if store::cursor(&self.pool).await? != batch.from {
                         return Err(Failure::Overtaken(batch.from.seq + 1));
                     }

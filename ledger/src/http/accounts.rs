@@ -1,7 +1,7 @@
 //! Accounts: opening one and looking at them.
 //!
 //! Nothing is changed here. `POST /accounts` publishes a request under the caller's own token and waits for its answer,
-//! so opening an account stands in the log like everything else that changes the books.
+//! so opening an account is in the log, like everything that changes the books.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -54,7 +54,7 @@ pub async fn audited_accounts(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Audit
     rows.collect()
 }
 
-/// Postings that stand on no account.
+/// Postings on no account.
 ///
 /// # Errors
 /// When the database does not answer.

@@ -19,7 +19,7 @@ use crate::core::batch::{Batch, Decided};
 use crate::engine::crash::{CrashAt, CrashPoint};
 
 /// Writes a batch: answers, what they change, and the cursor behind them. All of it, or nothing and `false` when the
-/// cursor does not stand where the batch begins: another ledger is ahead.
+/// cursor is not where the batch begins: another ledger is ahead.
 ///
 /// Nearly all batches are payments only. They take one statement, which is one transaction and one round trip. Rarer
 /// changes are written before it in the same transaction, so that payments don't pay for them.

@@ -1,8 +1,8 @@
 //! Reading payments: one, or a list.
 //!
-//! Both read the projection. A payment that is not there may only be late, so a miss waits until the projection has passed
-//! the end that REQUESTS has now and looks again: what was answered with `202` is never "not found" afterwards. The same
-//! goes for a payment that may be sent again, and perhaps has been: it does not stay "rejected" behind a `202`.
+//! Both read the projection. A payment that is not there may only be late, so a miss waits until the projection has
+//! passed the end that REQUESTS has now and looks again: what was answered with `202` is never "not found" afterwards.
+//! The same goes for a payment that may be sent again, and may have been: after a `202` it is not "rejected" any more.
 //!
 //! Links are relative to this service. Behind the gateway they get its prefix there.
 
@@ -158,8 +158,8 @@ pub(super) async fn show(
     if let Some(row) = known.filter(|row| row.is_decided()) {
         return Ok(Json(Payment::from(row)).into_response());
     }
-    // There may be more in the logs than we have read: the request itself, another try, the answer. Without the answer
-    // the payment is pending as far as we know.
+    // The logs may hold more than we have read: the request itself, another try, the answer. Without the answer, the
+    // payment is pending as far as we know.
     app.catch_up(Log::Requests).await?;
     drop(app.catch_up(Log::Settlements).await);
     match find(&app, &client_id, payment_id).await? {

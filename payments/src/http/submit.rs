@@ -1,9 +1,9 @@
 //! The way of a payment into the log: `POST /payments`.
 //!
-//! What needs no books is checked here, so that the caller hears of it at once; then the request is published, under
-//! the caller's own token, exactly as a producer would publish it over NATS. Nothing is written anywhere else: once the
-//! broker has acknowledged, the payment is asked for, and until then it is not, wherever this process dies.
-//! Sending the same request again is always safe, since `payment_id` makes it the same payment.
+//! What needs no books is checked here, so that the caller learns of it at once; then the request is published, under
+//! the caller's own token, exactly as a producer would publish it over NATS. Nothing is written anywhere else. The
+//! payment is asked for from the broker's acknowledgement on, and not before, wherever this process dies. Sending the
+//! same request again is always safe, since `payment_id` makes it the same payment.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ use crate::idempotency::{Earlier, Known};
 use crate::projection::Log;
 use crate::store;
 
-/// Longest `Prefer: wait`, in seconds; who asks for more gets this.
+/// Longest `Prefer: wait`, in seconds; a client that asks for more gets this.
 const WAIT_SECONDS_MAX: u64 = 30;
 /// How long a decided payment may keep its client waiting for the projection, which usually is milliseconds behind.
 const PROJECTION_WAIT_MAX: Duration = Duration::from_millis(500);
@@ -111,7 +111,7 @@ pub(super) async fn submit(
     Ok(response)
 }
 
-/// To whoever asks again: the answer to the first request, however long ago that was.
+/// A payment that is sent again gets the answer to its first request, however long ago that was.
 async fn first_answer(
     app: &App,
     answer: PaymentAnswer,
@@ -212,10 +212,10 @@ fn wait_preferred(headers: &HeaderMap) -> Option<u64> {
         .map(|seconds| seconds.min(WAIT_SECONDS_MAX))
 }
 
-/// A request that stands in the log.
+/// A request that is in the log.
 struct Published {
     request_seq: u64,
-    /// It stood there before.
+    /// It was there before.
     is_repeated: bool,
 }
 
@@ -332,7 +332,7 @@ async fn answer_at(app: &App, request_seq: u64) -> Option<PaymentAnswer> {
     }
 }
 
-/// `pending`, except that of a request which stood in the log before more may be known.
+/// `pending`; of a request that was in the log before, more may be known.
 async fn known_status(
     app: &App,
     caller: &Caller<'_>,

@@ -27,15 +27,15 @@ pub(crate) struct Cursors {
     pub(super) requests: u64,
     /// As in the database.
     pub(super) settlements: u64,
-    /// Every answer behind this one, up to `settlements`, names its payment and so has left a row of it. This one did
-    /// not, or nobody knows.
+    /// Every answer after this one, up to `settlements`, names its payment, and so has left a row. This one may not
+    /// have.
     pub(super) named_after: u64,
 }
 
 impl Cursors {
     /// The last sequence that the database fully reflects.
     ///
-    /// Requests need not be read for that as far as their answers are projected and named them.
+    /// A request need not be read once its answer is projected and names its payment.
     pub(super) fn of(&self, log: Log) -> u64 {
         match log {
             Log::Requests if self.named_after <= self.requests => {

@@ -10,7 +10,7 @@ use super::error::ProjectionError;
 use super::learnt::Projection;
 use super::retry::RETRY_DELAY;
 
-/// Messages per transaction. Measured for the ledger (DESIGN §7): the batch is what makes it fast, and 1000 is enough.
+/// Messages per transaction. As for the ledger, the batch is what makes it fast, and 1000 is enough.
 const BATCH_MESSAGES_MAX: usize = 1000;
 /// How long a request may be without an answer before its pending row is written. The ledger takes 5 ms, and some tens
 /// under load.
@@ -77,7 +77,7 @@ impl Projection {
         }
     }
 
-    /// Waits for the answers up to this one, as long as requests may be without; `false` when that is over.
+    /// Waits for the answers up to this one; `false` when they take too long.
     async fn answered_in_time(&self, sequence: u64) -> bool {
         let impatient = async {
             self.wanted(Log::Requests).await;
@@ -104,7 +104,7 @@ impl Projection {
         drop(wanted.expect("the sender is in self"));
     }
 
-    /// A reader that starts behind the end would wait for ever instead of telling that the log is another one.
+    /// A reader that starts behind the end would wait for ever, and hide that the log is another one.
     async fn check_length(&self, log: Log, cursor: u64) -> Result<(), ProjectionError> {
         let stream = log.stream();
         let last = self.last_sequence(log).await;

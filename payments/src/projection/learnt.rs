@@ -20,7 +20,7 @@ pub(crate) struct Projection {
     pub(super) broker: broker::Config,
     pub(super) jetstream: jetstream::Context,
     pub(super) cursors: watch::Sender<Cursors>,
-    /// The last message that somebody waits for, in either log: what is numbered alike belongs together.
+    /// The last message that somebody waits for, in either log: a request and its answer have the same number.
     pub(super) wanted: watch::Sender<u64>,
     pub(super) keys: watch::Sender<Keys>,
 }

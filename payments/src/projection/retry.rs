@@ -10,7 +10,8 @@ use crate::store;
 pub(super) const RETRY_DELAY: Duration = Duration::from_millis(100);
 const RETRY_DELAY_MAX: Duration = Duration::from_secs(5);
 
-/// Tries until the database does it. A commit whose outcome is unknown is safe to repeat: the cursor tells.
+/// Tries until the database does it. A commit whose outcome is unknown is safe to repeat: the cursor shows whether it
+/// happened.
 pub(super) async fn retried<T>(mut work: impl AsyncFnMut() -> sqlx::Result<T>) -> T {
     let mut delay = RETRY_DELAY;
     loop {

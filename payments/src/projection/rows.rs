@@ -1,7 +1,7 @@
 //! What a batch of a log changes: messages in, rows out. Pure.
 //!
-//! The rules of [`crate::state::next`] make the order between the two logs not matter, and a duplicate changes nothing.
-//! Within a batch they are applied here, against the rows of earlier batches in [`crate::store`].
+//! By the rules of [`crate::state::next`], the order between the two logs does not matter, and a duplicate changes
+//! nothing. Within a batch they are applied here, against the rows of earlier batches in [`crate::store`].
 
 use std::collections::BTreeMap;
 
@@ -108,7 +108,7 @@ pub(crate) fn answered(batch: &[Stored]) -> Answered {
     }
 }
 
-/// The row that an answer leads to; `None` when it repeats another or says of no payment which one it is.
+/// The row that an answer leads to; `None` when it is a duplicate or names no payment.
 fn decided(answer: PaymentAnswer, body: &[u8], decided_at: DateTime<Utc>) -> Option<DecidedRow> {
     let state = match answer.status {
         PaymentStatus::Settled => State::Settled,

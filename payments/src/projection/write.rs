@@ -54,7 +54,7 @@ impl Projection {
         if matches!(changes, Changes::Answered(answered) if !answered.keys.is_empty()) {
             self.learn_keys().await;
         }
-        // Last: who sees the cursor there relies on everything above.
+        // Last: a reader of the cursor relies on everything above.
         self.cursors.send_modify(|cursors| match changes {
             Changes::Requested(_) => cursors.requests = range.last,
             Changes::Answered(answered) => {

@@ -61,7 +61,7 @@ impl Row {
         }
     }
 
-    /// Nothing that stands in the logs behind it can change it.
+    /// Nothing later in the logs can change it.
     pub(crate) fn is_decided(&self) -> bool {
         self.answer.is_some() && !self.may_retry
     }
@@ -112,8 +112,8 @@ pub(crate) async fn insert_requested(
     Ok(())
 }
 
-/// Writes answers over what is known: a settled one over anything, a rejected one over what is not decided, and one that
-/// decides nothing only over its own request and earlier ones.
+/// Writes answers over what is known: a settled one over anything, a rejected one over what is not decided. An answer
+/// that decides nothing goes only over its own request and earlier ones.
 pub(crate) async fn upsert_decided(db: &mut PgConnection, rows: &[DecidedRow]) -> sqlx::Result<()> {
     if rows.is_empty() {
         return Ok(());

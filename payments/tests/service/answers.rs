@@ -1,4 +1,4 @@
-//! Which of many answers to one payment counts, and that whoever waits for one hears of it.
+//! Which of many answers to one payment counts, and that those who wait for one get it.
 
 use std::time::Duration;
 
@@ -105,7 +105,7 @@ async fn whichever_log_is_projected_first_the_rows_are_the_same() {
     let world = World::with_key().await;
     world.serve().await.stop().await.unwrap();
     let ids: Vec<Uuid> = (0..4).map(|_| Uuid::now_v7()).collect();
-    // Each payment twice, then the first of them once more, which nobody answers.
+    // Each payment twice, then the first of them once more, without an answer.
     let order = ids.iter().chain(&ids).chain(ids.first());
     let requests = order.map(|id| outgoing(SHOP, &payment(*id))).collect();
     assert_eq!(world.publish_requests(requests).await, 10);
@@ -180,7 +180,7 @@ async fn who_waits_hears_of_answers_behind_a_gap() {
         world.settle(5).await;
     });
     assert_eq!(heard.unwrap().map(|answer| answer.sequence), Some(5));
-    // Who waits for one that was read before gets it all the same.
+    // A waiter for an answer that was read before gets it all the same.
     let again = answers.wait(5, PATIENCE).await.unwrap();
     assert_eq!(again.map(|answer| answer.sequence), Some(5));
     let never = answers.wait(6, Duration::from_millis(10)).await.unwrap();

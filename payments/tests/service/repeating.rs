@@ -70,7 +70,7 @@ async fn a_payment_that_was_passed_over_may_be_sent_again_at_once() {
         (&json!("rejected"), &json!(true))
     );
 
-    // The broker still knows its message id, the payment id is free: with another content too.
+    // Nothing was decided, so the payment id is free: for another content too.
     let mut other = payment(id);
     other["amount"] = json!("31");
     let again = service.post(&token, &other).await;

@@ -243,7 +243,7 @@ async fn who_waits_gets_the_answer_with_the_response() {
     assert_eq!(got.body["status"], "settled");
     assert_eq!(got.body["settlement"]["postings"][1]["balance"], "30.00");
 
-    // The ledger answers a second request with the same id, stored after the broker has forgotten the first.
+    // The ledger answers a second request with the same id.
     let repeated = outgoing("request.payment.v1.shop", &payment(id));
     assert_eq!(world.publish_requests(vec![repeated]).await, 3);
     world.repeat(3).await;

@@ -92,7 +92,7 @@ fn terms(at: At, claims: &Claims, open: &OpenAccount) -> Result<Account, Reason>
             format!("the name has more than {REFERENCE_CHARS_MAX} characters"),
         ));
     }
-    // PostgreSQL holds no NUL, and a statement on paper none of the others.
+    // PostgreSQL stores no NUL, and a printed statement shows no other control character.
     let has_control = |text: &str| text.chars().any(char::is_control);
     if has_control(&open.owner) || open.name.as_deref().is_some_and(has_control) {
         return Err(Reason::new(

@@ -83,7 +83,8 @@ impl From<Refusal> for Reason {
     }
 }
 
-/// Answers a payment. A payment id that is used up hears what became of the first payment, before any other check.
+/// Answers a payment. If the payment id is used up, the answer is what became of the first payment, before any other
+/// check.
 pub(super) fn decide(book: &Book, at: At, claims: &Claims, payment: &Payment) -> Decision {
     let (client, request) = (&claims.client_id, &payment.request);
     let key = (client.clone(), request.payment_id);
@@ -97,7 +98,7 @@ pub(super) fn decide(book: &Book, at: At, claims: &Claims, payment: &Payment) ->
             None,
         ),
     };
-    // Whatever became of it, the id is used up: a retry must hear the same, not be decided again.
+    // Settled or not, the id is used up: a retry must get the same outcome, not a new decision.
     let used = UsedPaymentId {
         request_seq: at.seq,
         content: payment.content,

@@ -20,7 +20,7 @@ pub(super) struct Known<'k> {
     pub(super) checked: &'k mut CheckedTokens,
 }
 
-/// The headers that mean something; each may stand there once.
+/// The headers that mean something; each may appear once.
 const HEADERS: [&str; 6] = [
     wire::AUTHORIZATION,
     wire::CE_SPECVERSION,
@@ -47,7 +47,7 @@ pub(super) fn body<T: RequestBody>(message: &Stored) -> Result<T, Reason> {
     })
 }
 
-/// No header stands there twice; CloudEvents headers may be missing, but not say something else than the body.
+/// No header appears twice. CloudEvents headers may be missing, but must not contradict the body.
 pub(super) fn envelope(
     message: &Stored,
     rules: Rules,

@@ -19,7 +19,7 @@ use crate::core::rejection;
 pub struct Payment {
     /// The body.
     pub request: PaymentRequest,
-    /// Amount and value date, or why they are none.
+    /// Amount and value date, or what is wrong with them.
     pub terms: Result<Terms, Reason>,
     /// SHA-256 of the body in one spelling: two requests ask for the same thing if it is equal.
     pub content: Digest,

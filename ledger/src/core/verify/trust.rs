@@ -57,8 +57,8 @@ const MODULUS_CHARS_MAX: usize = 683;
 /// An issuer is a URL.
 const ISSUER_BYTES_MAX: usize = 256;
 
-/// The first key vouches for itself, since nobody but auth may publish here; each later one needs the word of a key that
-/// is known, so that a service that is not auth can't slip one in.
+/// The first key vouches for itself, since only auth may publish here. Each later one needs a token of a known key, so
+/// that another service can't slip one in.
 fn vouched_for(
     message: &Stored,
     request: &AnnounceKey,
