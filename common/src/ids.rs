@@ -1,5 +1,6 @@
 //! The names of things. Each is a type of its own, so that a payment can't be looked up by an account's id.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -100,6 +101,17 @@ impl FromStr for ClientId {
 impl Serialize for ClientId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.0)
+    }
+}
+
+/// The owner of an account, in one spelling: a UUID in lower case with hyphens, anything else as it is.
+///
+/// An owner is the `sub` of tokens: a person's UUID or the id of a service account.
+#[must_use]
+pub fn owner_spelling(text: &str) -> Cow<'_, str> {
+    match text.trim().parse::<Uuid>() {
+        Ok(id) => id.to_string().into(),
+        Err(_) => text.into(),
     }
 }
 

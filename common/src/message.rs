@@ -69,7 +69,7 @@ pub struct Outgoing {
 
 /// What a request says of itself besides its body.
 #[derive(Debug, Clone, Copy)]
-pub struct Event<'e, I> {
+pub struct EventHeaders<'e, I> {
     /// Its `ce-type`.
     pub ce_type: &'e str,
     /// The id of what it is about.
@@ -86,13 +86,13 @@ impl Outgoing {
     pub fn request(
         subject: String,
         token: &str,
-        event: Event<'_, impl Display>,
+        event: EventHeaders<'_, impl Display>,
         traceparent: Option<&str>,
         body: &impl Serialize,
     ) -> Self {
         let mut headers = HeaderLines::with_capacity(token.len() + 300);
         headers.add(AUTHORIZATION, format_args!("Bearer {token}"));
-        let Event {
+        let EventHeaders {
             ce_type,
             ce_id,
             ce_source,

@@ -29,6 +29,7 @@ use common::broker::{self, ReadError, Reader};
 use common::message::Stored;
 use common::wire::REQUESTS;
 use sqlx::ConnectOptions as _;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::core::batch;
@@ -37,7 +38,10 @@ use context::DATABASE_TIMEOUT;
 use deciding::Deciding;
 use failure::Failure;
 use pipeline::Pipeline;
+use recover::Recovered;
 
+/// Between a raise of the rules that failed and the next try: a broker whose configuration is older may not allow it.
+const RAISE_RETRY_DELAY: Duration = Duration::from_secs(60);
 /// Between the failure of one try to lead and the next.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
 
@@ -80,7 +84,11 @@ impl Engine {
         broker::ensure_streams(&self.jetstream, self.stream_replicas)
             .await
             .map_err(|error| Failure::Broker(error.to_string()))?;
-        let (cursor, published) = self.recover().await?;
+        let Recovered {
+            cursor,
+            published,
+            log,
+        } = self.recover().await?;
         let reading = tokio::time::timeout(DATABASE_TIMEOUT, self.database.connect())
             .await
             .map_err(|_| Failure::Stalled)??;
@@ -89,13 +97,18 @@ impl Engine {
         let mut requests = Reader::new(&self.broker, REQUESTS, cursor.seq + 1);
         let mut pipeline = Pipeline::start(self.clone(), leading, cursor.seq, published);
         tracing::info!(cursor = cursor.seq, published, "leading");
-        let mut has_raised = false;
+        let mut raise_at = Some(Instant::now());
         loop {
-            // Not before all that is published has been decided again: the log may hold the raise already.
-            let is_caught_up = deciding.cursor().seq >= published;
-            if is_caught_up && !has_raised && deciding.rules() < self.rules {
-                self.raise_rules(self.rules).await?;
-                has_raised = true;
+            // Not before all that the log held has been decided: it may hold the raise already.
+            let is_caught_up = deciding.cursor().seq >= log;
+            if is_caught_up && deciding.rules() < self.rules && raise_at.is_some_and(is_over) {
+                raise_at = match self.raise_rules(self.rules).await {
+                    Ok(()) => None,
+                    Err(error) => {
+                        tracing::warn!(%error, "the rules can't be raised, going on by the old ones");
+                        Some(Instant::now() + RAISE_RETRY_DELAY)
+                    }
+                };
             }
             let idle = pipeline.idle(deciding.cursor().seq);
             let mut waiting = tokio::select! {
@@ -138,4 +151,8 @@ async fn next_batch(
         Some(large) => Ok(large),
         None => requests.batch(messages_max).await,
     }
+}
+
+fn is_over(moment: Instant) -> bool {
+    Instant::now() >= moment
 }

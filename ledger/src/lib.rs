@@ -40,8 +40,8 @@ pub struct Config {
     /// Most requests in one batch.
     #[arg(long, env = "QUITTANCE_BATCH_MAX", default_value_t = BATCH_MESSAGES_MAX, hide = true)]
     pub batch_max: usize,
-    /// For tests: the newest rules that a log is raised to.
-    #[arg(long, env = "QUITTANCE_RULES", default_value_t = Rules::NEWEST.number(), hide = true)]
+    /// The rules that the log is raised to. Hold them back in an upgrade until everybody who reads settlements is new.
+    #[arg(long, env = "QUITTANCE_RULES", default_value_t = Rules::NEWEST.number())]
     pub rules: u32,
     /// For tests: where to die.
     #[arg(long, env = "QUITTANCE_CRASH_AT", hide = true)]

@@ -19,7 +19,7 @@ pub use accounts::accounts;
 pub use audit::{AuditedAccount, audited_accounts, stray_postings};
 pub(crate) use history::{AnswerRow, PostingRow, answers, posting_rows, postings_like};
 pub(crate) use lead::lead;
-pub use load::{cursor, keys, rules};
+pub use load::{cursor, keys, raised_rules, rules};
 pub(crate) use load::{decided_digest, used_payment_ids};
 pub(crate) use write::write_batch;
 

@@ -1,5 +1,9 @@
 //! What a client sees: submitting a payment, reading one, and listing them.
 
+mod answers;
+
+mod repeated;
+
 mod read;
 mod submit;
 

@@ -6,14 +6,16 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use common::ids::{ClientId, PaymentId};
 use tokio::sync::oneshot;
+
+/// SHA-256 of a request in one spelling.
+pub(crate) type Content = [u8; 32];
 
 /// Names a payment.
 pub(crate) type PaymentKey = (ClientId, PaymentId);
 
-/// Submissions that are remembered at least, before the oldest half goes: at about 500 bytes each, 16 MB in all.
+/// Submissions that are remembered at least, before the oldest half goes: at about 200 bytes each, 7 MB in all.
 const GENERATION_MAX: usize = 16_384;
 
 /// The submissions of the last moments.
@@ -29,7 +31,7 @@ struct Generations {
 type Map = HashMap<PaymentKey, Submission, foldhash::quality::RandomState>;
 
 struct Submission {
-    body: Bytes,
+    content: Content,
     place: Place,
 }
 
@@ -55,19 +57,19 @@ pub(crate) struct First {
 
 /// An earlier submission of the same payment id.
 pub(crate) struct Earlier {
-    /// Its body, as it was stored.
-    pub(crate) body: Bytes,
+    /// What it asked for.
+    pub(crate) content: Content,
     /// Where it stands in the log; `None` when it was not stored after all.
     pub(crate) request_seq: Option<u64>,
 }
 
 impl Recent {
     /// Begins a submission, or finds an earlier one with its id and waits until that is stored.
-    pub(crate) async fn begin(&self, key: PaymentKey, body: &Bytes) -> Known {
-        let (body, stored) = {
+    pub(crate) async fn begin(&self, key: PaymentKey, content: Content) -> Known {
+        let (earlier, stored) = {
             let mut generations = self.lock();
             let Some(submission) = generations.find(&key) else {
-                generations.insert(key.clone(), body.clone());
+                generations.insert(key.clone(), content);
                 return Known::First(First {
                     recent: self.clone(),
                     key: Some(key),
@@ -81,13 +83,16 @@ impl Recent {
                     Err(hear)
                 }
             };
-            (submission.body.clone(), stored)
+            (submission.content, stored)
         };
         let request_seq = match stored {
             Ok(request_seq) => Some(request_seq),
             Err(hear) => hear.await.ok(),
         };
-        Known::Again(Earlier { body, request_seq })
+        Known::Again(Earlier {
+            content: earlier,
+            request_seq,
+        })
     }
 
     /// Forgets an earlier submission that stands at this place, so that the next try is stored.
@@ -113,12 +118,12 @@ impl Generations {
         newer.get_mut(key).or_else(|| older.get_mut(key))
     }
 
-    fn insert(&mut self, key: PaymentKey, body: Bytes) {
+    fn insert(&mut self, key: PaymentKey, content: Content) {
         if self.newer.len() >= GENERATION_MAX {
             self.older = std::mem::take(&mut self.newer);
         }
         let place = Place::Awaited(Vec::new());
-        self.newer.insert(key, Submission { body, place });
+        self.newer.insert(key, Submission { content, place });
     }
 }
 
@@ -168,7 +173,7 @@ mod tests {
 
     /// What a submission gets: `first`, `at N` or `lost`.
     async fn hears(recent: &Recent, id: u128) -> (String, Option<First>) {
-        match recent.begin(key(id), &Bytes::from_static(b"{}")).await {
+        match recent.begin(key(id), [0; 32]).await {
             Known::First(first) => ("first".to_owned(), Some(first)),
             Known::Again(earlier) => {
                 let place = earlier.request_seq;

@@ -18,7 +18,7 @@ pub(crate) enum State {
 
 /// What a message of a log says about a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Event {
+pub(crate) enum Heard {
     /// It is asked for.
     Requested,
     /// It was rejected without a decision.
@@ -38,15 +38,15 @@ pub(crate) struct IllegalEvent;
 /// The two logs are not in step, so an answer may come before its request. A settled answer always counts. A rejection
 /// counts while nothing is decided. As long as nothing is decided, the latest request counts. `store/payments.rs` says
 /// it again in SQL.
-pub(crate) fn next(state: Option<State>, event: Event) -> Result<State, IllegalEvent> {
-    match (state, event) {
-        (_, Event::Settled) => Ok(State::Settled),
-        (None | Some(State::Pending | State::Retryable), Event::Rejected) => Ok(State::Rejected),
-        (None | Some(State::Pending | State::Retryable), Event::PassedOver) => Ok(State::Retryable),
-        (None | Some(State::Pending | State::Retryable), Event::Requested) => Ok(State::Pending),
+pub(crate) fn next(state: Option<State>, heard: Heard) -> Result<State, IllegalEvent> {
+    match (state, heard) {
+        (_, Heard::Settled) => Ok(State::Settled),
+        (None | Some(State::Pending | State::Retryable), Heard::Rejected) => Ok(State::Rejected),
+        (None | Some(State::Pending | State::Retryable), Heard::PassedOver) => Ok(State::Retryable),
+        (None | Some(State::Pending | State::Retryable), Heard::Requested) => Ok(State::Pending),
         (
             Some(State::Rejected | State::Settled),
-            Event::Requested | Event::PassedOver | Event::Rejected,
+            Heard::Requested | Heard::PassedOver | Heard::Rejected,
         ) => Err(IllegalEvent),
     }
 }

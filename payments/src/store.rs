@@ -9,5 +9,5 @@ mod payments;
 pub(crate) use cursors::{Range, advance_cursor, cursor};
 pub(crate) use keys::{SigningKey, insert_keys, keys};
 pub(crate) use payments::{
-    DecidedRow, Page, RequestedRow, Row, insert_requested, payment, payments, upsert_decided,
+    DecidedRow, Filter, RequestedRow, Row, insert_requested, payment, payments, upsert_decided,
 };

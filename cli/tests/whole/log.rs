@@ -119,7 +119,7 @@ fn forgeries(seq: u64, graces: Uuid) -> Vec<(String, String, String)> {
             "delete from rules_raised where version = 2".to_owned(),
             "insert into rules_raised select 2, request_seq from answer where event_type = 'rules.raised.v1'"
                 .to_owned(),
-            "the rules are version 2 by the log, but 1 in the database".to_owned(),
+            "the rules were raised as".to_owned(),
         ),
         (
             set("answer", "client_id = 'x' || client_id"),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{AccountId, ClientId};
 use crate::kinds::body::{AnswerBody, RequestBody};
-use crate::message::{Event, Outgoing};
+use crate::message::{EventHeaders, Outgoing};
 use crate::reason::Reason;
 use crate::timestamp;
 
@@ -33,7 +33,7 @@ impl AccountRequest {
     /// The message that asks for it.
     #[must_use]
     pub fn message(&self, client: &ClientId, token: &str) -> Outgoing {
-        let event = Event {
+        let event = EventHeaders {
             ce_type: REQUESTED,
             ce_id: self.account_id(),
             ce_source: &format!("/clients/{client}"),

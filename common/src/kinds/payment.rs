@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::ids::{AccountId, ClientId, PaymentId};
 use crate::kinds::body::{AnswerBody, RequestBody};
 use crate::kinds::posting::Posting;
-use crate::message::{Event, Outgoing};
+use crate::message::{EventHeaders, Outgoing};
 use crate::money::{Currency, Money};
 use crate::reason::{Code, Reason};
 use crate::timestamp;
@@ -31,7 +31,7 @@ impl PaymentRequest {
     /// The message that asks for it.
     #[must_use]
     pub fn message(&self, client: &ClientId, token: &str, traceparent: Option<&str>) -> Outgoing {
-        let event = Event {
+        let event = EventHeaders {
             ce_type: REQUESTED,
             ce_id: self.payment_id,
             ce_source: &format!("/clients/{client}"),

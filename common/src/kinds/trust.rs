@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kinds::body::{AnswerBody, RequestBody};
-use crate::message::{Event, Outgoing};
+use crate::message::{EventHeaders, Outgoing};
 use crate::reason::Reason;
 use crate::timestamp;
 
@@ -18,7 +18,7 @@ impl AnnounceKey {
     /// The message that announces it, from auth.
     #[must_use]
     pub fn message(&self, token: &str) -> Outgoing {
-        let event = Event {
+        let event = EventHeaders {
             ce_type: REQUESTED,
             ce_id: &self.kid,
             ce_source: "/auth",

@@ -74,6 +74,7 @@ pub(super) async fn rows(db: &mut PgConnection, decided: &[Decided]) -> Result<(
 pub(super) fn books(
     at: Cursor,
     book: &Book,
+    raised: &[(u32, u64)],
     snapshot: &Snapshot,
 ) -> Result<BTreeMap<String, String>, Stop> {
     let Cursor { seq, chain } = at;
@@ -90,11 +91,10 @@ pub(super) fn books(
             "the signing keys are {ours:?} by the log, but {theirs:?} in the database"
         ));
     }
-    let (ours, theirs) = (book.rules, snapshot.rules?);
-    if ours != theirs {
-        let (ours, theirs) = (ours.number(), theirs.number());
+    if raised != snapshot.rules {
+        let theirs = &snapshot.rules;
         return differs(format!(
-            "the rules are version {ours} by the log, but {theirs} in the database"
+            "the rules were raised as {raised:?} (version, request) by the log, but {theirs:?} in the database"
         ));
     }
     if let Some(difference) = compare_accounts(book, &snapshot.accounts) {
@@ -153,16 +153,22 @@ fn compare_accounts(book: &Book, audited: &[AuditedAccount]) -> Option<String> {
 
 fn facts(account: &Account) -> String {
     let Account {
+        id: _,
         owner,
-        posted,
-        held,
-        overdraft_limit,
+        name,
+        category,
         status,
-        ..
+        overdraft_limit,
+        posted,
+        postings,
+        held,
+        opened_seq,
     } = account;
-    let (currency, status) = (posted.currency(), status.as_str());
+    let (currency, status, category) = (posted.currency(), status.as_str(), category.as_str());
+    let name = name.as_deref().unwrap_or_default();
     format!(
-        "posted {posted} {currency}, held {held}, overdraft {overdraft_limit}, {status}, owned by {owner}"
+        "posted {posted} {currency}, held {held}, overdraft {overdraft_limit}, {status}, owned by {owner}, {category}, \
+         named {name:?}, with {postings} postings, opened by request {opened_seq}"
     )
 }
 

@@ -16,6 +16,8 @@ use super::published::Published;
 use super::snapshot::Snapshot;
 use crate::core::batch::Decided;
 use crate::core::chain::{Chain, Cursor};
+use crate::core::change::Change;
+use crate::core::rules::Rules;
 
 /// What a replay found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +79,7 @@ pub async fn replay(
             chain: Chain::START,
         },
         settled: 0,
+        raised: vec![(Rules::One.number(), 0)],
         to,
         progress,
     };
@@ -85,7 +88,7 @@ pub async fn replay(
         let (rules, sums) = {
             let book = (&mut replay.decided.book).await;
             let book = book.expect("it is sent behind the last batch up to there");
-            let sums = compare::books(replay.at, &book, &snapshot)?;
+            let sums = compare::books(replay.at, &book, &replay.raised, &snapshot)?;
             (book.rules.number(), sums)
         };
         replay.run_to(to).await?;
@@ -112,6 +115,8 @@ struct Replay<'d, P> {
     decided_in_database: u64,
     at: Cursor,
     settled: u64,
+    /// Every raise of the rules: the version, and the request that raised it.
+    raised: Vec<(u32, u64)>,
     to: u64,
     progress: P,
 }
@@ -128,6 +133,7 @@ impl<P: FnMut(u64, u64)> Replay<'_, P> {
                 .filter(|item| item.entries().next().is_some())
                 .count();
             self.settled += u64::try_from(settled).expect("a thousand at most");
+            self.raised.extend(raised(&decided));
             let last = decided.last().expect("a batch has a message");
             self.at = Cursor {
                 seq: last.request.at.seq,
@@ -150,4 +156,19 @@ impl<P: FnMut(u64, u64)> Replay<'_, P> {
         let in_database = usize::try_from(in_database).unwrap_or(usize::MAX);
         compare::rows(self.database, &decided[..in_database.min(decided.len())]).await
     }
+}
+
+fn raised(decided: &[Decided]) -> impl Iterator<Item = (u32, u64)> {
+    let changes = decided.iter().flat_map(|item| {
+        item.changes
+            .iter()
+            .map(|change| (item.request.at.seq, change))
+    });
+    changes.filter_map(|(seq, change)| match change {
+        Change::RulesRaised(rules) => Some((rules.number(), seq)),
+        Change::PaymentIdUsed(..)
+        | Change::Posted(_)
+        | Change::AccountOpened(_)
+        | Change::KeyNoted(_) => None,
+    })
 }

@@ -4,14 +4,14 @@ use common::token::Keys;
 use sqlx::{Connection as _, PgConnection};
 
 use crate::core::chain::Cursor;
-use crate::core::rules::{NewerRules, Rules};
 use crate::store::{self, AuditedAccount};
 
 /// What a replay compares at the cursor.
 pub(super) struct Snapshot {
     pub(super) cursor: Cursor,
     pub(super) keys: Keys,
-    pub(super) rules: Result<Rules, NewerRules>,
+    /// Every raise of the rules: the version, and the request that raised it.
+    pub(super) rules: Vec<(u32, u64)>,
     pub(super) accounts: Vec<AuditedAccount>,
     /// Postings on no account.
     pub(super) stray_postings: u64,
@@ -25,7 +25,7 @@ impl Snapshot {
         let snapshot = Self {
             cursor: store::cursor(&mut *tx).await?,
             keys: store::keys(&mut *tx).await?,
-            rules: store::rules(&mut *tx).await?,
+            rules: store::raised_rules(&mut *tx).await?,
             accounts: store::audited_accounts(&mut *tx).await?,
             stray_postings: store::stray_postings(&mut *tx).await?,
         };

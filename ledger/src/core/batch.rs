@@ -56,16 +56,22 @@ impl Decided {
     }
 }
 
-/// How many of these messages make one batch: up to and with the first that changes how the next ones are verified.
+/// How many of these messages make one batch: up to and with the first key, and up to the first raise of the rules.
 ///
-/// What follows an announced key is verified with it, and what follows a raise by the new rules. So it waits until that
-/// is decided.
+/// What stands behind an announced key is verified with it, and what stands behind a raise by the new rules, so it must
+/// wait until that has been decided. A raise is a batch by itself: when this program does not know the rules, everything
+/// in front of it is decided all the same.
 #[must_use]
 pub fn length(messages: &[Stored]) -> usize {
-    let last = messages
+    let is_raise = |message: &Stored| message.subject == rules::SUBJECT;
+    let first = messages
         .iter()
-        .position(|message| [trust::SUBJECT, rules::SUBJECT].contains(&&*message.subject));
-    last.map_or(messages.len(), |index| index + 1)
+        .position(|message| message.subject == trust::SUBJECT || is_raise(message));
+    match first {
+        Some(index) if index > 0 && is_raise(&messages[index]) => index,
+        Some(index) => index + 1,
+        None => messages.len(),
+    }
 }
 
 /// Verifies every message of a batch by the keys and rules of the book.

@@ -32,9 +32,9 @@ pub(crate) fn payment(
         reference: request.and_then(|request| request.reference.clone()),
         effective_date: at
             .rules
-            .keep_value_dates()
+            .carry_value_date_and_metadata()
             .then(|| request.and_then(|request| request.effective_date.clone())),
-        metadata: at.rules.keep_value_dates().then(|| {
+        metadata: at.rules.carry_value_date_and_metadata().then(|| {
             request
                 .map(|request| request.metadata.clone())
                 .unwrap_or_default()

@@ -27,7 +27,7 @@ impl Rules {
 
     /// The number in the log.
     #[must_use]
-    pub fn number(self) -> u32 {
+    pub const fn number(self) -> u32 {
         match self {
             Self::One => 1,
             Self::Two => 2,
@@ -42,7 +42,7 @@ impl Rules {
 
     /// Answers carry `effective_date` and `metadata`, and postings keep a value date that is not the day of the request.
     #[must_use]
-    pub fn keep_value_dates(self) -> bool {
+    pub fn carry_value_date_and_metadata(self) -> bool {
         self >= Self::Two
     }
 
@@ -82,6 +82,9 @@ impl Rules {
         self >= Self::Two
     }
 }
+
+/// Who reads answers must know the rules that they were decided by.
+const _: () = assert!(Rules::NEWEST.number() == common::kinds::rules::NEWEST);
 
 /// The log asks for rules that this program does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -11,12 +11,22 @@ use crate::core::chain::{Cursor, request_digest};
 use crate::core::event::Event;
 use crate::store::{self, AnswerRow};
 
+/// What stands where.
+pub(super) struct Recovered {
+    /// The last decided request.
+    pub(super) cursor: Cursor,
+    /// The last published answer.
+    pub(super) published: u64,
+    /// The last request in the log, decided or not.
+    pub(super) log: u64,
+}
+
 impl Engine {
-    /// Brings SETTLEMENTS up to the cursor and returns the cursor and the last published answer.
+    /// Brings SETTLEMENTS up to the cursor and returns how far everything is.
     ///
     /// Published less than decided: this process or an earlier one died in between; publish the rest from the table.
     /// Published more than decided: the database was restored from a backup; the caller decides again and compares.
-    pub(super) async fn recover(&self) -> Result<(Cursor, u64), Failure> {
+    pub(super) async fn recover(&self) -> Result<Recovered, Failure> {
         let cursor = store::cursor(&self.pool).await?;
         // In this order: another ledger may be answering still, and an answer never comes before its request.
         let (mut published, log) = (self.last(SETTLEMENTS).await?, self.last(REQUESTS).await?);
@@ -57,7 +67,11 @@ impl Engine {
             published = last;
             self.crash.here(CrashPoint::BetweenBatches);
         }
-        Ok((cursor, published))
+        Ok(Recovered {
+            cursor,
+            published,
+            log,
+        })
     }
 
     async fn last(&self, stream: &str) -> Result<u64, Failure> {

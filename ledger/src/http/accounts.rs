@@ -25,6 +25,7 @@ use uuid::Uuid;
 
 use super::app::App;
 use crate::core::book::account::{Account as Booked, Status};
+use crate::core::rules::Rules;
 use crate::store;
 
 /// How long `POST /accounts` waits for the ledger's answer.
@@ -183,9 +184,9 @@ pub(super) async fn show(
     let id = AccountId(id?.0);
     let accounts = store::accounts(&app.pool, &[id]).await?;
     // Somebody else's account is as good as none, so that nobody can find out which ids exist.
-    let seen = accounts
-        .get(&id)
-        .filter(|account| claims.allows(Scope::BankOperate) || account.owner == claims.sub);
+    let seen = accounts.get(&id).filter(|account| {
+        claims.allows(Scope::BankOperate) || account.is_owned_by(&claims.sub, Rules::NEWEST)
+    });
     let account = seen
         .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("you have no account {id}")))?;
     Ok(Json(Account::from(account)).into_response())

@@ -147,9 +147,13 @@ pub(crate) async fn postings_like(
 ) -> sqlx::Result<Vec<PostingRow>> {
     let stored = sqlx::query_as!(
         PostingRow,
-        "select posting.account_seq, posting.number, request_seq, amount, balance, effective_date
+        // The limit makes it one look into the index for each; a join might read the whole table.
+        "select found.*
          from unnest($1::bigint[], $2::bigint[]) with ordinality as asked (account_seq, number, place)
-         join posting on posting.account_seq = asked.account_seq and posting.number = asked.number order by place",
+         cross join lateral (
+             select account_seq, number, request_seq, amount, balance, effective_date from posting
+             where posting.account_seq = asked.account_seq and posting.number = asked.number limit 1
+         ) as found order by place",
         &column(rows, |row| row.account_seq),
         &column(rows, |row| row.number),
     );

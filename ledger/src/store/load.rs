@@ -111,3 +111,17 @@ pub(crate) async fn decided_digest(
     );
     digests.fetch_optional(db).await?.map(digest).transpose()
 }
+
+/// Every raise of the rules: the version, and the request that raised it.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn raised_rules(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<(u32, u64)>> {
+    let rows = sqlx::query!("select version, raised_seq from rules_raised order by version");
+    let rows = rows.fetch_all(db).await?.into_iter().map(|row| {
+        let version = u32::try_from(row.version);
+        let version = version.expect("constraint rules_raised_version_is_positive");
+        (version, from_bigint(row.raised_seq))
+    });
+    Ok(rows.collect())
+}

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use common::kinds::Answer;
+use common::kinds::account::{AccountRequest, OpenAccount};
 use ledger::core::change::Change;
 use ledger::core::decide::Decision;
 use ledger::core::rules::Rules;
-use ledger::core::verify::Content;
+use ledger::core::verify::{Accepted, Content};
 
 use crate::bank::{Bank, account_id, entries_of, token};
 

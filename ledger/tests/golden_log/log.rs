@@ -82,7 +82,12 @@ pub(crate) fn new() -> Vec<Message> {
         (
             "account.v1.staff",
             Some(&staff),
-            account(7, "0198C0DE-0000-7000-8000-0000000000AD", "EUR", "liability"),
+            account(
+                7,
+                "0198C0DE-0000-7000-8000-0000000000AD",
+                "EUR",
+                "liability",
+            ),
         ),
         (
             "account.v1.staff",

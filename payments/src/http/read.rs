@@ -205,7 +205,7 @@ pub(super) async fn list(
     let Query(query) = query?;
     let limit = page::limit(query.limit, ROWS_DEFAULT)?;
     let client_id = client_of(&caller, query.client_id.clone())?;
-    let asked = store::Page {
+    let asked = store::Filter {
         client_id: &client_id,
         status: query.status,
         before: query.before,

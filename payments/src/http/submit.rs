@@ -14,21 +14,21 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use common::broker;
-use common::http::ask;
 use common::http::caller::Caller;
 use common::http::problem::Problem;
 use common::ids::{ClientId, PaymentId};
+use common::kinds::body;
 use common::kinds::payment::{PaymentAnswer, PaymentRequest, PaymentStatus, has_repeated_key};
-use common::kinds::{Answer, body};
 use common::message::Outgoing;
 use common::reason::{Code, Reason};
 use common::service;
 use common::token::Scope;
-use common::wire::{self, SETTLEMENTS};
+use common::wire::{self};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::answers::{answer_at, wait_for_answer};
+use super::repeated::{There, content, undecided, what_is_there};
 use crate::app::App;
 use crate::door::Refused;
 use crate::idempotency::{Earlier, Known};
@@ -78,7 +78,8 @@ pub(super) async fn submit(
     let answer = match wait_seconds {
         Some(seconds) => {
             let timeout = Duration::from_secs(seconds);
-            wait_for_answer(&app, published.request_seq, timeout).await
+            let answer = wait_for_answer(&app, published.request_seq, timeout).await;
+            answer.filter(|answer| answer.payment_id == Some(request.payment_id))
         }
         None => None,
     };
@@ -232,58 +233,35 @@ async fn publish(
         .and_then(|value| value.to_str().ok())
         .filter(|value| wire::is_traceparent(value));
     let message = request.message(client_id, caller.token, traceparent);
+    let content = content(request);
     let key = (client_id.clone(), request.payment_id);
-    let first = match app.recent.begin(key.clone(), &message.payload).await {
-        Known::First(first) => Some(first),
-        Known::Again(Earlier {
-            body,
-            request_seq: Some(request_seq),
-        }) => {
-            let answer = answer_at(app, request_seq).await;
-            if !answer.is_some_and(|answer| answer.may_retry) {
-                return repeated(request, &body, request_seq);
+    let first = loop {
+        let (earlier, request_seq) = match app.recent.begin(key.clone(), content).await {
+            Known::First(first) => break first,
+            Known::Again(Earlier {
+                content,
+                request_seq: Some(request_seq),
+            }) => (content, request_seq),
+            // The earlier one was not stored.
+            Known::Again(_) => continue,
+        };
+        match what_is_there(app, &key, request_seq, earlier == content).await? {
+            There::Same => {
+                return Ok(Published {
+                    request_seq,
+                    is_repeated: true,
+                });
             }
-            // Nothing was decided about the earlier one, so its id is free.
-            app.recent.forget(&key, request_seq);
-            match app.recent.begin(key, &message.payload).await {
-                Known::First(first) => Some(first),
-                Known::Again(_) => None,
-            }
+            There::Undecided => return Err(undecided(request, request_seq)),
+            There::Free => app.recent.forget(&key, request_seq),
         }
-        // The earlier one failed: this one stands for itself.
-        Known::Again(_) => None,
     };
     let request_seq = store_message(app, message).await?;
-    if let Some(first) = first {
-        first.stored(request_seq);
-    }
+    first.stored(request_seq);
     Ok(Published {
         request_seq,
         is_repeated: false,
     })
-}
-
-/// The payment id was used a moment ago: for the same payment, or for another one.
-fn repeated(
-    request: &PaymentRequest,
-    earlier: &[u8],
-    request_seq: u64,
-) -> Result<Published, Problem> {
-    let is_same = body::read::<PaymentRequest>(earlier)
-        .is_ok_and(|earlier| earlier.canonical_json(None) == request.canonical_json(None));
-    if is_same {
-        return Ok(Published {
-            request_seq,
-            is_repeated: true,
-        });
-    }
-    let reason = Reason::new(
-        Code::AM05,
-        "another payment with this payment_id was sent before; choose a new one",
-    );
-    Err(Problem::decided(&reason)
-        .with("payment_id", request.payment_id.to_string())
-        .with("request_seq", request_seq))
 }
 
 async fn store_message(app: &App, message: Outgoing) -> Result<u64, Problem> {
@@ -300,38 +278,6 @@ async fn store_message(app: &App, message: Outgoing) -> Result<u64, Problem> {
     })
 }
 
-/// The payment's settlement event, if it comes in time. The request is in the log whatever happens here, so trouble
-/// with waiting is no trouble with the payment.
-async fn wait_for_answer(app: &App, request_seq: u64, timeout: Duration) -> Option<PaymentAnswer> {
-    let answers = app.answers.get()?;
-    let waiting = tokio::time::timeout(timeout, ask::answer(answers, request_seq, timeout));
-    let answer = match app.stop.run_until_cancelled(waiting).await? {
-        Ok(Ok(answer)) => answer?,
-        Ok(Err(error)) => {
-            tracing::warn!(%error, request_seq, "the answer can't be waited for");
-            return None;
-        }
-        Err(_) => return None,
-    };
-    let Answer::Payment(answer) = answer else {
-        tracing::error!(
-            request_seq,
-            "the answer to a payment is no settlement event"
-        );
-        return None;
-    };
-    Some(answer)
-}
-
-/// The settlement event of a request, if it is there.
-async fn answer_at(app: &App, request_seq: u64) -> Option<PaymentAnswer> {
-    let stored = broker::get(&app.jetstream, SETTLEMENTS, request_seq).await;
-    match stored.map(|stored| stored.map(|stored| Answer::of_message(&stored))) {
-        Ok(Some(Ok(Answer::Payment(answer)))) => Some(answer),
-        _ => None,
-    }
-}
-
 /// `pending`; of a request that was in the log before, more may be known.
 async fn known_status(
     app: &App,
@@ -344,9 +290,7 @@ async fn known_status(
     } else {
         None
     };
-    known
-        .filter(|row| u64::try_from(row.request_seq) == Ok(published.request_seq))
-        .map_or("pending", |row| row.state().status().as_str())
+    known.map_or("pending", |row| row.state().status().as_str())
 }
 
 /// The projection may be away or behind; then the payment is pending as far as we know.

@@ -33,7 +33,7 @@ impl Projection {
             let mut reader = Reader::new(&self.broker, SETTLEMENTS, cursor + 1);
             while self
                 .project(Log::Settlements, &reader.batch(BATCH_MESSAGES_MAX).await?)
-                .await
+                .await?
             {
                 self.sleep_unless_wanted(Log::Settlements, ANSWERS_INTERVAL)
                     .await;
@@ -71,7 +71,7 @@ impl Projection {
             if last > end && self.answered_in_time(last).await {
                 return Ok(true);
             }
-            if !self.project(Log::Requests, &batch).await {
+            if !self.project(Log::Requests, &batch).await? {
                 return Ok(false);
             }
         }

@@ -12,10 +12,11 @@ use common::kinds::Kind;
 use common::kinds::body;
 use common::kinds::payment::PaymentRequest;
 use common::kinds::payment::{PaymentAnswer, PaymentStatus};
+use common::kinds::rules::NEWEST;
 use common::kinds::trust::{KeyAnswer, KeyStatus};
 use common::message::Stored;
 
-use crate::state::{Event, State, next};
+use crate::state::{Heard, State, next};
 use crate::store::{DecidedRow, RequestedRow, SigningKey};
 
 /// What a batch changes in the database.
@@ -30,6 +31,19 @@ pub(crate) struct Answered {
     pub(crate) keys: Vec<SigningKey>,
     /// The last answer that names no payment; its request may have no row. 0 when there is none.
     pub(crate) nameless_last: u64,
+    /// The first raise to rules whose answers this program may not be able to read.
+    pub(crate) newer_rules: Option<NewerRules>,
+}
+
+/// Answers behind this one may say what this program can't read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "answer {seq} raises the rules to version {rules}, and this program knows none after {NEWEST}: start the version of \
+     quittance that raised them, or a newer one"
+)]
+pub(crate) struct NewerRules {
+    seq: u64,
+    rules: u32,
 }
 
 /// A payment's key in the projection. Both logs' rows are written in its order, so that their transactions can't
@@ -54,7 +68,11 @@ pub(crate) fn requested(batch: &[Stored]) -> Vec<RequestedRow> {
             published_at: message.published_at,
             json: text(&message.payload),
         };
-        rows.insert((client_id, request.payment_id), row);
+        let key = (client_id, request.payment_id);
+        let known = rows.get(&key).map(|_| State::Pending);
+        if next(known, Heard::Requested).is_ok() {
+            rows.insert(key, row);
+        }
     }
     rows.into_values().collect()
 }
@@ -69,6 +87,7 @@ pub(crate) fn answered(batch: &[Stored]) -> Answered {
     let mut payments = BTreeMap::<PaymentKey, DecidedRow>::new();
     let mut keys = Vec::new();
     let mut nameless_last = 0;
+    let mut newer_rules = None;
     for message in batch {
         match Answer::of_message(message) {
             Ok(answer) if answer.request_seq() != message.sequence => {
@@ -84,16 +103,23 @@ pub(crate) fn answered(batch: &[Stored]) -> Answered {
                 if answer.payment_id.is_none() {
                     nameless_last = message.sequence;
                 }
-                let Some(decided) = decided(answer, &message.payload, message.published_at) else {
+                let Some((heard, mut row)) =
+                    decided(answer, &message.payload, message.published_at)
+                else {
                     continue;
                 };
-                let key = (decided.client_id.clone(), decided.payment_id);
+                let key = (row.client_id.clone(), row.payment_id);
                 let known = payments.get(&key).map(|known| known.state);
-                if next(known, event_of(decided.state)).is_ok() {
-                    payments.insert(key, decided);
+                if let Ok(state) = next(known, heard) {
+                    row.state = state;
+                    payments.insert(key, row);
                 }
             }
             Ok(Answer::Key(answer)) => keys.extend(noted(answer)),
+            Ok(Answer::Rules(answer)) if answer.rules > NEWEST => {
+                let (seq, rules) = (message.sequence, answer.rules);
+                newer_rules = newer_rules.or(Some(NewerRules { seq, rules }));
+            }
             Ok(Answer::Account(_) | Answer::Rules(_) | Answer::Unknown(_)) => {}
             Err(error) => {
                 tracing::error!(%error, seq = message.sequence, "an answer can't be read, passing over it");
@@ -105,36 +131,32 @@ pub(crate) fn answered(batch: &[Stored]) -> Answered {
         payments: payments.into_values().collect(),
         keys,
         nameless_last,
+        newer_rules,
     }
 }
 
-/// The row that an answer leads to; `None` when it is a duplicate or names no payment.
-fn decided(answer: PaymentAnswer, body: &[u8], decided_at: DateTime<Utc>) -> Option<DecidedRow> {
-    let state = match answer.status {
-        PaymentStatus::Settled => State::Settled,
-        PaymentStatus::Rejected if answer.may_retry => State::Retryable,
-        PaymentStatus::Rejected => State::Rejected,
+/// What an answer says and the row that it may lead to; `None` when it is a duplicate or names no payment.
+fn decided(
+    answer: PaymentAnswer,
+    body: &[u8],
+    decided_at: DateTime<Utc>,
+) -> Option<(Heard, DecidedRow)> {
+    let heard = match answer.status {
+        PaymentStatus::Settled => Heard::Settled,
+        PaymentStatus::Rejected if answer.may_retry => Heard::PassedOver,
+        PaymentStatus::Rejected => Heard::Rejected,
         PaymentStatus::Duplicate => return None,
     };
-    Some(DecidedRow {
+    let row = DecidedRow {
         client_id: answer.client_id,
         payment_id: answer.payment_id?,
         request_seq: answer.request_seq,
-        state,
+        state: State::Pending,
         published_at: answer.published_at,
         decided_at,
         json: text(body),
-    })
-}
-
-/// The event that led to a state.
-fn event_of(state: State) -> Event {
-    match state {
-        State::Pending => Event::Requested,
-        State::Retryable => Event::PassedOver,
-        State::Rejected => Event::Rejected,
-        State::Settled => Event::Settled,
-    }
+    };
+    Some((heard, row))
 }
 
 fn noted(answer: KeyAnswer) -> Option<SigningKey> {

@@ -6,7 +6,7 @@ use sqlx::PgPool;
 use super::cursors::Log;
 use super::learnt::Projection;
 use super::retry::{known_keys, retried};
-use super::rows::{self, Changes};
+use super::rows::{self, Changes, NewerRules};
 use crate::store;
 
 impl Projection {
@@ -28,9 +28,9 @@ impl Projection {
     }
 
     /// Projects a batch; `false` when another instance has moved the cursor.
-    pub(super) async fn project(&self, log: Log, batch: &[Stored]) -> bool {
+    pub(super) async fn project(&self, log: Log, batch: &[Stored]) -> Result<bool, NewerRules> {
         let (Some(first), Some(last)) = (batch.first(), batch.last()) else {
-            return true;
+            return Ok(true);
         };
         let range = store::Range {
             first: first.sequence,
@@ -42,9 +42,15 @@ impl Projection {
                 let count = batch.partition_point(|message| message.sequence <= projected);
                 Changes::Requested(rows::requested(&batch[count..]))
             }
-            Log::Settlements => Changes::Answered(rows::answered(batch)),
+            Log::Settlements => {
+                let answered = rows::answered(batch);
+                if let Some(newer) = answered.newer_rules {
+                    return Err(newer);
+                }
+                Changes::Answered(answered)
+            }
         };
-        self.write(log, range, &changes).await
+        Ok(self.write(log, range, &changes).await)
     }
 
     async fn write(&self, log: Log, range: store::Range, changes: &Changes) -> bool {

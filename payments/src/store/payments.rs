@@ -53,11 +53,12 @@ pub(crate) struct Row {
 impl Row {
     /// Where the payment stands.
     pub(crate) fn state(&self) -> State {
-        match Status::from_word(&self.status) {
-            Some(Status::Settled) => State::Settled,
-            Some(Status::Rejected) if self.may_retry => State::Retryable,
-            Some(Status::Rejected) => State::Rejected,
-            Some(Status::Pending) | None => State::Pending,
+        let status = Status::from_word(&self.status).expect("constraint payment_status_known");
+        match status {
+            Status::Settled => State::Settled,
+            Status::Rejected if self.may_retry => State::Retryable,
+            Status::Rejected => State::Rejected,
+            Status::Pending => State::Pending,
         }
     }
 
@@ -69,7 +70,7 @@ impl Row {
 
 /// Which payments a list shows.
 #[derive(Debug)]
-pub(crate) struct Page<'a> {
+pub(crate) struct Filter<'a> {
     pub(crate) client_id: &'a ClientId,
     /// `None` for any.
     pub(crate) status: Option<Status>,
@@ -167,7 +168,7 @@ pub(crate) async fn payment(
 }
 
 /// Payments of a client, newest first.
-pub(crate) async fn payments(db: &mut PgConnection, page: &Page<'_>) -> sqlx::Result<Vec<Row>> {
+pub(crate) async fn payments(db: &mut PgConnection, filter: &Filter<'_>) -> sqlx::Result<Vec<Row>> {
     sqlx::query_as!(
         Row,
         "select client_id, payment_id, request_seq, status, published_at, decided_at,
@@ -176,12 +177,13 @@ pub(crate) async fn payments(db: &mut PgConnection, page: &Page<'_>) -> sqlx::Re
          where client_id = $1 and ($2::text is null or status = $2) and request_seq < $3
          order by request_seq desc
          limit $4",
-        page.client_id.as_str(),
-        page.status.map(Status::as_str),
-        page.before
+        filter.client_id.as_str(),
+        filter.status.map(Status::as_str),
+        filter
+            .before
             .and_then(|before| i64::try_from(before).ok())
             .unwrap_or(i64::MAX),
-        i64::from(page.limit),
+        i64::from(filter.limit),
     )
     .fetch_all(db)
     .await

@@ -5,6 +5,7 @@ mod projecting;
 mod reading;
 mod repeating;
 mod submitting;
+mod upgrading;
 
 mod running;
 mod signer;

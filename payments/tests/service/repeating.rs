@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use async_nats::header::NATS_MESSAGE_ID;
 use common::broker;
 use common::kinds::payment::PaymentStatus;
 use common::reason::Code;
@@ -11,7 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::signer::token;
-use crate::support::{World, outgoing, payment, shop};
+use crate::support::{World, outgoing, payment};
 
 const SUBMIT: &str = "payments:submit";
 
@@ -127,18 +126,66 @@ async fn of_many_at_once_each_hears_its_own_place_and_a_repeated_one_spoils_no_n
 }
 
 #[tokio::test]
-async fn a_message_id_taken_by_somebody_else_keeps_no_payment_out() {
+async fn another_payment_under_the_id_never_hides_the_first() {
     let world = World::with_key().await;
-    let service = world.serve().await;
+    let token = token("shop", SUBMIT);
     let id = Uuid::now_v7();
+    // The first is settled, and this process knows nothing of it.
+    let paid = outgoing("request.payment.v1.shop", &payment(id));
+    assert_eq!(world.publish_requests(vec![paid]).await, 2);
+    world.settle(2).await;
+    let service = world.serve().await;
 
-    let mut message = outgoing("request.payment.v1.thief", &payment(id));
-    let message_id = format!("{}:{id}", shop());
-    message.headers.add(NATS_MESSAGE_ID.as_ref(), message_id);
-    assert_eq!(world.publish_requests(vec![message]).await, 2);
+    // By mistake another one is sent under its id, and refused.
+    let mut other = payment(id);
+    other["amount"] = json!("31");
+    let jetstream = world.jetstream();
+    let stored = async |seq: u64| {
+        crate::support::eventually("the request", async || {
+            let last = broker::last_sequence(&jetstream, REQUESTS).await;
+            (last.ok()? == seq).then_some(())
+        })
+        .await;
+    };
+    let (refused, ()) = tokio::join!(service.post_waiting(&token, &other, 20), async {
+        stored(3).await;
+        world.reject(3, Code::AM05).await;
+    });
+    assert_eq!(refused.status, 409, "{refused:?}");
 
-    let got = service.post(&token("shop", SUBMIT), &payment(id)).await;
-    assert_eq!(got.request_seq(), 3);
+    // Who then sends the first again must hear that it is settled, and not "choose a new id".
+    let body = payment(id);
+    let (again, ()) = tokio::join!(service.post_waiting(&token, &body, 20), async {
+        stored(4).await;
+        world.repeat_of(4, 2, PaymentStatus::Settled).await;
+    });
+    assert_eq!(
+        (again.status, &again.body["status"]),
+        (202, &json!("settled"))
+    );
+    assert_eq!(again.request_seq(), 2);
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_place_in_a_log_that_was_replaced_is_not_believed() {
+    let mut world = World::with_key().await;
+    let service = world.serve().await;
+    let token = token("shop", SUBMIT);
+    let id = Uuid::now_v7();
+    assert_eq!(service.post(&token, &payment(id)).await.request_seq(), 2);
+    world.begin_anew().await;
+    // Somebody else's payment stands at that place now, and is settled.
+    let other = outgoing("request.payment.v1.till", &payment(Uuid::now_v7()));
+    assert_eq!(world.publish_requests(vec![other]).await, 2);
+    world.settle(2).await;
+
+    let got = crate::support::eventually("taken", async || {
+        let got = service.post_waiting(&token, &payment(id), 0).await;
+        (got.status == 202).then_some(got)
+    })
+    .await;
+    assert_eq!(got.request_seq(), 3, "{got:?}");
     assert_eq!(world.request(3).await.subject, "request.payment.v1.shop");
     service.stop().await.unwrap();
 }

@@ -12,7 +12,6 @@ use async_nats::{Client, jetstream};
 use common::broker;
 use common::broker::Publisher;
 use common::headers::HeaderLines;
-use common::ids::ClientId;
 use common::kinds;
 use common::kinds::Answer;
 use common::kinds::Kind;
@@ -63,6 +62,16 @@ impl World {
         let world = Self::empty().await;
         assert_eq!(world.note_key(&SIGNER).await, 1);
         world
+    }
+
+    /// Takes the broker's files away and begins both logs anew, with the key in them.
+    pub(crate) async fn begin_anew(&mut self) {
+        self.servers.kill_nats();
+        std::fs::remove_dir_all(self.servers.home().broker_store()).unwrap();
+        self.servers.restart_nats().await.unwrap();
+        self.ledger = connect(&self.servers, "ledger").await;
+        broker::ensure_streams(&self.jetstream(), 1).await.unwrap();
+        assert_eq!(self.note_key(&SIGNER).await, 1);
     }
 
     /// Announces a key and answers that it is noted.
@@ -363,9 +372,4 @@ fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
         .unwrap()
-}
-
-/// The client of most tests.
-pub(crate) fn shop() -> ClientId {
-    "shop".parse().unwrap()
 }

@@ -1,12 +1,14 @@
 //! An account, its balances, and what a posting does to them.
 
 use chrono::NaiveDate;
-use common::ids::AccountId;
+use common::ids::{AccountId, owner_spelling};
 use common::kinds::account::Category;
 use common::kinds::posting::Direction;
 use common::money::Money;
 use schemars::JsonSchema;
 use serde::Serialize;
+
+use crate::core::rules::Rules;
 
 /// An account and its balances.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,6 +122,12 @@ pub fn on_debit_side(direction: Direction, amount: Money) -> Money {
 }
 
 impl Account {
+    /// Whether tokens with this `sub` may pay from it.
+    #[must_use]
+    pub fn is_owned_by(&self, sub: &str, rules: Rules) -> bool {
+        self.owner == sub || rules.spell_owners_alike() && self.owner == owner_spelling(sub)
+    }
+
     /// What may still go: posted − held + overdraft limit.
     ///
     /// # Panics

@@ -1,5 +1,6 @@
 //! Decides about accounts: opening one.
 
+use common::ids::owner_spelling;
 use common::kinds::Answer;
 use common::kinds::account::{
     AccountAnswer, AccountRequest, AccountStatus, Category, OWNER_CHARS_MAX, OpenAccount,
@@ -8,7 +9,6 @@ use common::kinds::payment::REFERENCE_CHARS_MAX;
 use common::money::{Currency, InvalidAmount, Money};
 use common::reason::{Code, Reason};
 use common::token::{Claims, Scope};
-use uuid::Uuid;
 
 use super::Decision;
 use crate::core::at::At;
@@ -16,6 +16,7 @@ use crate::core::book::Book;
 use crate::core::book::account::{Account, Status};
 use crate::core::change::Change;
 use crate::core::rejection;
+use crate::core::rules::Rules;
 
 /// Answers an account request.
 pub(super) fn decide(book: &Book, at: At, claims: &Claims, request: &AccountRequest) -> Decision {
@@ -45,7 +46,7 @@ fn open_account(
             ));
         }
         None => AccountStatus::Opened,
-        Some(existing) if has_terms(existing, &account) => AccountStatus::Duplicate,
+        Some(existing) if has_terms(existing, &account, at.rules) => AccountStatus::Duplicate,
         Some(existing) => {
             let seq = existing.opened_seq;
             return Err(Reason::new(
@@ -108,20 +109,21 @@ fn terms(at: At, claims: &Claims, open: &OpenAccount) -> Result<Account, Reason>
     })?;
     let overdraft_limit = match &open.overdraft_limit {
         Some(text) => Money::not_negative(text, currency).map_err(|error| {
-            let error = match error {
-                InvalidAmount::Negative if !at.rules.word_limits_as_limits() => {
-                    InvalidAmount::NotPositive
-                }
-                other => other,
+            let is_worded_alike = !at.rules.word_limits_as_limits();
+            let error = if is_worded_alike && error == InvalidAmount::Negative {
+                InvalidAmount::NotPositive
+            } else {
+                error
             };
             Reason::new(Code::AM12, error.to_string())
         })?,
         None => Money::zero(currency),
     };
     let owner = owner(at, &open.owner)?;
-    let for_oneself = owner == claims.sub
-        && open.category == Category::Liability
-        && open.overdraft_limit.is_none();
+    let is_callers = owner == claims.sub
+        || at.rules.spell_owners_alike() && owner == owner_spelling(&claims.sub);
+    let for_oneself =
+        is_callers && open.category == Category::Liability && open.overdraft_limit.is_none();
     if !claims.allows(Scope::BankOperate) && !for_oneself {
         let message = "without bank:operate one opens only liability accounts of one's own, with no overdraft";
         return Err(Reason::new(Code::AG01, message));
@@ -140,22 +142,23 @@ fn terms(at: At, claims: &Claims, open: &OpenAccount) -> Result<Account, Reason>
     })
 }
 
-/// The owner in one spelling. It is the `sub` of tokens: a person's UUID or the id of a service account.
+/// The owner in one spelling.
 fn owner(at: At, text: &str) -> Result<String, Reason> {
     if !at.rules.spell_owners_alike() {
         return Ok(text.to_owned());
     }
-    if let Ok(id) = text.trim().parse::<Uuid>() {
-        return Ok(id.to_string());
-    }
-    if text.chars().any(char::is_whitespace) {
+    let owner = owner_spelling(text);
+    if owner.chars().any(char::is_whitespace) {
         return Err(Reason::new(Code::FF01, "an owner is an id, without spaces"));
     }
-    Ok(text.to_owned())
+    Ok(owner.into_owned())
 }
 
-fn has_terms(existing: &Account, asked: &Account) -> bool {
-    existing.owner == asked.owner
+fn has_terms(existing: &Account, asked: &Account, rules: Rules) -> bool {
+    // By rules 1 an owner may have been spelled in another way.
+    let is_owner = asked.owner == existing.owner
+        || rules.spell_owners_alike() && asked.owner == owner_spelling(&existing.owner);
+    is_owner
         && existing.name == asked.name
         && existing.category == asked.category
         && existing.overdraft_limit == asked.overdraft_limit

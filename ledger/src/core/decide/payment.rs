@@ -17,6 +17,7 @@ use crate::core::book::account::{Account, CannotPost, Entry, Status};
 use crate::core::book::usage::UsedPaymentId;
 use crate::core::change::Change;
 use crate::core::rejection;
+use crate::core::rules::Rules;
 use crate::core::verify::Payment;
 
 /// Why a payment is not booked, in the order of precedence.
@@ -137,7 +138,7 @@ fn book_payment(
         account(request.debtor_account).ok_or(Refusal::NoDebtor(request.debtor_account))?;
     let creditor =
         account(request.creditor_account).ok_or(Refusal::NoCreditor(request.creditor_account))?;
-    may_pay(claims, debtor, creditor)?;
+    may_pay(claims, at.rules, debtor, creditor)?;
     for account in [debtor, creditor] {
         takes_part(account)?;
         if account.posted.currency() != money.currency() {
@@ -149,9 +150,9 @@ fn book_payment(
     }
     let is_bank = claims.allows(Scope::BankOperate);
     let is_shown = [debtor, creditor].map(|account| {
-        is_bank || account.owner == claims.sub || !at.rules.hide_balances_of_others()
+        is_bank || account.is_owned_by(&claims.sub, at.rules) || !at.rules.hide_balances_of_others()
     });
-    let is_kept = |date: &NaiveDate| at.rules.keep_value_dates() && *date != at.day();
+    let is_kept = |date: &NaiveDate| at.rules.carry_value_date_and_metadata() && *date != at.day();
     let effective_date = terms.effective_date.filter(is_kept);
     let entry = |account: &Account, direction, is_shown: bool| {
         let balance = account
@@ -191,7 +192,12 @@ fn book_payment(
 }
 
 /// Customers pay from their own accounts, a trusted platform from any customer's; only the bank touches the bank's.
-fn may_pay(claims: &Claims, debtor: &Account, creditor: &Account) -> Result<(), Refusal> {
+fn may_pay(
+    claims: &Claims,
+    rules: Rules,
+    debtor: &Account,
+    creditor: &Account,
+) -> Result<(), Refusal> {
     if claims.allows(Scope::BankOperate) {
         return Ok(());
     }
@@ -201,7 +207,7 @@ fn may_pay(claims: &Claims, debtor: &Account, creditor: &Account) -> Result<(), 
     {
         return Err(Refusal::OnlyTheBank);
     }
-    if claims.allows(Scope::PaymentsSubmitAny) || debtor.owner == claims.sub {
+    if claims.allows(Scope::PaymentsSubmitAny) || debtor.is_owned_by(&claims.sub, rules) {
         return Ok(());
     }
     Err(Refusal::NotTheCallers(debtor.id))
@@ -229,7 +235,7 @@ fn settled(at: At, client: &ClientId, request: &PaymentRequest, booked: &Booked)
         balance: is_shown.then(|| entry.balance.to_string()),
     };
     let value_date = terms.effective_date.unwrap_or_else(|| at.day());
-    let has_value_date = at.rules.keep_value_dates();
+    let has_value_date = at.rules.carry_value_date_and_metadata();
     PaymentAnswer {
         request_seq: at.seq,
         payment_id: Some(request.payment_id),

@@ -1,0 +1,47 @@
+//! The settlement events that requests ask for.
+
+use std::time::Duration;
+
+use common::broker;
+use common::http::ask;
+use common::kinds::Answer;
+use common::kinds::payment::PaymentAnswer;
+use common::wire::SETTLEMENTS;
+
+use crate::app::App;
+
+/// The payment's settlement event, if it comes in time. The request is in the log whatever happens here, so trouble
+/// with waiting is no trouble with the payment.
+pub(super) async fn wait_for_answer(
+    app: &App,
+    request_seq: u64,
+    timeout: Duration,
+) -> Option<PaymentAnswer> {
+    let answers = app.answers.get()?;
+    let waiting = tokio::time::timeout(timeout, ask::answer(answers, request_seq, timeout));
+    let answer = match app.stop.run_until_cancelled(waiting).await? {
+        Ok(Ok(answer)) => answer?,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, request_seq, "the answer can't be waited for");
+            return None;
+        }
+        Err(_) => return None,
+    };
+    let Answer::Payment(answer) = answer else {
+        tracing::error!(
+            request_seq,
+            "the answer to a payment is no settlement event"
+        );
+        return None;
+    };
+    Some(answer)
+}
+
+/// The settlement event of a request, if it is there.
+pub(super) async fn answer_at(app: &App, request_seq: u64) -> Option<PaymentAnswer> {
+    let stored = broker::get(&app.jetstream, SETTLEMENTS, request_seq).await;
+    match stored.map(|stored| stored.map(|stored| Answer::of_message(&stored))) {
+        Ok(Some(Ok(Answer::Payment(answer)))) => Some(answer),
+        _ => None,
+    }
+}

@@ -1,0 +1,85 @@
+//! A payment id that this process has seen before: what stands at its place in the log, and what that means.
+
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use common::broker::{self, ReadError};
+use common::http::problem::Problem;
+use common::kinds::body;
+use common::kinds::payment::{self, PaymentRequest};
+use common::message::Stored;
+use common::reason::{Code, Reason};
+use common::wire::REQUESTS;
+
+use super::answers::{answer_at, wait_for_answer};
+use crate::app::App;
+use crate::idempotency::{Content, PaymentKey};
+
+/// How long a request with other content waits for the answer to the first, which usually is there in milliseconds.
+const ANSWER_WAIT_MAX: Duration = Duration::from_millis(500);
+
+/// SHA-256 of a request in one spelling.
+pub(super) fn content(request: &PaymentRequest) -> Content {
+    let digest = digest(&SHA256, &request.canonical_json(None));
+    digest.as_ref().try_into().expect("a SHA-256 has 32 bytes")
+}
+
+/// What an earlier submission means for one with the same payment id.
+pub(super) enum There {
+    /// It asks for the same, so its answer is the answer.
+    Same,
+    /// It asks for something else, and nobody knows yet which of the two has the id.
+    Undecided,
+    /// It does not stand in the way: it left the id free, the ledger can tell, or the log is another one.
+    Free,
+}
+
+/// Looks at the place in the log that is remembered for a payment.
+pub(super) async fn what_is_there(
+    app: &App,
+    key: &PaymentKey,
+    request_seq: u64,
+    is_same: bool,
+) -> Result<There, Problem> {
+    let answer = match answer_at(app, request_seq).await {
+        Some(answer) => Some(answer),
+        // The one question that takes an answer: which payment has the id?
+        None if !is_same => wait_for_answer(app, request_seq, ANSWER_WAIT_MAX).await,
+        None => None,
+    };
+    let Some(answer) = answer else {
+        let unavailable = |error| Problem::unavailable("the broker", &error);
+        let stored = broker::get(&app.jetstream, REQUESTS, request_seq).await;
+        let stored = stored.map_err(|error: ReadError| unavailable(error))?;
+        let is_there = stored.is_some_and(|stored| is_request_of(&stored, key));
+        return Ok(match (is_there, is_same) {
+            (false, _) => There::Free,
+            (true, true) => There::Same,
+            (true, false) => There::Undecided,
+        });
+    };
+    let is_its = answer.client_id == key.0 && answer.payment_id == Some(key.1);
+    // With other content the ledger is asked: it knows for ever which payment had the id first.
+    Ok(if is_its && is_same && !answer.may_retry {
+        There::Same
+    } else {
+        There::Free
+    })
+}
+
+fn is_request_of(stored: &Stored, (client, payment): &PaymentKey) -> bool {
+    stored.subject == payment::subject(client)
+        && body::read::<PaymentRequest>(&stored.payload)
+            .is_ok_and(|request| request.payment_id == *payment)
+}
+
+pub(super) fn undecided(request: &PaymentRequest, request_seq: u64) -> Problem {
+    let reason = Reason::new(
+        Code::AM05,
+        "another payment with this payment_id was sent a moment ago and is not decided yet; look at it before you choose \
+         a new one",
+    );
+    Problem::decided(&reason)
+        .with("payment_id", request.payment_id.to_string())
+        .with("request_seq", request_seq)
+}
