@@ -1,15 +1,14 @@
 //! A payment: money moves from the debtor's account to the creditor's.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use schemars::JsonSchema;
-use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::ids::{AccountId, ClientId, PaymentId};
 use crate::kinds::body::{AnswerBody, RequestBody};
+use crate::kinds::metadata::METADATA_KEYS_MAX;
 use crate::kinds::posting::Posting;
 use crate::message::{EventHeaders, Outgoing};
 use crate::money::{Currency, Money};
@@ -76,50 +75,8 @@ pub struct PaymentRequest {
 
 impl RequestBody for PaymentRequest {}
 
-/// Whether a body, read as a payment request, has a key twice in its metadata. The last one counts where this is allowed.
-#[must_use]
-pub fn has_repeated_key(body: &[u8]) -> bool {
-    #[derive(Deserialize)]
-    struct Notes {
-        #[serde(default)]
-        #[expect(dead_code, reason = "reading it is the point")]
-        metadata: Unrepeated,
-    }
-    serde_json::from_slice::<Notes>(body).is_err()
-}
-
-/// A map of texts that can't be read with a key twice.
-#[derive(Default)]
-struct Unrepeated;
-
-impl<'de> Deserialize<'de> for Unrepeated {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reading;
-        impl<'de> Visitor<'de> for Reading {
-            type Value = Unrepeated;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map of texts")
-            }
-
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Unrepeated, M::Error> {
-                let mut keys = BTreeSet::new();
-                while let Some((key, _)) = map.next_entry::<String, IgnoredAny>()? {
-                    if !keys.insert(key) {
-                        return Err(M::Error::custom("a key twice"));
-                    }
-                }
-                Ok(Unrepeated)
-            }
-        }
-        deserializer.deserialize_map(Reading)
-    }
-}
-
 /// Longest `reference`, in characters. Source: ISO 20022 `Max140Text`.
 pub const REFERENCE_CHARS_MAX: usize = 140;
-/// Most keys in `metadata`, as `schemas/payment.requested.v1.json` promises.
-pub const METADATA_KEYS_MAX: usize = 20;
 
 /// A payment request whose every field is what it should be. Whether the books allow it is the ledger's to decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

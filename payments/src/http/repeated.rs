@@ -28,6 +28,8 @@ pub(super) fn content(request: &PaymentRequest) -> Content {
 pub(super) enum There {
     /// It asks for the same, so its answer is the answer.
     Same,
+    /// It asks for something else, and its answer used the id up.
+    Other,
     /// It asks for something else, and nobody knows yet which of the two has the id.
     Undecided,
     /// It does not stand in the way: it left the id free, the ledger can tell, or the log is another one.
@@ -59,11 +61,11 @@ pub(super) async fn what_is_there(
         });
     };
     let is_its = answer.client_id == key.0 && answer.payment_id == Some(key.1);
-    // With other content the ledger is asked: it knows for ever which payment had the id first.
-    Ok(if is_its && is_same && !answer.may_retry {
-        There::Same
-    } else {
-        There::Free
+    Ok(match (is_its && !answer.may_retry, is_same) {
+        (true, true) => There::Same,
+        (true, false) if answer.original.is_none() => There::Other,
+        // It was itself refused for another payment's sake: the ledger knows which one that is.
+        (true, false) | (false, _) => There::Free,
     })
 }
 
@@ -73,13 +75,15 @@ fn is_request_of(stored: &Stored, (client, payment): &PaymentKey) -> bool {
             .is_ok_and(|request| request.payment_id == *payment)
 }
 
-pub(super) fn undecided(request: &PaymentRequest, request_seq: u64) -> Problem {
-    let reason = Reason::new(
-        Code::AM05,
+/// The rejection of a payment whose id another one has, or may have.
+pub(super) fn refused(request: &PaymentRequest, request_seq: u64, is_decided: bool) -> Problem {
+    let message = if is_decided {
+        "another payment with this payment_id was sent before; choose a new one"
+    } else {
         "another payment with this payment_id was sent a moment ago and is not decided yet; look at it before you choose \
-         a new one",
-    );
-    Problem::decided(&reason)
+         a new one"
+    };
+    Problem::decided(&Reason::new(Code::AM05, message))
         .with("payment_id", request.payment_id.to_string())
         .with("request_seq", request_seq)
 }

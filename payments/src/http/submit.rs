@@ -18,7 +18,8 @@ use common::http::caller::Caller;
 use common::http::problem::Problem;
 use common::ids::{ClientId, PaymentId};
 use common::kinds::body;
-use common::kinds::payment::{PaymentAnswer, PaymentRequest, PaymentStatus, has_repeated_key};
+use common::kinds::metadata::has_repeated_key;
+use common::kinds::payment::{PaymentAnswer, PaymentRequest, PaymentStatus};
 use common::message::Outgoing;
 use common::reason::{Code, Reason};
 use common::service;
@@ -28,7 +29,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::answers::{answer_at, wait_for_answer};
-use super::repeated::{There, content, undecided, what_is_there};
+use super::repeated::{There, content, refused, what_is_there};
 use crate::app::App;
 use crate::door::Refused;
 use crate::idempotency::{Earlier, Known};
@@ -252,7 +253,8 @@ async fn publish(
                     is_repeated: true,
                 });
             }
-            There::Undecided => return Err(undecided(request, request_seq)),
+            There::Other => return Err(refused(request, request_seq, true)),
+            There::Undecided => return Err(refused(request, request_seq, false)),
             There::Free => app.recent.forget(&key, request_seq),
         }
     };

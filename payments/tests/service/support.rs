@@ -335,7 +335,8 @@ pub(crate) fn payment_answer(
             PaymentStatus::Settled => postings,
             PaymentStatus::Rejected | PaymentStatus::Duplicate => Vec::new(),
         },
-        original: (status == PaymentStatus::Duplicate).then_some(original),
+        original: (status == PaymentStatus::Duplicate || code == Some(Code::AM05))
+            .then_some(original),
         may_retry: false,
         published_at: message.published_at,
     })

@@ -2,7 +2,8 @@
 
 use common::ids::ClientId;
 use common::kinds::Answer;
-use common::kinds::payment::{PaymentRequest, REQUESTED, Terms, has_repeated_key};
+use common::kinds::metadata::has_repeated_key;
+use common::kinds::payment::{PaymentRequest, REQUESTED, Terms};
 use common::message::Stored;
 use common::reason::{Code, Reason};
 use common::token::Scope;
