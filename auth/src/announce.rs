@@ -327,7 +327,7 @@ impl Backoff {
 mod tests {
     use async_nats::jetstream::Context;
     use common::broker;
-    use common::service::{Database, open_database};
+    use common::service::{Database, Owner, migrate, open_database};
     use local::{Servers, Service, testing};
 
     use super::*;
@@ -349,9 +349,12 @@ mod tests {
         let client_id = "demo-shop".parse().expect("a client id");
         let database = Database {
             url: url(servers.database_url(Service::Auth)),
-            migration_url: Some(url(servers.owner_database_url(Service::Auth))),
         };
-        let pool = open_database(&database, &MIGRATIONS)
+        let owner = Owner {
+            url: url(servers.owner_database_url(Service::Auth)),
+        };
+        migrate(&owner, &MIGRATIONS).await.expect("tables");
+        let pool = open_database(&database, "auth", &MIGRATIONS)
             .await
             .expect("a database");
         directory::ensure_service_account(&pool, &client_id, &"s".repeat(32), "payments:read")

@@ -56,13 +56,21 @@ struct Auth {
     ready: watch::Receiver<bool>,
 }
 
+/// Brings the tables of this service up to this version.
+///
+/// # Errors
+/// When the database does not answer, or holds tables of a newer version.
+pub async fn migrate(owner: &service::Owner) -> anyhow::Result<()> {
+    service::migrate(owner, &MIGRATIONS).await
+}
+
 /// Runs the service until it is told to stop.
 ///
 /// # Errors
 /// When it can't start, or when the ledger refuses the signing key: the text says what to do.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let stop = service::stop_signal(config.service.stop_with_parent)?;
-    let pool = service::open_database(&config.service.database, &MIGRATIONS).await?;
+    let pool = service::open_database(&config.service.database, "auth", &MIGRATIONS).await?;
     let key = keys::load_or_create(
         &pool,
         &config.key_encryption_key,

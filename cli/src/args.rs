@@ -11,7 +11,9 @@ use clap_complete::Shell;
 use common::service;
 use local::Home;
 
-use crate::{account, audit, bench, demo, health, pay, secrets, serve, status, token, up, watch};
+use crate::{
+    account, audit, bench, demo, health, migrate, pay, secrets, serve, status, token, up, watch,
+};
 
 /// A payment ledger on one machine: every payment request gets one answer, booked double-entry.
 #[derive(Debug, Parser)]
@@ -57,6 +59,9 @@ enum Command {
     Audit(audit::Command),
     /// Measure how fast banks of its own are, and check their books
     Bench(bench::Options),
+    /// Bring the tables of one service up to this version
+    #[command(subcommand)]
+    Migrate(migrate::Service),
     /// Run one service in the foreground
     #[command(subcommand)]
     Serve(serve::Service),
@@ -76,15 +81,14 @@ impl Arguments {
     /// An error in them ends the process with exit code 2.
     pub(crate) fn read() -> Self {
         let mut command = Self::command();
-        let serve = command.find_subcommand_mut("serve");
-        let services = serve
-            .into_iter()
-            .flat_map(clap::Command::get_subcommands_mut);
         let mut outcome = Ok(());
-        for service in services {
-            match service::read_secret_files(mem::take(service)) {
-                Ok(with_files) => *service = with_files,
-                Err(error) => outcome = Err(error),
+        for name in ["serve", "migrate"] {
+            let services = command.find_subcommand_mut(name).into_iter();
+            for service in services.flat_map(clap::Command::get_subcommands_mut) {
+                match service::read_secret_files(mem::take(service)) {
+                    Ok(with_files) => *service = with_files,
+                    Err(error) => outcome = Err(error),
+                }
             }
         }
         if let Err(error) = outcome {
@@ -113,6 +117,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Watch(options) => watch::run(&options, &home()?).await?,
         Command::Audit(command) => audit::run(&command, &home()?).await?,
         Command::Bench(options) => bench::run(options).await?,
+        Command::Migrate(service) => migrate::run(service).await?,
         Command::Serve(service) => serve::run(service).await?,
         Command::Health(options) => health::run(&options).await?,
         Command::Secrets(options) => secrets::run(&options)?,

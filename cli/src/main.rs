@@ -26,6 +26,7 @@ mod watch;
 mod client;
 mod failure;
 mod logs;
+mod migrate;
 mod print;
 mod running;
 

@@ -9,7 +9,7 @@ mod secret_files;
 mod stop;
 
 pub use config::Config;
-pub use database::{Database, DatabaseUrl, open_database};
+pub use database::{Database, DatabaseUrl, Owner, migrate, open_database};
 pub use logging::start_logging;
 pub use secret_files::read_secret_files;
 pub use stop::stop_signal;

@@ -51,13 +51,22 @@ pub struct Config {
     pub crash_visit: u32,
 }
 
+/// Brings the tables of this service up to this version.
+///
+/// # Errors
+/// When the database does not answer, or holds tables of a newer version.
+pub async fn migrate(owner: &service::Owner) -> anyhow::Result<()> {
+    service::migrate(owner, &store::MIGRATIONS).await
+}
+
 /// Runs the ledger until it is told to stop.
 ///
 /// # Errors
 /// When it can't start, or when the log and the books contradict each other ([`engine::Halt`]).
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let stop = service::stop_signal(config.service.stop_with_parent)?;
-    let pool = service::open_database(&config.service.database, &store::MIGRATIONS).await?;
+    let pool =
+        service::open_database(&config.service.database, "ledger", &store::MIGRATIONS).await?;
     let client = broker::connect(&config.service.broker)
         .await
         .context("the broker does not let the ledger in")?;

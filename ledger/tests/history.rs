@@ -1,6 +1,6 @@
 //! The database's own walls, tried against a real PostgreSQL: as the role the ledger works as, and as the owner.
 
-use common::service::{Database, open_database};
+use common::service::{Database, Owner, open_database};
 use local::Service;
 use sqlx::postgres::{PgConnectOptions, PgPool};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
@@ -24,11 +24,11 @@ async fn history_is_only_ever_added_to_and_always_balances() {
         .parse()
         .expect("a URL");
     let owner_url = servers.owner_database_url(Service::Ledger);
-    let database = Database {
-        url,
-        migration_url: Some(owner_url.parse().expect("a URL")),
+    let owner = Owner {
+        url: owner_url.parse().expect("a URL"),
     };
-    let ledger = open_database(&database, &ledger::store::MIGRATIONS)
+    ledger::migrate(&owner).await.expect("tables");
+    let ledger = open_database(&Database { url }, "ledger", &ledger::store::MIGRATIONS)
         .await
         .expect("a database");
     for good in [ACCOUNTS, ANSWER, POSTINGS] {

@@ -80,8 +80,13 @@ impl Bank {
         for service in Service::ALL {
             stop_leftover(&bank.home().pid_file(service.name()), &command(service))?;
         }
-        for (service, usual) in Service::ALL.into_iter().zip([8081, 8082, 8083]) {
+        for service in Service::ALL {
             started(progress, service.name());
+        }
+        let migrate = |service| bank.servers.migrate(&bank.program, service);
+        let [auth, ledger, payments] = Service::ALL;
+        tokio::try_join!(migrate(auth), migrate(ledger), migrate(payments))?;
+        for (service, usual) in Service::ALL.into_iter().zip([8081, 8082, 8083]) {
             let process = bank.spawn(service, service.name(), ports.pick(usual)?, &[])?;
             bank.services.insert(service.name(), process);
         }
@@ -291,8 +296,9 @@ impl Drop for Bank {
 
 impl ServiceProcess {
     /// Starts one service alone, on a free port: for servers that got what they hold from elsewhere, before any service
-    /// saw it. Returns before it is ready.
-    pub fn start(servers: &Servers, program: &Path, service: Service) -> Result<Self> {
+    /// saw it. Migrates it first; returns before it is ready.
+    pub async fn start(servers: &Servers, program: &Path, service: Service) -> Result<Self> {
+        servers.migrate(program, service).await?;
         let port = ports::free()?;
         let environment = servers.service_env(service, port);
         let name = service.name();

@@ -135,7 +135,9 @@ impl Home {
         self.path.join("logs").join(format!("{part}.log"))
     }
 
-    pub(crate) fn pid_file(&self, name: &str) -> PathBuf {
+    /// Where the id of a part's process is noted.
+    #[must_use]
+    pub fn pid_file(&self, name: &str) -> PathBuf {
         self.path.join("run").join(format!("{name}.pid"))
     }
 

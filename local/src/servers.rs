@@ -1,6 +1,9 @@
 //! PostgreSQL and NATS together: what a service needs to run, and what a test of one crate starts.
 
-use anyhow::{Context, Result};
+use std::path::Path;
+use std::process::Stdio;
+
+use anyhow::{Context, Result, ensure};
 
 use crate::home::Home;
 use crate::install::{self, Found, Wanted};
@@ -132,10 +135,6 @@ impl Servers {
                 self.nats_password(name).to_owned(),
             ),
             ("QUITTANCE_DATABASE_URL", self.database_url(service)),
-            (
-                "QUITTANCE_MIGRATION_DATABASE_URL",
-                self.owner_database_url(service),
-            ),
         ];
         if service == Service::Auth {
             let key = self.home.secrets().key_encryption_key.clone();
@@ -145,6 +144,29 @@ impl Servers {
             .into_iter()
             .map(|(key, value)| (key.to_owned(), value))
             .collect()
+    }
+
+    /// Brings the tables of a service up to the version of this program, by `quittance migrate`: the only one that is told
+    /// the owner's password. However long it takes: a large bank may have millions of rows to carry over.
+    pub async fn migrate(&self, program: &Path, service: Service) -> Result<()> {
+        let name = service.name();
+        let output = tokio::process::Command::new(program)
+            .args(["migrate", name])
+            .env(
+                "QUITTANCE_MIGRATION_DATABASE_URL",
+                self.owner_database_url(service),
+            )
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .with_context(|| format!("cannot start {}", program.display()))?;
+        ensure!(
+            output.status.success(),
+            "the tables of {name} can't be migrated: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+        Ok(())
     }
 
     /// `kill -9` for PostgreSQL.

@@ -50,6 +50,14 @@ pub struct Config {
     pub service: service::Config,
 }
 
+/// Brings the tables of this service up to this version.
+///
+/// # Errors
+/// When the database does not answer, or holds tables of a newer version.
+pub async fn migrate(owner: &service::Owner) -> anyhow::Result<()> {
+    service::migrate(owner, &MIGRATIONS).await
+}
+
 /// Runs the service until SIGTERM, SIGINT or, if so configured, the end of standard input.
 ///
 /// # Errors
@@ -67,7 +75,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
 /// As [`serve`].
 pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let Config { service: config } = config;
-    let pool = service::open_database(&config.database, &MIGRATIONS).await?;
+    let pool = service::open_database(&config.database, "payments", &MIGRATIONS).await?;
     let client = broker::connect(&config.broker)
         .await
         .context("the broker does not let the service in")?;

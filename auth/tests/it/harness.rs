@@ -85,6 +85,11 @@ impl Bank {
     /// Servers, and nothing running on them.
     pub(crate) async fn new() -> Self {
         let servers = testing::servers().await;
+        let owner = servers.owner_database_url(Service::Auth);
+        let owner = service::Owner {
+            url: owner.parse().expect("a URL of ours"),
+        };
+        auth::migrate(&owner).await.expect("tables");
         let url = servers.database_url(Service::Auth);
         let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         Self {
@@ -118,7 +123,6 @@ impl Bank {
                 broker: self.broker("auth"),
                 database: service::Database {
                     url: self.url(&self.servers.database_url(Service::Auth)),
-                    migration_url: Some(self.url(&self.servers.owner_database_url(Service::Auth))),
                 },
                 stop_with_parent: false,
             },

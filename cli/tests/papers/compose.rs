@@ -11,6 +11,9 @@ use crate::{strings, yaml};
 /// The three that are ours.
 pub(crate) const SERVICES: [&str; 3] = ["auth", "ledger", "payments"];
 
+/// Those that bring a service's tables up to date, and end.
+const MIGRATIONS: [&str; 3] = ["migrate-auth", "migrate-ledger", "migrate-payments"];
+
 /// Each container by name.
 pub(crate) fn containers() -> Map<String, Value> {
     let compose = yaml("compose.yaml");
@@ -39,11 +42,14 @@ pub(crate) fn environment(container: &Value) -> BTreeMap<String, String> {
 #[test]
 fn every_variable_of_a_service_is_an_option_of_it() {
     let containers = containers();
-    for service in SERVICES {
+    let serving = SERVICES.map(|service| (service, ["serve", service]));
+    let migrating = MIGRATIONS.map(|name| (name, ["migrate", &name["migrate-".len()..]]));
+    for (service, command) in serving.into_iter().chain(migrating) {
         let container = &containers[service];
-        assert_eq!(strings(&container["command"]), ["serve", service]);
+        assert_eq!(strings(&container["command"]), command);
         let help = Command::new(env!("CARGO_BIN_EXE_quittance"))
-            .args(["serve", service, "--help"])
+            .args(command)
+            .arg("--help")
             .output()
             .unwrap();
         let help = String::from_utf8(help.stdout).unwrap();
@@ -51,10 +57,7 @@ fn every_variable_of_a_service_is_an_option_of_it() {
             .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
             .collect();
         for name in environment(container).keys() {
-            assert!(
-                words.contains(name.as_str()),
-                "serve {service} has no {name}"
-            );
+            assert!(words.contains(name.as_str()), "{service} has no {name}");
         }
     }
 }
@@ -68,6 +71,9 @@ fn only_what_must_be_reached_is_published_and_only_on_loopback() {
     let expected = [
         ("auth", json!(["127.0.0.1:8081:8081"])),
         ("ledger", json!(["127.0.0.1:8082:8082"])),
+        ("migrate-auth", Value::Null),
+        ("migrate-ledger", Value::Null),
+        ("migrate-payments", Value::Null),
         ("nats", json!(["127.0.0.1:4222:4222"])),
         ("payments", json!(["127.0.0.1:8083:8083"])),
         ("postgres", Value::Null),
@@ -88,7 +94,9 @@ fn the_databases_are_reached_by_the_services_only() {
     for service in SERVICES {
         assert_eq!(networks[service], of_services, "{service}");
     }
-    assert_eq!(networks["postgres"], json!(["data"]));
+    for name in ["postgres"].into_iter().chain(MIGRATIONS) {
+        assert_eq!(networks[name], json!(["data"]), "{name}");
+    }
     assert_eq!(networks["nats"], json!(["edge", "core"]));
     assert_eq!(
         yaml("compose.yaml")["networks"],
@@ -121,6 +129,16 @@ fn no_container_has_rights_it_does_not_need() {
 fn every_container_says_how_it_does_and_waits_for_what_it_needs() {
     let containers = containers();
     for (name, container) in &containers {
+        if MIGRATIONS.contains(&name.as_str()) {
+            // It ends, and others wait for that.
+            assert_eq!(
+                container["healthcheck"],
+                json!({ "disable": true }),
+                "{name}"
+            );
+            assert_eq!(container["restart"], "on-failure:3", "{name}");
+            continue;
+        }
         let test = strings(&container["healthcheck"]["test"]);
         // Without a shell, which our own image does not have.
         assert_eq!(test.first(), Some(&"CMD"), "{name}");
@@ -128,11 +146,19 @@ fn every_container_says_how_it_does_and_waits_for_what_it_needs() {
         let needs = container["depends_on"].as_object();
         for (needed, how) in needs.into_iter().flatten() {
             assert!(containers.contains_key(needed), "{name} needs {needed}");
-            assert_eq!(how["condition"], "service_healthy", "{name}: {needed}");
+            let expected = if MIGRATIONS.contains(&needed.as_str()) {
+                "service_completed_successfully"
+            } else {
+                "service_healthy"
+            };
+            assert_eq!(how["condition"], expected, "{name}: {needed}");
         }
     }
     let needs = |name: &str| containers[name]["depends_on"].as_object().unwrap().clone();
     assert!(needs("ledger").contains_key("nats") && needs("ledger").contains_key("postgres"));
+    for (service, migration) in SERVICES.into_iter().zip(MIGRATIONS) {
+        assert!(needs(service).contains_key(migration), "{service}");
+    }
     assert!(needs("auth").contains_key("ledger") && needs("payments").contains_key("ledger"));
 }
 
@@ -174,6 +200,8 @@ fn each_secret_is_made_is_a_file_and_goes_to_those_who_need_it() {
         if SERVICES.contains(&name.as_str()) {
             for secret in given {
                 let own = secret.ends_with(&format!("_{name}"));
+                // What serves can't become the owner of what it serves.
+                assert!(!secret.starts_with("migration"), "{name}: {secret}");
                 assert!(
                     own || (name == "auth" && secret == "key_encryption_key"),
                     "{name}: {secret}"

@@ -137,14 +137,28 @@ async fn the_script_makes_the_databases_that_cargo_up_makes() -> Result<()> {
 async fn the_services_start_with_the_environment_and_the_secrets_of_their_containers() -> Result<()>
 {
     let (servers, secrets) = as_in_containers().await?;
+    let with_secrets = |container: &str| {
+        let mut environment = environment(&containers()[container]);
+        for value in environment.values_mut() {
+            *value = value.replace("/run/secrets", &secrets.path().display().to_string());
+        }
+        environment
+    };
+    for service in Service::ALL {
+        let migrated = tokio::process::Command::new(env!("CARGO_BIN_EXE_quittance"))
+            .args(["migrate", service.name()])
+            .env_clear()
+            .envs(with_secrets(&format!("migrate-{service}")))
+            .current_dir("/")
+            .output()
+            .await?;
+        ensure!(migrated.status.success(), "{migrated:?}");
+    }
     let mut running = Vec::new();
     for service in Service::ALL {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let listen = format!("127.0.0.1:{port}");
-        let mut environment = environment(&containers()[service.name()]);
-        for value in environment.values_mut() {
-            *value = value.replace("/run/secrets", &secrets.path().display().to_string());
-        }
+        let mut environment = with_secrets(service.name());
         environment.insert("QUITTANCE_LISTEN".to_owned(), listen.clone());
         environment.insert("QUITTANCE_NATS_URL".to_owned(), servers.nats_url());
         let log = secrets.path().join(format!("{service}.log"));

@@ -8,6 +8,7 @@ mod bank;
 mod crash;
 mod log;
 mod outage;
+mod owner;
 mod rules;
 mod upgrade;
 mod walk;

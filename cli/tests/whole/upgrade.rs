@@ -44,7 +44,7 @@ async fn a_bank_made_by_an_older_version_goes_on_with_the_same_books() -> Result
     ensure!(old.last().and_then(|answer| answer.header(wire::CHAIN)) == Some(CHAIN));
 
     let program = Path::new(env!("CARGO_BIN_EXE_quittance"));
-    let mut ledger = ServiceProcess::start(&servers, program, Service::Ledger)?;
+    let mut ledger = ServiceProcess::start(&servers, program, Service::Ledger).await?;
     ledger.wait_until_ready().await?;
     ensure!(migrations_run(&servers).await? == migrations_there_are()?);
     the_audit_agrees(&servers, REQUESTS_IN_LOG).await?;

@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
-use sqlx::migrate::Migrator;
+use anyhow::{Context as _, anyhow, ensure};
+use sqlx::migrate::{Migrate as _, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _};
 
@@ -14,7 +14,7 @@ const DATABASE_CONNECTIONS_MAX: u32 = 10;
 /// A request that waits longer than this for a connection is answered with 503.
 const DATABASE_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where a service's database is, for the service and for its migrations.
+/// Where a service's database is.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Database {
     /// `postgres://` URL of the role that the service works as.
@@ -24,13 +24,6 @@ pub struct Database {
         hide_env_values = true
     )]
     pub url: DatabaseUrl,
-    /// `postgres://` URL of the role that owns the tables; without it nothing is migrated.
-    #[arg(
-        long = "migration-database-url",
-        env = "QUITTANCE_MIGRATION_DATABASE_URL",
-        hide_env_values = true
-    )]
-    pub migration_url: Option<DatabaseUrl>,
 }
 
 impl Database {
@@ -41,12 +34,36 @@ impl Database {
     pub fn options(&self) -> anyhow::Result<PgConnectOptions> {
         self.url.parsed("QUITTANCE_DATABASE_URL")
     }
+}
 
-    fn owner_options(&self) -> anyhow::Result<Option<PgConnectOptions>> {
-        let url = self.migration_url.as_ref();
-        url.map(|url| url.parsed("QUITTANCE_MIGRATION_DATABASE_URL"))
-            .transpose()
-    }
+/// The owner of a service's tables. A running service never has this login.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Owner {
+    /// `postgres://` URL of the role that owns the tables.
+    #[arg(
+        long = "migration-database-url",
+        env = "QUITTANCE_MIGRATION_DATABASE_URL",
+        hide_env_values = true
+    )]
+    pub url: DatabaseUrl,
+}
+
+/// Brings the tables up to this version.
+///
+/// # Errors
+/// When the URL is not one, the database does not answer, or it holds tables of a newer version.
+pub async fn migrate(owner: &Owner, migrations: &Migrator) -> anyhow::Result<()> {
+    let options = owner.url.parsed("QUITTANCE_MIGRATION_DATABASE_URL")?;
+    let mut connection = options
+        .connect()
+        .await
+        .context("the database does not let the tables' owner in")?;
+    migrations
+        .run(&mut connection)
+        .await
+        .context("the database can't be migrated")?;
+    connection.close().await?;
+    Ok(())
 }
 
 /// A URL with a password in it. It is kept as text and parsed later, because clap prints what it can't parse.
@@ -78,27 +95,41 @@ impl DatabaseUrl {
     }
 }
 
-/// Migrates as the owner of the tables, then opens the pool that the service works with.
+/// Opens the pool that the service works with, once the tables are those of this version.
 ///
 /// # Errors
-/// When a URL can't be read, or the database does not answer, or holds tables of a newer version.
-pub async fn open_database(config: &Database, migrations: &Migrator) -> anyhow::Result<PgPool> {
-    let service = config.options()?;
-    if let Some(owner) = config.owner_options()? {
-        let mut connection = owner
-            .connect()
-            .await
-            .context("the database does not let the tables' owner in")?;
-        migrations
-            .run(&mut connection)
-            .await
-            .context("the database can't be migrated")?;
-        connection.close().await?;
-    }
-    PgPoolOptions::new()
+/// When the URL is not one, the database does not answer, or its tables are of another version.
+pub async fn open_database(
+    config: &Database,
+    service: &str,
+    migrations: &Migrator,
+) -> anyhow::Result<PgPool> {
+    let pool = PgPoolOptions::new()
         .max_connections(DATABASE_CONNECTIONS_MAX)
         .acquire_timeout(DATABASE_ACQUIRE_TIMEOUT)
-        .connect_with(service)
+        .connect_with(config.options()?)
         .await
-        .context("the database does not let the service in")
+        .context("the database does not let the service in")?;
+    check_version(&pool, service, migrations).await?;
+    Ok(pool)
+}
+
+async fn check_version(pool: &PgPool, service: &str, migrations: &Migrator) -> anyhow::Result<()> {
+    let mut connection = pool.acquire().await?;
+    let applied = connection
+        .list_applied_migrations(&migrations.table_name)
+        .await;
+    // Without tables, or with those of a version that let nobody look.
+    let applied = applied.unwrap_or_default();
+    let last = applied.iter().map(|migration| migration.version).max();
+    let needed = migrations.iter().map(|migration| migration.version).max();
+    ensure!(
+        last >= needed,
+        "the tables are not those of this version: run `quittance migrate {service}` first"
+    );
+    ensure!(
+        last == needed,
+        "the tables are of a newer version of quittance: start that one"
+    );
+    Ok(())
 }

@@ -49,6 +49,10 @@ impl World {
         broker::ensure_streams(&broker::jetstream(&ledger), 1)
             .await
             .unwrap();
+        let owner = service::Owner {
+            url: (servers.owner_database_url(Service::Payments).parse()).unwrap(),
+        };
+        payments::migrate(&owner).await.unwrap();
         let db = PgPool::connect_lazy(&servers.superuser_database_url(Service::Payments)).unwrap();
         Self {
             servers,
@@ -176,9 +180,6 @@ impl World {
                 broker: login(&self.servers, "payments"),
                 database: service::Database {
                     url: (self.servers.database_url(Service::Payments).parse()).unwrap(),
-                    migration_url: Some(
-                        (self.servers.owner_database_url(Service::Payments).parse()).unwrap(),
-                    ),
                 },
                 stop_with_parent: false,
             },
