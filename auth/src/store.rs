@@ -23,7 +23,7 @@ pub(crate) async fn user_by_email(
 ) -> sqlx::Result<Option<User>> {
     sqlx::query_as!(
         User,
-        "select id, password_hash, is_active, role, scopes from users where email = $1",
+        "select id, password_hash, is_active, role, scopes from users where lower(email) = lower($1)",
         email,
     )
     .fetch_optional(db)

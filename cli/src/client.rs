@@ -87,6 +87,7 @@ impl Client {
     pub(crate) fn new(status: &Status) -> Result<Self> {
         let http = reqwest::Client::builder()
             .no_proxy()
+            .no_proxy()
             .timeout(TIMEOUT)
             .build()?;
         Ok(Self {

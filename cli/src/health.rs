@@ -25,6 +25,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     }
     let client = reqwest::Client::builder()
         .no_proxy()
+        .no_proxy()
         .timeout(PATIENCE)
         .build()?;
     let response = client

@@ -24,6 +24,7 @@ mod token;
 mod watch;
 
 mod client;
+mod environment;
 mod failure;
 mod logs;
 mod migrate;
@@ -38,6 +39,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    if let Err(error) = environment::shed() {
+        failure::report(&error);
+        return ExitCode::FAILURE;
+    }
     // A usage error ends here, with exit code 2.
     let arguments = args::Arguments::read();
     match args::run(arguments).await {

@@ -45,6 +45,11 @@ impl From<Output> for Ran {
 fn quittance(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_quittance"));
     command.env("QUITTANCE_HOME", home);
+    // What a shell may hold, and what must not matter to us.
+    command
+        .env("PGOPTIONS", "-c search_path=myapp")
+        .env("PGHOST", "nowhere.invalid")
+        .env("http_proxy", "http://127.0.0.1:1");
     command
 }
 

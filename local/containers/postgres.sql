@@ -13,22 +13,22 @@ set log_min_error_statement = panic;
 revoke connect on database postgres, template1 from public;
 
 \set password `cat /run/secrets/postgres_auth`
-create role auth login password :'password';
+create role auth login connection limit 45 password :'password';
 \set password `cat /run/secrets/postgres_auth_owner`
-create role auth_owner login password :'password';
+create role auth_owner login connection limit 5 password :'password';
 
 \set password `cat /run/secrets/postgres_ledger`
-create role ledger login password :'password';
+create role ledger login connection limit 45 password :'password';
 \set password `cat /run/secrets/postgres_ledger_owner`
-create role ledger_owner login password :'password';
+create role ledger_owner login connection limit 5 password :'password';
 
 \set password `cat /run/secrets/postgres_payments`
-create role payments login password :'password';
+create role payments login connection limit 45 password :'password';
 \set password `cat /run/secrets/postgres_payments_owner`
-create role payments_owner login password :'password';
+create role payments_owner login connection limit 5 password :'password';
 
 \set password `cat /run/secrets/postgres_audit`
-create role audit login password :'password';
+create role audit login connection limit 10 password :'password';
 
 create database auth owner auth_owner;
 create database ledger owner ledger_owner;
@@ -38,6 +38,21 @@ revoke all on database auth, ledger, payments from public;
 grant connect on database auth to auth;
 grant connect on database ledger to ledger, audit;
 grant connect on database payments to payments;
+
+-- Advisory locks (the leader's is one) and large objects are nobody's, but those who migrate or lead lock.
+create function pg_temp.close_functions(lockers text) returns void language plpgsql as $$
+declare
+    f regprocedure;
+begin
+    for f in select oid from pg_proc where pronamespace = 'pg_catalog'::regnamespace
+        and (proname ~ '^pg_(try_)?advisory_' or proname ~ '^lo_' or proname in ('loread', 'lowrite'))
+    loop
+        execute format('revoke execute on function %s from public', f);
+        if f::text ~ 'advisory_' then
+            execute format('grant execute on function %s to ' || lockers, f);
+        end if;
+    end loop;
+end $$;
 
 \connect auth
 alter schema public owner to auth_owner;

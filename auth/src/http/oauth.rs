@@ -57,7 +57,13 @@ pub(super) async fn token(
     let kept = account
         .as_ref()
         .map_or([0; 32].as_slice(), |account| &account.secret_hash);
-    let is_right = verify_slices_are_equal(kept, &secret_hash(&credentials.secret)).is_ok();
+    let is_secret = |secret: &str| verify_slices_are_equal(kept, &secret_hash(secret)).is_ok();
+    // Both, so that it takes as long whichever it is.
+    let (as_sent, as_form) = (
+        is_secret(&credentials.secret),
+        is_secret(&credentials.decoded_secret),
+    );
+    let is_right = as_sent || as_form;
     let Some(account) = account.filter(|account| is_right && account.is_active) else {
         return Err(Error::InvalidClient);
     };
@@ -107,10 +113,13 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<HashMap<String, String>
 
 struct Credentials {
     client_id: ClientId,
+    /// As it came.
     secret: String,
+    /// As it is when it came form-encoded, which RFC 6749 §2.3.1 asks for in a header and hardly any client does.
+    decoded_secret: String,
 }
 
-/// From the header or from the body, never both. Ids and secrets hold no character that form encoding would change.
+/// From the header or from the body, never both.
 fn credentials(
     headers: &HeaderMap,
     parameters: &HashMap<String, String>,
@@ -145,7 +154,19 @@ fn credentials(
         (None, _) => return Err(Error::InvalidClient),
     };
     let client_id = client_id.parse().map_err(|_| Error::InvalidClient)?;
-    Ok(Credentials { client_id, secret })
+    let decoded_secret = form_decoded(&secret).unwrap_or_else(|| secret.clone());
+    Ok(Credentials {
+        client_id,
+        secret,
+        decoded_secret,
+    })
+}
+
+/// One form-encoded value; `None` when it is not one.
+fn form_decoded(text: &str) -> Option<String> {
+    let pair: Vec<(String, String)> = serde_urlencoded::from_str(&format!("v={text}")).ok()?;
+    let [(_, value)] = <[_; 1]>::try_from(pair).ok()?;
+    Some(value)
 }
 
 /// Id and secret of a `Basic` header.

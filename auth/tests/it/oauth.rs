@@ -188,3 +188,23 @@ async fn nobody_can_be_named_like_a_person_or_a_service_of_ours() {
     }
     assert!(ensure("a", "short").await.is_err());
 }
+
+#[tokio::test]
+async fn a_secret_of_any_characters_may_come_raw_or_form_encoded() {
+    let (bank, _running) = with_shop().await;
+    let secret = "a+b/c=d e&f%20g:h?0123456789abcdef0123456789";
+    let shop = "demo-shop".parse().expect("a good id");
+    directory::ensure_service_account(&bank.pool, &shop, secret, SCOPES)
+        .await
+        .expect("an account");
+    let encoded = "a%2Bb%2Fc%3Dd+e%26f%2520g%3Ah%3F0123456789abcdef0123456789";
+    for (sent, status) in [(secret, 200), (encoded, 200), ("a+b", 401)] {
+        let request = bank
+            .http
+            .post(bank.at("/oauth2/token"))
+            .basic_auth("demo-shop", Some(sent))
+            .form(&[("grant_type", "client_credentials")]);
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{sent}");
+    }
+}

@@ -6,6 +6,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use sqlx::error::DatabaseError;
 
 use crate::reason::{Code, Reason};
 use crate::token::TokenError;
@@ -156,8 +157,16 @@ impl From<QueryRejection> for Problem {
     }
 }
 
+/// PostgreSQL's `character_not_in_repertoire`.
+const UNTRANSLATABLE_TEXT: &str = "22021";
+
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
+        // A text that the database can't hold is its sender's mistake.
+        let code = error.as_database_error().and_then(DatabaseError::code);
+        if code.is_some_and(|code| code == UNTRANSLATABLE_TEXT) {
+            return Self::new(StatusCode::BAD_REQUEST, "a text holds a NUL character");
+        }
         Self::unavailable("the database", &error)
     }
 }

@@ -63,8 +63,44 @@ async fn make_database(home: &Home, port: u16, service: Service) -> Result<()> {
          grant usage on schema public to {users}"
     );
     run(&mut inside, &close).await?;
+    // The owner locks while it migrates; the ledger locks to lead.
+    let lockers = match service {
+        Service::Ledger => "ledger, ledger_owner".to_owned(),
+        Service::Auth | Service::Payments => format!("{name}_owner"),
+    };
+    run(&mut inside, &close_functions(&lockers)).await?;
     inside.close().await?;
     Ok(())
+}
+
+/// Takes from everybody the functions by which a reader could stop others or fill the disk: advisory locks (the leader's is
+/// one) and large objects. Only `lockers` may lock.
+fn close_functions(lockers: &str) -> String {
+    format!(
+        "do $$
+         declare
+             f regprocedure;
+         begin
+             for f in select oid from pg_proc where pronamespace = 'pg_catalog'::regnamespace
+                 and (proname ~ '^pg_(try_)?advisory_' or proname ~ '^lo_' or proname in ('loread', 'lowrite'))
+             loop
+                 execute format('revoke execute on function %s from public', f);
+                 if f::text ~ 'advisory_' then
+                     execute format('grant execute on function %s to {lockers}', f);
+                 end if;
+             end loop;
+         end $$"
+    )
+}
+
+/// Most connections of a role: a pool of 10 and a leader's three, for some instances side by side; an owner migrates, and
+/// an auditor replays.
+fn connections_max(role: &str) -> u32 {
+    match role {
+        AUDITOR => 10,
+        owner if owner.ends_with("_owner") => 5,
+        _ => 45,
+    }
 }
 
 /// Makes the role if there is none, and sets its password.
@@ -74,7 +110,8 @@ async fn make_role(connection: &mut PgConnection, home: &Home, role: &str) -> sq
         run(connection, &format!("create role {role}")).await?;
     }
     let password = &home.secrets().postgres[role];
-    let login = format!("alter role {role} login password '{password}'");
+    let limit = connections_max(role);
+    let login = format!("alter role {role} login connection limit {limit} password '{password}'");
     run(connection, &login).await
 }
 

@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use common::broker::{self, ReadError};
 use common::http::problem::Problem;
 use common::kinds::body;
-use common::kinds::payment::{self, PaymentRequest};
+use common::kinds::payment::{self, PaymentRequest, Terms};
 use common::message::Stored;
 use common::reason::{Code, Reason};
 use common::wire::REQUESTS;
@@ -19,8 +19,8 @@ use crate::idempotency::{Content, PaymentKey};
 const ANSWER_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// SHA-256 of a request in one spelling.
-pub(super) fn content(request: &PaymentRequest) -> Content {
-    let digest = digest(&SHA256, &request.canonical_json(None));
+pub(super) fn content(request: &PaymentRequest, terms: &Terms) -> Content {
+    let digest = digest(&SHA256, &request.canonical_json(Some(terms)));
     digest.as_ref().try_into().expect("a SHA-256 has 32 bytes")
 }
 

@@ -19,7 +19,7 @@ use common::http::problem::Problem;
 use common::ids::{ClientId, PaymentId};
 use common::kinds::body;
 use common::kinds::metadata::has_repeated_key;
-use common::kinds::payment::{PaymentAnswer, PaymentRequest, PaymentStatus};
+use common::kinds::payment::{PaymentAnswer, PaymentRequest, PaymentStatus, Terms};
 use common::message::Outgoing;
 use common::reason::{Code, Reason};
 use common::service;
@@ -70,11 +70,11 @@ pub(super) async fn submit(
 ) -> Result<Response, Problem> {
     let caller = app.callers.authorize(&headers, SUBMITTERS).await?;
     let request = read(&headers, body)?;
-    request
+    let terms = request
         .terms(service::now())
         .map_err(|reason| Problem::rejected(StatusCode::UNPROCESSABLE_ENTITY, &reason))?;
 
-    let published = publish(&app, &caller, &headers, &request).await?;
+    let published = publish(&app, &caller, &headers, &request, &terms).await?;
     let wait_seconds = wait_preferred(&headers);
     let answer = match wait_seconds {
         Some(seconds) => {
@@ -227,6 +227,7 @@ async fn publish(
     caller: &Caller<'_>,
     headers: &HeaderMap,
     request: &PaymentRequest,
+    terms: &Terms,
 ) -> Result<Published, Problem> {
     let client_id = &caller.claims().client_id;
     let traceparent = headers
@@ -234,7 +235,7 @@ async fn publish(
         .and_then(|value| value.to_str().ok())
         .filter(|value| wire::is_traceparent(value));
     let message = request.message(client_id, caller.token, traceparent);
-    let content = content(request);
+    let content = content(request, terms);
     let key = (client_id.clone(), request.payment_id);
     let first = loop {
         let (earlier, request_seq) = match app.recent.begin(key.clone(), content).await {

@@ -155,6 +155,30 @@ async fn over_http_it_is_a_problem_document() -> Result<()> {
             None,
         ),
         (
+            "a NUL in a filter",
+            test.http
+                .get(format!("{accounts}?owner=%00"))
+                .bearer_auth(&test.staff),
+            400,
+            None,
+        ),
+        (
+            "a NUL in another filter",
+            test.http
+                .get(format!("{url}?client_id=%00"))
+                .bearer_auth(&test.staff),
+            400,
+            None,
+        ),
+        (
+            "a limit that is none",
+            test.http
+                .get(format!("{accounts}?limit=0"))
+                .bearer_auth(&test.ada),
+            400,
+            None,
+        ),
+        (
             "opening without the scope",
             test.http
                 .post(&accounts)
