@@ -12,9 +12,11 @@ use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, header};
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get, post};
 use axum::{Json, Router};
+use common::http::body::hurry_body;
 use common::http::problem::Problem;
 use common::service;
 use common::token::new_jti;
@@ -68,6 +70,7 @@ pub(crate) fn routes(auth: Arc<Auth>) -> Router {
         .route("/oauth2/token", post(oauth::token))
         .route("/.well-known/jwks.json", get(jwks))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(from_fn(hurry_body))
         .with_state(auth)
 }
 

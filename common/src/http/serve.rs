@@ -1,21 +1,42 @@
-//! Serving HTTP: the routes of a service, its health checks, and its end.
+//! Serving HTTP: the routes of a service, its health checks, its limits, and its end.
+//!
+//! A client may be slow, silent or hostile: it has some seconds for each part of a request, connections are counted, and a
+//! service that is told to stop waits for nobody longer than some seconds.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
-use axum::http::StatusCode;
-use axum::response::IntoResponse as _;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::map_response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::TraceLayer;
 
 use super::problem::Problem;
 
-/// Serves `routes` and the health checks until `stop`, then lets running requests end.
+/// Connections at a time: fewer than the 1 024 descriptors that a process usually has, which the broker and the database
+/// need too. More clients wait until one leaves.
+const CONNECTIONS_MAX: usize = 512;
+/// How long a client may take for the headers of a request, the pause before them included.
+const HEADERS_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the requests that run may take once the service is told to stop.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+/// After a connection could not be taken, most likely for want of descriptors.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
+
+/// Serves `routes` and the health checks until `stop`, then lets running requests end, for some seconds.
 ///
 /// `GET /health/live` answers while the process runs, `GET /health/ready` says 503 until `ready` holds true.
 ///
@@ -51,12 +72,67 @@ pub async fn serve_http(
         .layer(CatchPanicLayer::custom(|_| {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this is our fault").into_response()
         }));
+    let router = router.layer(map_response(guard_answer));
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("can't listen on {listen}"))?;
     tracing::info!(%listen, "serving HTTP");
-    axum::serve(listener, router)
-        .with_graceful_shutdown(async move { stop.cancelled().await })
-        .await?;
+    serve_connections(listener, router, &stop).await;
     Ok(())
+}
+
+/// Nothing that is answered here may be taken for something else, or kept by whoever passes it on.
+async fn guard_answer(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    let nosniff = HeaderValue::from_static("nosniff");
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+async fn serve_connections(listener: TcpListener, router: Router, stop: &CancellationToken) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEADERS_TIMEOUT);
+    let (places, graceful) = (
+        Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+        GracefulShutdown::new(),
+    );
+    let mut connections = JoinSet::new();
+    while let Some(accepted) = stop
+        .run_until_cancelled(async {
+            let place = places.clone().acquire_owned().await;
+            let place = place.expect("the semaphore is never closed");
+            (listener.accept().await, place)
+        })
+        .await
+    {
+        let (Ok((socket, _)), place) = accepted else {
+            tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
+            continue;
+        };
+        // It only makes answers faster; a socket that is gone by now says so when it is used.
+        drop(socket.set_nodelay(true));
+        let service = TowerToHyperService::new(router.clone());
+        let connection = http.serve_connection(TokioIo::new(socket), service);
+        let connection = graceful.watch(connection);
+        connections.spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended");
+            }
+            drop(place);
+        });
+        while connections.try_join_next().is_some() {}
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN_MAX, graceful.shutdown())
+        .await
+        .is_err()
+    {
+        let seconds = DRAIN_MAX.as_secs();
+        tracing::warn!("dropping requests that are not over after {seconds} s");
+    }
+    connections.shutdown().await;
 }

@@ -1,0 +1,132 @@
+//! HTTP with clients that never finish: they are dropped, and they hold up neither others nor the end of a service.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::middleware::from_fn;
+use axum::routing::{get, post};
+use common::http::body::limit_body;
+use common::http::serve::serve_http;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Longer than any limit that is tried here; a test that waits this long has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Service {
+    address: SocketAddr,
+    stop: CancellationToken,
+    serving: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Service {
+    async fn start() -> Self {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = free.local_addr().expect("just bound");
+        drop(free);
+        let routes = Router::new()
+            .route("/echo", post(|body: String| async { body }))
+            .layer(from_fn(limit_body))
+            .route("/hang", get(std::future::pending::<()>));
+        let stop = CancellationToken::new();
+        let (_ready, ready) = watch::channel(true);
+        let serving = tokio::spawn(serve_http(address, routes, ready, stop.clone()));
+        let this = Self {
+            address,
+            stop,
+            serving,
+        };
+        while TcpStream::connect(address).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+        this
+    }
+
+    /// Sends bytes and nothing more.
+    async fn send(&self, bytes: &str) -> TcpStream {
+        let mut client = TcpStream::connect(self.address).await.expect("it listens");
+        client.write_all(bytes.as_bytes()).await.expect("sent");
+        client
+    }
+}
+
+/// Everything that comes until the connection ends.
+async fn heard(mut client: TcpStream) -> String {
+    let mut text = String::new();
+    let read = tokio::time::timeout(PATIENCE, client.read_to_string(&mut text)).await;
+    // A connection that is reset has ended too.
+    drop(read.expect("it is dropped in time"));
+    text
+}
+
+const HALF_A_BODY: &str = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nx";
+
+#[tokio::test]
+async fn a_service_told_to_stop_ends_within_seconds_though_a_client_has_sent_half_a_request() {
+    let service = Service::start().await;
+    let clients = [
+        service.send("GET /echo HT").await,
+        service.send(HALF_A_BODY).await,
+        service.send("GET /hang HTTP/1.1\r\nhost: x\r\n\r\n").await,
+    ];
+    // A whole request shows that those before it have been taken.
+    let url = format!("http://{}/health/live", service.address);
+    assert!(
+        reqwest::get(&url)
+            .await
+            .expect("it answers")
+            .status()
+            .is_success()
+    );
+    let began = Instant::now();
+    service.stop.cancel();
+    let ended = tokio::time::timeout(PATIENCE, service.serving).await;
+    ended
+        .expect("it ends")
+        .expect("no panic")
+        .expect("in order");
+    assert!(
+        began.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        began.elapsed()
+    );
+    drop(clients);
+}
+
+#[tokio::test]
+async fn a_client_that_never_finishes_its_body_hears_408_and_is_dropped() {
+    let service = Service::start().await;
+    let answer = heard(service.send(HALF_A_BODY).await).await;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(
+        answer.contains("the body did not come within 10 s"),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn a_client_that_never_finishes_its_headers_is_dropped() {
+    let service = Service::start().await;
+    let began = Instant::now();
+    heard(service.send("GET /health/live HTTP/1.1\r\nhost").await).await;
+    assert!(
+        began.elapsed() > Duration::from_secs(1),
+        "it was given no time"
+    );
+}
+
+#[tokio::test]
+async fn answers_are_neither_kept_nor_guessed_at() {
+    let service = Service::start().await;
+    for path in ["/health/live", "/nothing"] {
+        let url = format!("http://{}{path}", service.address);
+        let answer = reqwest::get(&url).await.expect("it answers");
+        let headers = answer.headers();
+        assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
+        assert_eq!(headers["cache-control"], "no-store", "{path}");
+    }
+}
