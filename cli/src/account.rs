@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::client::{Account, Client, is_unknown};
 use crate::demo_bank::{Person, parse_account};
-use crate::failure::{Hinted as _, hinted};
+use crate::failure::{Exit, Hinted as _, hinted};
 use crate::print;
 use crate::running::Running;
 
@@ -101,6 +101,7 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
             let account = client.account(&token, asked.account).await?;
             let account = account
                 .with_context(|| format!("there is no account {} to be seen", asked.account))
+                .exit(Exit::NotFound)
                 .hint("customers see their own accounts only; `--as staff` sees all")?;
             show(&account, asked.json)
         }

@@ -11,13 +11,19 @@ use clap_complete::Shell;
 use common::service;
 use local::Home;
 
+use crate::failure::Exit;
 use crate::{
     account, audit, bench, demo, health, migrate, pay, secrets, serve, status, token, up, watch,
 };
 
 /// A payment ledger on one machine: every payment request gets one answer, booked double-entry.
 #[derive(Debug, Parser)]
-#[command(name = "quittance", version, arg_required_else_help = true)]
+#[command(
+    name = "quittance",
+    version,
+    arg_required_else_help = true,
+    after_help = Exit::TABLE
+)]
 pub(crate) struct Arguments {
     // Not clap's `env`: the library reads the variable too, and takes an empty one for none.
     #[arg(
@@ -99,7 +105,7 @@ impl Arguments {
     }
 }
 
-/// Does what was asked. An error is exit code 1.
+/// Does what was asked. [`Exit`] has the codes of errors.
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let home = || match &arguments.home {
         Some(home) => std::path::absolute(home).context("--home is no usable path"),

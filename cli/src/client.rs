@@ -11,7 +11,7 @@ use reqwest::{Method, RequestBuilder, StatusCode, Url, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::failure::Hinted as _;
+use crate::failure::{Exit, Hinted as _};
 
 /// Longer than the longest `Prefer: wait`, which is 30 s.
 const TIMEOUT: Duration = Duration::from_secs(40);
@@ -39,6 +39,16 @@ pub(crate) fn is_unknown(error: &anyhow::Error) -> bool {
 }
 
 impl Refused {
+    /// What a script should make of it.
+    fn exit(&self) -> Exit {
+        match self.status {
+            StatusCode::NOT_FOUND => Exit::NotFound,
+            status if status.is_server_error() => Exit::Unreachable,
+            _ if self.body["reason"]["code"].is_string() => Exit::Rejected,
+            _ => Exit::Failed,
+        }
+    }
+
     fn text(&self) -> String {
         let field = |name: &str| self.body[name].as_str();
         let code = self.body["reason"]["code"].as_str();
@@ -86,7 +96,6 @@ pub(crate) enum Login {
 impl Client {
     pub(crate) fn new(status: &Status) -> Result<Self> {
         let http = reqwest::Client::builder()
-            .no_proxy()
             .no_proxy()
             .timeout(TIMEOUT)
             .build()?;
@@ -192,13 +201,18 @@ async fn send(request: RequestBuilder) -> Result<Value> {
             let source = error.without_url();
             anyhow::Error::new(source).context(format!("{to} does not answer"))
         })
+        .exit(Exit::Unreachable)
         .hint("`quittance status` tells which part is down")?;
     let status = response.status();
     let bytes = response.bytes().await.context("the answer ended early")?;
     let body = serde_json::from_slice(&bytes);
     if !status.is_success() {
-        let body = body.unwrap_or_default();
-        return Err(Refused { status, body }.into());
+        let refused = Refused {
+            status,
+            body: body.unwrap_or_default(),
+        };
+        let exit = refused.exit();
+        return Err(refused).exit(exit);
     }
     body.context("the answer is no JSON")
 }

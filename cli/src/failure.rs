@@ -1,10 +1,67 @@
-//! How a command says that something went wrong: `error:`, its causes and, where there is one, a `hint:`.
+//! How a command says that something went wrong: `error:`, its causes and, where there is one, a `hint:`; and the exit code,
+//! which tells a script what to do.
 
 use std::fmt;
+use std::process::ExitCode;
 
 use anyhow::Result;
 
 use crate::{logs, print};
+
+/// How a command ended, for scripts. Clap ends with 2 when a command is typed wrongly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Something else.
+    Failed,
+    /// The bank has decided against it; trying the same again changes nothing.
+    Rejected,
+    /// It is in the log, and will be decided.
+    Undecided,
+    /// There is no such thing, or not for this caller.
+    NotFound,
+    /// No bank is open, or a part of it does not answer. What was asked for may have been done or not.
+    Unreachable,
+}
+
+impl Exit {
+    /// The table of the help and the README.
+    pub(crate) const TABLE: &str = "\
+Exit codes:
+  0  done
+  1  failed
+  2  typed wrongly
+  3  rejected: the bank decided against it
+  4  not decided yet: it is in the log and will be
+  5  not found, or not for this caller
+  6  not reachable: no bank is open, or a part does not answer";
+
+    /// The code of an error.
+    pub(crate) fn of(error: &anyhow::Error) -> Self {
+        error
+            .downcast_ref::<Self>()
+            .copied()
+            .unwrap_or(Self::Failed)
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Failed => 1,
+            Exit::Rejected => 3,
+            Exit::Undecided => 4,
+            Exit::NotFound => 5,
+            Exit::Unreachable => 6,
+        })
+    }
+}
+
+/// It travels as the context of an error, and is not printed.
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
 
 /// What the reader of an error can do about it. It travels as the context of an error: see [`Hinted`].
 #[derive(Debug)]
@@ -20,11 +77,18 @@ impl fmt::Display for Hint {
 pub(crate) trait Hinted<T> {
     /// Adds what the reader can do.
     fn hint(self, text: impl Into<String>) -> Result<T>;
+
+    /// Says how the command ends because of it.
+    fn exit(self, exit: Exit) -> Result<T>;
 }
 
 impl<T, E: Into<anyhow::Error>> Hinted<T> for Result<T, E> {
     fn hint(self, text: impl Into<String>) -> Result<T> {
         self.map_err(|error| hinted(error.into(), text))
+    }
+
+    fn exit(self, exit: Exit) -> Result<T> {
+        self.map_err(|error| error.into().context(exit))
     }
 }
 
@@ -45,12 +109,13 @@ pub(crate) fn report(error: &anyhow::Error) {
 /// The error as it is printed. A cause that only repeats the end of the line before it is left out.
 pub(crate) fn text(error: &anyhow::Error) -> String {
     let hint = error.downcast_ref::<Hint>().map(ToString::to_string);
+    let exit = error.downcast_ref::<Exit>().map(ToString::to_string);
     let mut lines: Vec<String> = Vec::new();
     for cause in error.chain().map(ToString::to_string) {
         let said = lines
             .last()
             .is_some_and(|line| line.ends_with(cause.trim_end()));
-        if !said && hint.as_ref() != Some(&cause) {
+        if !said && hint.as_ref() != Some(&cause) && exit.as_ref() != Some(&cause) {
             let label = if lines.is_empty() {
                 "error: "
             } else {
@@ -73,9 +138,11 @@ mod tests {
     fn an_error_is_told_with_its_causes_and_ends_with_the_hint() {
         let error = Err::<(), _>(anyhow!("connection refused"))
             .context("auth does not answer")
+            .exit(Exit::Unreachable)
             .hint("start the bank with `quittance up`")
             .context("no token")
             .unwrap_err();
+        assert_eq!(Exit::of(&error), Exit::Unreachable);
         assert_eq!(
             text(&error),
             "error: no token\n  because auth does not answer\n  because connection refused\nhint: start the bank with `quittance up`"

@@ -50,7 +50,7 @@ async fn main() -> ExitCode {
         Err(error) if print::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             failure::report(&error);
-            ExitCode::FAILURE
+            failure::Exit::of(&error).into()
         }
     }
 }

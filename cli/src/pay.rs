@@ -10,13 +10,14 @@ use common::ids::{AccountId, PaymentId};
 use common::kinds::payment::PaymentRequest;
 use common::kinds::payment::{PaymentAnswer, PaymentStatus};
 use common::kinds::posting::Direction;
+use common::reason::Code;
 use serde::Deserialize as _;
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::client::{Client, Refused, is_unknown};
 use crate::demo_bank::{Person, account_name, parse_account};
-use crate::failure::{Hinted as _, hinted};
+use crate::failure::{Exit, Hinted as _, hinted};
 use crate::print;
 use crate::running::{Running, invocation};
 
@@ -73,7 +74,8 @@ pub(crate) struct Show {
     json: bool,
 }
 
-/// Exit code 1 when the payment is rejected, or not settled in the time that was to be waited.
+/// Ends with [`Exit::Rejected`] when the payment is rejected, and with [`Exit::Undecided`] when it is not decided in the time
+/// that was to be waited.
 pub(crate) async fn run(options: Pay, home: &Path) -> Result<ExitCode> {
     let running = Running::find(home)?;
     let client = Client::new(&running.status)?;
@@ -118,6 +120,7 @@ pub(crate) async fn run(options: Pay, home: &Path) -> Result<ExitCode> {
         return Err(anyhow!(
             "payment {id}, request {seq}, is not decided after {seconds} s"
         ))
+        .exit(Exit::Undecided)
         .hint("it is in the log and will be; the same payment id again never pays twice");
     }
     let settlement = PaymentAnswer::deserialize(&answer["settlement"])
@@ -128,7 +131,7 @@ pub(crate) async fn run(options: Pay, home: &Path) -> Result<ExitCode> {
     Ok(if was_paid(&settlement) {
         ExitCode::SUCCESS
     } else {
-        ExitCode::FAILURE
+        Exit::Rejected.into()
     })
 }
 
@@ -143,6 +146,12 @@ fn refused(error: anyhow::Error, id: PaymentId, json: bool) -> Result<anyhow::Er
         let error = error.context(format!("whether payment {id} was taken is unknown"));
         let hint = format!("send it again with --payment-id {id}: that never pays twice");
         return Ok(hinted(error, hint));
+    }
+    if body.is_some_and(|body| body["reason"]["code"] == Code::AM05.as_str()) {
+        let error = error.context(format!(
+            "this payment is refused: another one has its id, {id}"
+        ));
+        return Ok(hinted(error, format!("`payment show {id}` shows that one")));
     }
     Ok(match seq {
         Some(seq) => error.context(format!("payment {id} is rejected, as request {seq}")),
@@ -218,6 +227,7 @@ pub(crate) async fn show(command: Command, home: &Path) -> Result<()> {
     let payment = client.payment(&token, id).await?;
     let payment = payment
         .with_context(|| format!("this caller has no payment {id}"))
+        .exit(Exit::NotFound)
         .hint("payments are shown to the one who asked for them: see --as")?;
     if options.json {
         print::json(&payment)?;

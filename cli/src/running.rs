@@ -8,7 +8,7 @@ use local::{Demo, Home, Secrets, Service, Status};
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 
-use crate::failure::Hinted as _;
+use crate::failure::{Exit, Hinted as _};
 
 /// The user of the broker who may read both streams, and the role of the database that may read the ledger's tables.
 const AUDITOR: &str = "audit";
@@ -25,6 +25,7 @@ impl Running {
         let status = Status::read(home)?;
         let status = status
             .ok_or_else(|| anyhow!("no bank runs in {}", home.display()))
+            .exit(Exit::Unreachable)
             .hint(format!("start one with `{} up`", invocation(home)))?;
         Ok(Self {
             home: home.to_owned(),
@@ -46,6 +47,7 @@ impl Running {
         broker::connect(&config)
             .await
             .with_context(|| format!("the broker at {} does not let us in", config.url))
+            .exit(Exit::Unreachable)
     }
 
     /// The auditor's login at the broker.
@@ -68,12 +70,13 @@ impl Running {
             .username(AUDITOR)
             .password(password.context("the database has no auditor")?)
             .database(Service::Ledger.name());
-        options.connect().await.with_context(|| {
+        let connected = options.connect().await.with_context(|| {
             format!(
                 "the database at {} does not let us in",
                 self.status.postgres
             )
-        })
+        });
+        connected.exit(Exit::Unreachable)
     }
 }
 

@@ -156,7 +156,7 @@ fn without_a_bank_commands_say_how_to_open_one() {
     let home = Home::new();
     for command in ["status", "status --json", "demo", "token", "audit replay"] {
         let ran = home.run(command);
-        assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{command}");
+        assert_eq!((ran.code, ran.stdout.as_str()), (6, ""), "{command}");
         assert!(
             ran.stderr.starts_with("error: no bank runs in "),
             "{}",
@@ -217,7 +217,7 @@ fn a_bank_from_up_to_down() {
     assert!(home.run("down").ok().contains("is closed"));
     let left: Vec<_> = pids.iter().filter(|pid| is_alive(pid)).collect();
     assert!(left.is_empty(), "still there: {left:?}");
-    assert_eq!(home.run("status").code, 1);
+    assert_eq!(home.run("status").code, 6);
 }
 
 #[test]
@@ -315,9 +315,16 @@ fn payments(home: &Home) {
     home.run(&pay).ok();
 
     let rejected = home.run("pay --from ada --to grace --amount 5000 --wait");
-    assert_eq!((rejected.code, rejected.stdout.as_str()), (1, ""));
+    assert_eq!((rejected.code, rejected.stdout.as_str()), (3, ""));
     let reason = "because AM04: account 01900000-ada0-7000-8000-000000000002 has 970.00 available";
     assert!(rejected.stderr.contains(reason), "{}", rejected.stderr);
+
+    let other = home.run(&format!("{} --json", pay.replace("30", "31")));
+    assert_eq!(other.code, 3, "{}", other.stderr);
+    let refused = format!("error: this payment is refused: another one has its id, {id}");
+    assert!(other.stderr.starts_with(&refused), "{}", other.stderr);
+    let nowhere = "payment show 0198c0de-0000-7000-8000-00000000ffff";
+    assert_eq!(home.run(nowhere).code, 5);
 
     let shown = home.run(&format!("payment show {id} --json")).json();
     assert_eq!(shown["request_seq"], seq);
@@ -335,7 +342,7 @@ fn accounts(home: &Home) {
   EUR       2000.00  0.00             0.00    2000.00
 ";
     assert!(cash.ends_with(balances), "{cash}");
-    assert_eq!(home.run("account show grace --as ada").code, 1);
+    assert_eq!(home.run("account show grace --as ada").code, 5);
     let id = "0198c0de-0000-7000-8000-0000000000aa";
     let open =
         format!("account open --owner eve --currency JPY --overdraft-limit 500 --id {id} --json");
