@@ -76,7 +76,15 @@ impl Problem {
             TokenError::Missing => "Bearer realm=\"quittance\"",
             _ => "Bearer realm=\"quittance\", error=\"invalid_token\"",
         };
-        Self::new(StatusCode::UNAUTHORIZED, error.to_string()).with_header(
+        let detail = match error {
+            // The words of a rejected request speak of the time at which it was published; nothing is published here.
+            TokenError::Expired => {
+                "expired_at_publish: the token has expired, get a new one".to_owned()
+            }
+            TokenError::NotYetValid => "not_yet_valid: the token is not valid yet".to_owned(),
+            other => other.to_string(),
+        };
+        Self::new(StatusCode::UNAUTHORIZED, detail).with_header(
             header::WWW_AUTHENTICATE,
             HeaderValue::from_static(challenge),
         )

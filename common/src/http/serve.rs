@@ -22,6 +22,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::normalize_path::NormalizePath;
 use tower_http::trace::TraceLayer;
 
 use super::problem::Problem;
@@ -115,7 +116,9 @@ async fn serve_connections(listener: TcpListener, router: Router, stop: &Cancell
         };
         // It only makes answers faster; a socket that is gone by now says so when it is used.
         drop(socket.set_nodelay(true));
-        let service = TowerToHyperService::new(router.clone());
+        // Every path also goes with a slash at its end.
+        let service = NormalizePath::trim_trailing_slash(router.clone());
+        let service = TowerToHyperService::new(service);
         let connection = http.serve_connection(TokioIo::new(socket), service);
         let connection = graceful.watch(connection);
         connections.spawn(async move {

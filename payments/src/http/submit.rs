@@ -185,6 +185,15 @@ fn read(
             "send the payment as application/json",
         ));
     }
+    if headers
+        .get(header::CONTENT_ENCODING)
+        .is_some_and(|value| value != "identity")
+    {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "send the payment as it is, without a content encoding",
+        ));
+    }
     let body = body.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
     let request: PaymentRequest = body::read(&body).map_err(|error| {
         let mut message = error.to_string();
@@ -210,7 +219,14 @@ fn wait_preferred(headers: &HeaderMap) -> Option<u64> {
         .flat_map(|value| value.split([',', ';']))
         .filter_map(|preference| preference.split_once('='))
         .find(|(name, _)| name.trim().eq_ignore_ascii_case("wait"))
-        .and_then(|(_, seconds)| seconds.trim().parse::<u64>().ok())
+        .and_then(|(_, seconds)| {
+            let seconds = seconds.trim();
+            // A value may stand in quotes.
+            let quoted = seconds
+                .strip_prefix('"')
+                .and_then(|rest| rest.strip_suffix('"'));
+            quoted.unwrap_or(seconds).parse::<u64>().ok()
+        })
         .map(|seconds| seconds.min(WAIT_SECONDS_MAX))
 }
 
@@ -317,6 +333,8 @@ mod tests {
         };
         check(&[], None);
         check(&["wait=5"], Some(5));
+        check(&["wait=\"5\""], Some(5));
+        check(&["wait=\"5"], None);
         check(&["respond-async, Wait = 7"], Some(7));
         check(&["respond-async", "wait=0"], Some(0));
         check(&["wait=31"], Some(30));

@@ -141,6 +141,14 @@ async fn only_a_valid_token_with_the_scope_may_submit() {
         assert_eq!(got.status, status, "{content_type}: {got:?}");
     }
 
+    let zipped = [("content-encoding", "gzip")];
+    let got = service.post_with(&good, &zipped, body.clone()).await;
+    assert_eq!(got.status, 415, "{got:?}");
+    let got = service
+        .get(&token("shop", "payments:read"), "/payments/")
+        .await;
+    assert_eq!(got.status, 200, "a slash at the end: {got:?}");
+
     // A key that is announced while the service runs is known as soon as its first token comes.
     world.request(2).await;
     world.settle(2).await;
