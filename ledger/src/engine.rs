@@ -93,7 +93,10 @@ impl Engine {
             .await
             .map_err(|_| Failure::Stalled)??;
         let mut deciding = Deciding::start(reading, cursor).await?;
-        self.health.send_replace(Health::Working);
+        // Where something waits, the first batch that is written shows that it works.
+        if cursor.seq >= log {
+            self.works();
+        }
         let mut requests = Reader::new(&self.broker, REQUESTS, cursor.seq + 1);
         let mut pipeline = Pipeline::start(self.clone(), leading, cursor.seq, published);
         tracing::info!(cursor = cursor.seq, published, "leading");

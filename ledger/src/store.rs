@@ -16,7 +16,7 @@ mod audit;
 
 pub(crate) use accounts::account_page;
 pub use accounts::accounts;
-pub use audit::{AuditedAccount, audited_accounts, stray_postings};
+pub use audit::{AuditedAccount, audited_accounts, stray_answers, stray_postings};
 pub(crate) use history::{AnswerRow, PostingRow, answers, posting_rows, postings_like};
 pub(crate) use lead::lead;
 pub use load::{cursor, keys, raised_rules, rules};

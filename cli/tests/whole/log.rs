@@ -116,6 +116,13 @@ fn forgeries(seq: u64, graces: Uuid) -> Vec<(String, String, String)> {
             "1 postings are on no account".to_owned(),
         ),
         (
+            "insert into answer select (jsonb_populate_record(answer, '{\"request_seq\": 1000000}')).*
+             from answer where request_seq = 1"
+                .to_owned(),
+            "delete from answer where request_seq = 1000000".to_owned(),
+            "1 answers are in the database, but not between 1 and".to_owned(),
+        ),
+        (
             "delete from rules_raised where version = 2".to_owned(),
             "insert into rules_raised select 2, request_seq from answer where event_type = 'rules.raised.v1'"
                 .to_owned(),

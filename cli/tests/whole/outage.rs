@@ -1,11 +1,14 @@
 //! What a caller gets while something is down, so that doing it again does it once.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
 use async_nats::HeaderMap;
 use common::kinds::payment::PaymentStatus;
 use local::{Part, Service};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use sqlx::{Connection as _, PgConnection};
 
 use crate::bank::{PATIENCE, TestBank, payment};
 
@@ -89,4 +92,50 @@ async fn open(test: &TestBank, account: &Value) -> Result<(StatusCode, Value)> {
     let request = test.http.post(url).bearer_auth(&test.staff).json(account);
     let response = request.send().await?;
     Ok((response.status(), response.json().await?))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_can_never_write_is_not_ready_and_goes_on_once_it_can() -> Result<()> {
+    let test = TestBank::start().await?;
+    let producer = test.producer().await?;
+    let superuser = test.bank.servers().superuser_database_url(Service::Ledger);
+    let mut database = PgConnection::connect(&superuser).await?;
+    // It stands where the next answer belongs, so that no write succeeds.
+    sqlx::raw_sql(
+        "insert into answer select (jsonb_populate_record(answer, jsonb_build_object('request_seq', request_seq + 1))).*
+         from answer order by request_seq desc limit 1",
+    )
+    .execute(&mut database)
+    .await?;
+    let payment = payment(test.adas, test.graces, "1.00");
+    let headers = test.headers(&payment);
+    let seq = test
+        .publish(&producer, headers, payment.to_string())
+        .await?;
+
+    until_ready_is(&test, StatusCode::SERVICE_UNAVAILABLE).await?;
+    sqlx::raw_sql(
+        "set session_replication_role = replica;
+         delete from answer where request_seq = (select max(request_seq) from answer)",
+    )
+    .execute(&mut database)
+    .await?;
+    ensure!(test.settlement(seq).await?.status == PaymentStatus::Settled);
+    until_ready_is(&test, StatusCode::OK).await?;
+    test.check_invariants().await.map(drop)
+}
+
+async fn until_ready_is(test: &TestBank, expected: StatusCode) -> Result<()> {
+    let url = format!("{}/health/ready", test.bank.url(Service::Ledger));
+    let asking = async {
+        loop {
+            if test.http.get(&url).send().await?.status() == expected {
+                return anyhow::Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, asking)
+        .await
+        .with_context(|| format!("the ledger's readiness never says {expected}"))?
 }

@@ -31,6 +31,8 @@ pub(super) struct Feed {
     pull_subject: String,
     /// Asked for and not come yet.
     outstanding: usize,
+    /// Nothing comes any more, heartbeats included.
+    is_cut: bool,
 }
 
 impl Feed {
@@ -49,6 +51,7 @@ impl Feed {
             inbox: format!("{inbox}.feed"),
             pull_subject: format!("$JS.{DOMAIN}.API.CONSUMER.MSG.NEXT.{stream}.{name}"),
             outstanding: 0,
+            is_cut: false,
         };
         let consumer = json!({
             "stream_name": stream,
@@ -97,12 +100,19 @@ impl Feed {
                 match reply {
                     Some(reply) => {
                         self.outstanding = self.outstanding.saturating_sub(1);
+                        // Across accounts, nats-server takes an empty message for the end of what was asked for.
+                        self.is_cut |= headers.is_empty() && payload.is_empty();
                         return delivered(&subject, &reply, headers, payload);
                     }
                     None => self.heed(&headers)?,
                 }
             }
         }
+    }
+
+    /// Whether the broker sends nothing any more. A new feed goes on behind the last message.
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     fn pull(&mut self) {

@@ -92,11 +92,8 @@ impl Reader {
     }
 
     async fn fill(&mut self, messages_min: usize, messages_max: usize) -> Result<(), ReadError> {
-        if self.feed.is_none() {
-            let feed = Feed::open(&self.config, &self.stream, self.next).await;
-            self.feed = Some(feed.map_err(|cause| self.failed(cause))?);
-        }
         while self.batch.len() < messages_max {
+            self.open_feed().await?;
             let next = self.feed.as_mut().expect("opened above").next();
             let message = if self.batch.len() < messages_min {
                 next.await
@@ -119,6 +116,14 @@ impl Reader {
             (self.failures, self.strays) = (0, 0);
             self.more_behind = pending > 0;
             self.batch.push(stored);
+        }
+        Ok(())
+    }
+
+    async fn open_feed(&mut self) -> Result<(), ReadError> {
+        if self.feed.as_ref().is_none_or(Feed::is_cut) {
+            let feed = Feed::open(&self.config, &self.stream, self.next).await;
+            self.feed = Some(feed.map_err(|cause| self.failed(cause))?);
         }
         Ok(())
     }

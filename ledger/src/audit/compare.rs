@@ -104,6 +104,12 @@ pub(super) fn books(
         let count = snapshot.stray_postings;
         return differs(format!("{count} postings are on no account"));
     }
+    if snapshot.stray_answers > 0 {
+        let count = snapshot.stray_answers;
+        return differs(format!(
+            "{count} answers are in the database, but not between 1 and {seq}, where it is"
+        ));
+    }
     sums(book).map_err(Stop::Differs)
 }
 

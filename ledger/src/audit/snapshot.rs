@@ -15,6 +15,8 @@ pub(super) struct Snapshot {
     pub(super) accounts: Vec<AuditedAccount>,
     /// Postings on no account.
     pub(super) stray_postings: u64,
+    /// Answers where nothing is decided yet.
+    pub(super) stray_answers: u64,
 }
 
 impl Snapshot {
@@ -22,12 +24,14 @@ impl Snapshot {
         let mut tx = database
             .begin_with("begin transaction isolation level repeatable read, read only")
             .await?;
+        let cursor = store::cursor(&mut *tx).await?;
         let snapshot = Self {
-            cursor: store::cursor(&mut *tx).await?,
+            cursor,
             keys: store::keys(&mut *tx).await?,
             rules: store::raised_rules(&mut *tx).await?,
             accounts: store::audited_accounts(&mut *tx).await?,
             stray_postings: store::stray_postings(&mut *tx).await?,
+            stray_answers: store::stray_answers(&mut *tx, cursor).await?,
         };
         tx.commit().await?;
         Ok(snapshot)

@@ -37,8 +37,17 @@ pub(crate) struct Engine {
 pub(crate) enum Health {
     /// It waits for its turn to lead, or tries again after a failure.
     Waiting,
-    /// It leads.
+    /// It leads, and writes what there is to write.
     Working,
     /// It has failed to lead [`FAILURES_MAX`] times in a row.
     Failing,
+}
+
+impl Engine {
+    /// It does what it is there for.
+    pub(super) fn works(&self) {
+        self.health.send_if_modified(|health| {
+            std::mem::replace(health, Health::Working) != Health::Working
+        });
+    }
 }

@@ -132,6 +132,7 @@ impl Engine {
                 return failure;
             }
             written.send_replace(batch.to.seq);
+            self.works();
             if is_published {
                 let seq = batch.to.seq;
                 tracing::info!(seq, published, "decided again what was published before");

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use common::http::ask::Asked;
 use common::http::page::{self, Page};
 use common::http::problem::Problem;
-use common::ids::AccountId;
+use common::ids::{AccountId, owner_spelling};
 use common::kinds::Answer;
 use common::kinds::account::{AccountAnswer, AccountRequest, AccountStatus, Category, OpenAccount};
 use common::reason::{Code, Reason};
@@ -217,10 +217,11 @@ pub(super) async fn list(
     let caller = app.callers.authorize(&headers, READERS).await?;
     let claims = caller.claims();
     let Query(query) = query?;
-    let owner = match &query.owner {
-        owner if claims.allows(Scope::BankOperate) => owner.as_ref(),
-        None => Some(&claims.sub),
-        Some(owner) if *owner == claims.sub => Some(owner),
+    let owner = query.owner.as_deref().map(owner_spelling);
+    let owner = match owner.as_deref() {
+        owner if claims.allows(Scope::BankOperate) => owner,
+        None => Some(claims.sub.as_str()),
+        Some(owner) if owner == claims.sub => Some(owner),
         Some(_) => {
             return Err(Problem::forbidden(
                 "bank:operate for another owner's accounts",
@@ -228,7 +229,6 @@ pub(super) async fn list(
         }
     };
     let limit = page::limit(query.limit, ROWS_DEFAULT)?;
-    let owner = owner.map(String::as_str);
     let rows = store::account_page(&app.pool, owner, query.after, i64::from(limit) + 1).await?;
     let page = Page::cut(rows, limit, "/accounts", |last| ListQuery {
         owner: query.owner.clone(),

@@ -4,8 +4,9 @@ use rust_decimal::Decimal;
 use sqlx::PgExecutor;
 
 use super::accounts::AccountRow;
-use super::values::from_bigint;
+use super::values::{bigint, from_bigint};
 use crate::core::book::account::Account;
+use crate::core::chain::Cursor;
 
 /// An account and the sum of its postings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +53,18 @@ pub async fn audited_accounts(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Audit
         })
     });
     rows.collect()
+}
+
+/// How many answers are behind the cursor, where nothing is decided yet.
+///
+/// # Errors
+/// When the database can't be read.
+pub async fn stray_answers(db: impl PgExecutor<'_>, cursor: Cursor) -> sqlx::Result<u64> {
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from answer where request_seq > $1 or request_seq < 1"#,
+        bigint(cursor.seq)
+    );
+    Ok(from_bigint(count.fetch_one(db).await?))
 }
 
 /// Postings on no account.

@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use common::broker::{self, ReadError};
 use common::http::problem::Problem;
 use common::kinds::body;
-use common::kinds::payment::{self, PaymentRequest, Terms};
+use common::kinds::payment::{self, PaymentAnswer, PaymentRequest, Terms};
 use common::message::Stored;
 use common::reason::{Code, Reason};
 use common::wire::REQUESTS;
@@ -26,8 +26,8 @@ pub(super) fn content(request: &PaymentRequest, terms: &Terms) -> Content {
 
 /// What an earlier submission means for one with the same payment id.
 pub(super) enum There {
-    /// It asks for the same, so its answer is the answer.
-    Same,
+    /// It asks for the same, so its answer, which may not be there yet, is the answer.
+    Same(Option<Box<PaymentAnswer>>),
     /// It asks for something else, and its answer used the id up.
     Other,
     /// It asks for something else, and nobody knows yet which of the two has the id.
@@ -56,13 +56,13 @@ pub(super) async fn what_is_there(
         let is_there = stored.is_some_and(|stored| is_request_of(&stored, key));
         return Ok(match (is_there, is_same) {
             (false, _) => There::Free,
-            (true, true) => There::Same,
+            (true, true) => There::Same(None),
             (true, false) => There::Undecided,
         });
     };
     let is_its = answer.client_id == key.0 && answer.payment_id == Some(key.1);
     Ok(match (is_its && !answer.may_retry, is_same) {
-        (true, true) => There::Same,
+        (true, true) => There::Same(Some(Box::new(answer))),
         (true, false) if answer.original.is_none() => There::Other,
         // It was itself refused for another payment's sake: the ledger knows which one that is.
         (true, false) | (false, _) => There::Free,

@@ -16,7 +16,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use common::http::caller::Caller;
 use common::http::problem::Problem;
-use common::ids::{ClientId, PaymentId};
+use common::ids::PaymentId;
 use common::kinds::body;
 use common::kinds::metadata::has_repeated_key;
 use common::kinds::payment::{PaymentAnswer, PaymentRequest, PaymentStatus, Terms};
@@ -34,7 +34,6 @@ use crate::app::App;
 use crate::door::Refused;
 use crate::idempotency::{Earlier, Known};
 use crate::projection::Log;
-use crate::store;
 
 /// Longest `Prefer: wait`, in seconds; a client that asks for more gets this.
 const WAIT_SECONDS_MAX: u64 = 30;
@@ -58,7 +57,7 @@ struct Submitted {
     request_seq: u64,
     /// `pending` until it is decided.
     status: &'static str,
-    /// The settlement event, if the caller waited for it.
+    /// The settlement event, if the caller waited for it, or it was there before.
     #[serde(skip_serializing_if = "Option::is_none")]
     settlement: Option<PaymentAnswer>,
 }
@@ -76,13 +75,14 @@ pub(super) async fn submit(
 
     let published = publish(&app, &caller, &headers, &request, &terms).await?;
     let wait_seconds = wait_preferred(&headers);
-    let answer = match wait_seconds {
-        Some(seconds) => {
+    let answer = match (published.answer.clone(), wait_seconds) {
+        (Some(answer), _) => Some(*answer),
+        (None, Some(seconds)) => {
             let timeout = Duration::from_secs(seconds);
             let answer = wait_for_answer(&app, published.request_seq, timeout).await;
             answer.filter(|answer| answer.payment_id == Some(request.payment_id))
         }
-        None => None,
+        (None, None) => None,
     };
     if answer.is_some() {
         // So that what is read next does not say "pending" again. Without a database it may.
@@ -100,7 +100,7 @@ pub(super) async fn submit(
             status: PaymentStatus::Rejected,
             ..
         }) => rejected(answer.as_ref().expect("matched")).into_response(),
-        _ => taken(&app, &caller, &request, &published, answer).await,
+        _ => taken(request.payment_id, &published, answer),
     };
     let added = response.headers_mut();
     if let Some(seconds) = wait_seconds {
@@ -141,20 +141,10 @@ fn rejected(answer: &PaymentAnswer) -> Problem {
         .with("may_retry", answer.may_retry)
 }
 
-async fn taken(
-    app: &App,
-    caller: &Caller<'_>,
-    request: &PaymentRequest,
-    published: &Published,
-    answer: Option<PaymentAnswer>,
-) -> Response {
-    let payment_id = request.payment_id;
+fn taken(payment_id: PaymentId, published: &Published, answer: Option<PaymentAnswer>) -> Response {
     let (request_seq, status) = match &answer {
         Some(answer) => (answer.request_seq, answer.status.as_str()),
-        None => (
-            published.request_seq,
-            known_status(app, caller, payment_id, published).await,
-        ),
+        None => (published.request_seq, "pending"),
     };
     let submitted = Submitted {
         payment_id,
@@ -235,6 +225,8 @@ struct Published {
     request_seq: u64,
     /// It was there before.
     is_repeated: bool,
+    /// Its answer, if that was there before too.
+    answer: Option<Box<PaymentAnswer>>,
 }
 
 /// Stores the request in REQUESTS, or finds that it was stored a moment ago.
@@ -264,10 +256,11 @@ async fn publish(
             Known::Again(_) => continue,
         };
         match what_is_there(app, &key, request_seq, earlier == content).await? {
-            There::Same => {
+            There::Same(answer) => {
                 return Ok(Published {
                     request_seq,
                     is_repeated: true,
+                    answer,
                 });
             }
             There::Other => return Err(refused(request, request_seq, true)),
@@ -280,6 +273,7 @@ async fn publish(
     Ok(Published {
         request_seq,
         is_repeated: false,
+        answer: None,
     })
 }
 
@@ -295,27 +289,6 @@ async fn store_message(app: &App, message: Outgoing) -> Result<u64, Problem> {
             "the payment may have been stored or not: send it again with the same payment_id, it is never paid twice",
         ),
     })
-}
-
-/// `pending`; of a request that was in the log before, more may be known.
-async fn known_status(
-    app: &App,
-    caller: &Caller<'_>,
-    payment_id: PaymentId,
-    published: &Published,
-) -> &'static str {
-    let known = if published.is_repeated {
-        row_of(app, &caller.claims().client_id, payment_id).await
-    } else {
-        None
-    };
-    known.map_or("pending", |row| row.state().status().as_str())
-}
-
-/// The projection may be away or behind; then the payment is pending as far as we know.
-async fn row_of(app: &App, client_id: &ClientId, payment_id: PaymentId) -> Option<store::Row> {
-    let mut db = app.pool.acquire().await.ok()?;
-    store::payment(&mut db, client_id, payment_id).await.ok()?
 }
 
 #[cfg(test)]

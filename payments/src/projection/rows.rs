@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use common::ids::{ClientId, PaymentId};
 use common::kinds::Answer;
 use common::kinds::Kind;
-use common::kinds::body;
+use common::kinds::body::{self, RequestBody as _};
 use common::kinds::payment::PaymentRequest;
 use common::kinds::payment::{PaymentAnswer, PaymentStatus};
 use common::kinds::rules::NEWEST;
@@ -57,6 +57,11 @@ pub(crate) fn requested(batch: &[Stored]) -> Vec<RequestedRow> {
         let Kind::Payment(client_id) = Kind::of_subject(&message.subject) else {
             continue;
         };
+        // The ledger refuses a longer one, without looking for its id.
+        if message.payload.len() > PaymentRequest::BYTES_MAX {
+            tracing::debug!(seq = message.sequence, "a payment request is too long");
+            continue;
+        }
         let Ok(request) = body::read::<PaymentRequest>(&message.payload) else {
             tracing::debug!(seq = message.sequence, "a payment request can't be read");
             continue;
@@ -281,12 +286,16 @@ mod tests {
 
     #[test]
     fn the_last_request_of_a_payment_makes_its_row() {
+        let mut too_long = request(6, "request.payment.v1.shop", 9);
+        let blanks = vec![b' '; PaymentRequest::BYTES_MAX];
+        too_long.payload = [&too_long.payload[..], &blanks].concat().into();
         let batch = [
             request(1, "request.account.v1.shop", 7),
             request(2, "request.payment.v1.shop", 7),
             request(3, "request.payment.v1.shop", 7),
             request(4, "request.payment.v1.a.b", 8),
             request(5, "request.payment.v1.till", 7),
+            too_long,
         ];
         let rows = requested(&batch);
         let rows: Vec<_> = rows

@@ -38,9 +38,9 @@ async fn sending_a_payment_again_stores_it_once() {
     let got = service.post_waiting(&token, &payment(id), 10).await;
     assert_eq!(got.request_seq(), 2);
     assert_eq!(got.body["status"], "settled");
-    // Without waiting it says what the projection knows.
+    // Without waiting too, as the answer is there.
     let known = service.post(&token, &payment(id)).await;
-    assert_eq!(known.request_seq(), 2);
+    assert_eq!((known.request_seq(), &known.body), (2, &got.body));
 
     // The same id of another client is another payment.
     let got = service
@@ -152,6 +152,9 @@ async fn another_payment_under_the_id_never_hides_the_first() {
         world.reject(3, Code::AM05).await;
     });
     assert_eq!(refused.status, 409, "{refused:?}");
+    // Whoever sends it again hears the same, and never the other one's "settled".
+    let again = service.post(&token, &other).await;
+    assert_eq!((again.status, &again.body), (409, &refused.body));
 
     // Who then sends the first again must hear that it is settled, and not "choose a new id".
     let body = payment(id);

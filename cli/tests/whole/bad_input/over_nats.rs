@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::payments::{good, with};
 use super::rejected::rejected;
-use super::unreadable::{UNREADABLE, what_no_client_library_would_send};
+use super::unreadable::{UNREADABLE, empty_messages, what_no_client_library_would_send};
 use crate::bank::TestBank;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -22,11 +22,12 @@ async fn over_nats_every_stored_message_is_answered_with_its_reason() -> Result<
     the_same_payment_again(&test, &client).await?;
     what_is_too_large(&test, &client).await?;
     what_no_client_library_would_send(&test, &client).await?;
+    empty_messages(&test, &client).await?;
     let summary = test.check_invariants().await?;
-    // Two deposits, the good one of the first table, the one without hyphens, the first of the pair, and one behind each
-    // unreadable message.
+    // Two deposits, the good one of the first table, the one without hyphens, the first of the pair, one behind each
+    // unreadable message, and one behind the empty ones.
     ensure!(
-        summary.settled == 5 + u64::try_from(UNREADABLE.len())?,
+        summary.settled == 6 + u64::try_from(UNREADABLE.len())?,
         "{summary:?}"
     );
     Ok(())

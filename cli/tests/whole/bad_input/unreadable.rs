@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use async_nats::Client;
 use common::broker;
 use common::wire::REQUESTS;
-use local::Service;
+use local::{Part, Service};
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -84,5 +84,29 @@ pub(crate) async fn what_no_client_library_would_send(
             "row {index}: {status} {seen}"
         );
     }
+    Ok(())
+}
+
+/// Across accounts, nats-server sends nothing more behind an empty message. No reader may wait until it misses a heartbeat.
+pub(crate) async fn empty_messages(test: &TestBank, client: &Client) -> Result<()> {
+    const COUNT: u64 = 20;
+    let streams = test.audit().await?;
+    let first = broker::last_sequence(&streams, REQUESTS).await? + 1;
+    for _ in 0..COUNT {
+        let subject = format!("request.payment.v1.{SHOP}");
+        client.publish(subject, "".into()).await?;
+    }
+    client.flush().await?;
+    let payment = good(test);
+    let behind = test
+        .publish(client, test.headers(&payment), payment.to_string())
+        .await?;
+    ensure!(behind == first + COUNT, "{first} to {behind}");
+    rejected(test, behind, None, "a good payment").await?;
+    for seq in first..behind {
+        rejected(test, seq, Some("FF01"), "an empty message").await?;
+    }
+    let log = std::fs::read_to_string(test.bank.home().log(Part::Ledger))?;
+    ensure!(!log.contains("the broker is silent"), "{log}");
     Ok(())
 }
