@@ -102,7 +102,7 @@ async fn a_ledger_that_can_never_write_is_not_ready_and_goes_on_once_it_can() ->
     let mut database = PgConnection::connect(&superuser).await?;
     // It stands where the next answer belongs, so that no write succeeds.
     sqlx::raw_sql(
-        "insert into answer select (jsonb_populate_record(answer, jsonb_build_object('request_seq', request_seq + 1))).*
+        "insert into answer select (jsonb_populate_record(answer, jsonb_build_object('request_seq', request_seq + 1, 'payment_id', null, 'content', null))).*
          from answer order by request_seq desc limit 1",
     )
     .execute(&mut database)
