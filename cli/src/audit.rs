@@ -86,7 +86,10 @@ pub(crate) fn summary_text(summary: &Summary) -> String {
     print::pairs(&[
         (
             "requests",
-            format!("{} decided again, as many answers equal", summary.requests),
+            format!(
+                "{0} decided again; all {0} answers are the same",
+                summary.requests
+            ),
         ),
         ("payments", format!("{} settled", summary.settled)),
         (

@@ -98,7 +98,10 @@ pub(crate) async fn run(options: Pay, home: &Path) -> Result<ExitCode> {
     let id = payment.payment_id;
     let answer = match client.pay(&token, &payment, options.wait).await {
         Ok(answer) => answer,
-        Err(error) => return Err(refused(error, id, options.json)?),
+        Err(error) => {
+            let look = what_became_of_it(home, id, person);
+            return Err(refused(error, id, &look, options.json)?);
+        }
     };
     if options.json {
         print::json(&answer)?;
@@ -106,12 +109,9 @@ pub(crate) async fn run(options: Pay, home: &Path) -> Result<ExitCode> {
     let seq = &answer["request_seq"];
     let Some(seconds) = options.wait else {
         if !options.json {
-            let quittance = invocation(home);
-            let person = clap::ValueEnum::to_possible_value(&person);
-            let person =
-                person.map_or_else(String::new, |value| format!(" --as {}", value.get_name()));
+            let look = what_became_of_it(home, id, person);
             print::line(&format!(
-                "Payment {id} is in the log, as request {seq}.\nWhat became of it: {quittance} payment show {id}{person}"
+                "Payment {id} is in the log, as request {seq}.\nWhat became of it: {look}"
             ))?;
         }
         return Ok(ExitCode::SUCCESS);
@@ -135,8 +135,16 @@ pub(crate) async fn run(options: Pay, home: &Path) -> Result<ExitCode> {
     })
 }
 
+/// The command that shows a payment to the one who asked for it.
+fn what_became_of_it(home: &Path, id: PaymentId, person: Person) -> String {
+    let quittance = invocation(home);
+    let person = clap::ValueEnum::to_possible_value(&person);
+    let person = person.map_or_else(String::new, |value| format!(" --as {}", value.get_name()));
+    format!("{quittance} payment show {id}{person}")
+}
+
 /// The error of a payment that was not taken, or was taken and rejected.
-fn refused(error: anyhow::Error, id: PaymentId, json: bool) -> Result<anyhow::Error> {
+fn refused(error: anyhow::Error, id: PaymentId, look: &str, json: bool) -> Result<anyhow::Error> {
     let body = error.downcast_ref::<Refused>().map(|refused| &refused.body);
     if let (true, Some(body)) = (json, body) {
         print::json(body)?;
@@ -151,7 +159,7 @@ fn refused(error: anyhow::Error, id: PaymentId, json: bool) -> Result<anyhow::Er
         let error = error.context(format!(
             "this payment is refused: another one has its id, {id}"
         ));
-        return Ok(hinted(error, format!("`payment show {id}` shows that one")));
+        return Ok(hinted(error, format!("`{look}` shows that one")));
     }
     Ok(match seq {
         Some(seq) => error.context(format!("payment {id} is rejected, as request {seq}")),
@@ -261,7 +269,9 @@ mod tests {
     fn told(status: StatusCode, body: Value) -> String {
         let id = PaymentId(Uuid::nil());
         let error = anyhow::Error::from(Refused { status, body });
-        failure::text(&refused(error, id, false).expect("nothing is printed"))
+        failure::text(
+            &refused(error, id, "quittance payment show", false).expect("nothing is printed"),
+        )
     }
 
     #[test]
