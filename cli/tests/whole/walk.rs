@@ -169,3 +169,32 @@ async fn a_client_that_only_speaks_nats_publishes_and_pulls_its_answer() -> Resu
     ensure!(broker::last_sequence(&test.audit().await?, SETTLEMENTS).await? >= seq);
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_is_found_in_every_spelling_that_opens_an_account() -> Result<()> {
+    let test = TestBank::start().await?;
+    let (_, account) = test
+        .get(
+            Service::Ledger,
+            &format!("/accounts/{}", test.adas),
+            &test.ada,
+        )
+        .await?;
+    let owner = account["owner"].as_str().context("no owner")?;
+    for spelled in [
+        owner.to_uppercase(),
+        owner.replace('-', ""),
+        format!("%20{owner}"),
+    ] {
+        for token in [&test.ada, &test.staff] {
+            let path = format!("/accounts?owner={spelled}");
+            let (status, list) = test.get(Service::Ledger, &path, token).await?;
+            let found = &list["accounts"][0]["account_id"];
+            ensure!(
+                status == 200 && *found == json!(test.adas),
+                "{spelled}: {status} {list}"
+            );
+        }
+    }
+    Ok(())
+}
