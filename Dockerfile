@@ -33,7 +33,7 @@ RUN ldd /image/usr/bin/quittance | grep -o '/[^ ]*' \
 
 FROM nats:2.15-alpine AS broker
 RUN install -d -m 0700 -o 65532 -g 65532 /data
-COPY --chmod=0444 nats/nats-server.conf nats/producers.conf nats/start.sh /etc/quittance/
+COPY --chmod=0444 nats/nats-server.conf nats/producers.conf nats/direct.conf nats/start.sh /etc/quittance/
 USER 65532:65532
 EXPOSE 4222
 STOPSIGNAL SIGTERM

@@ -16,7 +16,7 @@ use common::wire::{REQUESTS, SETTLEMENTS};
 use futures::future::try_join_all;
 use indicatif::ProgressBar;
 use ledger::audit::{Summary, Verdict, replay};
-use local::{Bank, BankOptions, Home, Part, Ports, ServerOptions, Servers, Service};
+use local::{Bank, BankOptions, Home, Part, Ports, Producer, ServerOptions, Servers, Service};
 use serde_json::json;
 use sqlx::postgres::PgPool;
 use sqlx::{Connection as _, PgConnection};
@@ -59,7 +59,7 @@ impl BenchBank {
             home: Home::temporary()?,
             program: program.to_owned(),
             ports: Ports::Free,
-            producers: vec![SHOP.to_owned()],
+            producers: vec![Producer::direct(SHOP)],
             environment: Service::ALL
                 .into_iter()
                 .map(|service| (service, "QUITTANCE_LOG".to_owned(), "warn".to_owned()))
@@ -273,7 +273,7 @@ pub(crate) fn config(servers: &Servers, user: &str) -> broker::Config {
 pub(crate) async fn bare_broker() -> Result<Servers> {
     let options = ServerOptions {
         ports: Ports::Free,
-        producers: vec![SHOP.to_owned()],
+        producers: vec![Producer::direct(SHOP)],
     };
     let servers = Servers::start(Home::temporary()?, &options, &local::silent()).await?;
     let ledger = broker::jetstream(&connect(&servers, "ledger").await?);

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
 use common::service::stop_signal;
-use local::{Bank, BankOptions, Home, Part, Ports, Progress, Status};
+use local::{Bank, BankOptions, Home, Part, Ports, Producer, Progress, Status};
 
 use crate::failure::Hinted as _;
 use crate::logs::{last_words, readable};
@@ -38,6 +38,9 @@ pub(crate) struct Up {
     /// Listen on any free ports instead of the usual ones (8081, 8082, 8083, 4222, 5433)
     #[arg(long)]
     free_ports: bool,
+    /// Let the demo shop write into the log itself, as a producer that the bank trusts
+    #[arg(long)]
+    direct: bool,
     /// This is the process that `--detach` left in the background
     #[arg(long, hide = true)]
     in_background: bool,
@@ -71,6 +74,9 @@ async fn in_background(options: &Up, home: &Path) -> Result<ExitCode> {
     let mut arguments = Vec::new();
     if options.free_ports {
         arguments.push("--free-ports");
+    }
+    if options.direct {
+        arguments.push("--direct");
     }
     // Here and not in the background, so that an unusable home is an error at once.
     drop(open(home, options.fresh)?);
@@ -143,7 +149,11 @@ async fn start(options: &Up, home: &Path, progress: &Progress) -> Result<(Bank, 
         home: open(home, options.fresh)?,
         program: std::env::current_exe().context("this program's path is unknown")?,
         ports,
-        producers: vec![demo_bank::SHOP.to_owned()],
+        producers: vec![if options.direct {
+            Producer::direct(demo_bank::SHOP)
+        } else {
+            Producer::new(demo_bank::SHOP)
+        }],
         environment: Vec::new(),
     };
     let bank = Bank::start(bank_options, progress).await?;

@@ -2,7 +2,7 @@
 //!
 //! A reader trusts the sequence alone, not the broker's acks or the client's ordered consumer: [`Reader`] hands out
 //! messages `n, n+1, n+2 …` and nothing else. A [`Publisher`] stores many messages or none with one fsync, or one by
-//! one. [`Answers`] waits for the answer to a request.
+//! one. [`Answers`] waits for the answer to a request. A [`Responder`] is the other end: it answers what others publish.
 
 mod config;
 mod error;
@@ -20,6 +20,7 @@ mod sender;
 mod publisher;
 
 mod answers;
+mod responder;
 
 pub use answers::Answers;
 pub use client::{connect, jetstream};
@@ -28,4 +29,5 @@ pub use error::{PublishError, ReadError};
 pub use get::get;
 pub use publisher::{ALONE_MAX, BATCH_MESSAGES_MAX, Publisher};
 pub use reader::Reader;
+pub use responder::{Published, ReplyTo, Responder};
 pub use streams::{ensure_streams, last_sequence};

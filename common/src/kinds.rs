@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod body;
+pub mod envelope;
 pub mod metadata;
 pub mod payment;
 pub mod posting;

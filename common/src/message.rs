@@ -90,6 +90,18 @@ impl Outgoing {
         traceparent: Option<&str>,
         body: &impl Serialize,
     ) -> Self {
+        let payload = serde_json::to_vec(body).expect("a request is texts and ids");
+        Self::of_body(subject, token, event, traceparent, payload.into())
+    }
+
+    /// As [`Outgoing::request`], with a body as somebody wrote it.
+    pub fn of_body(
+        subject: String,
+        token: &str,
+        event: EventHeaders<'_, impl Display>,
+        traceparent: Option<&str>,
+        payload: Bytes,
+    ) -> Self {
         let mut headers = HeaderLines::with_capacity(token.len() + 300);
         headers.add(AUTHORIZATION, format_args!("Bearer {token}"));
         let EventHeaders {
@@ -104,9 +116,7 @@ impl Outgoing {
         Self {
             subject,
             headers,
-            payload: serde_json::to_vec(body)
-                .expect("a request is texts and ids")
-                .into(),
+            payload,
         }
     }
 }

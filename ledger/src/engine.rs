@@ -27,7 +27,6 @@ use std::time::Duration;
 
 use common::broker::{self, ReadError, Reader};
 use common::message::Stored;
-use common::wire::REQUESTS;
 use sqlx::ConnectOptions as _;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -97,7 +96,7 @@ impl Engine {
         if cursor.seq >= log {
             self.works();
         }
-        let mut requests = Reader::new(&self.broker, REQUESTS, cursor.seq + 1);
+        let mut requests = Reader::of_requests(&self.broker, cursor.seq + 1);
         let mut pipeline = Pipeline::start(self.clone(), leading, cursor.seq, published);
         tracing::info!(cursor = cursor.seq, published, "leading");
         let mut raise_at = Some(Instant::now());

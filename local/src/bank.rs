@@ -18,6 +18,7 @@ use crate::http;
 use crate::part::{Part, Service};
 use crate::ports::{self, Ports, loopback};
 use crate::process::{Process, Program, stop_leftover};
+use crate::producer::Producer;
 use crate::progress::{Progress, finished, started};
 use crate::servers::{ServerOptions, Servers};
 use crate::status::{Demo, Status};
@@ -34,8 +35,8 @@ pub struct BankOptions {
     pub program: PathBuf,
     /// Which ports to listen on.
     pub ports: Ports,
-    /// The client ids that get a NATS login in the account EDGE.
-    pub producers: Vec<String>,
+    /// Who gets a NATS login in the account EDGE or DIRECT.
+    pub producers: Vec<Producer>,
     /// Additional environment of single services (tests: `QUITTANCE_CRASH_AT`).
     pub environment: Vec<(Service, String, String)>,
 }

@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
 use crate::part::Part;
+use crate::producer::Producer;
 use crate::secrets::{self, Secrets};
 use crate::status::Status;
 use crate::{lock, user};
@@ -22,6 +23,8 @@ use crate::{lock, user};
 pub(crate) const TEMPORARY_PREFIX: &str = "quittance-test-";
 /// A little more than the services and servers may take to stop one after the other.
 const DOWN_DEADLINE: Duration = Duration::from_secs(60);
+/// How long a supervisor that has closed everything may take to end.
+const END_DEADLINE: Duration = Duration::from_secs(1);
 
 /// A bank's directory, held by this process until dropped.
 #[derive(Debug)]
@@ -122,8 +125,12 @@ impl Home {
     }
 
     /// Makes sure that each producer has a NATS password.
-    pub(crate) fn add_producers(&mut self, client_ids: &[String]) -> Result<()> {
-        if self.secrets.add_producers(client_ids)? {
+    pub(crate) fn add_producers(&mut self, producers: &[Producer]) -> Result<()> {
+        let client_ids: Vec<&str> = producers
+            .iter()
+            .map(|producer| &*producer.client_id)
+            .collect();
+        if self.secrets.add_producers(&client_ids)? {
             self.secrets.save(&self.path.join(secrets::FILE))?;
         }
         Ok(())
@@ -171,6 +178,11 @@ pub fn down(home: &Path) -> Result<bool> {
             bail!("the supervisor (process {text}) does not stop");
         }
         std::thread::sleep(Duration::from_millis(20));
+    }
+    // The lock is released by a process that is ending. Where nobody collects ended processes it seems to stay.
+    let deadline = Instant::now() + END_DEADLINE;
+    while rustix::process::test_kill_process(pid).is_ok() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
     }
     Ok(true)
 }

@@ -12,12 +12,15 @@ use crate::install::Found;
 use crate::part::Part;
 use crate::ports::{Ports, loopback};
 use crate::process::{Process, Program, stop_leftover};
+use crate::producer::{Producer, Way};
 use crate::secrets::write_private;
 use crate::staging::Staging;
 
 const CONFIGURATION: &str = include_str!("../../nats/nats-server.conf");
 /// One producer, `demo-shop`; the pattern for all.
 const PRODUCERS: &str = include_str!("../../nats/producers.conf");
+/// No producer; the same pattern.
+const DIRECT: &str = include_str!("../../nats/direct.conf");
 /// Streams are read again after a crash, gigabytes of them at worst.
 const READY_LIMIT: Duration = Duration::from_secs(60);
 
@@ -41,7 +44,7 @@ impl Nats {
     pub(crate) async fn start(
         found: Found,
         home: &Home,
-        producers: &[String],
+        producers: &[Producer],
         ports: Ports,
     ) -> Result<Self> {
         let directory = home.path().join("nats");
@@ -52,10 +55,10 @@ impl Nats {
             &directory.join("nats-server.conf"),
             CONFIGURATION.as_bytes(),
         )?;
-        write_private(
-            &directory.join("producers.conf"),
-            render_producers(home, producers)?.as_bytes(),
-        )?;
+        for (file, way) in [("producers.conf", Way::Door), ("direct.conf", Way::Direct)] {
+            let text = render_producers(home, producers, way)?;
+            write_private(&directory.join(file), text.as_bytes())?;
+        }
         let port = ports.pick(4222)?;
         let monitor_port = ports.pick(8222)?;
         let environment = environment(home, port, monitor_port);
@@ -149,16 +152,22 @@ fn environment(home: &Home, port: u16, monitor_port: u16) -> Vec<(String, String
         .collect()
 }
 
-/// `producers.conf` with an entry for each producer, made from the committed one.
-fn render_producers(home: &Home, client_ids: &[String]) -> Result<String> {
+/// `producers.conf` or `direct.conf` with an entry for each producer of this way, made from the committed one.
+fn render_producers(home: &Home, producers: &[Producer], way: Way) -> Result<String> {
     let (head, rest) = PRODUCERS
         .split_once("users: [\n")
         .context("producers.conf has no users")?;
     let (entry, foot) = rest
         .split_once("\n]")
         .context("producers.conf has no end of users")?;
+    let head = match way {
+        Way::Door => head,
+        Way::Direct => DIRECT
+            .strip_suffix("users: []\n")
+            .context("direct.conf has users")?,
+    };
     let mut text = format!("{head}users: [\n");
-    for client_id in client_ids {
+    for Producer { client_id, .. } in producers.iter().filter(|producer| producer.way == way) {
         // It becomes part of subjects and of this file.
         let is_plain = client_id
             .chars()
@@ -182,9 +191,16 @@ mod tests {
     #[test]
     fn each_producer_has_an_entry_of_its_own() {
         let mut home = Home::temporary().unwrap();
-        let producers = ["shop-a".to_owned(), "shop-b".to_owned()];
+        let producers = [
+            Producer::new("shop-a"),
+            Producer::new("shop-b"),
+            Producer::direct("treasury"),
+        ];
         home.add_producers(&producers).unwrap();
-        let text = render_producers(&home, &producers).unwrap();
+        let direct = render_producers(&home, &producers, Way::Direct).unwrap();
+        assert_eq!(direct.matches("user: ").count(), 1);
+        assert!(direct.contains("\"request.payment.v1.treasury\""));
+        let text = render_producers(&home, &producers, Way::Door).unwrap();
         assert_eq!(text.matches("user: ").count(), 2);
         assert!(text.contains("\"request.payment.v1.shop-a\""));
         assert!(text.contains("\"_INBOX_shop-b.>\""));
@@ -194,7 +210,8 @@ mod tests {
     #[test]
     fn a_producer_cannot_smuggle_in_a_wildcard() {
         let home = Home::temporary().unwrap();
-        assert!(render_producers(&home, &["*".to_owned()]).is_err());
-        assert!(render_producers(&home, &["a.b".to_owned()]).is_err());
+        for id in ["*", "a.b"] {
+            assert!(render_producers(&home, &[Producer::new(id)], Way::Door).is_err());
+        }
     }
 }

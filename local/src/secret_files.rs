@@ -24,7 +24,7 @@ impl Secrets {
             .with_context(|| format!("cannot make {}", directory.display()))?;
         let path = directory.join(secrets::FILE);
         let mut secrets = Self::load_or_create(&path)?;
-        if secrets.add_producers(&PRODUCERS.map(str::to_owned))? {
+        if secrets.add_producers(&PRODUCERS)? {
             secrets.save(&path)?;
         }
         secrets.write_files(directory, "postgres:5432")

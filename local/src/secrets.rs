@@ -35,7 +35,7 @@ pub struct Secrets {
     pub(crate) postgres: BTreeMap<String, String>,
     /// NATS passwords of our own users: `auth`, `ledger`, `payments`, `audit`.
     pub(crate) nats: BTreeMap<String, String>,
-    /// NATS passwords by producer (user of the account EDGE); grows with the producers asked for.
+    /// NATS passwords by producer (user of the account EDGE or DIRECT); grows with the producers asked for.
     pub(crate) producers: BTreeMap<String, String>,
     /// What auth encrypts its signing keys with: 64 hex digits, 32 bytes.
     pub(crate) key_encryption_key: String,
@@ -108,7 +108,7 @@ impl Secrets {
     }
 
     /// Makes sure that each producer has a password. True when one was added.
-    pub(crate) fn add_producers(&mut self, client_ids: &[String]) -> Result<bool> {
+    pub(crate) fn add_producers(&mut self, client_ids: &[&str]) -> Result<bool> {
         add_passwords(&mut self.producers, client_ids)
     }
 

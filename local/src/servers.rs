@@ -12,6 +12,7 @@ use crate::part::Service;
 use crate::ports::{Ports, loopback};
 use crate::postgres::{AUDITOR, Postgres};
 use crate::process::Process;
+use crate::producer::Producer;
 use crate::progress::{Progress, advanced, finished, started};
 
 /// The options of [`Servers::start`].
@@ -19,8 +20,8 @@ use crate::progress::{Progress, advanced, finished, started};
 pub struct ServerOptions {
     /// Which ports to listen on.
     pub ports: Ports,
-    /// The client ids that get a NATS login in the account EDGE; each gets a password of its own.
-    pub producers: Vec<String>,
+    /// Who gets a NATS login in the account EDGE or DIRECT; each gets a password of its own.
+    pub producers: Vec<Producer>,
 }
 
 /// A running PostgreSQL and NATS with the bank's roles, databases and accounts. Dropping stops both.
@@ -77,15 +78,17 @@ impl Servers {
         self.nats.url()
     }
 
-    /// The NATS password of `auth`, `ledger`, `payments`, `audit` or of a producer
-    /// (account EDGE). Its inbox is `_INBOX_<user>`. Panics when there is no such user.
+    /// The NATS password of `auth`, `ledger`, `payments`, `audit`, of a second login such as `ledger-reader`, or of a
+    /// producer (account EDGE or DIRECT). Its inbox is `_INBOX_<user>`. Panics when there is no such user.
     #[must_use]
     pub fn nats_password(&self, user: &str) -> &str {
         let secrets = self.home.secrets();
+        let service = user.strip_suffix("-reader");
         let password = secrets
             .nats
             .get(user)
-            .or_else(|| secrets.producers.get(user));
+            .or_else(|| secrets.producers.get(user))
+            .or_else(|| secrets.nats.get(service?));
         password.unwrap_or_else(|| panic!("no NATS user {user}"))
     }
 

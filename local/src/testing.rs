@@ -7,6 +7,7 @@ use std::{env, fs};
 use crate::home::{Home, TEMPORARY_PREFIX};
 use crate::install::{self, Wanted};
 use crate::ports::Ports;
+use crate::producer::Producer;
 use crate::progress::silent;
 use crate::servers::{ServerOptions, Servers};
 use crate::{lock, staging};
@@ -15,21 +16,17 @@ use crate::{lock, staging};
 const LEFTOVER_AGE: Duration = Duration::from_secs(600);
 
 /// Fresh, private servers on free ports, in a temporary directory that goes when they are dropped,
-/// with one producer, `demo-shop`. Panics when they cannot be had: a test has nothing else to do then.
+/// with one producer, `demo-shop`, which publishes directly: no payments service runs here. Panics when they cannot be had: a test has nothing else to do then.
 pub async fn servers() -> Servers {
-    servers_with_producers(&["demo-shop"]).await
+    servers_with(&[Producer::direct("demo-shop")]).await
 }
 
 /// As [`servers`], with these producers.
-pub async fn servers_with_producers(client_ids: &[&str]) -> Servers {
+pub async fn servers_with(producers: &[Producer]) -> Servers {
     remove_leftovers();
-    let producers = client_ids
-        .iter()
-        .map(|client_id| (*client_id).to_owned())
-        .collect();
     let options = ServerOptions {
         ports: Ports::Free,
-        producers,
+        producers: producers.to_vec(),
     };
     let start = async {
         let home = Home::temporary()?;

@@ -13,7 +13,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use local::{Bank, BankOptions, Home, Part, Ports, Service, Status, silent};
+use local::{Bank, BankOptions, Home, Part, Ports, Producer, Service, Status, silent};
 
 /// A program that behaves as `quittance serve <service>` as far as a supervisor sees.
 fn stub(directory: &Path) -> PathBuf {
@@ -34,7 +34,7 @@ fn options(directory: &Path) -> BankOptions {
         home: Home::open(&directory.join("home")).unwrap(),
         program: stub(directory),
         ports: Ports::Free,
-        producers: vec!["demo-shop".to_owned()],
+        producers: vec![Producer::new("demo-shop")],
         environment: Vec::new(),
     }
 }

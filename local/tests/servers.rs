@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use local::{Home, Ports, ServerOptions, Servers, Service, down, silent, testing};
+use local::{Home, Ports, Producer, ServerOptions, Servers, Service, down, silent, testing};
 use sqlx::{Connection, PgConnection};
 
 /// Waits until the condition holds.
@@ -173,7 +173,7 @@ async fn a_second_start_finds_what_the_first_left() {
     open_to_all(directory.path());
     let options = ServerOptions {
         ports: Ports::Free,
-        producers: vec!["shop".to_owned()],
+        producers: vec![Producer::new("shop")],
     };
 
     let first = Servers::start(Home::open(&home).unwrap(), &options, &silent())

@@ -1,21 +1,27 @@
 //! Group commit at the door: requests that arrive while the broker is busy storing others are stored together.
 //!
-//! One group is under way at a time; whatever arrives meanwhile waits in a bounded queue and becomes the next one. A
+//! One group is under way at a time; whatever arrives meanwhile waits in the [`queue`] and becomes the next one. A
 //! request that finds nothing under way goes at once, alone. Each gets its own sequence.
 //!
 //! The broker stores a group as one atomic batch or message by message, whichever costs less: see [`ALONE_MAX`].
 
+mod limits;
+mod queue;
+
+pub use limits::Limits;
+pub(crate) use limits::TooMuch;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::broker::{ALONE_MAX, BATCH_MESSAGES_MAX, PublishError, Publisher};
+use common::broker::{ALONE_MAX, BATCH_MESSAGES_MAX, PublishError, Publisher, ReplyTo};
+use common::ids::ClientId;
 use common::message::Outgoing;
 use common::wire::REQUESTS;
 use futures::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 
-/// Requests that may wait: two full batches, at most a tenth of a second of work. Beyond it the caller hears "later".
-const QUEUE_MAX: usize = 2 * BATCH_MESSAGES_MAX;
+use self::queue::{Queue, Waiting};
 
 /// How long to let the next group grow behind a batch. It costs each request this, and saves every other batch.
 const GATHER: Duration = Duration::from_millis(3);
@@ -23,9 +29,9 @@ const GATHER: Duration = Duration::from_millis(3);
 /// Why a request was not stored, as far as we know.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum Refused {
-    /// Too many wait; this one has not been sent.
-    #[error("{QUEUE_MAX} payments wait to be stored already")]
-    Full,
+    /// Its client sends too much; this one has not been sent.
+    #[error(transparent)]
+    TooMuch(#[from] TooMuch),
     /// What became of it, or of the batch that it was in.
     #[error(transparent)]
     Broker(Arc<PublishError>),
@@ -34,101 +40,130 @@ pub(crate) enum Refused {
     Closed,
 }
 
+/// Where a request stands in the log, or why it does not.
+pub(crate) type Place = Result<u64, Refused>;
+
 /// The way into the log. Clones lead to the same queue.
 #[derive(Clone)]
 pub(crate) struct Door {
-    queue: mpsc::Sender<Waiting>,
+    queue: Arc<Queue>,
+    /// The receiver of [`Told::Producer`].
+    producers: mpsc::Sender<(ReplyTo, Place)>,
 }
 
-type Waiting = (Outgoing, Submitter);
-
-/// Gets the sequence of the message.
-type Submitter = oneshot::Sender<Result<u64, Refused>>;
+/// Who gets to know the place of a request.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// A caller in this process.
+    Caller(oneshot::Sender<Place>),
+    /// A producer that waits at the broker.
+    Producer(ReplyTo),
+    /// Nobody asked.
+    Nobody,
+}
 
 impl Door {
-    /// Opens the door; it closes when the last clone is dropped.
-    pub(crate) fn open(publisher: Publisher) -> Self {
-        let (queue, mut arrivals) = mpsc::channel(QUEUE_MAX);
+    /// Opens the door. `producers` gets the places of what producers handed in.
+    pub(crate) fn open(
+        publisher: Publisher,
+        limits: Limits,
+        producers: mpsc::Sender<(ReplyTo, Place)>,
+    ) -> Self {
+        let door = Self {
+            queue: Arc::new(Queue::new(limits)),
+            producers,
+        };
+        let serving = door.clone();
         tokio::spawn(async move {
-            let mut group = Vec::new();
-            while arrivals.recv_many(&mut group, BATCH_MESSAGES_MAX).await > 0 {
+            loop {
+                let group = serving.queue.take(BATCH_MESSAGES_MAX).await;
                 let is_batch = group.len() > ALONE_MAX;
-                let (messages, told) = group.drain(..).unzip();
-                store(&publisher, messages, told).await;
+                serving.store_group(&publisher, group).await;
                 if is_batch {
                     tokio::time::sleep(GATHER).await;
                 }
             }
         });
-        Self { queue }
+        door
     }
 
     /// Stores one message, together with others that come.
-    pub(crate) async fn store(&self, message: Outgoing) -> Result<u64, Refused> {
-        let (place, told) = oneshot::channel();
-        self.queue
-            .try_send((message, place))
-            .map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => Refused::Full,
-                mpsc::error::TrySendError::Closed(_) => Refused::Closed,
-            })?;
+    pub(crate) async fn store(&self, client: &ClientId, message: Outgoing) -> Place {
+        let (tell, told) = oneshot::channel();
+        self.hand_in(client, message, Told::Caller(tell))?;
         told.await.unwrap_or(Err(Refused::Closed))
     }
-}
 
-/// Stores a group as one atomic batch, or one by one when it is small.
-///
-/// When the broker takes no batch at all, because somebody holds all places for batches, the messages go one by one.
-/// That is slower, but keeps nobody out.
-async fn store(publisher: &Publisher, messages: Vec<Outgoing>, told: Vec<Submitter>) {
-    if messages.len() <= ALONE_MAX {
-        return store_each(publisher, &messages, told).await;
+    /// As [`Door::store`], but does not wait: `told` gets to know.
+    pub(crate) fn hand_in(
+        &self,
+        client: &ClientId,
+        message: Outgoing,
+        told: Told,
+    ) -> Result<(), TooMuch> {
+        self.queue.push(client, Waiting { message, told })
     }
-    match publisher.publish_batch(REQUESTS, &messages, None).await {
-        Ok(ack) => {
-            let count = u64::try_from(told.len()).expect("a thousand at most");
-            // The ack of a batch names the sequence of its last message; the others are right before it.
-            let sequences = (ack.sequence + 1).saturating_sub(count)..=ack.sequence;
-            for (told, sequence) in told.into_iter().zip(sequences) {
-                tell(told, Ok(sequence));
+
+    /// Stores a group as one atomic batch, or one by one when it is small.
+    ///
+    /// When the broker takes no batch at all, because somebody holds all places for batches, the messages go one by one.
+    /// That is slower, but keeps nobody out.
+    async fn store_group(&self, publisher: &Publisher, group: Vec<Waiting>) {
+        let (messages, told): (Vec<_>, Vec<_>) = group
+            .into_iter()
+            .map(|waiting| (waiting.message, waiting.told))
+            .unzip();
+        if messages.len() <= ALONE_MAX {
+            return self.store_each(publisher, &messages, told).await;
+        }
+        match publisher.publish_batch(REQUESTS, &messages, None).await {
+            Ok(ack) => {
+                let count = u64::try_from(told.len()).expect("a thousand at most");
+                // The ack of a batch names the sequence of its last message; the others are right before it.
+                let sequences = (ack.sequence + 1).saturating_sub(count)..=ack.sequence;
+                for (told, sequence) in told.into_iter().zip(sequences) {
+                    self.tell(told, Ok(sequence)).await;
+                }
             }
+            Err(error @ PublishError::Incomplete(_)) => {
+                let count = messages.len();
+                tracing::warn!(%error, count, "storing payments one by one");
+                self.store_each(publisher, &messages, told).await;
+            }
+            Err(error) => self.refuse(told, error).await,
         }
-        Err(error @ PublishError::Incomplete(_)) => {
-            let count = messages.len();
-            tracing::warn!(%error, count, "storing payments one by one");
-            store_each(publisher, &messages, told).await;
+    }
+
+    /// Stores messages without a batch, which costs each an fsync of its own; all are under way at a time.
+    async fn store_each(&self, publisher: &Publisher, messages: &[Outgoing], told: Vec<Told>) {
+        match publisher.publish_each(REQUESTS, messages, None).await {
+            Ok(stored) => {
+                let each = stored.into_iter().zip(told).map(async |(stored, told)| {
+                    let place = stored.await.map(|ack| ack.sequence);
+                    let place = place.map_err(|error| Refused::Broker(Arc::new(error)));
+                    self.tell(told, place).await;
+                });
+                join_all(each).await;
+            }
+            Err(error) => self.refuse(told, error).await,
         }
-        Err(error) => refuse(told, error),
     }
-}
 
-/// Stores messages without a batch, which costs each an fsync of its own; all are under way at a time.
-async fn store_each(publisher: &Publisher, messages: &[Outgoing], told: Vec<Submitter>) {
-    match publisher.publish_each(REQUESTS, messages, None).await {
-        Ok(stored) => {
-            let each = stored.into_iter().zip(told).map(async |(stored, told)| {
-                let place = stored.await.map(|ack| ack.sequence);
-                tell(
-                    told,
-                    place.map_err(|error| Refused::Broker(Arc::new(error))),
-                );
-            });
-            join_all(each).await;
+    async fn refuse(&self, all: Vec<Told>, error: PublishError) {
+        let error = Arc::new(error);
+        for told in all {
+            self.tell(told, Err(Refused::Broker(error.clone()))).await;
         }
-        Err(error) => refuse(told, error),
     }
-}
 
-fn refuse(all: Vec<Submitter>, error: PublishError) {
-    let error = Arc::new(error);
-    for told in all {
-        tell(told, Err(Refused::Broker(error.clone())));
+    async fn tell(&self, told: Told, place: Place) {
+        match told {
+            // The receiver may be gone; the request is in the log all the same.
+            Told::Caller(caller) => drop(caller.send(place)),
+            Told::Producer(producer) => drop(self.producers.send((producer, place)).await),
+            Told::Nobody => {}
+        }
     }
-}
-
-fn tell(whom: Submitter, place: Result<u64, Refused>) {
-    // The receiver may be gone; the request is in the log all the same.
-    drop(whom.send(place));
 }
 
 #[cfg(test)]
@@ -140,14 +175,16 @@ mod tests {
     use futures::stream::FuturesUnordered;
 
     #[tokio::test]
-    async fn beyond_a_full_queue_the_caller_hears_it_at_once() {
+    async fn a_client_with_too_many_waiting_hears_it_at_once_and_others_get_in() {
         let mut servers = local::testing::servers().await;
         let config = Config {
             url: servers.nats_url(),
             user: "payments".to_owned(),
             password: servers.nats_password("payments").to_owned(),
         };
-        let door = Door::open(Publisher::new(&config));
+        let limits = Limits::default();
+        let (producers, _places) = mpsc::channel(1);
+        let door = Door::open(Publisher::new(&config), limits, producers);
         servers.kill_nats();
         // One batch is under way and stuck, the queue takes its share, the rest is refused at once.
         let message = Outgoing {
@@ -155,10 +192,15 @@ mod tests {
             headers: HeaderLines::default(),
             payload: "{}".into(),
         };
-        let count = QUEUE_MAX + BATCH_MESSAGES_MAX + 1;
-        let mut all: FuturesUnordered<_> =
-            (0..count).map(|_| door.store(message.clone())).collect();
+        let (shop, other) = ("shop".parse().unwrap(), "other".parse().unwrap());
+        let share = usize::try_from(limits.client_waiting.get()).unwrap();
+        let count = share + BATCH_MESSAGES_MAX + 1;
+        let mut all: FuturesUnordered<_> = (0..count)
+            .map(|_| door.store(&shop, message.clone()))
+            .collect();
         let first = all.next().await.expect("many are under way");
-        assert!(matches!(first, Err(Refused::Full)), "{first:?}");
+        let is_refused = matches!(first, Err(Refused::TooMuch(TooMuch::Waiting { .. })));
+        assert!(is_refused, "{first:?}");
+        door.hand_in(&other, message, Told::Nobody).unwrap();
     }
 }

@@ -17,10 +17,10 @@ use common::http::body::limit_body;
 use crate::app::App;
 
 /// The paths of this service, without the health checks.
-pub(crate) fn routes(app: App) -> Router {
+pub(crate) fn routes(app: Arc<App>) -> Router {
     Router::new()
         .route("/payments", post(submit::submit).get(read::list))
         .route("/payments/{payment_id}", get(read::show))
         .layer(from_fn(limit_body))
-        .with_state(Arc::new(app))
+        .with_state(app)
 }

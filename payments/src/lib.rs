@@ -1,10 +1,11 @@
-//! Takes payments over HTTP and shows what became of them.
+//! Takes payments over HTTP and from producers at the broker, and shows what became of them.
 //!
-//! In: `POST /payments`, which becomes a message in REQUESTS and nothing else; and both logs, which [`projection`] reads
-//! into PostgreSQL. Out: `202` with the sequence of the request, and `GET /payments/{id}` from the projection.
+//! In: `POST /payments` and producers' publishes, each of which becomes a message in REQUESTS and nothing else; and both
+//! logs, which [`projection`] reads into PostgreSQL. Out: `202` with the sequence of the request, and `GET /payments/{id}` from the projection.
 //! The ledger is never called: this service meets it in the two streams, so either can be down without the other.
 //!
-//! Reading order: [`http`] is what a client sees, [`idempotency`] and [`door`] the way of a payment into the log,
+//! Reading order: [`http`] and [`producers`] are the two entrances, [`idempotency`] and [`door`] the way of a payment
+//! into the log,
 //! [`projection`] the way back, by the rules in [`state`], and [`store`] all of the SQL.
 
 mod state;
@@ -15,9 +16,13 @@ mod projection;
 
 mod door;
 mod idempotency;
+mod request;
 
 mod app;
 mod http;
+mod producers;
+
+pub use door::Limits;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +34,7 @@ use common::http::caller::Callers;
 use common::http::serve::serve_http;
 use common::service;
 use sqlx::migrate::Migrator;
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::{OnceCell, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, ProjectedKeys};
@@ -48,6 +53,9 @@ pub struct Config {
     /// The same for every service.
     #[command(flatten)]
     pub service: service::Config,
+    /// How much each client may send.
+    #[command(flatten)]
+    pub limits: Limits,
 }
 
 /// Brings the tables of this service up to this version.
@@ -74,7 +82,10 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
 /// # Errors
 /// As [`serve`].
 pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
-    let Config { service: config } = config;
+    let Config {
+        service: config,
+        limits,
+    } = config;
     let pool = service::open_database(&config.database, "payments", &MIGRATIONS).await?;
     let client = broker::connect(&config.broker)
         .await
@@ -85,16 +96,17 @@ pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Res
     let answers = Arc::new(OnceCell::new());
     let (is_ready, ready) = watch::channel(false);
 
-    let app = App {
+    let (told, places) = mpsc::channel(producers::PLACES_MAX);
+    let app = Arc::new(App {
         pool,
-        door: Door::open(Publisher::new(&config.broker)),
+        door: Door::open(Publisher::new(&config.broker), limits, told),
         jetstream: jetstream.clone(),
         projection: projection.clone(),
         answers: answers.clone(),
         recent: Recent::default(),
         callers: Callers::new(ProjectedKeys(projection.clone())),
         stop: stop.clone(),
-    };
+    });
     // The end of the projection, which is always an error, ends the HTTP side too.
     let work = async {
         // Before anybody waits for an answer.
@@ -115,13 +127,14 @@ pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Res
         stop.cancel();
         outcome.unwrap_or(Ok(()))
     };
+    let producing = producers::answer_producers(app.clone(), &config.broker, places, stop.clone());
     let serving = serve_http(config.listen, http::routes(app), ready, stop.clone());
     let serving = async {
         let outcome = serving.await;
         stop.cancel();
         outcome
     };
-    let (worked, served) = tokio::join!(work, serving);
+    let (worked, served, ()) = tokio::join!(work, serving, producing);
     worked.context("the projection can't go on")?;
     served
 }

@@ -12,15 +12,17 @@ use common::kinds::payment::PaymentAnswer;
 use common::message::Stored;
 use common::wire::{REQUESTS, SETTLEMENTS};
 use ledger::audit::{Summary, Verdict, replay};
-use local::{Bank, BankOptions, Home, Part, Ports, Servers, Service};
+use local::{Bank, BankOptions, Home, Part, Ports, Producer, Servers, Service};
 use serde_json::{Value, json};
 use sqlx::postgres::PgPool;
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
-/// The client id of the shop; `local` gives it a NATS login too.
+/// A trusted producer, which writes into the log itself: most tests are about what the log holds.
 pub(crate) const SHOP: &str = "demo-shop";
-const SHOP_SECRET: &str = "a secret of the tests, as long as a real one";
+/// A producer whose requests go through payments.
+pub(crate) const KIOSK: &str = "kiosk";
+const CLIENT_SECRET: &str = "a secret of the tests, as long as a real one";
 /// Every wait in these tests ends here: far beyond what anything takes, so that only a hang meets it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -31,6 +33,7 @@ pub(crate) struct TestBank {
     pub(crate) staff: String,
     pub(crate) ada: String,
     pub(crate) shop: String,
+    pub(crate) kiosk: String,
     pub(crate) cash: Uuid,
     pub(crate) adas: Uuid,
     pub(crate) graces: Uuid,
@@ -48,7 +51,7 @@ impl TestBank {
             home: Home::temporary()?,
             program: Path::new(env!("CARGO_BIN_EXE_quittance")).to_owned(),
             ports: Ports::Free,
-            producers: vec![SHOP.to_owned()],
+            producers: vec![Producer::direct(SHOP), Producer::new(KIOSK)],
             environment: ledger
                 .iter()
                 .map(|(name, value)| (Service::Ledger, (*name).to_owned(), (*value).to_owned()))
@@ -65,13 +68,10 @@ impl TestBank {
             Role::Customer,
         )
         .await?;
-        ensure_service_account(
-            &directory,
-            &SHOP.parse()?,
-            SHOP_SECRET,
-            "payments:submit-any payments:read accounts:read",
-        )
-        .await?;
+        for client in [SHOP, KIOSK] {
+            let scopes = "payments:submit-any payments:read accounts:read";
+            ensure_service_account(&directory, &client.parse()?, CLIENT_SECRET, scopes).await?;
+        }
         directory.close().await;
         let http = reqwest::Client::new();
         let auth = bank.url(Service::Auth);
@@ -93,28 +93,32 @@ impl TestBank {
             login("staff@bank.test", "staff-password").await?,
             login("ada@bank.test", "ada-password").await?,
         );
-        let form = [
-            ("grant_type", "client_credentials"),
-            ("client_id", SHOP),
-            ("client_secret", SHOP_SECRET),
-        ];
-        let answer: Value = http
-            .post(format!("{auth}/oauth2/token"))
-            .form(&form)
-            .send()
-            .await?
-            .json()
-            .await?;
-        let shop = answer["access_token"]
-            .as_str()
-            .with_context(|| format!("no token: {answer}"))?
-            .to_owned();
+        let client_login = async |client: &str| -> Result<String> {
+            let form = [
+                ("grant_type", "client_credentials"),
+                ("client_id", client),
+                ("client_secret", CLIENT_SECRET),
+            ];
+            let answer: Value = http
+                .post(format!("{auth}/oauth2/token"))
+                .form(&form)
+                .send()
+                .await?
+                .json()
+                .await?;
+            Ok(answer["access_token"]
+                .as_str()
+                .with_context(|| format!("no token: {answer}"))?
+                .to_owned())
+        };
+        let (shop, kiosk) = (client_login(SHOP).await?, client_login(KIOSK).await?);
         let mut this = Self {
             bank,
             http,
             staff,
             ada: ada_token,
             shop,
+            kiosk,
             cash: Uuid::now_v7(),
             adas: Uuid::now_v7(),
             graces: Uuid::now_v7(),
@@ -200,9 +204,14 @@ impl TestBank {
         Ok(body["posted"].as_str().context("no balance")?.to_owned())
     }
 
-    /// The shop's own connection: in the account EDGE, with a private inbox, as any producer's.
+    /// The shop's own connection: in the account DIRECT, with a private inbox, as any producer's.
     pub(crate) async fn producer(&self) -> Result<Client> {
-        producer(self.bank.servers()).await
+        producer(self.bank.servers(), SHOP).await
+    }
+
+    /// The kiosk's own connection: in the account EDGE.
+    pub(crate) async fn kiosk(&self) -> Result<Client> {
+        producer(self.bank.servers(), KIOSK).await
     }
 
     /// A connection as one of our own users.
@@ -221,14 +230,12 @@ impl TestBank {
 
     /// What a producer sends: a payment request under the shop's token.
     pub(crate) fn headers(&self, payment: &Value) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        let id = payment["payment_id"].as_str().unwrap_or_default();
-        headers.insert("Authorization", format!("Bearer {}", self.shop));
-        headers.insert("ce-specversion", "1.0");
-        headers.insert("ce-id", id);
-        headers.insert("ce-type", "payment.requested.v1");
-        headers.insert("ce-source", format!("/clients/{SHOP}"));
-        headers
+        headers(SHOP, &self.shop, payment)
+    }
+
+    /// What the kiosk sends.
+    pub(crate) fn kiosk_headers(&self, payment: &Value) -> HeaderMap {
+        headers(KIOSK, &self.kiosk, payment)
     }
 
     /// Publishes a message as the shop and returns the sequence in its `PubAck`.
@@ -296,11 +303,23 @@ impl TestBank {
     }
 }
 
-/// The shop's own connection to these servers.
-pub(crate) async fn producer(servers: &Servers) -> Result<Client> {
-    let password = servers.nats_password(SHOP).to_owned();
-    let options = ConnectOptions::with_user_and_password(SHOP.to_owned(), password)
-        .custom_inbox_prefix(format!("_INBOX_{SHOP}"))
+/// What a producer sends with a payment.
+fn headers(client: &str, token: &str, payment: &Value) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let id = payment["payment_id"].as_str().unwrap_or_default();
+    headers.insert("Authorization", format!("Bearer {token}"));
+    headers.insert("ce-specversion", "1.0");
+    headers.insert("ce-id", id);
+    headers.insert("ce-type", "payment.requested.v1");
+    headers.insert("ce-source", format!("/clients/{client}"));
+    headers
+}
+
+/// A producer's own connection to these servers.
+pub(crate) async fn producer(servers: &Servers, client: &str) -> Result<Client> {
+    let password = servers.nats_password(client).to_owned();
+    let options = ConnectOptions::with_user_and_password(client.to_owned(), password)
+        .custom_inbox_prefix(format!("_INBOX_{client}"))
         .request_timeout(Some(Duration::from_secs(5)));
     Ok(options.connect(servers.nats_url()).await?)
 }

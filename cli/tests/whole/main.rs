@@ -6,6 +6,7 @@ mod backup;
 mod bad_input;
 mod bank;
 mod crash;
+mod door;
 mod log;
 mod outage;
 mod owner;

@@ -13,7 +13,7 @@ use std::{fs, io};
 use anyhow::{Context as _, Result, ensure};
 use common::message::Stored;
 use common::wire;
-use local::{Home, Ports, ServerOptions, Servers, Service, ServiceProcess};
+use local::{Home, Ports, Producer, ServerOptions, Servers, Service, ServiceProcess};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
@@ -89,7 +89,7 @@ async fn older_bank() -> Result<Servers> {
     )?;
     let options = ServerOptions {
         ports: Ports::Free,
-        producers: vec![SHOP.to_owned()],
+        producers: vec![Producer::direct(SHOP)],
     };
     let servers = Servers::start(home, &options, &local::silent()).await?;
     let mut database = PgConnection::connect(&servers.owner_database_url(Service::Ledger)).await?;
@@ -147,7 +147,7 @@ fn migrations_there_are() -> Result<i64> {
 
 /// A payment by the shop without a token. Returns its place in the log.
 async fn publish_without_token(servers: &Servers) -> Result<usize> {
-    let client = producer(servers).await?;
+    let client = producer(servers, SHOP).await?;
     let [(debtor, _), (creditor, _), ..] = BALANCES;
     let payment = payment(debtor.parse()?, creditor.parse()?, "1.00").to_string();
     let subject = format!("request.payment.v1.{SHOP}");

@@ -40,6 +40,14 @@ pub struct Config {
 }
 
 impl Config {
+    /// The second login of a service that reads REQUESTS all the time: in that stream's account. It has the same password.
+    pub(super) fn reader(&self) -> Self {
+        Self {
+            user: format!("{}-reader", self.user),
+            ..self.clone()
+        }
+    }
+
     /// The subject under which this user hears answers to whatever is called `name`.
     ///
     /// Nobody else may subscribe to `_INBOX_<user>.>`.

@@ -25,8 +25,10 @@ use crate::message::text;
 /// Longest line of the protocol: a subject, a reply subject and numbers. Source: nats-server's `max_control_line`.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 const READ_BYTES: usize = 256 * 1024;
+/// The number of a connection's only subscription.
+const SUBSCRIPTION: u8 = 1;
 
-/// A connection that is logged in and subscribed to one inbox.
+/// A connection that is logged in and subscribed to one subject.
 pub(super) struct Connection {
     socket: TcpStream,
     input: BytesMut,
@@ -58,6 +60,19 @@ pub(super) enum Operation {
 impl Connection {
     /// Connects, logs in, and hears everything that is sent to `<inbox>.*`. From then on, only messages can be refused.
     pub(super) async fn open(config: &Config, inbox: &str) -> Result<Self, String> {
+        Self::open_for(config, &format!("{inbox}.*")).await
+    }
+
+    /// As [`Connection::open`], for one of several processes that share what is sent to `subject`: the members of `group`.
+    pub(super) async fn open_shared(
+        config: &Config,
+        subject: &str,
+        group: &str,
+    ) -> Result<Self, String> {
+        Self::open_for(config, &format!("{subject} {group}")).await
+    }
+
+    async fn open_for(config: &Config, subscribed: &str) -> Result<Self, String> {
         const NO_TLS: &str = "TLS to the broker is not there yet";
         let address: ServerAddr = config.url.parse().map_err(|error| format!("{error}"))?;
         if address.tls_required() {
@@ -88,9 +103,16 @@ impl Connection {
                 _ => {}
             }
         }
-        this.send(format!("CONNECT {login}\r\nSUB {inbox}.* 1\r\nPING\r\n"));
+        this.send(format!(
+            "CONNECT {login}\r\nSUB {subscribed} {SUBSCRIPTION}\r\nPING\r\n"
+        ));
         while !matches!(this.operation(REQUEST_TIMEOUT).await?, Operation::Pong) {}
         Ok(this)
+    }
+
+    /// Asks the broker to send no more messages. What it sent before comes in front of the [`Operation::Pong`] to this.
+    pub(super) fn leave(&mut self) {
+        self.send(format!("UNSUB {SUBSCRIPTION}\r\nPING\r\n"));
     }
 
     /// Puts bytes of the protocol behind those that are not written yet; [`Connection::operation`] writes them.
@@ -252,6 +274,15 @@ fn is_tls_required(line: &[u8]) -> bool {
 pub(super) fn plain_message(subject: &str, reply: &str, body: &str) -> String {
     let length = body.len();
     format!("PUB {subject} {reply} {length}\r\n{body}\r\n")
+}
+
+/// Appends an answer, which nobody answers again, as the protocol has it.
+pub(super) fn encode_answer(bytes: &mut Vec<u8>, subject: &[u8], body: &[u8]) {
+    bytes.extend_from_slice(b"PUB ");
+    bytes.extend_from_slice(subject);
+    bytes.extend_from_slice(format!(" {}\r\n", body.len()).as_bytes());
+    bytes.extend_from_slice(body);
+    bytes.extend_from_slice(b"\r\n");
 }
 
 /// Appends a message as the protocol has it; `lines` are parts of its headers, each line with its end.

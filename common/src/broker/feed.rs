@@ -6,6 +6,7 @@ use async_nats::jetstream::{self, response::Response};
 use bytes::Bytes;
 use chrono::DateTime;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::config::{Config, DOMAIN, REQUEST_TIMEOUT};
 use super::connection::{Connection, Operation, plain_message};
@@ -31,28 +32,40 @@ pub(super) struct Feed {
     pull_subject: String,
     /// Asked for and not come yet.
     outstanding: usize,
-    /// Nothing comes any more, heartbeats included.
+    /// An empty message has come: across accounts nothing comes any more, heartbeats included.
     is_cut: bool,
 }
 
 impl Feed {
     /// Connects and makes a consumer, which goes by itself some time after this connection.
     pub(super) async fn open(config: &Config, stream: &str, from: u64) -> Result<Self, String> {
-        tokio::time::timeout(REQUEST_TIMEOUT, Self::open_at(config, stream, from))
-            .await
-            .map_err(|_| "the broker does not answer".to_owned())?
+        let inbox = config.inbox(&Uuid::new_v4().simple().to_string());
+        let opening = async {
+            let mut this = Self {
+                connection: Connection::open(config, &inbox).await?,
+                inbox: format!("{inbox}.feed"),
+                pull_subject: String::new(),
+                outstanding: 0,
+                is_cut: false,
+            };
+            this.consume(stream, from).await?;
+            Ok(this)
+        };
+        let opened = tokio::time::timeout(REQUEST_TIMEOUT, opening).await;
+        opened.map_err(|_| "the broker does not answer".to_owned())?
     }
 
-    async fn open_at(config: &Config, stream: &str, from: u64) -> Result<Self, String> {
-        let name = uuid::Uuid::new_v4().simple().to_string();
-        let inbox = config.inbox(&name);
-        let mut this = Self {
-            connection: Connection::open(config, &inbox).await?,
-            inbox: format!("{inbox}.feed"),
-            pull_subject: format!("$JS.{DOMAIN}.API.CONSUMER.MSG.NEXT.{stream}.{name}"),
-            outstanding: 0,
-            is_cut: false,
-        };
+    /// Goes on with another consumer, after this one was cut.
+    pub(super) async fn resume(&mut self, stream: &str, from: u64) -> Result<(), String> {
+        let resumed = tokio::time::timeout(REQUEST_TIMEOUT, self.consume(stream, from)).await;
+        resumed.map_err(|_| "the broker does not answer".to_owned())?
+    }
+
+    /// Makes a consumer that begins with message `from`.
+    async fn consume(&mut self, stream: &str, from: u64) -> Result<(), String> {
+        let name = Uuid::new_v4().simple().to_string();
+        self.pull_subject = format!("$JS.{DOMAIN}.API.CONSUMER.MSG.NEXT.{stream}.{name}");
+        self.outstanding = 0;
         let consumer = json!({
             "stream_name": stream,
             "action": "create",
@@ -62,22 +75,32 @@ impl Feed {
                 "inactive_threshold": CONSUMER_INACTIVE_MAX.as_nanos(),
             },
         });
-        this.publish(
+        self.publish(
             &format!("$JS.{DOMAIN}.API.CONSUMER.CREATE.{stream}.{name}"),
-            &format!("{inbox}.made"),
+            &self.inbox.clone(),
             &consumer,
         );
         loop {
+            // With a reply subject it is a message of the stream, for the consumer before.
             if let Operation::Message {
-                headers, payload, ..
-            } = this.connection.operation(SILENCE_MAX).await?
+                headers,
+                payload,
+                reply: None,
+                ..
+            } = self.connection.operation(SILENCE_MAX).await?
             {
                 // 503: nobody answers for a stream of this name.
-                this.heed(&headers)?;
+                self.heed(&headers)?;
+                if payload.is_empty() {
+                    continue;
+                }
                 let made: Response<jetstream::consumer::Info> =
                     serde_json::from_slice(&payload).map_err(|error| error.to_string())?;
                 match made {
-                    Response::Ok(_) => return Ok(this),
+                    Response::Ok(_) => {
+                        self.is_cut = false;
+                        return Ok(());
+                    }
                     Response::Err { error } => return Err(error.to_string()),
                 }
             }
@@ -110,7 +133,8 @@ impl Feed {
         }
     }
 
-    /// Whether the broker sends nothing any more. A new feed goes on behind the last message.
+    /// Whether the broker sends nothing any more, if the stream is another account's. A new feed goes on behind the last
+    /// message.
     pub(super) fn is_cut(&self) -> bool {
         self.is_cut
     }

@@ -74,7 +74,19 @@ impl<K: KeySource> Callers<K> {
         Ok(Caller { token, verified })
     }
 
-    fn verify(&self, token: &str) -> Result<Arc<Verified>, TokenError> {
+    /// Learns the keys that were announced up to now.
+    ///
+    /// # Errors
+    /// 503 when they can't be had.
+    pub async fn refresh(&self) -> Result<(), Problem> {
+        self.keys.refresh().await
+    }
+
+    /// Judges a token by the keys that are known.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub fn verify(&self, token: &str) -> Result<Arc<Verified>, TokenError> {
         let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
         self.keys.judge(|keys| checked.verify(token, now(), keys))
     }

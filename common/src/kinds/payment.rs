@@ -26,6 +26,12 @@ pub fn subject(client: &ClientId) -> String {
     format!("{SUBJECT_PREFIX}{client}")
 }
 
+/// The `ce-source` of a client's requests.
+#[must_use]
+pub fn source(client: &ClientId) -> String {
+    format!("/clients/{client}")
+}
+
 impl PaymentRequest {
     /// The message that asks for it.
     #[must_use]
@@ -33,7 +39,7 @@ impl PaymentRequest {
         let event = EventHeaders {
             ce_type: REQUESTED,
             ce_id: self.payment_id,
-            ce_source: &format!("/clients/{client}"),
+            ce_source: &source(client),
         };
         Outgoing::request(subject(client), token, event, traceparent, self)
     }

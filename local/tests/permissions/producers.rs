@@ -1,6 +1,8 @@
 //! A producer publishes requests under its own name only.
 
-use local::testing;
+use async_nats::RequestErrorKind;
+use futures::StreamExt as _;
+use local::{Producer, Servers, testing};
 
 use crate::batches;
 use crate::user::{User, ledger_with_streams};
@@ -33,10 +35,17 @@ async fn a_producer_gets_the_sequence_of_its_request() {
 
 #[tokio::test]
 async fn a_producer_publishes_its_own_subject_and_nothing_else() {
-    let servers = testing::servers_with_producers(&["demo-shop", "other-shop"]).await;
-    let mut ledger = ledger_with_streams(&servers).await;
-    let mut shop = User::connect(&servers, "demo-shop").await;
+    for way in [Producer::new, Producer::direct] {
+        let servers = testing::servers_with(&["demo-shop", "other-shop"].map(way)).await;
+        publishes_its_own_subject(&servers).await;
+    }
+}
+
+async fn publishes_its_own_subject(servers: &Servers) {
+    let mut ledger = ledger_with_streams(servers).await;
+    let mut shop = User::connect(servers, "demo-shop").await;
     for subject in [
+        "door.payment.v1.demo-shop",
         "request.payment.v1.other-shop",
         "request.payment.v1.demo-shop.more",
         "request.account.v1.demo-shop",
@@ -66,4 +75,34 @@ async fn a_producer_publishes_its_own_subject_and_nothing_else() {
     let mut requests = ledger.jetstream().get_stream("REQUESTS").await.unwrap();
     assert_eq!(requests.info().await.unwrap().state.messages, 0);
     assert!(ledger.refusals.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_producer_at_the_door_reaches_payments_and_not_the_log() {
+    let servers = testing::servers_with(&[Producer::new("demo-shop")]).await;
+    let ledger = ledger_with_streams(&servers).await;
+    let shop = User::connect(&servers, "demo-shop").await;
+    let subject = "request.payment.v1.demo-shop";
+    let refused = shop.client.request(subject, "{}".into()).await;
+    assert_eq!(refused.unwrap_err().kind(), RequestErrorKind::NoResponders);
+
+    let payments = User::connect(&servers, "payments").await;
+    let client = &payments.client;
+    let mut door = (client
+        .queue_subscribe("door.payment.v1.*", "door".into())
+        .await)
+        .unwrap();
+    client.flush().await.unwrap();
+    // What the server answers to is a subject of its own: nobody's inbox is named.
+    let answering = async {
+        let asked = door.next().await.unwrap();
+        assert_eq!(asked.subject.as_str(), "door.payment.v1.demo-shop");
+        let reply = asked.reply.unwrap();
+        assert!(reply.starts_with("_R_."), "{reply}");
+        client.publish(reply, "stored".into()).await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(shop.client.request(subject, "{}".into()), answering);
+    assert_eq!(answer.unwrap().payload, "stored");
+    let requests = ledger.jetstream().get_stream("REQUESTS").await.unwrap();
+    assert_eq!(requests.cached_info().state.messages, 0);
 }

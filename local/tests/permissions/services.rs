@@ -108,3 +108,29 @@ async fn nobody_enters_without_the_right_password() {
         assert!(options.connect(servers.nats_url()).await.is_err(), "{user}");
     }
 }
+
+#[tokio::test]
+async fn a_second_login_reads_requests_and_does_nothing_else() {
+    let servers = testing::servers().await;
+    let _ledger = ledger_with_streams(&servers).await;
+    for name in ["ledger-reader", "payments-reader"] {
+        let mut reader = User::connect(&servers, name).await;
+        for subject in [
+            "request.payment.v1.demo-shop",
+            "request.account.v1.bank",
+            "request.auth.v1.keys",
+            "$JS.API.STREAM.INFO.REQUESTS",
+            "$JS.API.STREAM.UPDATE.REQUESTS",
+            "$JS.API.STREAM.DELETE.REQUESTS",
+            "$JS.API.STREAM.PURGE.REQUESTS",
+            "$JS.API.STREAM.MSG.DELETE.REQUESTS",
+            "$JS.API.CONSUMER.DELETE.REQUESTS.x",
+            "$JS.API.STREAM.CREATE.OTHER",
+        ] {
+            reader.may_not_publish(subject).await;
+        }
+        for subject in ["request.>", "$JS.ACK.>", "_INBOX_other.>"] {
+            reader.may_not_subscribe(subject).await;
+        }
+    }
+}

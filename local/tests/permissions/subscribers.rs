@@ -2,13 +2,13 @@
 
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
 use futures::StreamExt as _;
-use local::testing;
+use local::{Producer, testing};
 
 use crate::user::{SILENCE, User, ledger_with_streams, next};
 
 #[tokio::test]
 async fn a_subscriber_sees_its_own_answers_and_no_others() {
-    let servers = testing::servers_with_producers(&["demo-shop", "other-shop"]).await;
+    let servers = testing::servers_with(&["demo-shop", "other-shop"].map(Producer::new)).await;
     let ledger = ledger_with_streams(&servers).await;
     let mut shop = User::connect(&servers, "demo-shop").await;
     for subject in [
@@ -46,7 +46,7 @@ async fn a_subscriber_sees_its_own_answers_and_no_others() {
 
 #[tokio::test]
 async fn a_subscriber_pulls_and_acknowledges_the_consumer_auth_made_for_it() {
-    let servers = testing::servers_with_producers(&["demo-shop", "other-shop"]).await;
+    let servers = testing::servers_with(&["demo-shop", "other-shop"].map(Producer::new)).await;
     let ledger = ledger_with_streams(&servers).await;
     let auth = User::connect(&servers, "auth").await;
     let settlements = auth.jetstream().get_stream("SETTLEMENTS").await.unwrap();

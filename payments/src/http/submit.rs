@@ -16,15 +16,12 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use common::http::caller::Caller;
 use common::http::problem::Problem;
-use common::ids::PaymentId;
-use common::kinds::body;
-use common::kinds::metadata::has_repeated_key;
+use common::ids::{ClientId, PaymentId};
 use common::kinds::payment::{PaymentAnswer, PaymentRequest, PaymentStatus, Terms};
 use common::message::Outgoing;
 use common::reason::{Code, Reason};
 use common::service;
-use common::token::Scope;
-use common::wire::{self};
+use common::wire;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -34,6 +31,7 @@ use crate::app::App;
 use crate::door::Refused;
 use crate::idempotency::{Earlier, Known};
 use crate::projection::Log;
+use crate::request::{self, SUBMITTERS};
 
 /// Longest `Prefer: wait`, in seconds; a client that asks for more gets this.
 const WAIT_SECONDS_MAX: u64 = 30;
@@ -43,12 +41,6 @@ const PROJECTION_WAIT_MAX: Duration = Duration::from_millis(500);
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-const SUBMITTERS: &[Scope] = &[
-    Scope::PaymentsSubmit,
-    Scope::PaymentsSubmitAny,
-    Scope::BankOperate,
-];
-
 /// The answer to a payment that was taken.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Submitted {
@@ -185,19 +177,7 @@ fn read(
         ));
     }
     let body = body.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
-    let request: PaymentRequest = body::read(&body).map_err(|error| {
-        let mut message = error.to_string();
-        if message.starts_with("missing field `payment_id`") {
-            message += "; choose a UUID (version 7 is recommended) once per payment, \
-                        so that sending it again never pays twice";
-        }
-        Problem::rejected(StatusCode::BAD_REQUEST, &Reason::new(Code::FF01, message))
-    })?;
-    if !request.metadata.is_empty() && has_repeated_key(&body) {
-        let reason = Reason::new(Code::FF01, "metadata has a key twice");
-        return Err(Problem::rejected(StatusCode::BAD_REQUEST, &reason));
-    }
-    Ok(request)
+    request::read(&body).map_err(|reason| Problem::rejected(StatusCode::BAD_REQUEST, &reason))
 }
 
 /// The `wait` of RFC 7240 in seconds, as far as we go along with it. What can't be read is ignored, as the RFC asks.
@@ -268,7 +248,7 @@ async fn publish(
             There::Free => app.recent.forget(&key, request_seq),
         }
     };
-    let request_seq = store_message(app, message).await?;
+    let request_seq = store_message(app, client_id, message).await?;
     first.stored(request_seq);
     Ok(Published {
         request_seq,
@@ -277,13 +257,10 @@ async fn publish(
     })
 }
 
-async fn store_message(app: &App, message: Outgoing) -> Result<u64, Problem> {
-    app.door.store(message).await.map_err(|refused| match refused {
-        Refused::Full => Problem::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            format!("{refused}; nothing has been stored, send it again"),
-        )
-        .with_header(header::RETRY_AFTER, HeaderValue::from_static("1")),
+async fn store_message(app: &App, client: &ClientId, message: Outgoing) -> Result<u64, Problem> {
+    app.door.store(client, message).await.map_err(|refused| match refused {
+        Refused::TooMuch(too_much) => Problem::new(StatusCode::TOO_MANY_REQUESTS, too_much.to_string())
+            .with_header(header::RETRY_AFTER, HeaderValue::from_static("1")),
         Refused::Broker(_) | Refused::Closed => Problem::unavailable("the broker", &refused).with(
             "hint",
             "the payment may have been stored or not: send it again with the same payment_id, it is never paid twice",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::broker::{self, Reader};
-use common::wire::{REQUESTS, SETTLEMENTS};
+use common::wire::SETTLEMENTS;
 
 use super::cursors::Log;
 use super::error::ProjectionError;
@@ -64,7 +64,7 @@ impl Projection {
             return Ok(false);
         }
         let next = self.cursors.borrow().requests + 1;
-        let mut reader = Reader::new(&self.broker, REQUESTS, next);
+        let mut reader = Reader::of_requests(&self.broker, next);
         loop {
             let batch = reader.batch(BATCH_MESSAGES_MAX).await?;
             let last = batch.last().map_or(0, |message| message.sequence);

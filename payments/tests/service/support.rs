@@ -183,6 +183,7 @@ impl World {
                 },
                 stop_with_parent: false,
             },
+            limits: payments::Limits::default(),
         }
     }
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use common::ids::ClientId;
 use common::kinds::body::{self, RequestBody};
+use common::kinds::envelope::Expected;
 use common::message::Stored;
 use common::reason::{Code, Reason};
 use common::token::{self, CheckedTokens, Keys, Scope, TokenError, Verified};
 use common::wire;
-use uuid::Uuid;
 
 use crate::core::rules::Rules;
 
@@ -19,16 +19,6 @@ pub(super) struct Known<'k> {
     /// Tokens that need no signature check any more.
     pub(super) checked: &'k mut CheckedTokens,
 }
-
-/// The headers that mean something; each may appear once.
-const HEADERS: [&str; 6] = [
-    wire::AUTHORIZATION,
-    wire::CE_SPECVERSION,
-    wire::CE_ID,
-    wire::CE_TYPE,
-    wire::CE_SOURCE,
-    wire::TRACEPARENT,
-];
 
 pub(super) fn body<T: RequestBody>(message: &Stored) -> Result<T, Reason> {
     if message.payload.len() > T::BYTES_MAX {
@@ -57,39 +47,12 @@ pub(super) fn envelope(
     if message.unreadable_headers.is_some() {
         return Err(Reason::new(Code::FF01, "the headers can't be read"));
     }
-    let headers = &message.headers;
-    if let Some(name) = HEADERS
-        .iter()
-        .find(|name| headers.get_all(name).count() > 1)
-    {
-        return Err(Reason::new(
-            Code::FF01,
-            format!("the header {name} appears twice"),
-        ));
-    }
-    for (name, expected) in [
-        (wire::CE_SPECVERSION, "1.0"),
-        (wire::CE_TYPE, ce_type),
-        (wire::CE_ID, ce_id),
-    ] {
-        let is_expected = |value: &str| {
-            let as_ids = name == wire::CE_ID && rules.compare_ids_as_ids();
-            value.eq_ignore_ascii_case(expected) || as_ids && is_same_id(value, expected)
-        };
-        if headers.get(name).is_some_and(|value| !is_expected(value)) {
-            return Err(Reason::new(
-                Code::FF01,
-                format!("the header {name} is not {expected}, as the body has it"),
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// Whether two texts spell the same UUID.
-fn is_same_id(one: &str, other: &str) -> bool {
-    let id = |text: &str| text.parse::<Uuid>().ok();
-    id(one).is_some_and(|one| id(other) == Some(one))
+    let expected = Expected {
+        ce_type,
+        ce_id,
+        ids_as_ids: rules.compare_ids_as_ids(),
+    };
+    expected.check(&message.headers)
 }
 
 /// The token of a message, if it passes, is its sender's and allows this.

@@ -1,0 +1,134 @@
+//! Answers what is published on a subject, together with other processes of the same service.
+//!
+//! NATS gives each message to one member of the group. A message is not kept anywhere: if its member dies, its sender
+//! hears nothing and sends it again.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::config::Config;
+use super::connection::{Connection, Operation, encode_answer};
+use crate::headers::Headers;
+use crate::message::text;
+
+/// Between two tries to connect to a broker that is away.
+const RETRY_DELAY: Duration = Duration::from_millis(100);
+/// The broker asks every two minutes whether we are there. One that is silent for longer is gone.
+const SILENCE_MAX: Duration = Duration::from_secs(300);
+
+/// One member of a group that answers what is published on a subject. The connection is made when it is needed, and made
+/// again when it is lost.
+pub struct Responder {
+    config: Config,
+    subject: String,
+    group: String,
+    connection: Option<Connection>,
+    /// Answers that are not given to the connection yet.
+    answers: Vec<u8>,
+    is_leaving: bool,
+}
+
+/// What somebody published.
+pub struct Published {
+    /// Where to.
+    pub subject: String,
+    /// Its headers; `None` if they can't be read.
+    pub headers: Option<Headers>,
+    /// Its body.
+    pub payload: Bytes,
+    /// Where its sender waits for an answer, if it does.
+    pub reply_to: Option<ReplyTo>,
+}
+
+/// Where an answer is awaited.
+#[derive(Debug, Clone)]
+pub struct ReplyTo(Bytes);
+
+impl Responder {
+    /// A member of `group` that answers what is published on `subject`; wildcards are allowed.
+    #[must_use]
+    pub fn new(config: &Config, subject: &str, group: &str) -> Self {
+        Self {
+            config: config.clone(),
+            subject: subject.to_owned(),
+            group: group.to_owned(),
+            connection: None,
+            answers: Vec::new(),
+            is_leaving: false,
+        }
+    }
+
+    /// The next message; `None` when the last one has come after [`Responder::leave`]. Meanwhile it sends answers. A
+    /// broker that is away is waited for. May be cancelled.
+    pub async fn next(&mut self) -> Option<Published> {
+        loop {
+            match self.operation().await {
+                Ok(Operation::Message {
+                    subject,
+                    reply,
+                    headers,
+                    payload,
+                }) => {
+                    return Some(Published {
+                        subject: text(&subject).into_owned(),
+                        headers: Headers::read(&headers),
+                        payload,
+                        reply_to: reply.map(ReplyTo),
+                    });
+                }
+                Ok(Operation::Pong) if self.is_leaving => return None,
+                Ok(_) => {}
+                // Nothing new comes, and the answers that were to be sent can't be.
+                Err(_) if self.is_leaving => return None,
+                Err(error) => {
+                    tracing::warn!(%error, subject = self.subject, "lost the connection that publishers are answered over");
+                    self.connection = None;
+                    tokio::time::sleep(RETRY_DELAY).await;
+                }
+            }
+        }
+    }
+
+    /// Answers a publisher. The answer is sent with the next [`Responder::next`] or [`Responder::flush`].
+    pub fn answer(&mut self, to: &ReplyTo, body: &[u8]) {
+        encode_answer(&mut self.answers, &to.0, body);
+    }
+
+    /// Lets the other members have what is published from now on. [`Responder::next`] hands out what has come already.
+    pub fn leave(&mut self) {
+        self.is_leaving = true;
+        if let Some(connection) = &mut self.connection {
+            connection.leave();
+        }
+    }
+
+    /// Sends the answers that were given.
+    ///
+    /// # Errors
+    /// What became of the connection.
+    pub async fn flush(&mut self) -> Result<(), String> {
+        while let Some(connection) = &self.connection
+            && !(self.answers.is_empty() && connection.is_flushed())
+        {
+            self.operation().await?;
+        }
+        Ok(())
+    }
+
+    async fn operation(&mut self) -> Result<Operation, String> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            None if self.is_leaving => return Err("there was no connection".to_owned()),
+            none => {
+                let opened = Connection::open_shared(&self.config, &self.subject, &self.group);
+                tracing::info!(subject = self.subject, "answering publishers");
+                none.insert(opened.await?)
+            }
+        };
+        if !self.answers.is_empty() {
+            connection.send(std::mem::take(&mut self.answers));
+        }
+        connection.operation(SILENCE_MAX).await
+    }
+}

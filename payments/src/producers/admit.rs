@@ -1,0 +1,134 @@
+//! Which publishes go into the log: those of a producer that may pay, under a valid token, with a readable payment.
+//!
+//! Whether the books allow the payment is the ledger's to decide; so are amount, currency and date, because its answer
+//! names them for ever.
+
+use common::broker::Published;
+use common::ids::ClientId;
+use common::kinds::body::RequestBody as _;
+use common::kinds::envelope::Expected;
+use common::kinds::payment::{PaymentRequest, REQUESTED};
+use common::message::{EventHeaders, Outgoing};
+use common::reason::{Code, Reason};
+use common::token::{TokenError, bearer};
+use common::{kinds::payment, wire};
+use uuid::Uuid;
+
+use super::SUBJECT_PREFIX;
+use super::ack::Refusal;
+use crate::app::App;
+use crate::request::{self, SUBMITTERS};
+
+/// A header of an atomic batch.
+const BATCH_ID: &str = "Nats-Batch-Id";
+
+/// A request as it goes into the log.
+pub(super) struct Admitted {
+    pub(super) client: ClientId,
+    pub(super) message: Outgoing,
+}
+
+/// Why a publish does not go into the log.
+#[derive(Debug)]
+pub(super) enum NotAdmitted {
+    Token(TokenError),
+    Other(Refusal),
+}
+
+impl From<NotAdmitted> for Refusal {
+    fn from(not_admitted: NotAdmitted) -> Self {
+        match not_admitted {
+            NotAdmitted::Token(error) => error.into(),
+            NotAdmitted::Other(refusal) => refusal,
+        }
+    }
+}
+
+impl From<Refusal> for NotAdmitted {
+    fn from(refusal: Refusal) -> Self {
+        Self::Other(refusal)
+    }
+}
+
+impl From<Reason> for NotAdmitted {
+    fn from(reason: Reason) -> Self {
+        Self::Other(reason.into())
+    }
+}
+
+/// Judges a publish and makes the message that is stored for it.
+///
+/// Only headers of ours are looked at, and only they are stored. So none of NATS' own has an effect on the log; a part
+/// of an atomic batch is refused, because here each message is stored by itself.
+pub(super) fn admit(app: &App, published: &Published) -> Result<Admitted, NotAdmitted> {
+    let client: ClientId = published
+        .subject
+        .strip_prefix(SUBJECT_PREFIX)
+        .and_then(|client| client.parse().ok())
+        .ok_or_else(|| Refusal::new(400, "FF01: the subject does not end with a client id"))?;
+    let headers = published
+        .headers
+        .as_ref()
+        .ok_or_else(|| Reason::new(Code::FF01, "the headers can't be read"))?;
+    if headers.get(BATCH_ID).is_some() {
+        return Err(Refusal::new(
+            400,
+            "FF01: atomic batches need a producer with the direct way; publish each payment by itself",
+        )
+        .into());
+    }
+    let token = headers
+        .get(wire::AUTHORIZATION)
+        .ok_or(TokenError::Missing)
+        .and_then(bearer)
+        .map_err(NotAdmitted::Token)?;
+    let verified = app.callers.verify(token).map_err(NotAdmitted::Token)?;
+    if verified.claims.client_id != client {
+        let sentence = "AG01: sender_mismatch: the token is another client's than the subject";
+        return Err(Refusal::new(403, sentence).into());
+    }
+    if !verified.claims.allows_any(SUBMITTERS) {
+        let words: Vec<_> = SUBMITTERS.iter().map(|scope| scope.as_str()).collect();
+        let sentence = format!("AG01: scope: the token needs {}", words.join(" or "));
+        return Err(Refusal::new(403, sentence).into());
+    }
+    let size_max = PaymentRequest::BYTES_MAX;
+    if published.payload.len() > size_max {
+        let sentence = format!("FF01: the body has more than {size_max} bytes");
+        return Err(Refusal::new(413, sentence).into());
+    }
+    let request = request::read(&published.payload)?;
+    let mut buffer = Uuid::encode_buffer();
+    let expected = Expected {
+        ce_type: REQUESTED,
+        ce_id: request.payment_id.0.hyphenated().encode_lower(&mut buffer),
+        ids_as_ids: true,
+    };
+    expected.check(headers)?;
+    let source = payment::source(&client);
+    if headers
+        .get(wire::CE_SOURCE)
+        .is_some_and(|value| value != source)
+    {
+        let message = format!("the header ce-source is not {source}");
+        return Err(Reason::new(Code::FF01, message).into());
+    }
+    let event = EventHeaders {
+        ce_type: REQUESTED,
+        ce_id: expected.ce_id,
+        ce_source: &source,
+    };
+    let traceparent = headers
+        .get(wire::TRACEPARENT)
+        .filter(|value| wire::is_traceparent(value));
+    Ok(Admitted {
+        message: Outgoing::of_body(
+            payment::subject(&client),
+            token,
+            event,
+            traceparent,
+            published.payload.clone(),
+        ),
+        client,
+    })
+}
