@@ -26,8 +26,10 @@ use crate::costs::{Peaks, Processes};
 use crate::http::{self, Connection};
 use crate::payments::{Choice, Maker, Pattern};
 
-/// The producer.
+/// The producer that writes into the log itself.
 pub(crate) const SHOP: &str = "bench-shop";
+/// The producer at the door.
+pub(crate) const KIOSK: &str = "bench-kiosk";
 const SHOP_SECRET: &str = "a secret of a bank that lives for minutes on loopback";
 pub(crate) const SHOP_SCOPES: &str = "payments:submit-any payments:read accounts:read";
 const STAFF: (&str, &str) = ("staff@bench.quittance", "a password of the same kind");
@@ -44,7 +46,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 /// A running bank with accounts.
 pub(crate) struct BenchBank {
     pub(crate) bank: Bank,
-    pub(crate) client_id: ClientId,
+    pub(crate) shop: ClientId,
+    kiosk: ClientId,
     staff: ClientId,
     pub(crate) accounts: Vec<AccountId>,
     runs: u32,
@@ -59,7 +62,7 @@ impl BenchBank {
             home: Home::temporary()?,
             program: program.to_owned(),
             ports: Ports::Free,
-            producers: vec![Producer::direct(SHOP)],
+            producers: vec![Producer::direct(SHOP), Producer::new(KIOSK)],
             environment: Service::ALL
                 .into_iter()
                 .map(|service| (service, "QUITTANCE_LOG".to_owned(), "warn".to_owned()))
@@ -67,13 +70,16 @@ impl BenchBank {
         };
         let bank = Bank::start(options, &local::silent()).await?;
         let directory = PgPool::connect(&bank.servers().database_url(Service::Auth)).await?;
-        let client_id: ClientId = SHOP.parse()?;
+        let (shop, kiosk): (ClientId, ClientId) = (SHOP.parse()?, KIOSK.parse()?);
         let staff = ensure_user(&directory, STAFF.0, STAFF.1, Role::Staff).await?;
-        ensure_service_account(&directory, &client_id, SHOP_SECRET, SHOP_SCOPES).await?;
+        for client in [&shop, &kiosk] {
+            ensure_service_account(&directory, client, SHOP_SECRET, SHOP_SCOPES).await?;
+        }
         directory.close().await;
         let mut this = Self {
             bank,
-            client_id,
+            shop,
+            kiosk,
             staff: ClientId::of_user(staff),
             accounts: Vec::new(),
             runs: 0,
@@ -121,8 +127,13 @@ impl BenchBank {
 
     /// `count` different tokens of the producer, from `POST /oauth2/token`.
     pub(crate) async fn tokens(&self, count: usize) -> Result<Vec<String>> {
+        self.tokens_of(SHOP, count).await
+    }
+
+    /// The same for one of the two producers.
+    pub(crate) async fn tokens_of(&self, client: &str, count: usize) -> Result<Vec<String>> {
         let url = self.bank.url(Service::Auth);
-        let request = token_request(&url);
+        let request = token_request(&url, client);
         let connections = TOKEN_CONNECTIONS.min(count);
         let fetch = (0..connections).map(async |number| {
             let mut connection = Connection::open(&url).await?;
@@ -143,16 +154,30 @@ impl BenchBank {
 
     /// Makes payments that no other run makes.
     pub(crate) fn maker<'a>(&'a mut self, tokens: &'a [String], pattern: Pattern) -> Maker<'a> {
+        self.maker_of(SHOP, tokens, pattern)
+    }
+
+    /// The same for one of the two producers.
+    pub(crate) fn maker_of<'a>(
+        &'a mut self,
+        client: &str,
+        tokens: &'a [String],
+        pattern: Pattern,
+    ) -> Maker<'a> {
         self.runs += 1;
         Maker {
-            client: &self.client_id,
+            client: if client == KIOSK {
+                &self.kiosk
+            } else {
+                &self.shop
+            },
             tokens,
             choice: Choice::new(pattern, &self.accounts, u64::from(self.runs)),
             run: self.runs,
         }
     }
 
-    /// A connection as a service or the auditor (account CORE) or as the producer (account EDGE).
+    /// A connection as a service or the auditor (account CORE) or as a producer (account DIRECT or EDGE).
     pub(crate) async fn connect(&self, user: &str) -> Result<Client> {
         connect(self.bank.servers(), user).await
     }
@@ -249,9 +274,9 @@ impl BenchBank {
 }
 
 /// The form of the client credentials grant.
-pub(crate) fn token_request(url: &str) -> Vec<u8> {
+pub(crate) fn token_request(url: &str, client: &str) -> Vec<u8> {
     let secret = SHOP_SECRET.replace(' ', "+");
-    let form = format!("grant_type=client_credentials&client_id={SHOP}&client_secret={secret}");
+    let form = format!("grant_type=client_credentials&client_id={client}&client_secret={secret}");
     let urlencoded = "content-type: application/x-www-form-urlencoded\r\n";
     http::post(url, "/oauth2/token", urlencoded, form.as_bytes())
 }

@@ -8,18 +8,33 @@ use crate::numbers::float;
 /// How payments come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Door {
-    /// Over NATS, each as a message of its own that waits for its own acknowledgement only.
-    Nats,
+pub enum Entrance {
+    /// Over NATS straight into the log, each as a message of its own that waits for its own acknowledgement only.
+    #[serde(rename = "nats")]
+    Direct,
+    /// Over NATS through payments, each as a message of its own.
+    Door,
     /// Over HTTP, `POST /payments`.
     Http,
+}
+
+impl Entrance {
+    /// For people.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "NATS, directly, one each",
+            Self::Door => "NATS, at the door, one each",
+            Self::Http => "HTTP, POST /payments",
+        }
+    }
 }
 
 /// What payments at one rate met.
 #[derive(Debug, Clone, Serialize)]
 pub struct Latency {
     /// The way in.
-    pub door: Door,
+    #[serde(rename = "door")]
+    pub entrance: Entrance,
     /// Payments offered a second.
     pub offered_per_s: u32,
     /// Payments answered a second, warm-up included.

@@ -18,6 +18,7 @@ mod answers;
 mod pace;
 mod saturate;
 
+mod door;
 mod growth;
 mod pgbench;
 mod rounds;
@@ -44,7 +45,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use options::Size;
 
 pub use figure::{Cost, Figure};
-pub use latency::{Door, Latency, Percentiles};
+pub use latency::{Entrance, Latency, Percentiles};
 pub use machine::{Machine, Settings, Versions};
 pub use numbers::Spread;
 pub use options::{Options, Scenario};

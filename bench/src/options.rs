@@ -14,6 +14,8 @@ pub enum Scenario {
     Nats,
     /// End to end over HTTP: saturated, and at fixed rates
     Http,
+    /// Producers' single payments through payments: saturated, and at fixed rates beside HTTP
+    Door,
     /// Few accounts that everybody pays from and to
     Hot,
     /// The cost of a payment after many payments, and among many accounts
@@ -28,11 +30,12 @@ pub enum Scenario {
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Broker,
         Self::Ledger,
         Self::Nats,
         Self::Http,
+        Self::Door,
         Self::Hot,
         Self::Growth,
         Self::Replay,

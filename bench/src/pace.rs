@@ -17,10 +17,10 @@ use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::answers::Answers;
-use crate::bank::{AUDITOR, BenchBank, SHOP};
+use crate::bank::{AUDITOR, BenchBank, KIOSK, SHOP};
 use crate::figure::Run;
 use crate::http::{self, Connection};
-use crate::latency::{Door, Latency, Percentiles};
+use crate::latency::{Entrance, Latency, Percentiles};
 use crate::numbers::{float_len, microseconds, per_second, whole};
 use crate::payments::{Pattern, place};
 
@@ -105,7 +105,7 @@ fn histogram() -> Histogram<u64> {
 /// Offers payments through a door and measures both latencies.
 pub(crate) async fn offer(
     bank: &mut BenchBank,
-    door: Door,
+    entrance: Entrance,
     tokens: &[String],
     offer: Offer,
 ) -> Result<Latency> {
@@ -117,9 +117,11 @@ pub(crate) async fn offer(
     let refused = Arc::new(AtomicUsize::new(0));
     let refusals = refused.clone();
     let accepting = async {
-        match door {
-            Door::Nats => over_nats(bank, tokens, schedule, &refused).await,
-            Door::Http => over_http(bank, tokens, schedule, &refused).await,
+        match entrance {
+            Entrance::Direct | Entrance::Door => {
+                over_nats(bank, entrance, tokens, schedule, &refused).await
+            }
+            Entrance::Http => over_http(bank, tokens, schedule, &refused).await,
         }
     };
     let answering = async {
@@ -145,7 +147,7 @@ pub(crate) async fn offer(
     let (accepted, (end_to_end, read, took)) = tokio::try_join!(accepting, answering)?;
     let planned = schedule.intended(schedule.count()) - schedule.start;
     Ok(Latency {
-        door,
+        entrance,
         offered_per_s: offer.per_second,
         answered_per_s: per_second(read, took),
         kept_up: u32::try_from(read) == Ok(schedule.count())
@@ -158,12 +160,17 @@ pub(crate) async fn offer(
 
 async fn over_nats(
     bank: &mut BenchBank,
+    entrance: Entrance,
     tokens: &[String],
     schedule: Schedule,
     refused: &Arc<AtomicUsize>,
 ) -> Result<Histogram<u64>> {
-    let producer = Publisher::new(&bank.config(SHOP));
-    let mut maker = bank.maker(tokens, Pattern::Uniform);
+    let client = match entrance {
+        Entrance::Door => KIOSK,
+        Entrance::Direct | Entrance::Http => SHOP,
+    };
+    let producer = Publisher::new(&bank.config(client));
+    let mut maker = bank.maker_of(client, tokens, Pattern::Uniform);
     let unacknowledged = Arc::new(Semaphore::new(UNACKNOWLEDGED_MAX));
     let mut due = schedule.pace();
     let mut publishing = JoinSet::new();

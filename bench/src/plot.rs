@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::latency::{Door, Latency, Percentiles};
+use crate::latency::{Entrance, Latency, Percentiles};
 use crate::numbers::{Spread, grouped};
 
 const WIDTH: f64 = 760.0;
@@ -18,14 +18,18 @@ type Curve = (
     &'static str,
     &'static str,
     &'static str,
-    Door,
+    Entrance,
     fn(&Percentiles) -> f64,
 );
-const CURVES: [Curve; 4] = [
-    ("HTTP p99", "#b3261e", "", Door::Http, |at| at.p99_ms),
-    ("HTTP p50", "#b3261e", "5 4", Door::Http, |at| at.p50_ms),
-    ("NATS p99", "#1557b0", "", Door::Nats, |at| at.p99_ms),
-    ("NATS p50", "#1557b0", "5 4", Door::Nats, |at| at.p50_ms),
+const CURVES: [Curve; 6] = [
+    ("HTTP p99", "#b3261e", "", Entrance::Http, |at| at.p99_ms),
+    ("HTTP p50", "#b3261e", "5 4", Entrance::Http, |at| at.p50_ms),
+    ("door p99", "#2e7d32", "", Entrance::Door, |at| at.p99_ms),
+    ("door p50", "#2e7d32", "5 4", Entrance::Door, |at| at.p50_ms),
+    ("NATS p99", "#1557b0", "", Entrance::Direct, |at| at.p99_ms),
+    ("NATS p50", "#1557b0", "5 4", Entrance::Direct, |at| {
+        at.p50_ms
+    }),
 ];
 
 /// From the lowest to the highest value, by powers of ten and their halves.
@@ -130,9 +134,12 @@ pub(crate) fn svg(latencies: &[Latency], caption: &str) -> Option<String> {
 }
 
 /// One curve: its rates from the lowest on.
-fn points(latencies: &[Latency], door: Door, pick: fn(&Percentiles) -> f64) -> Vec<Point> {
+fn points(latencies: &[Latency], entrance: Entrance, pick: fn(&Percentiles) -> f64) -> Vec<Point> {
     let mut runs: BTreeMap<u32, Vec<&Latency>> = BTreeMap::new();
-    for latency in latencies.iter().filter(|latency| latency.door == door) {
+    for latency in latencies
+        .iter()
+        .filter(|latency| latency.entrance == entrance)
+    {
         runs.entry(latency.offered_per_s).or_default().push(latency);
     }
     // A rate that was measured several times shows its median: a plot must not be luckier than the table.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::figure::Figure;
-use crate::latency::{Door, Latency};
+use crate::latency::Latency;
 use crate::machine::{Machine, Settings, Versions};
 use crate::numbers::grouped;
 
@@ -215,13 +215,9 @@ impl Report {
             "refused",
         ]);
         for latency in &self.latencies {
-            let door = match latency.door {
-                Door::Nats => "NATS, one message each",
-                Door::Http => "HTTP, POST /payments",
-            };
             let all = latency.end_to_end;
             table.add_row([
-                door.to_owned(),
+                latency.entrance.name().to_owned(),
                 grouped(f64::from(latency.offered_per_s)),
                 if latency.kept_up {
                     grouped(latency.answered_per_s.round())

@@ -138,7 +138,7 @@ impl Echo {
         let ledger = Publisher::new(&config);
         let jetstream = broker::jetstream(&broker::connect(&config).await?);
         let mut answered = broker::last_sequence(&jetstream, SETTLEMENTS).await?;
-        let mut requests = Reader::new(&config, REQUESTS, answered + 1);
+        let mut requests = Reader::of_requests(&config, answered + 1);
         Ok(Self(tokio::spawn(async move {
             let mut publishing: Option<JoinHandle<Result<()>>> = None;
             loop {

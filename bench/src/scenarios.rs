@@ -11,7 +11,7 @@ use local::Part;
 use crate::bank::{self, BenchBank};
 use crate::costs::Peaks;
 use crate::figure::Figure;
-use crate::latency::{Door, Latency};
+use crate::latency::{Entrance, Latency};
 use crate::machine;
 use crate::numbers::float;
 use crate::options::{Scenario, Size};
@@ -20,7 +20,7 @@ use crate::payments::{Pattern, bytes};
 use crate::report::{Check, Report};
 use crate::rounds::{self, Rounds};
 use crate::saturate::{end_to_end, sample_answer};
-use crate::{growth, pgbench, tokens};
+use crate::{door, growth, pgbench, tokens};
 
 /// Payments offered per second in the curves; the targets are about the first and the last rate.
 const RATES: [u32; 6] = [100, 500, 1000, 2000, 3000, 5000];
@@ -41,6 +41,11 @@ pub(crate) async fn run(
     for scenario in [Scenario::Nats, Scenario::Http] {
         steps += if has(scenario) { latency_steps } else { 0 };
     }
+    steps += if has(Scenario::Door) {
+        door::steps(size)
+    } else {
+        0
+    };
     bar.set_length(u64::try_from(steps + 2)?);
 
     let mut bank = BenchBank::start(program, size.accounts, bar).await?;
@@ -85,7 +90,7 @@ pub(crate) async fn run(
     if has(Scenario::Nats) {
         // A token lives a quarter of an hour.
         let tokens = bank.tokens(100).await?;
-        curve(&mut bank, Door::Nats, &tokens, size, &mut report, bar).await?;
+        curve(&mut bank, Entrance::Direct, &tokens, size, &mut report, bar).await?;
     }
     let tokens = bank.tokens(1).await?;
     beside(&mut bank, only, &tokens, size, &mut report, bar).await?;
@@ -107,6 +112,9 @@ pub(crate) async fn run(
 
     if has(Scenario::Http) {
         memory.merge(&http(program, size, &mut report, bar).await?);
+    }
+    if has(Scenario::Door) {
+        memory.merge(&door::door(program, size, &mut report, bar).await?);
     }
     if has(Scenario::Growth) && !size.is_quick {
         memory.merge(&growth::full(program, size, &mut report, bar).await?);
@@ -169,7 +177,7 @@ async fn http(program: &Path, size: Size, report: &mut Report, bar: &ProgressBar
     );
     let figure = Figure::of_runs("http_accepted_per_s", &title, &runs);
     report.figures.extend(figure);
-    curve(&mut bank, Door::Http, &tokens, size, report, bar).await?;
+    curve(&mut bank, Entrance::Http, &tokens, size, report, bar).await?;
     bar.set_message("end to end over NATS with the projection running");
     let batches = bank
         .maker(&tokens[..1], Pattern::Uniform)
@@ -211,7 +219,7 @@ fn offers(size: Size) -> Vec<Offer> {
 
 async fn curve(
     bank: &mut BenchBank,
-    door: Door,
+    entrance: Entrance,
     tokens: &[String],
     size: Size,
     report: &mut Report,
@@ -220,15 +228,12 @@ async fn curve(
     let mut latencies: Vec<Latency> = Vec::new();
     bank.settle().await?;
     for offer in offers(size) {
-        let name = match door {
-            Door::Nats => "NATS",
-            Door::Http => "HTTP",
-        };
         bar.set_message(format!(
-            "{} payments a second over {name}",
-            offer.per_second
+            "{} payments a second, {}",
+            offer.per_second,
+            entrance.name()
         ));
-        latencies.push(pace::offer(bank, door, tokens, offer).await?);
+        latencies.push(pace::offer(bank, entrance, tokens, offer).await?);
         bar.inc(1);
     }
     for rate in QUOTED {
@@ -241,13 +246,13 @@ async fn curve(
                     _ => latency.end_to_end.p99_ms,
                 })
                 .collect();
-            let (key, way) = match door {
-                Door::Nats => (
+            let (key, way) = match entrance {
+                Entrance::Direct | Entrance::Door => (
                     format!("nats_{percentile}_ms_at_{rate}_per_s"),
                     "NATS, one message each",
                 ),
                 // The target is about this way: single payments that the payments service groups.
-                Door::Http => (format!("{percentile}_ms_at_{rate}_per_s"), "HTTP"),
+                Entrance::Http => (format!("{percentile}_ms_at_{rate}_per_s"), "HTTP"),
             };
             let title = format!("end to end over {way}, {rate}/s offered, {percentile}");
             report
@@ -262,8 +267,9 @@ async fn curve(
 fn notes(size: Size) -> Vec<String> {
     let mut notes = vec![
         "the load generator shares the machine with what it measures (column load)".to_owned(),
-        "over NATS the payments service is stopped: its projection is not on the way to the answer".to_owned(),
-        "producers are in the account EDGE and reach the log through the service import, atomic batches too".to_owned(),
+        "over NATS the payments service is stopped: its projection is not on the way to the answer"
+            .to_owned(),
+        "producers are trusted ones, in the account DIRECT, unless they are at the door".to_owned(),
         "a latency counts from the intended moment of sending, at a constant rate".to_owned(),
     ];
     if size.is_quick {

@@ -109,7 +109,7 @@ async fn in_process(bank: &BenchBank, size: Size) -> Result<Rounds> {
     let key = SigningKey::generate("https://quittance.localhost/bench").await?;
     let issue = || {
         let scopes = SHOP_SCOPES.to_owned();
-        access(&key, Subject::client(bank.client_id.clone(), scopes), now())
+        access(&key, Subject::client(bank.shop.clone(), scopes), now())
     };
     let like = issue();
     // The signed part of a token: all before its signature.
