@@ -85,11 +85,22 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         passwords: passwords::Passwords::new()
             .await
             .context("no password can be hashed")?,
-        ready: ready.clone(),
+        ready,
     });
-    // Side by side in one task: whoever drops this future stops both.
+    let readiness = service::Readiness::starting();
+    let database = config.service.database.options()?;
+    let issuing = async {
+        // The receiver lives as long as the service.
+        drop(announced.subscribe().wait_for(|announced| *announced).await);
+        readiness.started();
+        std::future::pending().await
+    };
+    // Side by side in one task: whoever drops this future stops all.
     tokio::select! {
-        served = serve_http(config.service.listen, http::routes(auth.clone()), ready, stop.clone()) => served,
+        served = serve_http(config.service.listen, http::routes(auth.clone()), readiness.clone(), stop.clone()) => served,
         failed = announce::run(&auth, &config.service.broker, &announced, &stop) => failed.map(|never| match never {}),
+        never = issuing => never,
+        never = service::watch_database(&readiness, &database) => match never {},
+        never = service::watch_broker(&readiness, &config.service.broker, |_| {}) => match never {},
     }
 }

@@ -5,12 +5,17 @@ mod database;
 
 mod config;
 mod logging;
+mod readiness;
 mod secret_files;
 mod stop;
+
+mod probes;
 
 pub use config::Config;
 pub use database::{Database, DatabaseUrl, Owner, migrate, open_database};
 pub use logging::start_logging;
+pub use probes::{Waiting, watch_broker, watch_database};
+pub use readiness::{Parts, Readiness};
 pub use secret_files::read_secret_files;
 pub use stop::stop_signal;
 

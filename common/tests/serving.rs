@@ -8,9 +8,9 @@ use axum::middleware::from_fn;
 use axum::routing::{get, post};
 use common::http::body::limit_body;
 use common::http::serve::serve_http;
+use common::service::Readiness;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -33,8 +33,8 @@ impl Service {
             .layer(from_fn(limit_body))
             .route("/hang", get(std::future::pending::<()>));
         let stop = CancellationToken::new();
-        let (_ready, ready) = watch::channel(true);
-        let serving = tokio::spawn(serve_http(address, routes, ready, stop.clone()));
+        let serving = serve_http(address, routes, Readiness::starting(), stop.clone());
+        let serving = tokio::spawn(serving);
         let this = Self {
             address,
             stop,

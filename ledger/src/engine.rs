@@ -67,7 +67,7 @@ impl Engine {
                     failures = if had_worked { 1 } else { failures + 1 };
                     let is_lasting = failures >= FAILURES_MAX;
                     self.health.send_replace(if is_lasting {
-                        Health::Failing
+                        Health::Failing(failure.to_string())
                     } else {
                         Health::Waiting
                     });

@@ -14,6 +14,7 @@ pub mod audit;
 
 mod http;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -96,24 +97,39 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let mut health = engine.health.subscribe();
     let tracker = TaskTracker::new();
     let deciding = tracker.spawn(engine.run(stop.clone()));
-    // A ledger that waits for its turn to lead serves HTTP all the same, so it is ready too.
-    let (is_ready, ready) = watch::channel(true);
-    tracker.spawn(async move {
-        while health.changed().await.is_ok() {
-            is_ready.send_replace(*health.borrow_and_update() != Health::Failing);
-        }
-    });
+    // A ledger that waits for its turn to lead serves HTTP all the same, so it is ready too, as long as one decides.
+    let readiness = service::Readiness::starting();
+    readiness.started();
+    let (database, config_of_broker) = (config.service.database.options()?, config.service.broker);
     let routes = http::routes(http::App::new(publisher, pool, answers));
     let serving = tracker.spawn(serve_http(
         config.service.listen,
         routes,
-        ready,
+        readiness.clone(),
         stop.clone(),
     ));
+    let watching = async move {
+        let failing = async {
+            while health.changed().await.is_ok() {
+                let trouble = health.borrow_and_update().trouble();
+                readiness.missing("the ledger", trouble);
+            }
+            // The engine has ended, and so will this service.
+            std::future::pending::<Infallible>().await
+        };
+        tokio::select! {
+            never = failing => never,
+            never = service::watch_database(&readiness, &database) => match never {},
+            never = service::watch_broker(&readiness, &config_of_broker, |waiting| {
+                readiness.missing("the leader", waiting.map(|waiting| waiting.sentence()));
+            }) => match never {},
+        }
+    };
     tracker.close();
     let decided = tokio::select! {
         decided = deciding => decided?.map_err(anyhow::Error::from),
         served = serving => served?,
+        never = watching => match never {},
     };
     stop.cancel();
     tracker.wait().await;

@@ -134,6 +134,16 @@ impl Bank {
         self.process_mut(part).kill_hard();
     }
 
+    /// Stops the clock of one part: it is there and answers nothing, until [`Bank::thaw`].
+    pub fn freeze(&mut self, part: Part) {
+        self.process_mut(part).freeze();
+    }
+
+    /// Lets a frozen part go on.
+    pub fn thaw(&mut self, part: Part) {
+        self.process_mut(part).thaw();
+    }
+
     /// Stops one part in order; blocks until it is gone.
     pub fn stop_part(&mut self, part: Part) {
         self.process_mut(part).stop();

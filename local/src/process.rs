@@ -159,6 +159,23 @@ impl Process {
         self.is_over = true;
     }
 
+    /// Stops its clock (SIGSTOP) until [`Process::thaw`]: it is there and answers nothing. For tests.
+    pub fn freeze(&mut self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&mut self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&mut self, signal: Signal) {
+        if !self.is_over && self.is_running() {
+            // ESRCH is the only possible error: it ended in between.
+            rustix::process::kill_process(self.pid, signal).ok();
+        }
+    }
+
     /// Asks it to stop, waits, and kills it when it takes longer than 20 seconds.
     pub fn stop(&mut self) {
         if self.is_running() {

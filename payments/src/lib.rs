@@ -34,7 +34,7 @@ use common::http::caller::Callers;
 use common::http::serve::serve_http;
 use common::service;
 use sqlx::migrate::Migrator;
-use tokio::sync::{OnceCell, mpsc, watch};
+use tokio::sync::{OnceCell, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, ProjectedKeys};
@@ -94,7 +94,7 @@ pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Res
     let projection =
         Arc::new(Projection::open(pool.clone(), config.broker.clone(), jetstream.clone()).await?);
     let answers = Arc::new(OnceCell::new());
-    let (is_ready, ready) = watch::channel(false);
+    let readiness = service::Readiness::starting();
 
     let (told, places) = mpsc::channel(producers::PLACES_MAX);
     let app = Arc::new(App {
@@ -111,15 +111,21 @@ pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Res
     let work = async {
         // Before anybody waits for an answer.
         until_started(&answers, &config.broker, &jetstream, &stop).await;
-        let readiness = async {
+        let caught_up = async {
             projection.catch_up_at_start().await;
-            is_ready.send_replace(true);
+            readiness.started();
             tracing::info!("has caught up with both logs");
             std::future::pending().await
         };
+        let database = config.database.options()?;
         tokio::select! {
-            projected = projection.run() => projected,
-            never = readiness => never,
+            projected = projection.run() => projected.context("the projection can't go on"),
+            never = caught_up => never,
+            never = service::watch_database(&readiness, &database) => match never {},
+            // Payments are taken and kept while the ledger is away.
+            never = service::watch_broker(&readiness, &config.broker, |waiting| {
+                readiness.late("the ledger", waiting.map(|waiting| waiting.sentence()));
+            }) => match never {},
         }
     };
     let work = async {
@@ -128,14 +134,19 @@ pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Res
         outcome.unwrap_or(Ok(()))
     };
     let producing = producers::answer_producers(app.clone(), &config.broker, places, stop.clone());
-    let serving = serve_http(config.listen, http::routes(app), ready, stop.clone());
+    let serving = serve_http(
+        config.listen,
+        http::routes(app),
+        readiness.clone(),
+        stop.clone(),
+    );
     let serving = async {
         let outcome = serving.await;
         stop.cancel();
         outcome
     };
     let (worked, served, ()) = tokio::join!(work, serving, producing);
-    worked.context("the projection can't go on")?;
+    worked?;
     served
 }
 

@@ -10,6 +10,7 @@ mod door;
 mod log;
 mod outage;
 mod owner;
+mod readiness;
 mod rules;
 mod upgrade;
 mod walk;

@@ -8,17 +8,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::Router;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use axum::{Json, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -26,6 +27,7 @@ use tower_http::normalize_path::NormalizePath;
 use tower_http::trace::TraceLayer;
 
 use super::problem::Problem;
+use crate::service::{Parts, Readiness};
 
 /// Connections at a time: fewer than the 1 024 descriptors that a process usually has, which the broker and the database
 /// need too. More clients wait until one leaves.
@@ -39,25 +41,20 @@ const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 
 /// Serves `routes` and the health checks until `stop`, then lets running requests end, for some seconds.
 ///
-/// `GET /health/live` answers while the process runs, `GET /health/ready` says 503 until `ready` holds true.
+/// `GET /health/live` answers while the process runs. `GET /health/ready` says 503 while something that the service needs
+/// is missing, and `degraded` while something is late.
 ///
 /// # Errors
 /// When the address can't be listened on.
 pub async fn serve_http(
     listen: SocketAddr,
     routes: Router,
-    ready: watch::Receiver<bool>,
+    readiness: Readiness,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let ok = r#"{"status":"ok"}"#;
     let json = [("content-type", "application/json")];
-    let readiness = move || async move {
-        if *ready.borrow() {
-            Ok((json, ok))
-        } else {
-            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "starting"))
-        }
-    };
+    let ready = move || async move { answer_of(&readiness.parts()) };
     // The health checks stand outside the trace: a start asks them a hundred times a second.
     let router = routes
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path") })
@@ -69,7 +66,7 @@ pub async fn serve_http(
         })
         .layer(TraceLayer::new_for_http())
         .route("/health/live", get(move || async move { (json, ok) }))
-        .route("/health/ready", get(readiness))
+        .route("/health/ready", get(ready))
         .layer(CatchPanicLayer::custom(|_| {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this is our fault").into_response()
         }));
@@ -80,6 +77,25 @@ pub async fn serve_http(
     tracing::info!(%listen, "serving HTTP");
     serve_connections(listener, router, &stop).await;
     Ok(())
+}
+
+/// `{"status":"ok"}`, `{"status":"degraded","parts":{"the ledger":"has answered nothing for 7 s; …"}}`, or a problem.
+fn answer_of(parts: &Parts) -> Response {
+    let Parts { missing, late } = parts;
+    if !missing.is_empty() {
+        let sentences: Vec<_> = missing
+            .iter()
+            .map(|(part, trouble)| format!("{part} {trouble}"))
+            .collect();
+        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, sentences.join("; "))
+            .with("parts", json!(missing))
+            .into_response();
+    }
+    if late.is_empty() {
+        Json(json!({"status": "ok"})).into_response()
+    } else {
+        Json(json!({"status": "degraded", "parts": late})).into_response()
+    }
 }
 
 /// Nothing that is answered here may be taken for something else, or kept by whoever passes it on.

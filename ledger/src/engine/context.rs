@@ -33,14 +33,24 @@ pub(crate) struct Engine {
 }
 
 /// How the engine does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Health {
     /// It waits for its turn to lead, or tries again after a failure.
     Waiting,
     /// It leads, and writes what there is to write.
     Working,
-    /// It has failed to lead [`FAILURES_MAX`] times in a row.
-    Failing,
+    /// It has failed to lead [`FAILURES_MAX`] times in a row, the last time for this reason.
+    Failing(String),
+}
+
+impl Health {
+    /// What is wrong, as a sentence about the ledger.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        match self {
+            Self::Waiting | Self::Working => None,
+            Self::Failing(reason) => Some(format!("can't lead: {reason}")),
+        }
+    }
 }
 
 impl Engine {

@@ -1,0 +1,152 @@
+//! What every service needs, asked again and again: PostgreSQL and NATS.
+
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions as _, Connection as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::readiness::Readiness;
+use crate::broker;
+use crate::wire::{REQUESTS, SETTLEMENTS};
+
+/// Requests may wait so long for their answers: a new leader of the ledger needs a second or two.
+const ANSWER_LATE: Duration = Duration::from_secs(5);
+/// "Do you speak TLS?" in PostgreSQL's protocol: any answer shows that the server takes new connections.
+/// Source: `SSLRequest` in PostgreSQL's message formats.
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+
+/// Asks PostgreSQL for ever whether it takes new connections and whether one that is there still works.
+pub async fn watch_database(readiness: &Readiness, options: &PgConnectOptions) -> Infallible {
+    let mut connection: Option<PgConnection> = None;
+    readiness
+        .probe("PostgreSQL", async || {
+            // Not the error's words: a connection's error may quote its login.
+            knock(options)
+                .await
+                .map_err(|_| "can't be reached".to_owned())?;
+            let mut open = match connection.take() {
+                Some(open) => open,
+                None => options
+                    .connect()
+                    .await
+                    .map_err(|_| "does not let the service in".to_owned())?,
+            };
+            open.ping()
+                .await
+                .map_err(|_| "has closed a connection".to_owned())?;
+            connection = Some(open);
+            Ok(())
+        })
+        .await
+}
+
+async fn knock(options: &PgConnectOptions) -> std::io::Result<()> {
+    if options.get_socket().is_some() {
+        return Ok(());
+    }
+    let mut socket = TcpStream::connect((options.get_host(), options.get_port())).await?;
+    socket.write_all(&SSL_REQUEST).await?;
+    socket.read_u8().await.map(drop)
+}
+
+/// Asks NATS for ever how long the two streams are. `heed` gets how long the first request without an answer has waited,
+/// if that is long, and its number.
+pub async fn watch_broker(
+    readiness: &Readiness,
+    config: &broker::Config,
+    mut heed: impl FnMut(Option<Waiting>),
+) -> Infallible {
+    let mut client = None;
+    let mut answers = Answered::default();
+    readiness
+        .probe("NATS", async || {
+            let jetstream = match &client {
+                Some(client) => broker::jetstream(client),
+                None => {
+                    let connected = broker::connect(config).await;
+                    let connected =
+                        connected.map_err(|error| format!("can't be reached: {error}"))?;
+                    broker::jetstream(client.insert(connected))
+                }
+            };
+            let length = async |stream| {
+                let last = broker::last_sequence(&jetstream, stream).await;
+                last.map_err(|error| format!("does not say how long {stream} is: {error}"))
+            };
+            let (answered, asked) = (length(SETTLEMENTS).await?, length(REQUESTS).await?);
+            heed(answers.waiting(asked, answered, Instant::now()));
+            Ok(())
+        })
+        .await
+}
+
+/// A request that waits for its answer for longer than usual.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// Its sequence.
+    pub request_seq: u64,
+    /// How long nothing has been answered.
+    pub since: Duration,
+}
+
+impl Waiting {
+    /// What is wrong with the ledger.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let Self { request_seq, since } = self;
+        let seconds = since.as_secs();
+        format!("has answered nothing for {seconds} s; request {request_seq} waits")
+    }
+}
+
+/// When an answer last came.
+#[derive(Debug, Default)]
+struct Answered {
+    seq: u64,
+    at: Option<Instant>,
+}
+
+impl Answered {
+    fn waiting(&mut self, asked: u64, answered: u64, now: Instant) -> Option<Waiting> {
+        if answered >= asked || answered != self.seq {
+            self.seq = answered;
+            self.at = None;
+        }
+        if answered >= asked {
+            return None;
+        }
+        let since = now.duration_since(*self.at.get_or_insert(now));
+        (since >= ANSWER_LATE).then_some(Waiting {
+            request_seq: answered + 1,
+            since,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_request_that_waits_while_nothing_is_answered_is_late() {
+        let start = Instant::now();
+        let mut answered = Answered::default();
+        let mut at = |seconds, asked, seq| {
+            let waiting = answered.waiting(asked, seq, start + Duration::from_secs(seconds));
+            waiting.map(|waiting| (waiting.request_seq, waiting.since.as_secs()))
+        };
+        assert_eq!(at(0, 0, 0), None);
+        assert_eq!(at(100, 1, 0), None);
+        assert_eq!(at(104, 5, 0), None);
+        assert_eq!(at(105, 5, 0), Some((1, 5)));
+        // A long queue that moves is none.
+        assert_eq!(at(106, 50, 2), None);
+        assert_eq!(at(110, 50, 3), None);
+        assert_eq!(at(116, 50, 3), Some((4, 6)));
+        assert_eq!(at(117, 50, 50), None);
+        assert_eq!(at(200, 51, 50), None);
+    }
+}
