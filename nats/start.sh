@@ -35,4 +35,27 @@ if [ -d "$staging" ]; then
     done </dev/null >/dev/null 2>&1 &
 fi
 
+# A server whose disk was full stores nothing until it is started again, though there is room. Only its health page says so,
+# and not what is wrong. So: it was well, is not any more, and there is room.
+monitor=http://$(echo "$NATS_MONITOR$NATS_MONITOR_PATH" | tr -d '"')
+store=$(echo "$NATS_STORE_DIR" | tr -d '"')
+ROOM_KILOBYTES=${ROOM_KILOBYTES:-65536}
+# With arguments it only looks at its configuration.
+if [ $# -eq 0 ]; then
+    was_well=
+    sick=0
+    while sleep 2 && kill -0 $$ 2>/dev/null; do
+        if wget -q -T 2 -O /dev/null "${monitor%/}/healthz"; then
+            was_well=yes
+            sick=0
+        elif [ "$was_well" ]; then
+            sick=$((sick + 1))
+            free=$(df -kP "$store" | awk 'NR == 2 { print $4 }')
+            echo "NATS is not well; $free kB are free in $store" >&2
+            # The container's restart policy starts it again.
+            if [ "$sick" -ge 3 ] && [ "$free" -gt $ROOM_KILOBYTES ]; then kill -TERM $$; fi
+        fi
+    done
+fi </dev/null >/dev/null &
+
 exec nats-server --config "$(dirname "$0")/nats-server.conf" "$@"

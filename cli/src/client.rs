@@ -166,13 +166,29 @@ impl Client {
         found(send(request.bearer_auth(token)).await)
     }
 
-    /// Whether a service says that it is ready.
-    pub(crate) async fn is_ready(&self, service_url: &str) -> bool {
-        let Ok(request) = self.request(Method::GET, service_url, "/health/ready") else {
-            return false;
+    /// What a service says of itself: `ready`, what is late, or as the error, why it is not ready.
+    pub(crate) async fn readiness(&self, service_url: &str) -> Result<String, String> {
+        let ask = async {
+            let request = self.request(Method::GET, service_url, "/health/ready")?;
+            let answer = request.timeout(Duration::from_secs(2)).send().await?;
+            anyhow::Ok((answer.status().is_success(), answer.json::<Value>().await?))
         };
-        let answer = request.timeout(Duration::from_secs(2)).send().await;
-        answer.is_ok_and(|answer| answer.status().is_success())
+        let Ok((is_ready, body)) = ask.await else {
+            return Err("does not answer".to_owned());
+        };
+        if !is_ready {
+            let detail = body["detail"].as_str().unwrap_or("not ready");
+            return Err(detail.to_owned());
+        }
+        let late = body["parts"].as_object().into_iter().flatten();
+        let late: Vec<_> = late
+            .map(|(part, trouble)| format!("{part} {}", trouble.as_str().unwrap_or_default()))
+            .collect();
+        Ok(if late.is_empty() {
+            "ready".to_owned()
+        } else {
+            format!("ready, but {}", late.join("; "))
+        })
     }
 
     fn request(&self, method: Method, service_url: &str, path: &str) -> Result<RequestBuilder> {

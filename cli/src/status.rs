@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use common::broker;
 use common::wire::{REQUESTS, SETTLEMENTS};
+use local::Room;
 
 use crate::client::Client;
 use crate::print;
@@ -14,6 +15,8 @@ use crate::running::Running;
 
 /// A database that is well lets us in within milliseconds.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(5);
+
+const MEGABYTE: u64 = 1024 * 1024;
 
 /// Options of `quittance status`.
 #[derive(Debug, clap::Args)]
@@ -32,10 +35,7 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<ExitCode> {
     }
     let status = &running.status;
     let client = Client::new(status)?;
-    let ready = async |url: &str| match client.is_ready(url).await {
-        true => Ok("ready".to_owned()),
-        false => Err("not ready".to_owned()),
-    };
+    let ready = async |url: &str| client.readiness(url).await;
     let (auth, ledger, payments, nats, postgres) = tokio::join!(
         ready(&status.auth),
         ready(&status.ledger),
@@ -56,8 +56,11 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<ExitCode> {
         let how = health.unwrap_or_else(|problem| format!("DOWN: {problem}"));
         table.add_row([name, url, &how]);
     }
+    let disk = disk(home);
+    is_well &= disk.is_ok();
+    let how = disk.unwrap_or_else(|problem| format!("FULL: {problem}"));
+    table.add_row(["disk", &home.display().to_string(), &how]);
     print::line(&print::text(table))?;
-    print::line(&format!("\nIts home is {}.", home.display()))?;
     Ok(if is_well {
         ExitCode::SUCCESS
     } else {
@@ -78,6 +81,19 @@ async fn nats_health(running: &Running) -> Result<String, String> {
         Ok((requests, answers)) => Ok(format!("ready; {requests} requests, {answers} answers")),
         Err(error) => Err(error.root_cause().to_string()),
     }
+}
+
+/// How much room the bank has.
+fn disk(home: &Path) -> Result<String, String> {
+    let room = Room::of_home(home).map_err(|error| error.to_string())?;
+    let megabytes = room.bytes / MEGABYTE;
+    if room.is_full {
+        return Err(format!("{megabytes} MB free in {}", room.place.display()));
+    }
+    Ok(match megabytes {
+        ..1024 => format!("{megabytes} MB free"),
+        _ => format!("{} GB free", megabytes / 1024),
+    })
 }
 
 async fn postgres_health(running: &Running) -> Result<String, String> {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
 use common::service::stop_signal;
-use local::{Bank, BankOptions, Home, Part, Ports, Producer, Progress, Status};
+use local::{Bank, BankOptions, Home, Part, Ports, Producer, Progress, Status, Trouble};
 
 use crate::failure::Hinted as _;
 use crate::logs::{last_words, readable};
@@ -195,7 +195,23 @@ fn show(running: &Running, json: bool, headline: &str) -> Result<()> {
 async fn watch_over(bank: &mut Bank) -> Result<()> {
     let mut ends: BTreeMap<&str, Vec<Instant>> = BTreeMap::new();
     loop {
-        let part = bank.wait_for_an_end().await;
+        let part = match bank.wait_for_trouble().await {
+            Trouble::Ended(part) => part,
+            Trouble::StoreFull { error, store } => {
+                let store = store.display();
+                tell(&format!(
+                    "NATS can't store: {error}\nNo payment is lost, and none is taken. Waiting for room in {store} …"
+                ));
+                continue;
+            }
+            Trouble::StoreHasRoom => {
+                tell("There is room again. Starting NATS again …");
+                let began = Instant::now();
+                bank.start_part(Part::Nats).await?;
+                tell(&back(Part::Nats, began));
+                continue;
+            }
+        };
         let how = bank.ended(part).context("it ended a moment ago")?;
         let log = bank.home().log(part);
         if part == Part::Ledger && how.code().is_some_and(|code| code != 0) {
@@ -222,11 +238,13 @@ async fn watch_over(bank: &mut Bank) -> Result<()> {
         }
         let began = Instant::now();
         bank.start_part(part).await?;
-        tell(&format!(
-            "{part} is back ({:.1} s).",
-            began.elapsed().as_secs_f32()
-        ));
+        tell(&back(part, began));
     }
+}
+
+fn back(part: Part, began: Instant) -> String {
+    let seconds = began.elapsed().as_secs_f32();
+    format!("{part} is back ({seconds:.1} s).")
 }
 
 #[expect(

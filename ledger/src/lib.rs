@@ -101,6 +101,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let readiness = service::Readiness::starting();
     readiness.started();
     let (database, config_of_broker) = (config.service.database.options()?, config.service.broker);
+    let watched_publisher = publisher.clone();
     let routes = http::routes(http::App::new(publisher, pool, answers));
     let serving = tracker.spawn(serve_http(
         config.service.listen,
@@ -122,6 +123,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
             never = service::watch_database(&readiness, &database) => match never {},
             never = service::watch_broker(&readiness, &config_of_broker, |waiting| {
                 readiness.missing("the leader", waiting.map(|waiting| waiting.sentence()));
+                readiness.missing("the log", watched_publisher.trouble());
             }) => match never {},
         }
     };

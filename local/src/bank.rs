@@ -25,6 +25,8 @@ use crate::status::{Demo, Status};
 
 /// A service migrates, connects, makes streams or reads what it missed.
 const READY_LIMIT: Duration = Duration::from_secs(60);
+/// How often the broker is asked whether it can store.
+const STORE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What a bank is started with.
 #[derive(Debug)]
@@ -49,6 +51,23 @@ pub struct Bank {
     servers: Servers,
     program: PathBuf,
     environment: Vec<(Service, String, String)>,
+    is_store_full: bool,
+}
+
+/// Why somebody has to do something for a part.
+#[derive(Debug)]
+pub enum Trouble {
+    /// It ended by itself.
+    Ended(Part),
+    /// The broker can't write to its disk. It stores nothing from now on, even when there is room again.
+    StoreFull {
+        /// The server's words.
+        error: String,
+        /// Where it stores.
+        store: PathBuf,
+    },
+    /// There is room again: the broker stores when it is started again.
+    StoreHasRoom,
 }
 
 /// One running service.
@@ -76,6 +95,7 @@ impl Bank {
             servers,
             program,
             environment,
+            is_store_full: false,
         };
         // Before the ports are chosen: a process that an earlier run left may hold one.
         for service in Service::ALL {
@@ -209,6 +229,32 @@ impl Bank {
                 return part;
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Waits until somebody has to do something for a part.
+    pub async fn wait_for_trouble(&mut self) -> Trouble {
+        loop {
+            tokio::select! {
+                part = self.wait_for_an_end() => return Trouble::Ended(part),
+                () = tokio::time::sleep(STORE_INTERVAL) => {}
+            }
+            let nats = self.servers.nats();
+            match (nats.store_failure().await, self.is_store_full) {
+                (Some(error), false) => {
+                    self.is_store_full = true;
+                    return Trouble::StoreFull {
+                        error,
+                        store: nats.store().to_owned(),
+                    };
+                }
+                (Some(_), true) if nats.has_room() => {
+                    self.is_store_full = false;
+                    return Trouble::StoreHasRoom;
+                }
+                (Some(_), true) | (None, false) => {}
+                (None, true) => self.is_store_full = false,
+            }
         }
     }
 

@@ -110,7 +110,7 @@ impl Home {
     /// Where the broker keeps its streams: each in `jetstream/<account>/streams/<stream>` below it.
     #[must_use]
     pub fn broker_store(&self) -> PathBuf {
-        self.path.join("nats/jetstream")
+        broker_store(&self.path)
     }
 
     /// The passwords and keys of this bank.
@@ -157,6 +157,11 @@ impl Home {
     pub(crate) fn unpublish(&self) {
         Status::remove(&self.path);
     }
+}
+
+/// Where the broker of the bank at `home` keeps its streams.
+pub(crate) fn broker_store(home: &Path) -> PathBuf {
+    home.join("nats/jetstream")
 }
 
 /// Stops the bank at `home` by asking its supervisor, and waits until it is gone. False when none runs.

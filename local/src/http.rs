@@ -1,4 +1,4 @@
-//! The one HTTP question asked here: is it ready?
+//! The HTTP questions asked here: is it ready, and if not, why?
 
 use std::time::Duration;
 
@@ -7,8 +7,27 @@ use tokio::net::TcpStream;
 
 use crate::ports::loopback;
 
+/// Bytes of an answer that are read.
+const ANSWER_MAX: u64 = 64 * 1024;
 /// Long enough for a busy machine, short enough to ask again.
 const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What is wrong, as `GET path` on this loopback port says it with another status than 200; `None` when it says nothing.
+pub(crate) async fn complaint(port: u16, path: &str) -> Option<String> {
+    let ask = async {
+        let mut stream = TcpStream::connect(loopback(port)).await?;
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.take(ANSWER_MAX).read_to_string(&mut answer).await?;
+        std::io::Result::Ok(answer)
+    };
+    let answer = tokio::time::timeout(TIMEOUT, ask).await.ok()?.ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let is_ok = head.starts_with("HTTP/1.1 200");
+    (!is_ok).then(|| body.trim().to_owned())
+}
 
 /// Does `GET path` on this loopback port answer 200?
 pub(crate) async fn says_ok(port: u16, path: &str) -> bool {

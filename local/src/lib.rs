@@ -9,6 +9,7 @@
 //! environment it starts them with ([`Servers::service_env`]) and their `/health/ready`.
 
 mod bank;
+mod disk;
 mod home;
 mod http;
 mod install;
@@ -28,7 +29,8 @@ mod status;
 pub mod testing;
 mod user;
 
-pub use bank::{Bank, BankOptions, ServiceProcess};
+pub use bank::{Bank, BankOptions, ServiceProcess, Trouble};
+pub use disk::Room;
 pub use home::{Home, down};
 pub use part::{Part, Service};
 pub use ports::Ports;

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
 
+use crate::disk::Room;
 use crate::home::{Home, make_private};
 use crate::http;
 use crate::install::Found;
@@ -29,11 +31,13 @@ const READY_LIMIT: Duration = Duration::from_secs(60);
 pub(crate) struct Nats {
     found: Found,
     directory: PathBuf,
+    store: PathBuf,
     environment: Vec<(String, String)>,
     log: PathBuf,
     pid_file: PathBuf,
     pub(crate) port: u16,
     monitor_port: u16,
+    health_path: String,
     pub(crate) process: Process,
     /// Behind the process: dropped after it.
     staging: Option<Staging>,
@@ -69,11 +73,13 @@ impl Nats {
         let mut nats = Self {
             found,
             directory,
+            store: home.broker_store(),
             environment,
             log,
             pid_file,
             port,
             monitor_port,
+            health_path: format!("/{}/healthz", home.secrets().monitor),
             process,
             staging,
         };
@@ -98,14 +104,36 @@ impl Nats {
         self.wait_until_ready().await
     }
 
+    /// What the server says when it can't store any more; it does not recover from that by itself.
+    pub(crate) async fn store_failure(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Health {
+            error: String,
+        }
+        // Only without parameters does it speak of the disk.
+        let complaint = http::complaint(self.monitor_port, &self.health_path).await?;
+        let health: Health = serde_json::from_str(&complaint).ok()?;
+        health.error.contains("write error").then_some(health.error)
+    }
+
+    /// Whether there is room again where it stores.
+    pub(crate) fn has_room(&self) -> bool {
+        Room::at(&self.store).is_ok_and(|room| !room.is_full)
+    }
+
+    /// Where it stores.
+    pub(crate) fn store(&self) -> &Path {
+        &self.store
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("nats://{}", loopback(self.port))
     }
 
     async fn wait_until_ready(&mut self) -> Result<()> {
-        let port = self.monitor_port;
+        let (port, path) = (self.monitor_port, &self.health_path);
         self.process
-            .wait_until_ready(READY_LIMIT, async || http::says_ok(port, "/healthz").await)
+            .wait_until_ready(READY_LIMIT, async || http::says_ok(port, path).await)
             .await
     }
 }
@@ -141,6 +169,7 @@ fn environment(home: &Home, port: u16, monitor_port: u16) -> Vec<(String, String
     let places = [
         ("NATS_LISTEN", loopback(port).to_string()),
         ("NATS_MONITOR", loopback(monitor_port).to_string()),
+        ("NATS_MONITOR_PATH", format!("/{}", home.secrets().monitor)),
         ("NATS_STORE_DIR", home.broker_store().display().to_string()),
     ];
     // In quotes: the server parses a value as it parses its file.

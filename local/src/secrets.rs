@@ -37,6 +37,9 @@ pub struct Secrets {
     pub(crate) nats: BTreeMap<String, String>,
     /// NATS passwords by producer (user of the account EDGE or DIRECT); grows with the producers asked for.
     pub(crate) producers: BTreeMap<String, String>,
+    /// Where NATS' monitoring page is: nobody else on this machine shall find it.
+    #[serde(default)]
+    pub(crate) monitor: String,
     /// What auth encrypts its signing keys with: 64 hex digits, 32 bytes.
     pub(crate) key_encryption_key: String,
     /// Passwords of the demo bank's people.
@@ -101,7 +104,11 @@ impl Secrets {
         };
         let has_new = add_passwords(&mut secrets.postgres, &POSTGRES_ROLES)?
             | add_passwords(&mut secrets.nats, &NATS_USERS)?;
-        if has_new {
+        let has_no_monitor = secrets.monitor.is_empty();
+        if has_no_monitor {
+            secrets.monitor = password()?;
+        }
+        if has_new || has_no_monitor {
             secrets.save(path)?;
         }
         Ok(secrets)
@@ -122,6 +129,7 @@ impl Secrets {
             postgres: BTreeMap::new(),
             nats: BTreeMap::new(),
             producers: BTreeMap::new(),
+            monitor: password()?,
             key_encryption_key: hex(random()?),
             demo: DemoSecrets {
                 staff: password()?,

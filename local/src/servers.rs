@@ -192,6 +192,10 @@ impl Servers {
         self.nats.restart().await
     }
 
+    pub(crate) fn nats(&self) -> &Nats {
+        &self.nats
+    }
+
     pub(crate) fn postgres_process(&mut self) -> &mut Process {
         &mut self.postgres.process
     }

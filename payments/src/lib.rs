@@ -96,10 +96,11 @@ pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Res
     let answers = Arc::new(OnceCell::new());
     let readiness = service::Readiness::starting();
 
+    let publisher = Publisher::new(&config.broker);
     let (told, places) = mpsc::channel(producers::PLACES_MAX);
     let app = Arc::new(App {
         pool,
-        door: Door::open(Publisher::new(&config.broker), limits, told),
+        door: Door::open(publisher.clone(), limits, told),
         jetstream: jetstream.clone(),
         projection: projection.clone(),
         answers: answers.clone(),
@@ -125,6 +126,7 @@ pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Res
             // Payments are taken and kept while the ledger is away.
             never = service::watch_broker(&readiness, &config.broker, |waiting| {
                 readiness.late("the ledger", waiting.map(|waiting| waiting.sentence()));
+                readiness.missing("the log", publisher.trouble());
             }) => match never {},
         }
     };

@@ -251,6 +251,10 @@ fn broker_command(secrets: &Path) -> Result<Command> {
     Ok(command)
 }
 
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
 /// What `start.sh` does besides starting the server: batches are staged in the container's memory, here a directory.
 #[tokio::test]
 async fn the_broker_of_a_container_stages_batches_where_it_is_told() -> Result<()> {
@@ -259,10 +263,10 @@ async fn the_broker_of_a_container_stages_batches_where_it_is_told() -> Result<(
         ["secrets", "store", "staging"].map(|name| directory.path().join(name));
     local::Secrets::make_files(&secrets)?;
     fs::create_dir(&staging)?;
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let [port, monitor] = [free_port()?, free_port()?];
     let mut broker = broker_command(&secrets)?
         .env("NATS_LISTEN", format!("\"127.0.0.1:{port}\""))
-        .env("NATS_MONITOR", "\"127.0.0.1:-1\"")
+        .env("NATS_MONITOR", format!("\"127.0.0.1:{monitor}\""))
         .env("NATS_STORE_DIR", format!("\"{}\"", store.display()))
         .env("STAGING", &staging)
         .spawn()?;

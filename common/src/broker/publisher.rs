@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::config::{Config, REQUEST_TIMEOUT};
 use super::connection::{encode_message, headers_length};
 use super::error::PublishError;
-use super::sender::{self, Order};
+use super::sender::{self, Order, Stuck};
 use crate::headers::HeaderLines;
 use crate::message::Outgoing;
 
@@ -44,6 +44,7 @@ pub struct Publisher {
     inbox: Arc<str>,
     /// Of the next answer.
     number: Arc<AtomicU64>,
+    stuck: Stuck,
 }
 
 impl Publisher {
@@ -55,12 +56,23 @@ impl Publisher {
     pub fn new(config: &Config) -> Self {
         let (orders, received) = mpsc::channel(ORDERS_MAX);
         let inbox = config.inbox(&Uuid::new_v4().simple().to_string());
-        tokio::spawn(sender::serve(config.clone(), inbox.clone(), received));
+        let stuck = Stuck::default();
+        let sending = sender::serve(config.clone(), inbox.clone(), received, stuck.clone());
+        tokio::spawn(sending);
         Self {
             orders,
             inbox: inbox.into(),
             number: Arc::default(),
+            stuck,
         }
+    }
+
+    /// What is wrong with the log, in the words of a service's readiness: a broker whose disk is full leaves publications
+    /// unanswered.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        let sentence = "takes nothing: NATS does not store what is published, its disk may be full";
+        self.stuck.is_set().then(|| sentence.to_owned())
     }
 
     /// Stores messages (1 to [`BATCH_MESSAGES_MAX`]) right behind message `last_sequence` of a stream, in order: all of

@@ -4,6 +4,7 @@
 //! whether to repeat them. Orders that were not sent wait for the next connection, as long as a request may take.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +19,7 @@ use super::error::PublishError;
 const RETRY_DELAY: Duration = Duration::from_millis(100);
 /// The broker asks every two minutes whether we are there. One that is silent for longer is gone.
 const SILENCE_MAX: Duration = Duration::from_secs(300);
+const STUCK_MAX: Duration = Duration::from_secs(15);
 /// What an fsync may take on a busy disk: messages that are stored one by one wait for those before them.
 const FSYNC_MAX: Duration = Duration::from_millis(10);
 
@@ -33,6 +35,22 @@ pub(super) struct Order {
 /// Gets the body of the broker's answer.
 pub(super) type Waiter = oneshot::Sender<Result<Bytes, PublishError>>;
 
+/// Whether the broker leaves orders unanswered. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stuck(Arc<Mutex<Option<Instant>>>);
+
+impl Stuck {
+    /// Not for longer than [`STUCK_MAX`] without another sign of it: whoever sends nothing meanwhile may try again.
+    pub(super) fn is_set(&self) -> bool {
+        let stuck_at = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        stuck_at.is_some_and(|at| at.elapsed() < STUCK_MAX)
+    }
+
+    fn set(&self, is_stuck: bool) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = is_stuck.then(Instant::now);
+    }
+}
+
 impl Order {
     fn is_wanted(&self) -> bool {
         self.told.iter().any(|(_, told)| !told.is_closed())
@@ -40,14 +58,21 @@ impl Order {
 }
 
 /// Sends orders until the last publisher is gone. Answers come to `<inbox>.<number>`.
-pub(super) async fn serve(config: Config, inbox: String, mut orders: mpsc::Receiver<Order>) {
+///
+/// `stuck` says whether the broker leaves orders unanswered.
+pub(super) async fn serve(
+    config: Config,
+    inbox: String,
+    mut orders: mpsc::Receiver<Order>,
+    stuck: Stuck,
+) {
     while let Some(order) = orders.recv().await {
         if !order.is_wanted() {
             continue;
         }
         match connect(&config, &inbox, order.deadline).await {
             Ok(connection) => {
-                if let Some(error) = send(connection, order, &mut orders).await {
+                if let Some(error) = send(connection, order, &mut orders, &stuck).await {
                     tracing::warn!(%error, "lost the connection that messages are stored over");
                 }
             }
@@ -77,6 +102,7 @@ async fn send(
     mut connection: Connection,
     first: Order,
     orders: &mut mpsc::Receiver<Order>,
+    stuck: &Stuck,
 ) -> Option<String> {
     let mut waiting = Waiting::default();
     waiting.send(first, &mut connection);
@@ -88,10 +114,14 @@ async fn send(
             operation = connection.operation(SILENCE_MAX) => match operation {
                 Ok(Operation::Message { subject, headers, payload, .. }) => {
                     waiting.tell(&subject, &headers, payload);
+                    stuck.set(false);
                 }
                 // Or all is written, and the next order may come.
                 Ok(_) => {}
-                Err(error) => break error,
+                Err(error) => {
+                    stuck.set(false);
+                    break error;
+                }
             },
             // One at a time: the others wait in their queue, which has a limit.
             order = orders.recv(), if connection.is_flushed() => match order {
@@ -101,6 +131,7 @@ async fn send(
             () = tokio::time::sleep_until(overdue.unwrap_or_else(Instant::now)), if overdue.is_some() => {
                 let error = format!("not within {} s", REQUEST_TIMEOUT.as_secs());
                 waiting.refuse_overdue(&error);
+                stuck.set(true);
                 // Others may be answered all the same, unless the broker says nothing at all.
                 if connection.last_heard().elapsed() >= REQUEST_TIMEOUT {
                     break error;

@@ -5,101 +5,15 @@
     reason = "a helper that fails is a test that fails"
 )]
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+mod disk;
+mod home;
+
+use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
-/// What a command printed and how it ended.
-struct Ran {
-    stdout: String,
-    stderr: String,
-    code: i32,
-}
-
-impl Ran {
-    #[track_caller]
-    fn ok(self) -> String {
-        assert_eq!(self.code, 0, "{}{}", self.stdout, self.stderr);
-        self.stdout
-    }
-
-    #[track_caller]
-    fn json(self) -> Value {
-        serde_json::from_str(&self.ok()).unwrap()
-    }
-}
-
-impl From<Output> for Ran {
-    fn from(output: Output) -> Self {
-        Self {
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-            code: output.status.code().unwrap(),
-        }
-    }
-}
-
-fn quittance(home: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_quittance"));
-    command.env("QUITTANCE_HOME", home);
-    // What a shell may hold, and what must not matter to us.
-    command
-        .env("PGOPTIONS", "-c search_path=myapp")
-        .env("PGHOST", "nowhere.invalid")
-        .env("http_proxy", "http://127.0.0.1:1");
-    command
-}
-
-fn run(home: &Path, arguments: &str) -> Ran {
-    let mut command = quittance(home);
-    command.args(arguments.split_whitespace());
-    command.output().unwrap().into()
-}
-
-/// A home that PostgreSQL's own user may enter; what runs in it is stopped at the end.
-struct Home {
-    directory: tempfile::TempDir,
-}
-
-impl Home {
-    fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
-        Self { directory }
-    }
-
-    fn path(&self) -> PathBuf {
-        self.directory.path().join("bank")
-    }
-
-    fn run(&self, arguments: &str) -> Ran {
-        run(&self.path(), arguments)
-    }
-
-    /// The process ids of everything that runs here.
-    fn pids(&self) -> Vec<String> {
-        let noted = fs::read_dir(self.path().join("run")).unwrap();
-        let noted = noted.map(|entry| entry.unwrap().path());
-        let files = noted.chain([self.path().join("quittance.lock")]);
-        files
-            .map(|file| fs::read_to_string(file).unwrap())
-            .collect()
-    }
-}
-
-impl Drop for Home {
-    fn drop(&mut self) {
-        self.run("down");
-    }
-}
-
-/// Whether the process runs. One that ended and was not reaped has no command line.
-fn is_alive(pid: &str) -> bool {
-    fs::read(format!("/proc/{}/cmdline", pid.trim())).is_ok_and(|line| !line.is_empty())
-}
+use crate::home::{Home, Ran, is_alive, quittance, run};
 
 #[test]
 fn every_command_tells_its_options() {
