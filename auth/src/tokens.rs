@@ -8,7 +8,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use common::ids::ClientId;
 use common::token::{
-    ACCESS_TOKEN_TYPE, ACCESS_TYP, AUDIENCE, Claims, Header, TOKEN_BYTES_MAX, new_jti,
+    ACCESS_TOKEN_TYPE, ACCESS_TYP, AUDIENCE, Claims, Header, LEEWAY_SECONDS, TOKEN_BYTES_MAX,
+    new_jti,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -18,9 +19,6 @@ use crate::keys::SigningKey;
 
 /// Life of an access token, in seconds: all that a verifier allows.
 pub(crate) const ACCESS_SECONDS: i64 = common::token::LIFETIME_SECONDS_MAX;
-/// A fresh token is judged by the broker's clock. One that runs behind ours by up to this many seconds must not find
-/// it "not yet valid"; nothing is gained by a token that was valid before it existed.
-const NOT_BEFORE_LEEWAY_SECONDS: i64 = 30;
 /// Life of one refresh token. Source: SimpleJWT's default, which the old system kept.
 const REFRESH_LIFE: TimeDelta = TimeDelta::days(1);
 /// Life of a family of refresh tokens: then the password is asked for again.
@@ -72,7 +70,8 @@ pub fn access(key: &SigningKey, subject: Subject, now: DateTime<Utc>) -> String 
         client_id: subject.client_id,
         scope: subject.scopes,
         iat,
-        nbf: iat - NOT_BEFORE_LEEWAY_SECONDS,
+        // The clock of the broker, by which it is judged, may run behind ours.
+        nbf: iat - LEEWAY_SECONDS,
         exp: iat + ACCESS_SECONDS,
         jti: new_jti(),
         token_type: ACCESS_TOKEN_TYPE.to_owned(),

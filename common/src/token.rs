@@ -9,9 +9,9 @@ mod checked;
 
 pub use checked::CheckedTokens;
 pub use claims::{
-    ACCESS_TOKEN_TYPE, ACCESS_TYP, AUDIENCE, Claims, LIFETIME_SECONDS_MAX, NAME_CHARS_MAX, Scope,
-    new_jti,
+    ACCESS_TOKEN_TYPE, ACCESS_TYP, AUDIENCE, Claims, LEEWAY_SECONDS, LIFETIME_SECONDS_MAX,
+    NAME_CHARS_MAX, Scope, new_jti,
 };
 pub use error::{TOKEN_BYTES_MAX, TokenError};
 pub use keys::{KeyError, Keys, thumbprint};
-pub use verify::{Header, Verified, bearer, verify};
+pub use verify::{Header, Times, Verified, bearer, verify};

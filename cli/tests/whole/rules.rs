@@ -11,7 +11,7 @@ use local::{Part, Service};
 use crate::backup::Backup;
 use crate::bank::{TestBank, payment};
 
-/// Makes a ledger behave as one that does not know rules 2 yet.
+/// Makes a ledger behave as one that knows no rules after the first yet.
 const OLD: (&str, &str) = ("QUITTANCE_RULES", "1");
 
 #[tokio::test(flavor = "multi_thread")]
@@ -23,9 +23,9 @@ async fn a_newer_ledger_raises_the_rules_and_a_replay_agrees_over_both() -> Resu
 
     be_new(&mut test).await?;
     let after = pay_as_ada(&test).await?;
-    ensure!(after == [true, false], "by rules 2: {after:?}");
+    ensure!(after == [true, false], "by the newest rules: {after:?}");
     let summary = test.check_invariants().await?;
-    ensure!(summary.rules == 2, "{summary:?}");
+    ensure!(summary.rules == rules::NEWEST, "{summary:?}");
 
     // A second start finds them raised.
     test.bank.stop_part(Part::Ledger);
@@ -55,7 +55,7 @@ async fn a_database_from_before_the_raise_catches_up_by_comparing() -> Result<()
     ensure!(pay_as_ada(&test).await? == [true, false]);
     let after = test.check_invariants().await?;
     ensure!(
-        after.requests == before.requests + 1 && after.rules == 2,
+        after.requests == before.requests + 1 && after.rules == rules::NEWEST,
         "{before:?} {after:?}"
     );
     Ok(())
@@ -66,16 +66,17 @@ async fn a_ledger_that_meets_newer_rules_halts_and_says_which() -> Result<()> {
     let mut test = TestBank::start().await?;
     let mut headers = HeaderLines::default();
     headers.add("ce-type", rules::REQUESTED);
+    let newer = rules::NEWEST + 1;
     let raise = Outgoing {
         subject: rules::SUBJECT.to_owned(),
         headers,
-        payload: r#"{"rules":3,"of":"the future"}"#.into(),
+        payload: format!(r#"{{"rules":{newer},"of":"the future"}}"#).into(),
     };
     let ledger = Publisher::new(&test.config("ledger"));
     let seq = ledger.publish_one(REQUESTS, raise).await?.sequence;
     test.wait_until_dead(Part::Ledger).await?;
     let log = std::fs::read_to_string(test.bank.home().log(Part::Ledger))?;
-    let expected = format!("request {seq} raises the rules to version 3");
+    let expected = format!("request {seq} raises the rules to version {newer}");
     ensure!(log.contains(&expected), "{log}");
     // What stands before it was decided and published, and starting again changes nothing.
     let answered = broker::last_sequence(&test.audit().await?, "SETTLEMENTS").await?;

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::error::TokenError;
 use super::keys::Keys;
-use super::verify::{Verified, timely, untimed};
+use super::verify::{Times, Verified, timely, untimed};
 
 /// Tokens that have passed every rule except those of time. A token that comes with a thousand payments then costs one
 /// signature check (23 µs), not a thousand. The time is judged anew for each.
@@ -28,13 +28,14 @@ impl CheckedTokens {
         &mut self,
         token: &str,
         at: DateTime<Utc>,
+        times: Times,
         keys: &Keys,
     ) -> Result<Arc<Verified>, TokenError> {
         if let Some(verified) = self.0.get(token) {
-            return timely(verified, at).map(|()| verified.clone());
+            return timely(verified, at, times).map(|()| verified.clone());
         }
         let verified = Arc::new(untimed(token, keys)?);
-        timely(&verified, at)?;
+        timely(&verified, at, times)?;
         if self.0.len() >= CHECKED_TOKENS_MAX {
             self.0.clear();
         }

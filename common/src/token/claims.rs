@@ -13,6 +13,8 @@ pub const ACCESS_TYP: &str = "at+jwt";
 pub const ACCESS_TOKEN_TYPE: &str = "access";
 /// Longest life of an access token. Whoever finds one in a stream's files has this long at most.
 pub const LIFETIME_SECONDS_MAX: i64 = 900;
+/// How far the clocks of issuer and broker may differ, in seconds: a token may be valid so long before it was issued.
+pub const LEEWAY_SECONDS: i64 = 30;
 /// Longest `sub`, `jti` or `user_id`, in characters. The ledger keeps them; a UUID has 36, an e-mail address fits.
 pub const NAME_CHARS_MAX: usize = 128;
 

@@ -12,7 +12,8 @@ use jsonwebtoken::Algorithm;
 use serde::{Deserialize, Serialize};
 
 use super::claims::{
-    ACCESS_TOKEN_TYPE, ACCESS_TYP, AUDIENCE, Claims, LIFETIME_SECONDS_MAX, NAME_CHARS_MAX,
+    ACCESS_TOKEN_TYPE, ACCESS_TYP, AUDIENCE, Claims, LEEWAY_SECONDS, LIFETIME_SECONDS_MAX,
+    NAME_CHARS_MAX,
 };
 use super::error::{TOKEN_BYTES_MAX, TokenError};
 use super::keys::Keys;
@@ -38,13 +39,27 @@ pub struct Verified {
     pub kid: String,
 }
 
+/// How the times in a token are judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Times {
+    /// `nbf` and `exp` as they are written, and `exp` not long after `iat`. The ledger's first two rules decide so.
+    AsWritten,
+    /// Besides, no token is valid long before or long after it was issued: `nbf` counts as little as `iat`.
+    Bounded,
+}
+
 /// Judges a token at a moment.
 ///
 /// # Errors
 /// The first rule that it breaks.
-pub fn verify(token: &str, at: DateTime<Utc>, keys: &Keys) -> Result<Verified, TokenError> {
+pub fn verify(
+    token: &str,
+    at: DateTime<Utc>,
+    times: Times,
+    keys: &Keys,
+) -> Result<Verified, TokenError> {
     let verified = untimed(token, keys)?;
-    timely(&verified, at)?;
+    timely(&verified, at, times)?;
     Ok(verified)
 }
 
@@ -99,12 +114,26 @@ fn is_storable(name: &str) -> bool {
     name.chars().count() <= NAME_CHARS_MAX && !name.chars().any(char::is_control)
 }
 
-/// The last two rules, the only ones that look at the time.
-pub(super) fn timely(verified: &Verified, at: DateTime<Utc>) -> Result<(), TokenError> {
-    if at.timestamp() < verified.claims.nbf {
+/// The last rules, the only ones that look at the time.
+pub(super) fn timely(
+    verified: &Verified,
+    at: DateTime<Utc>,
+    times: Times,
+) -> Result<(), TokenError> {
+    let Claims { iat, nbf, exp, .. } = verified.claims;
+    let at = at.timestamp();
+    if times == Times::Bounded {
+        if exp.saturating_sub(nbf) > LIFETIME_SECONDS_MAX + LEEWAY_SECONDS {
+            return Err(TokenError::Lifetime);
+        }
+        if iat.saturating_sub(LEEWAY_SECONDS) > at {
+            return Err(TokenError::NotYetValid);
+        }
+    }
+    if at < nbf {
         return Err(TokenError::NotYetValid);
     }
-    if at.timestamp() >= verified.claims.exp {
+    if at >= exp {
         return Err(TokenError::Expired);
     }
     Ok(())

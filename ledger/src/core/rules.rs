@@ -8,6 +8,9 @@
 //! |---|---|
 //! | 1 | as it began |
 //! | 2 | answers carry the value date and the metadata, postings keep the value date; balances and what is available are shown to the owner of an account and to the bank only; `ce-id` and body are compared as ids; a key twice in the metadata is FF01; owners are ids in one spelling; no new account in a withdrawn currency |
+//! | 3 | a token is valid neither long before nor long after it was issued: `exp - nbf` is bounded as `exp - iat` is, and `iat` is not in the future |
+
+use common::token::Times;
 
 /// A version of the rules.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,13 +20,15 @@ pub enum Rules {
     One,
     /// Value dates, metadata and privacy.
     Two,
+    /// Bounded token times.
+    Three,
 }
 
 impl Rules {
     /// All, in order.
-    pub const ALL: [Self; 2] = [Self::One, Self::Two];
+    pub const ALL: [Self; 3] = [Self::One, Self::Two, Self::Three];
     /// The newest that this program knows.
-    pub const NEWEST: Self = Self::Two;
+    pub const NEWEST: Self = Self::Three;
 
     /// The number in the log.
     #[must_use]
@@ -31,6 +36,7 @@ impl Rules {
         match self {
             Self::One => 1,
             Self::Two => 2,
+            Self::Three => 3,
         }
     }
 
@@ -74,6 +80,16 @@ impl Rules {
     #[must_use]
     pub fn word_limits_as_limits(self) -> bool {
         self >= Self::Two
+    }
+
+    /// How the times in a token are judged.
+    #[must_use]
+    pub fn token_times(self) -> Times {
+        if self >= Self::Three {
+            Times::Bounded
+        } else {
+            Times::AsWritten
+        }
     }
 
     /// What an account holds is shown to its owner and to the bank only.

@@ -29,6 +29,8 @@ pub(crate) fn new() -> Vec<Message> {
     let ada = key.token("ada", "payments:submit accounts:write", 0);
     let shop = key.token("shop", "payments:submit-any", 0);
     let late = key.token("ada", "payments:submit", -2000);
+    let early = key.token_since("ada", "payments:submit", 62, 100);
+    let old = key.token_since("ada", "payments:submit", 0, 31);
     let announcement =
         json!({"kid": key.kid, "issuer": "https://issuer", "n": key.n, "e": key.e}).to_string();
     let auth = key.token("auth", "auth:admin", 0);
@@ -41,7 +43,7 @@ pub(crate) fn new() -> Vec<Message> {
         ("auth.v1.keys", Some(&ada), announcement.clone()),
         ("auth.v1.keys", Some(&auth), announcement.clone()),
         ("auth.v1.keys", Some(&auth), announcement),
-        ("rules.v1.ledger", None, r#"{"rules":2}"#.to_owned()),
+        ("rules.v1.ledger", None, r#"{"rules":3}"#.to_owned()),
         (
             "rules.v1.ledger",
             None,
@@ -239,6 +241,16 @@ pub(crate) fn new() -> Vec<Message> {
         ),
         (
             "payment.v1.ada",
+            Some(&early),
+            payment(76, 2, 3, "1").to_string(),
+        ),
+        (
+            "payment.v1.ada",
+            Some(&old),
+            payment(77, 2, 3, "1").to_string(),
+        ),
+        (
+            "payment.v1.ada",
             Some(&staff),
             payment(73, 2, 3, "1").to_string(),
         ),
@@ -296,11 +308,16 @@ impl Key {
     }
 
     fn token(&self, client: &str, scope: &str, shift_s: i64) -> String {
+        self.token_since(client, scope, shift_s, 0)
+    }
+
+    /// A token that is valid so many seconds before it was issued.
+    fn token_since(&self, client: &str, scope: &str, shift_s: i64, before_s: i64) -> String {
         let issued_at = NOW.timestamp() - 30 + shift_s;
         let header = json!({"alg": "RS256", "typ": "at+jwt", "kid": self.kid});
         let claims = json!({
             "iss": "https://issuer", "sub": client, "aud": "quittance", "client_id": client, "scope": scope,
-            "iat": issued_at, "nbf": issued_at, "exp": issued_at + 900, "jti": format!("token of {client}"),
+            "iat": issued_at, "nbf": issued_at - before_s, "exp": issued_at + 900, "jti": format!("token of {client}"),
             "token_type": "access", "user_id": client,
         });
         let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());

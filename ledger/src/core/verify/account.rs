@@ -28,7 +28,7 @@ pub(super) fn verify(
     let id = open.account_id;
     let scopes = [Scope::AccountsWrite, Scope::BankOperate];
     let verdict = envelope(message, at.rules, REQUESTED, &id.to_string())
-        .and_then(|()| allowed(message, &client, &scopes, known));
+        .and_then(|()| allowed(message, at.rules, &client, &scopes, known));
     match verdict {
         Ok(token) => Ok(Accepted { token, request }),
         Err(reason) => Err(rejected(client, Some(id), reason)),

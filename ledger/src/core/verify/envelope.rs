@@ -58,6 +58,7 @@ pub(super) fn envelope(
 /// The token of a message, if it passes, is its sender's and allows this.
 pub(super) fn allowed(
     message: &Stored,
+    rules: Rules,
     client: &ClientId,
     scopes: &[Scope],
     known: &mut Known<'_>,
@@ -66,7 +67,7 @@ pub(super) fn allowed(
         .and_then(|token| {
             known
                 .checked
-                .verify(token, message.published_at, known.keys)
+                .verify(token, message.published_at, rules.token_times(), known.keys)
         })
         .map_err(|error| Reason::new(Code::AG01, error.to_string()))?;
     if token.claims.client_id != *client {

@@ -69,7 +69,7 @@ pub(super) fn verify(
     let mut buffer = Uuid::encode_buffer();
     let id = request.payment_id.0.hyphenated().encode_lower(&mut buffer);
     let verdict = envelope(message, at.rules, REQUESTED, id)
-        .and_then(|()| allowed(message, &client, &scopes, known));
+        .and_then(|()| allowed(message, at.rules, &client, &scopes, known));
     match verdict {
         Ok(token) => Ok(Accepted {
             token,

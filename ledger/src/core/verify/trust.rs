@@ -12,6 +12,7 @@ use super::accepted::Accepted;
 use super::envelope::{bearer, body, envelope, needs};
 use crate::core::at::At;
 use crate::core::rejection;
+use crate::core::rules::Rules;
 
 /// The token and the key, or the rejection.
 pub(super) fn verify(
@@ -29,7 +30,7 @@ pub(super) fn verify(
         return Err(rejected(None, reason));
     }
     let verdict = envelope(message, at.rules, REQUESTED, &request.kid)
-        .and_then(|()| vouched_for(message, &request, keys));
+        .and_then(|()| vouched_for(message, &request, at.rules, keys));
     match verdict {
         Ok(token) => Ok(Accepted { token, request }),
         Err(reason) => Err(rejected(Some(&request), reason)),
@@ -62,6 +63,7 @@ const ISSUER_BYTES_MAX: usize = 256;
 fn vouched_for(
     message: &Stored,
     request: &AnnounceKey,
+    rules: Rules,
     keys: &Keys,
 ) -> Result<Arc<Verified>, Reason> {
     let mut own = Keys::default();
@@ -69,7 +71,7 @@ fn vouched_for(
         .map_err(|error| Reason::new(Code::NARR, error.to_string()))?;
     let keys = if keys.is_empty() { &own } else { keys };
     let token = bearer(message)
-        .and_then(|token| token::verify(token, message.published_at, keys))
+        .and_then(|token| token::verify(token, message.published_at, rules.token_times(), keys))
         .map_err(|error| Reason::new(Code::AG01, error.to_string()))?;
     needs(&token, &[Scope::AuthAdmin])?;
     Ok(Arc::new(token))
