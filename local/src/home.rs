@@ -174,7 +174,13 @@ pub fn down(home: &Path) -> Result<bool> {
         fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let pid = text.parse().ok().and_then(Pid::from_raw);
     let pid = pid.with_context(|| format!("{} names no process", file.display()))?;
-    // The lock is held, so its holder lives and the pid is its own.
+    // The lock is held, so its holder lives. But whoever could write this file may have named another process.
+    if !lock::is_holder(home, pid) {
+        bail!(
+            "process {text}, which {} names, does not have this home open; it stays untouched",
+            file.display()
+        );
+    }
     rustix::process::kill_process(pid, Signal::TERM)
         .with_context(|| format!("cannot stop the supervisor (process {text})"))?;
     let deadline = Instant::now() + DOWN_DEADLINE;
@@ -276,6 +282,24 @@ mod tests {
             .clone();
         assert_eq!(first.demo.ada, again.demo.ada);
         assert_ne!(first.demo.ada, fresh.demo.ada);
+    }
+
+    #[test]
+    fn down_leaves_a_process_alone_that_does_not_have_the_home_open() {
+        let home = Home::temporary().unwrap();
+        let mut stranger = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let file = home.path().join(lock::FILE);
+        let mode = fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        fs::write(&file, stranger.id().to_string()).unwrap();
+        let refusal = down(home.path()).unwrap_err().to_string();
+        assert!(refusal.contains("stays untouched"), "{refusal}");
+        assert!(stranger.try_wait().unwrap().is_none());
+        stranger.kill().unwrap();
+        stranger.wait().unwrap();
     }
 
     #[test]
