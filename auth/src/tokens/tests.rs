@@ -1,7 +1,7 @@
 //! What is minted is what others verify, and nothing else passes for a refresh token.
 
 use chrono::DateTime;
-use common::token::{Keys, TokenError, verify};
+use common::token::{Keys, Times, TokenError, verify};
 use serde_json::json;
 
 use super::*;
@@ -31,12 +31,12 @@ fn an_access_token_is_what_every_service_verifies() {
         (900, Some(TokenError::Expired)),
     ] {
         assert_eq!(
-            verify(&token, at(seconds), &keys).err(),
+            verify(&token, at(seconds), Times::Bounded, &keys).err(),
             expected,
             "at {seconds} s"
         );
     }
-    let claims = verify(&token, at(0), &keys).unwrap().claims;
+    let claims = verify(&token, at(0), Times::Bounded, &keys).unwrap().claims;
     assert_eq!(
         (claims.sub.clone(), claims.user_id),
         (user.to_string(), user.to_string())
@@ -56,7 +56,10 @@ fn a_refresh_token_is_no_access_token_and_ends_with_its_family() {
         family_ends_at: at(14 * 86_400),
     };
     let token = refresh(signing_key(), &of, at(0));
-    assert_eq!(verify(&token, at(0), &keys()), Err(TokenError::Type));
+    assert_eq!(
+        verify(&token, at(0), Times::Bounded, &keys()),
+        Err(TokenError::Type)
+    );
     let claims = read_refresh(&token, signing_key(), at(0)).unwrap();
     assert_eq!(
         (claims.family, claims.exp),

@@ -5,6 +5,7 @@ use anyhow::{Context as _, Result, ensure};
 use common::broker;
 use common::broker::Publisher;
 use common::headers::HeaderLines;
+use common::kinds::rules;
 use common::message::Outgoing;
 use common::wire::{REQUESTS, SETTLEMENTS};
 use ledger::audit::Verdict;
@@ -123,9 +124,11 @@ fn forgeries(seq: u64, graces: Uuid) -> Vec<(String, String, String)> {
             "1 answers are in the database, but not between 1 and".to_owned(),
         ),
         (
-            "delete from rules_raised where version = 2".to_owned(),
-            "insert into rules_raised select 2, request_seq from answer where event_type = 'rules.raised.v1'"
-                .to_owned(),
+            format!("delete from rules_raised where version = {}", rules::NEWEST),
+            format!(
+                "insert into rules_raised select {}, request_seq from answer where event_type = 'rules.raised.v1'",
+                rules::NEWEST
+            ),
             "the rules were raised as".to_owned(),
         ),
         (
