@@ -35,6 +35,8 @@ pub(crate) const SHOP_SCOPES: &str = "payments:submit-any payments:read accounts
 const STAFF: (&str, &str) = ("staff@bench.quittance", "a password of the same kind");
 /// The login that may read the streams and write nothing.
 pub(crate) const AUDITOR: &str = "audit";
+/// The login that reads answers while they are measured: a consumer in the stream's own account hears of them at once.
+pub(crate) const READER: &str = "ledger";
 /// Connections to auth that fetch tokens side by side; its work is signing, on two cores.
 const TOKEN_CONNECTIONS: usize = 4;
 /// Batches of accounts that may wait for the ledger: a million accounts at once would take longer than [`PATIENCE`] on a
@@ -225,7 +227,7 @@ impl BenchBank {
 
     /// Waits for answer `seq`.
     pub(crate) async fn answered(&self, seq: u64) -> Result<()> {
-        let mut reader = Reader::new(&self.config(AUDITOR), SETTLEMENTS, seq);
+        let mut reader = Reader::of_settlements_only_reading(&self.config(AUDITOR), seq);
         tokio::time::timeout(PATIENCE, reader.batch(1))
             .await
             .with_context(|| format!("no answer to request {seq}"))??;

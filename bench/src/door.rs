@@ -16,7 +16,7 @@ use indicatif::ProgressBar;
 use tokio::task::JoinSet;
 
 use crate::answers::Answers;
-use crate::bank::{AUDITOR, BenchBank, KIOSK};
+use crate::bank::{BenchBank, KIOSK, READER};
 use crate::costs::Peaks;
 use crate::figure::{Figure, Run};
 use crate::latency::Entrance;
@@ -129,7 +129,7 @@ async fn saturated(
 async fn pipelined(bank: &mut BenchBank, load: Vec<Vec<Outgoing>>) -> Result<Run> {
     let count: usize = load.iter().map(Vec::len).sum();
     let producer = Publisher::new(&bank.config(KIOSK));
-    let mut answers = Answers::after_the_last(&bank.config(AUDITOR)).await?;
+    let mut answers = Answers::after_the_last(&bank.config(READER)).await?;
     let processes = bank.processes();
     let before = processes.cpu_times();
     let started = Instant::now();

@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::answers::Answers;
-use crate::bank::{AUDITOR, BenchBank, KIOSK, SHOP};
+use crate::bank::{BenchBank, KIOSK, READER, SHOP};
 use crate::figure::Run;
 use crate::http::{self, Connection};
 use crate::latency::{Entrance, Latency, Percentiles};
@@ -109,7 +109,7 @@ pub(crate) async fn offer(
     tokens: &[String],
     offer: Offer,
 ) -> Result<Latency> {
-    let mut answers = Answers::after_the_last(&bank.config(AUDITOR)).await?;
+    let mut answers = Answers::after_the_last(&bank.config(READER)).await?;
     let schedule = Schedule {
         start: Instant::now() + PREPARATION,
         offer,

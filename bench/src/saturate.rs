@@ -16,7 +16,7 @@ use local::{Part, Servers};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::answers::Answers;
-use crate::bank::{self, AUDITOR, BenchBank, SHOP};
+use crate::bank::{self, BenchBank, READER, SHOP};
 use crate::costs::Processes;
 use crate::figure::Run;
 use crate::numbers::per_second;
@@ -26,7 +26,7 @@ pub(crate) const PUBLISHERS: usize = 4;
 /// Publishes all batches as the producer and reads as many answers.
 pub(crate) async fn end_to_end(bank: &mut BenchBank, batches: Vec<Vec<Outgoing>>) -> Result<Run> {
     let producer = Publisher::new(&bank.config(SHOP));
-    let run = run(&producer, &bank.config(AUDITOR), &bank.processes(), batches).await?;
+    let run = run(&producer, &bank.config(READER), &bank.processes(), batches).await?;
     bank.note_memory();
     Ok(run)
 }
@@ -37,7 +37,7 @@ pub(crate) async fn ledger_limit(bank: &mut BenchBank, batches: Vec<Vec<Outgoing
     let count: usize = batches.iter().map(Vec::len).sum();
     let producer = Publisher::new(&bank.config(SHOP));
     bank.stop_part(Part::Ledger);
-    let mut answers = Answers::after_the_last(&bank.config(AUDITOR)).await?;
+    let mut answers = Answers::after_the_last(&bank.config(READER)).await?;
     publish(&producer, batches).wait().await?;
     let processes = bank.processes();
     let before = processes.cpu_times();
@@ -62,7 +62,7 @@ pub(crate) async fn broker_limit(
     let producer = Publisher::new(&bank::config(servers, SHOP));
     let echo = Echo::start(bank::config(servers, "ledger"), answer.clone()).await?;
     let processes = Processes::of(servers.home().path());
-    let auditor = bank::config(servers, AUDITOR);
+    let auditor = bank::config(servers, READER);
     let run = run(&producer, &auditor, &processes, batches).await;
     echo.0.abort();
     let audit = broker::jetstream(&broker::connect(&auditor).await?);
@@ -161,7 +161,7 @@ impl Echo {
 /// A real answer, for the echo: the one to a payment that was just sent.
 pub(crate) async fn sample_answer(bank: &BenchBank, request: Outgoing) -> Result<Outgoing> {
     let producer = Publisher::new(&bank.config(SHOP));
-    let mut answers = Answers::after_the_last(&bank.config(AUDITOR)).await?;
+    let mut answers = Answers::after_the_last(&bank.config(READER)).await?;
     producer.publish_one(REQUESTS, request).await?;
     let answer = answers.batch().await?.into_iter().next();
     let answer = answer.context("a batch has a message")?;

@@ -41,7 +41,7 @@ pub(crate) async fn run(options: &Watch, home: &Path) -> Result<()> {
         Some(from) => from,
         None => broker::last_sequence(&jetstream, SETTLEMENTS).await? + 1,
     };
-    let mut reader = Reader::new(&running.auditor_config()?, SETTLEMENTS, from);
+    let mut reader = Reader::of_settlements_only_reading(&running.auditor_config()?, from);
     let mut left = options.count.unwrap_or(u64::MAX);
     let stop = stop_signal(false)?;
     while left > 0 {

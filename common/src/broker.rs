@@ -13,6 +13,7 @@ mod get;
 mod streams;
 
 mod feed;
+mod gets;
 mod reader;
 
 mod sender;

@@ -335,7 +335,7 @@ fn config(servers: &Servers, user: &str) -> broker::Config {
 
 /// `count` answers from number `from` on, as SETTLEMENTS holds them; waits for the last of them.
 pub(crate) async fn answers(servers: &Servers, from: u64, count: usize) -> Result<Vec<Stored>> {
-    let mut reader = Reader::new(&config(servers, "audit"), SETTLEMENTS, from);
+    let mut reader = Reader::of_settlements_only_reading(&config(servers, "audit"), from);
     Ok(
         tokio::time::timeout(PATIENCE, reader.batch_of(count, count))
             .await

@@ -10,8 +10,9 @@ use super::config::Config;
 use super::error::ReadError;
 use super::feed::Feed;
 use super::get::get;
+use super::gets::Gets;
 use crate::message::Stored;
-use crate::wire::REQUESTS;
+use crate::wire::{REQUESTS, SETTLEMENTS};
 
 /// How long a started batch waits for more, when the broker says that more is on its way.
 const FILL_TIMEOUT: Duration = Duration::from_millis(20);
@@ -20,15 +21,40 @@ const FEED_FAILURES_MAX: u32 = 2;
 /// Between two tries to read from a broker that is away.
 const RETRY_DELAY: Duration = Duration::from_millis(200);
 
+/// How a stream is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// By a consumer through an import: an empty message cuts its delivery.
+    Import,
+    /// By a consumer, with a login in the stream's own account.
+    AtHome,
+    /// By sequences.
+    Gets,
+}
+
+/// Where messages come from.
+enum Source {
+    Consumer(Feed),
+    Gets(Gets),
+}
+
+impl Source {
+    async fn next(&mut self) -> Result<(Stored, u64), String> {
+        match self {
+            Self::Consumer(feed) => feed.next().await,
+            Self::Gets(gets) => gets.next().await,
+        }
+    }
+}
+
 /// Reads one stream from one sequence on, on a connection of its own.
 pub struct Reader {
     config: Config,
     stream: String,
-    /// Whether the login is in the stream's own account.
-    is_at_home: bool,
+    way: Way,
     /// The sequence that is due.
     next: u64,
-    feed: Option<Feed>,
+    source: Option<Source>,
     /// Failures in a row at the message that is due.
     failures: u32,
     /// Messages in a row that came when another was due.
@@ -46,9 +72,9 @@ impl Reader {
         Self {
             config: config.clone(),
             stream: stream.to_owned(),
-            is_at_home: false,
+            way: Way::Import,
             next: from.max(1),
-            feed: None,
+            source: None,
             failures: 0,
             strays: 0,
             batch: Vec::new(),
@@ -61,8 +87,17 @@ impl Reader {
     #[must_use]
     pub fn of_requests(config: &Config, from: u64) -> Self {
         Self {
-            is_at_home: true,
+            way: Way::AtHome,
             ..Self::new(&config.reader(), REQUESTS, from)
+        }
+    }
+
+    /// A reader of SETTLEMENTS that can change nothing there, and hears of a new message some milliseconds later.
+    #[must_use]
+    pub fn of_settlements_only_reading(config: &Config, from: u64) -> Self {
+        Self {
+            way: Way::Gets,
+            ..Self::new(config, SETTLEMENTS, from)
         }
     }
 
@@ -92,7 +127,7 @@ impl Reader {
                 Err(gap @ ReadError::Gap { .. }) => return Err(gap),
                 Err(error @ ReadError::Broker { .. }) => {
                     tracing::warn!(%error, next = self.next, "reading again from the same place");
-                    self.feed = None;
+                    self.source = None;
                     self.failures += 1;
                     if self.failures > FEED_FAILURES_MAX
                         && let Err(error) = self.fetch_due().await
@@ -107,8 +142,8 @@ impl Reader {
 
     async fn fill(&mut self, messages_min: usize, messages_max: usize) -> Result<(), ReadError> {
         while self.batch.len() < messages_max {
-            self.open_feed().await?;
-            let next = self.feed.as_mut().expect("opened above").next();
+            self.open().await?;
+            let next = self.source.as_mut().expect("opened above").next();
             let message = if self.batch.len() < messages_min {
                 next.await
             } else if self.more_behind {
@@ -134,15 +169,19 @@ impl Reader {
         Ok(())
     }
 
-    async fn open_feed(&mut self) -> Result<(), ReadError> {
-        let opened = match &mut self.feed {
-            Some(feed) if feed.is_cut() && !self.is_at_home => {
-                feed.resume(&self.stream, self.next).await
+    async fn open(&mut self) -> Result<(), ReadError> {
+        let (config, stream, next) = (&self.config, &self.stream, self.next);
+        let opened = match (&mut self.source, self.way) {
+            (Some(Source::Consumer(feed)), Way::Import) if feed.is_cut() => {
+                feed.resume(stream, next).await
             }
-            Some(_) => return Ok(()),
-            none => Feed::open(&self.config, &self.stream, self.next)
+            (Some(_), _) => return Ok(()),
+            (none, Way::Gets) => Gets::open(config, stream, next)
                 .await
-                .map(|feed| *none = Some(feed)),
+                .map(|gets| *none = Some(Source::Gets(gets))),
+            (none, Way::Import | Way::AtHome) => Feed::open(config, stream, next)
+                .await
+                .map(|feed| *none = Some(Source::Consumer(feed))),
         };
         opened.map_err(|cause| self.failed(cause))
     }

@@ -71,7 +71,7 @@ pub async fn replay(
     let to = cursor.seq.max(answers);
     let mut replay = Replay {
         decided: DecidedLog::start(Reader::new(broker, REQUESTS, 1), cursor.seq, to),
-        published: Published::new(Reader::new(broker, SETTLEMENTS, 1), answers),
+        published: Published::new(Reader::of_settlements_only_reading(broker, 1), answers),
         database,
         decided_in_database: cursor.seq,
         at: Cursor {

@@ -85,23 +85,27 @@ async fn a_push_consumer_is_no_way_into_a_stream() {
         .request("request.payment.v1.demo-shop", "forged".into());
     forged.await.unwrap();
 
-    for name in ["audit", "payments", "auth"] {
+    for (name, stream) in [
+        ("audit", "REQUESTS"),
+        ("ledger-reader", "REQUESTS"),
+        ("payments-reader", "REQUESTS"),
+        ("payments", "SETTLEMENTS"),
+        ("auth", "SETTLEMENTS"),
+    ] {
         let user = User::connect(&servers, name).await;
-        for (stream, into) in [
-            ("REQUESTS", "settlement.payment.v1.demo-shop"),
-            ("REQUESTS", "request.payment.v1.demo-shop"),
-            ("SETTLEMENTS", "settlement.payment.v1.demo-shop"),
-            ("SETTLEMENTS", "request.account.v1.bank"),
-            ("SETTLEMENTS", "$JS.API.STREAM.DELETE.SETTLEMENTS"),
+        let delete = format!("$JS.API.STREAM.DELETE.{stream}");
+        for into in [
+            "settlement.payment.v1.demo-shop",
+            "request.payment.v1.demo-shop",
+            "request.account.v1.bank",
+            &delete,
         ] {
-            if (name, stream) == ("auth", "REQUESTS") {
-                continue; // It may not make one.
-            }
+            let consumer = format!("{name}-{}", into.len());
             let config = serde_json::json!({
                 "stream_name": stream,
-                "config": { "deliver_subject": into, "deliver_policy": "all", "ack_policy": "none" },
+                "config": { "name": consumer, "deliver_subject": into, "deliver_policy": "all", "ack_policy": "none" },
             });
-            let subject = format!("$JS.quittance.API.CONSUMER.CREATE.{stream}");
+            let subject = format!("$JS.quittance.API.CONSUMER.CREATE.{stream}.{consumer}");
             let made = user.client.request(subject, config.to_string().into());
             let made: serde_json::Value =
                 serde_json::from_slice(&made.await.unwrap().payload).unwrap();

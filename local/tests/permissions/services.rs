@@ -80,22 +80,66 @@ async fn readers_follow_both_streams_in_order() {
     )
     .await;
     batches::publish(&ledger.client, "request.account.v1.bank", "requests", 3).await;
-    for name in ["ledger", "payments", "audit"] {
+    for (name, stream) in [
+        ("ledger-reader", "REQUESTS"),
+        ("payments-reader", "REQUESTS"),
+        ("audit", "REQUESTS"),
+        ("ledger", "SETTLEMENTS"),
+        ("payments", "SETTLEMENTS"),
+    ] {
         let mut user = User::connect(&servers, name).await;
+        let stream = user.jetstream().get_stream_no_info(stream).await.unwrap();
+        let config = pull::OrderedConfig {
+            name: Some(format!("reader-of-{name}")),
+            ..Default::default()
+        };
+        let consumer = stream
+            .create_consumer(config)
+            .await
+            .unwrap_or_else(|error| panic!("{name}: {error}: {:?}", user.refusals.try_recv()));
+        let messages = consumer.messages().await.unwrap().take(3);
+        let sequences = messages.map(|message| message.unwrap().info().unwrap().stream_sequence);
+        assert_eq!(sequences.collect::<Vec<_>>().await, [1, 2, 3]);
+        assert_eq!(stream.get_raw_message(2).await.unwrap().sequence, 2);
+        assert!(user.refusals.try_recv().is_err(), "{name}");
+    }
+    for name in ["ledger", "payments", "auth", "audit"] {
+        let user = User::connect(&servers, name).await;
         for stream in ["REQUESTS", "SETTLEMENTS"] {
             let stream = user.jetstream().get_stream(stream).await.unwrap();
-            let consumer = stream
-                .create_consumer(pull::OrderedConfig::default())
-                .await
-                .unwrap();
-            let messages = consumer.messages().await.unwrap().take(3);
-            let sequences =
-                messages.map(|message| message.unwrap().info().unwrap().stream_sequence);
-            assert_eq!(sequences.collect::<Vec<_>>().await, [1, 2, 3]);
             assert_eq!(stream.direct_get(2).await.unwrap().sequence, 2);
             assert_eq!(stream.get_raw_message(2).await.unwrap().sequence, 2);
         }
-        assert!(user.refusals.try_recv().is_err(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_auditor_reaches_no_consumer_of_a_producer() {
+    let servers = testing::servers().await;
+    let _ledger = ledger_with_streams(&servers).await;
+    let mut audit = User::connect(&servers, "audit").await;
+    for call in [
+        "CREATE",
+        "DURABLE.CREATE",
+        "INFO",
+        "DELETE",
+        "MSG.NEXT",
+        "PAUSE",
+        "UNPIN",
+    ] {
+        for prefix in ["$JS.quittance.API", "$JS.API"] {
+            let subject = format!("{prefix}.CONSUMER.{call}.SETTLEMENTS.demo-shop");
+            audit.may_not_publish(&subject).await;
+        }
+    }
+    for subject in [
+        "$JS.quittance.API.CONSUMER.CREATE.SETTLEMENTS.demo-shop.settlement.>",
+        "$JS.quittance.API.CONSUMER.NAMES.SETTLEMENTS",
+        "$JS.quittance.API.CONSUMER.LIST.REQUESTS",
+        "$JS.quittance.API.CONSUMER.DELETE.REQUESTS.x",
+        "$JS.ACK.SETTLEMENTS.demo-shop.1.1.1.1.1",
+    ] {
+        audit.may_not_publish(subject).await;
     }
 }
 
