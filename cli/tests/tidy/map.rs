@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::sources::{assert_none, members, read, root};
+use crate::sources::{Source, assert_none, members, read, root, sources};
 
 /// What stands between backticks.
 fn quoted(text: &str) -> Vec<&str> {
@@ -56,4 +56,30 @@ fn the_map_names_files_and_directories_that_exist() {
         // A test without its extension: `cli/tests/whole`.
         .filter(|word| !root().join(format!("{word}.rs")).exists());
     assert_none("ARCHITECTURE.md", missing.map(str::to_owned).collect());
+}
+
+#[test]
+fn every_threat_has_tests_that_exist() {
+    let text = read("ARCHITECTURE.md");
+    let section = text.split("## What an attacker meets").nth(1);
+    let section = section.and_then(|rest| rest.split("\n## ").next());
+    let rows = section.expect("the table of threats").lines();
+    let sources = sources();
+    let (mut seen, mut breaches) = (0, Vec::new());
+    for row in rows.filter(|line| line.starts_with("| ") && !line.contains("| test |")) {
+        let tests = row.trim_end_matches('|').rsplit('|').next();
+        let tests = quoted(tests.unwrap_or_default());
+        if tests.is_empty() {
+            breaches.push(format!("without a test: {row}"));
+        }
+        for test in tests {
+            seen += 1;
+            let is_there = |source: &Source| source.text.contains(&format!("fn {test}("));
+            if !sources.iter().any(is_there) {
+                breaches.push(format!("there is no test `{test}`"));
+            }
+        }
+    }
+    assert!(seen >= 20, "the table of threats was not understood");
+    assert_none("ARCHITECTURE.md", breaches);
 }
