@@ -5,8 +5,7 @@
 //! tests of crashes do, and what `quittance up` does for a service that died.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -14,17 +13,15 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::home::Home;
-use crate::http;
 use crate::part::{Part, Service};
-use crate::ports::{self, Ports, loopback};
-use crate::process::{Process, Program, stop_leftover};
+use crate::ports::{self, Ports};
+use crate::process::{Process, stop_leftover};
 use crate::producer::Producer;
 use crate::progress::{Progress, finished, started};
 use crate::servers::{ServerOptions, Servers};
+use crate::service::{READY_LIMIT, ServiceProcess, command};
 use crate::status::{Demo, Status};
 
-/// A service migrates, connects, makes streams or reads what it missed.
-const READY_LIMIT: Duration = Duration::from_secs(60);
 /// How often the broker is asked whether it can store.
 const STORE_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -68,14 +65,6 @@ pub enum Trouble {
     },
     /// There is room again: the broker stores when it is started again.
     StoreHasRoom,
-}
-
-/// One running service.
-#[derive(Debug)]
-pub struct ServiceProcess {
-    service: Service,
-    port: u16,
-    process: Process,
 }
 
 impl Bank {
@@ -336,11 +325,6 @@ impl Bank {
     }
 }
 
-/// What the command line of a service ends with.
-fn command(service: Service) -> String {
-    format!("serve {service}")
-}
-
 impl Drop for Bank {
     fn drop(&mut self) {
         self.home().unpublish();
@@ -348,70 +332,5 @@ impl Drop for Bank {
         for service in Service::ALL.into_iter().rev() {
             self.services.remove(service.name());
         }
-    }
-}
-
-impl ServiceProcess {
-    /// Starts one service alone, on a free port: for servers that got what they hold from elsewhere, before any service
-    /// saw it. Migrates it first; returns before it is ready.
-    pub async fn start(servers: &Servers, program: &Path, service: Service) -> Result<Self> {
-        servers.migrate(program, service).await?;
-        let port = ports::free()?;
-        let environment = servers.service_env(service, port);
-        let name = service.name();
-        Self::spawn(servers.home(), program, service, name, port, environment)
-    }
-
-    fn spawn(
-        home: &Home,
-        program: &Path,
-        service: Service,
-        name: &'static str,
-        port: u16,
-        environment: Vec<(String, String)>,
-    ) -> Result<Self> {
-        let program = Program {
-            name,
-            path: program,
-            arguments: vec![OsStr::new("serve"), OsStr::new(service.name())],
-            environment,
-            log: home.path().join("logs").join(format!("{name}.log")),
-            pid_file: home.pid_file(name),
-        };
-        let process = Process::service(&program)?;
-        Ok(Self {
-            service,
-            port,
-            process,
-        })
-    }
-
-    /// Which service it is.
-    #[must_use]
-    pub fn service(&self) -> Service {
-        self.service
-    }
-
-    /// Where it answers: `http://127.0.0.1:8082`.
-    #[must_use]
-    pub fn url(&self) -> String {
-        format!("http://{}", loopback(self.port))
-    }
-
-    /// Does it say that it is ready?
-    pub async fn is_ready(&self) -> bool {
-        http::says_ok(self.port, "/health/ready").await
-    }
-
-    /// Waits until it says that it is ready; fails, quoting its log, when it ends or takes too long.
-    pub async fn wait_until_ready(&mut self) -> Result<()> {
-        let port = self.port;
-        let ready = async || http::says_ok(port, "/health/ready").await;
-        self.process.wait_until_ready(READY_LIMIT, ready).await
-    }
-
-    /// Its process: to kill it, to stop it, to ask how it ended.
-    pub fn process(&mut self) -> &mut Process {
-        &mut self.process
     }
 }
