@@ -17,6 +17,7 @@ pub(crate) enum Service {
 
 pub(crate) async fn run(service: Service) -> Result<()> {
     service::start_logging();
+    service::start_metrics();
     match service {
         Service::Auth(config) => auth::serve(*config).await,
         Service::Ledger(config) => ledger::serve(*config).await,

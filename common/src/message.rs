@@ -79,6 +79,12 @@ pub struct EventHeaders<'e, I> {
 }
 
 impl Outgoing {
+    /// Bytes of its headers and body.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.headers.as_str().len() + self.payload.len()
+    }
+
     /// A request under a token.
     ///
     /// # Panics

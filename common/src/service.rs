@@ -5,6 +5,7 @@ mod database;
 
 mod config;
 mod logging;
+mod metrics;
 mod readiness;
 mod secret_files;
 mod stop;
@@ -14,6 +15,8 @@ mod probes;
 pub use config::Config;
 pub use database::{Database, DatabaseUrl, Owner, migrate, open_database};
 pub use logging::start_logging;
+pub(crate) use metrics::rendered;
+pub use metrics::start_metrics;
 pub use probes::{Waiting, watch_broker, watch_database};
 pub use readiness::{Parts, Readiness};
 pub use secret_files::read_secret_files;

@@ -5,6 +5,7 @@
 //!
 //! The broker stores a group as one atomic batch or message by message, whichever costs less: see [`ALONE_MAX`].
 
+mod counters;
 mod limits;
 mod queue;
 
@@ -21,7 +22,8 @@ use common::wire::REQUESTS;
 use futures::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 
-use self::queue::{Queue, Waiting};
+use self::counters::Counters;
+use self::queue::{Queue, Taken, Waiting};
 
 /// How long to let the next group grow behind a batch. It costs each request this, and saves every other batch.
 const GATHER: Duration = Duration::from_millis(3);
@@ -60,6 +62,13 @@ pub(crate) enum Told {
     Producer(ReplyTo),
     /// Nobody asked.
     Nobody,
+}
+
+/// Who waits for the place of a message that is being stored, and where it is counted.
+struct Submitter {
+    told: Told,
+    counters: Arc<Counters>,
+    bytes: usize,
 }
 
 impl Door {
@@ -108,10 +117,19 @@ impl Door {
     ///
     /// When the broker takes no batch at all, because somebody holds all places for batches, the messages go one by one.
     /// That is slower, but keeps nobody out.
-    async fn store_group(&self, publisher: &Publisher, group: Vec<Waiting>) {
+    async fn store_group(&self, publisher: &Publisher, group: Vec<Taken>) {
         let (messages, told): (Vec<_>, Vec<_>) = group
             .into_iter()
-            .map(|waiting| (waiting.message, waiting.told))
+            .map(|Taken { waiting, counters }| {
+                let Waiting { message, told } = waiting;
+                let bytes = message.bytes();
+                let submitter = Submitter {
+                    told,
+                    counters,
+                    bytes,
+                };
+                (message, submitter)
+            })
             .unzip();
         if messages.len() <= ALONE_MAX {
             return self.store_each(publisher, &messages, told).await;
@@ -135,7 +153,7 @@ impl Door {
     }
 
     /// Stores messages without a batch, which costs each an fsync of its own; all are under way at a time.
-    async fn store_each(&self, publisher: &Publisher, messages: &[Outgoing], told: Vec<Told>) {
+    async fn store_each(&self, publisher: &Publisher, messages: &[Outgoing], told: Vec<Submitter>) {
         match publisher.publish_each(REQUESTS, messages, None).await {
             Ok(stored) => {
                 let each = stored.into_iter().zip(told).map(async |(stored, told)| {
@@ -149,15 +167,18 @@ impl Door {
         }
     }
 
-    async fn refuse(&self, all: Vec<Told>, error: PublishError) {
+    async fn refuse(&self, all: Vec<Submitter>, error: PublishError) {
         let error = Arc::new(error);
         for told in all {
             self.tell(told, Err(Refused::Broker(error.clone()))).await;
         }
     }
 
-    async fn tell(&self, told: Told, place: Place) {
-        match told {
+    async fn tell(&self, submitter: Submitter, place: Place) {
+        if place.is_ok() {
+            submitter.counters.stored(submitter.bytes);
+        }
+        match submitter.told {
             // The receiver may be gone; the request is in the log all the same.
             Told::Caller(caller) => drop(caller.send(place)),
             Told::Producer(producer) => drop(self.producers.send((producer, place)).await),

@@ -1,25 +1,27 @@
 //! Producers at the door: their publishes go through payments into the log, and none of them reaches it otherwise.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use async_nats::{Client, HeaderMap, RequestErrorKind};
 use common::broker;
-use common::kinds::payment::PaymentAnswer;
 use common::wire::REQUESTS;
 use futures::future::join_all;
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use local::{Part, Service};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
-use crate::bank::{KIOSK, PATIENCE, SHOP, TestBank, payment};
+use crate::bank::{KIOSK, PATIENCE, TestBank, payment};
 
 /// What JetStream's acknowledgement says.
-async fn publish(client: &Client, who: &str, headers: HeaderMap, body: Vec<u8>) -> Result<Value> {
+pub(crate) async fn publish(
+    client: &Client,
+    who: &str,
+    headers: HeaderMap,
+    body: Vec<u8>,
+) -> Result<Value> {
     let subject = format!("request.payment.v1.{who}");
     let ack = client
         .request_with_headers(subject, headers, body.into())
@@ -217,67 +219,6 @@ async fn headers_of_the_broker_have_no_effect_at_the_door() -> Result<()> {
     Ok(())
 }
 
-/// Publishes payments and empty messages in turn; says how long the slowest payment took until its settlement came.
-async fn among_empty_messages(test: &TestBank, client: &Client, who: &str) -> Result<Duration> {
-    const COUNT: usize = 1000;
-    let subject = format!("request.payment.v1.{who}");
-    let mut settled = client
-        .subscribe(format!("settlement.payment.v1.{who}"))
-        .await?;
-    let hearing = async {
-        let mut at = HashMap::new();
-        while at.len() < COUNT {
-            let event = settled.next().await.context("the subscription ended")?;
-            let answer: PaymentAnswer = serde_json::from_slice(&event.payload)?;
-            // An empty message that is stored gets an answer too.
-            if let (Some(id), "settled") = (answer.payment_id, answer.status.as_str()) {
-                at.insert(id.0, Instant::now());
-            }
-        }
-        anyhow::Ok(at)
-    };
-    let publishing = stream::iter(0..COUNT)
-        .map(|_| async {
-            client.publish(subject.clone(), "".into()).await?;
-            let payment = payment(test.adas, test.graces, "0.01");
-            let headers = match who {
-                KIOSK => test.kiosk_headers(&payment),
-                _ => test.headers(&payment),
-            };
-            let began = Instant::now();
-            let ack = publish(client, who, headers, payment.to_string().into()).await?;
-            ensure!(ack["error"].is_null(), "{ack}");
-            let id: Uuid = payment["payment_id"].as_str().context("an id")?.parse()?;
-            Ok((id, began))
-        })
-        .buffered(8)
-        .try_collect::<Vec<_>>();
-    let both = async { tokio::try_join!(hearing, publishing) };
-    let (heard, published) = tokio::time::timeout(PATIENCE, both)
-        .await
-        .context("not all payments were settled")??;
-    let slowest = published
-        .iter()
-        .map(|(id, began)| heard[id].duration_since(*began));
-    slowest.max().context("there are payments")
-}
-
-#[tokio::test]
-async fn empty_messages_delay_nobody() -> Result<()> {
-    // One of them used to stop everybody for more than a second.
-    const NO_DELAY: Duration = Duration::from_secs(1);
-    let test = TestBank::start().await?;
-    let by_door = among_empty_messages(&test, &test.kiosk().await?, KIOSK).await?;
-    let directly = among_empty_messages(&test, &test.producer().await?, SHOP).await?;
-    println!("slowest payment at the door {by_door:?}, directly {directly:?}");
-    ensure!(
-        by_door < NO_DELAY && directly < NO_DELAY,
-        "{by_door:?}, {directly:?}"
-    );
-    test.check_invariants().await?;
-    Ok(())
-}
-
 #[tokio::test]
 async fn without_a_payments_service_a_producer_hears_it_at_once_and_a_trusted_one_goes_on()
 -> Result<()> {
@@ -391,5 +332,27 @@ async fn a_producer_that_is_told_to_slow_down_delays_nobody_else() -> Result<()>
         .pay(&test.ada, payment(test.adas, test.graces, "1.00"), Some(20))
         .await?;
     ensure!(status == 202, "{body}");
+
+    // What each stores and is refused is counted.
+    let url = format!("{}/metrics", test.bank.url(Service::Payments));
+    let metrics = test.http.get(url).send().await?.text().await?;
+    let counted = |name: &str, client: &str| {
+        let name = format!("quittance_door_{name}_total{{client=\"{client}\"}} ");
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&name));
+        line.and_then(|value| value.parse::<usize>().ok())
+    };
+    ensure!(
+        counted("stored_payments", KIOSK) == Some(stored.len()),
+        "{metrics}"
+    );
+    ensure!(
+        counted("refused", KIOSK) == Some(20 - stored.len()),
+        "{metrics}"
+    );
+    ensure!(counted("stored_payments", "people") == Some(1), "{metrics}");
+    ensure!(
+        counted("stored_bytes", KIOSK) > Some(1000 * stored.len()),
+        "{metrics}"
+    );
     Ok(())
 }

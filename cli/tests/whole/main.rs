@@ -7,6 +7,7 @@ mod bad_input;
 mod bank;
 mod crash;
 mod door;
+mod empty_messages;
 mod log;
 mod outage;
 mod owner;

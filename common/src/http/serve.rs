@@ -27,7 +27,7 @@ use tower_http::normalize_path::NormalizePath;
 use tower_http::trace::TraceLayer;
 
 use super::problem::Problem;
-use crate::service::{Parts, Readiness};
+use crate::service::{Parts, Readiness, rendered};
 
 /// Connections at a time: fewer than the 1 024 descriptors that a process usually has, which the broker and the database
 /// need too. More clients wait until one leaves.
@@ -42,7 +42,7 @@ const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 /// Serves `routes` and the health checks until `stop`, then lets running requests end, for some seconds.
 ///
 /// `GET /health/live` answers while the process runs. `GET /health/ready` says 503 while something that the service needs
-/// is missing, and `degraded` while something is late.
+/// is missing, and `degraded` while something is late. `GET /metrics` says what was counted.
 ///
 /// # Errors
 /// When the address can't be listened on.
@@ -67,6 +67,7 @@ pub async fn serve_http(
         .layer(TraceLayer::new_for_http())
         .route("/health/live", get(move || async move { (json, ok) }))
         .route("/health/ready", get(ready))
+        .route("/metrics", get(async || rendered()))
         .layer(CatchPanicLayer::custom(|_| {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this is our fault").into_response()
         }));

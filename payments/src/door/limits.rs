@@ -63,7 +63,6 @@ pub(crate) enum TooMuch {
 
 /// How many payments a message counts as.
 pub(super) fn weight(message: &Outgoing) -> NonZeroU32 {
-    let bytes = message.headers.as_str().len() + message.payload.len();
-    let units = u32::try_from(bytes / UNIT_BYTES).unwrap_or(u32::MAX - 1);
+    let units = u32::try_from(message.bytes() / UNIT_BYTES).unwrap_or(u32::MAX - 1);
     NonZeroU32::MIN.saturating_add(units)
 }

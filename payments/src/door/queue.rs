@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU32;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use common::ids::ClientId;
@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::Told;
+use super::counters::Counters;
 use super::limits::{Limits, TooMuch, weight};
 
 /// Payments that may wait in all: 64 MB at most, a second or two of work.
@@ -31,6 +32,13 @@ const IDLE: Duration = Duration::from_secs(2);
 pub(super) struct Waiting {
     pub(super) message: Outgoing,
     pub(super) told: Told,
+}
+
+/// A request that was taken, and where it is counted once it is stored.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub(super) waiting: Waiting,
+    pub(super) counters: Arc<Counters>,
 }
 
 /// Requests that wait, by client.
@@ -55,6 +63,7 @@ struct Lane {
     /// The weight of what waits here.
     waiting: u32,
     rate: DefaultDirectRateLimiter,
+    counters: Arc<Counters>,
     used_at: Instant,
 }
 
@@ -79,10 +88,12 @@ impl Queue {
             _ => self.limits.client_waiting.get(),
         };
         if lane.waiting >= share {
+            lane.counters.refused.increment(1);
             let count = u32::try_from(lane.messages.len()).unwrap_or(u32::MAX);
             return Err(TooMuch::Waiting { count });
         }
-        self.check_rate(lane, weight)?;
+        self.check_rate(lane, weight)
+            .inspect_err(|_| lane.counters.refused.increment(1))?;
         let is_first = lane.messages.is_empty();
         lane.messages.push_back((weight, waiting));
         lane.waiting += weight.get();
@@ -108,7 +119,7 @@ impl Queue {
     }
 
     /// Takes the requests that wait, at least one and at most `messages_max`. May be cancelled.
-    pub(super) async fn take(&self, messages_max: usize) -> Vec<Waiting> {
+    pub(super) async fn take(&self, messages_max: usize) -> Vec<Taken> {
         loop {
             let group = self.lock().take(messages_max);
             if !group.is_empty() {
@@ -138,13 +149,14 @@ impl Lanes {
                 messages: VecDeque::new(),
                 waiting: 0,
                 rate: DefaultDirectRateLimiter::direct(Quota::per_second(limits.client_rate)),
+                counters: Arc::new(Counters::of(client)),
                 used_at: now,
             });
         lane.used_at = now;
         lane
     }
 
-    fn take(&mut self, messages_max: usize) -> Vec<Waiting> {
+    fn take(&mut self, messages_max: usize) -> Vec<Taken> {
         let mut group = Vec::new();
         while group.len() < messages_max {
             let Some(client) = self.turns.pop_front() else {
@@ -160,7 +172,8 @@ impl Lanes {
             for (weight, waiting) in lane.messages.drain(..count) {
                 lane.waiting -= weight.get();
                 self.waiting -= weight.get();
-                group.push(waiting);
+                let counters = lane.counters.clone();
+                group.push(Taken { waiting, counters });
             }
             if !lane.messages.is_empty() {
                 self.turns.push_back(client);
@@ -206,7 +219,7 @@ mod tests {
             .take(1000)
             .await
             .into_iter()
-            .map(|waiting| waiting.message.subject)
+            .map(|taken| taken.waiting.message.subject)
             .collect();
         assert_eq!(first.len(), 1000);
         assert_eq!(first[TURN], "9999");
