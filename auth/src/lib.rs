@@ -97,7 +97,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     };
     // Side by side in one task: whoever drops this future stops all.
     tokio::select! {
-        served = serve_http(config.service.listen, http::routes(auth.clone()), readiness.clone(), stop.clone()) => served,
+        served = serve_http(&config.service.web, http::routes(auth.clone()), readiness.clone(), stop.clone()) => served,
         failed = announce::run(&auth, &config.service.broker, &announced, &stop) => failed.map(|never| match never {}),
         never = issuing => never,
         never = service::watch_database(&readiness, &database) => match never {},

@@ -12,7 +12,7 @@ mod stop;
 
 mod probes;
 
-pub use config::Config;
+pub use config::{Config, Web};
 pub use database::{Database, DatabaseUrl, Owner, migrate, open_database};
 pub use logging::start_logging;
 pub(crate) use metrics::rendered;

@@ -8,7 +8,7 @@ use axum::middleware::from_fn;
 use axum::routing::{get, post};
 use common::http::body::limit_body;
 use common::http::serve::serve_http;
-use common::service::Readiness;
+use common::service::{Readiness, Web};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -33,8 +33,15 @@ impl Service {
             .layer(from_fn(limit_body))
             .route("/hang", get(std::future::pending::<()>));
         let stop = CancellationToken::new();
-        let serving = serve_http(address, routes, Readiness::starting(), stop.clone());
-        let serving = tokio::spawn(serving);
+        let web = Web {
+            listen: address,
+            allowed_origins: vec!["https://shop.example".parse().expect("an origin")],
+        };
+        let stopping = stop.clone();
+        let serving =
+            tokio::spawn(
+                async move { serve_http(&web, routes, Readiness::starting(), stopping).await },
+            );
         let this = Self {
             address,
             stop,
@@ -129,4 +136,53 @@ async fn answers_are_neither_kept_nor_guessed_at() {
         assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
         assert_eq!(headers["cache-control"], "no-store", "{path}");
     }
+}
+
+#[tokio::test]
+async fn pages_of_an_allowed_origin_may_call_and_no_others() {
+    let service = Service::start().await;
+    let asked = async |origin: &str| {
+        let preflight = format!(
+            "OPTIONS /echo HTTP/1.1\r\nHost: x\r\nOrigin: {origin}\r\nConnection: close\r\n\
+             Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: authorization\r\n\r\n"
+        );
+        heard(service.send(&preflight).await).await.to_lowercase()
+    };
+    let allowed = asked("https://shop.example").await;
+    assert!(allowed.starts_with("http/1.1 200"), "{allowed}");
+    assert!(
+        allowed.contains("access-control-allow-origin: https://shop.example\r\n"),
+        "{allowed}"
+    );
+    assert!(allowed.contains("authorization"), "{allowed}");
+    assert!(
+        !allowed.contains("access-control-allow-credentials"),
+        "{allowed}"
+    );
+    for other in ["https://evil.example", "null", "https://shop.example.evil"] {
+        let refused = asked(other).await;
+        assert!(
+            !refused.contains("access-control-allow-origin"),
+            "{refused}"
+        );
+    }
+    service.stop.cancel();
+}
+
+#[tokio::test]
+async fn a_request_names_one_host() {
+    let service = Service::start().await;
+    for (hosts, status) in [
+        ("", 400),
+        ("Host: a\r\nHost: b\r\n", 400),
+        ("Host: a\r\n", 200),
+    ] {
+        let request = format!("GET /health/live HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n");
+        let answer = heard(service.send(&request).await).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{hosts}: {answer}"
+        );
+    }
+    service.stop.cancel();
 }

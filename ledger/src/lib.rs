@@ -103,12 +103,10 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let (database, config_of_broker) = (config.service.database.options()?, config.service.broker);
     let watched_publisher = publisher.clone();
     let routes = http::routes(http::App::new(publisher, pool, answers));
-    let serving = tracker.spawn(serve_http(
-        config.service.listen,
-        routes,
-        readiness.clone(),
-        stop.clone(),
-    ));
+    let (web, stop_serving, served_readiness) =
+        (config.service.web, stop.clone(), readiness.clone());
+    let serving = tracker
+        .spawn(async move { serve_http(&web, routes, served_readiness, stop_serving).await });
     let watching = async move {
         let failing = async {
             while health.changed().await.is_ok() {

@@ -137,7 +137,7 @@ pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Res
     };
     let producing = producers::answer_producers(app.clone(), &config.broker, places, stop.clone());
     let serving = serve_http(
-        config.listen,
+        &config.web,
         http::routes(app),
         readiness.clone(),
         stop.clone(),

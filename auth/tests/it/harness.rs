@@ -119,7 +119,10 @@ impl Bank {
             .find(|(name, _)| name == "QUITTANCE_KEY_ENCRYPTION_KEY");
         auth::Config {
             service: service::Config {
-                listen: self.listen,
+                web: service::Web {
+                    listen: self.listen,
+                    allowed_origins: Vec::new(),
+                },
                 broker: self.broker("auth"),
                 database: service::Database {
                     url: self.url(&self.servers.database_url(Service::Auth)),

@@ -3,13 +3,13 @@
 //! A client may be slow, silent or hostile: it has some seconds for each part of a request, connections are counted, and a
 //! service that is told to stop waits for nobody longer than some seconds.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::map_response;
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
+use axum::middleware::{Next, from_fn, map_response};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -23,17 +23,20 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::CorsLayer;
 use tower_http::normalize_path::NormalizePath;
 use tower_http::trace::TraceLayer;
 
 use super::problem::Problem;
-use crate::service::{Parts, Readiness, rendered};
+use crate::service::{Parts, Readiness, Web, rendered};
 
 /// Connections at a time: fewer than the 1 024 descriptors that a process usually has, which the broker and the database
 /// need too. More clients wait until one leaves.
 const CONNECTIONS_MAX: usize = 512;
 /// How long a client may take for the headers of a request, the pause before them included.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a browser may remember what a page may send.
+const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
 /// How long the requests that run may take once the service is told to stop.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
 /// After a connection could not be taken, most likely for want of descriptors.
@@ -47,7 +50,7 @@ const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 /// # Errors
 /// When the address can't be listened on.
 pub async fn serve_http(
-    listen: SocketAddr,
+    web: &Web,
     routes: Router,
     readiness: Readiness,
     stop: CancellationToken,
@@ -71,13 +74,41 @@ pub async fn serve_http(
         .layer(CatchPanicLayer::custom(|_| {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this is our fault").into_response()
         }));
-    let router = router.layer(map_response(guard_answer));
+    let mut router = router
+        .layer(from_fn(check_host))
+        .layer(map_response(guard_answer));
+    if !web.allowed_origins.is_empty() {
+        router = router.layer(for_pages_of(&web.allowed_origins));
+    }
+    let listen = web.listen;
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("can't listen on {listen}"))?;
     tracing::info!(%listen, "serving HTTP");
     serve_connections(listener, router, &stop).await;
     Ok(())
+}
+
+/// What web pages of these origins may send and read. The token is in a header that the page sets; cookies play no part.
+fn for_pages_of(origins: &[HeaderValue]) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(origins.to_vec())
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            HeaderName::from_static("idempotency-key"),
+            HeaderName::from_static("prefer"),
+            HeaderName::from_static("traceparent"),
+        ])
+        .expose_headers([
+            header::LOCATION,
+            header::LINK,
+            header::RETRY_AFTER,
+            HeaderName::from_static("idempotency-replayed"),
+            HeaderName::from_static("preference-applied"),
+        ])
+        .max_age(PREFLIGHT_AGE)
 }
 
 /// `{"status":"ok"}`, `{"status":"degraded","parts":{"the ledger":"has answered nothing for 7 s; …"}}`, or a problem.
@@ -97,6 +128,16 @@ fn answer_of(parts: &Parts) -> Response {
     } else {
         Json(json!({"status": "degraded", "parts": late})).into_response()
     }
+}
+
+/// A request of HTTP/1.1 names one host (RFC 9112 §3.2): one that does not is read otherwise by whoever stands between.
+async fn check_host(request: Request, next: Next) -> Response {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    if request.version() == Version::HTTP_11 && hosts != 1 {
+        let problem = Problem::new(StatusCode::BAD_REQUEST, "send one Host header");
+        return problem.into_response();
+    }
+    next.run(request).await
 }
 
 /// Nothing that is answered here may be taken for something else, or kept by whoever passes it on.

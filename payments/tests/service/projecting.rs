@@ -205,7 +205,7 @@ fn spawn(world: &World) -> Child {
     let config = world.config().service;
     let env = world
         .servers
-        .service_env(local::Service::Payments, config.listen.port());
+        .service_env(local::Service::Payments, config.web.listen.port());
     Command::new(std::env::current_exe().expect("a running program has a path"))
         .args(["--exact", "projecting::run_the_service", "--ignored"])
         .envs(env)

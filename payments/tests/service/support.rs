@@ -176,7 +176,10 @@ impl World {
     pub(crate) fn config(&self) -> payments::Config {
         payments::Config {
             service: service::Config {
-                listen: free_address(),
+                web: service::Web {
+                    listen: free_address(),
+                    allowed_origins: Vec::new(),
+                },
                 broker: login(&self.servers, "payments"),
                 database: service::Database {
                     url: (self.servers.database_url(Service::Payments).parse()).unwrap(),
@@ -203,7 +206,7 @@ impl World {
     pub(crate) fn serve_unready(&self) -> Running {
         let config = self.config();
         let stop = CancellationToken::new();
-        let url = format!("http://{}", config.service.listen);
+        let url = format!("http://{}", config.service.web.listen);
         Running {
             url,
             stop: stop.clone().drop_guard(),
