@@ -4,6 +4,7 @@
 mod payments;
 mod rejected;
 
+mod anything;
 mod over_http;
 mod over_nats;
 mod unreadable;
