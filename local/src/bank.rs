@@ -158,6 +158,11 @@ impl Bank {
         self.process_mut(part).stop();
     }
 
+    /// The process id of a part.
+    pub fn process_id(&mut self, part: Part) -> u32 {
+        self.process_mut(part).id()
+    }
+
     /// Does this part run?
     pub fn is_running(&mut self, part: Part) -> bool {
         self.process_mut(part).is_running()

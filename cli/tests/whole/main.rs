@@ -8,6 +8,7 @@ mod bank;
 mod crash;
 mod door;
 mod empty_messages;
+mod freeze;
 mod log;
 mod outage;
 mod owner;
