@@ -7,6 +7,7 @@
 
 mod disk;
 mod home;
+mod supervised;
 
 use std::fs;
 use std::path::Path;

@@ -99,6 +99,24 @@ fn forgeries(seq: u64, graces: Uuid) -> Vec<(String, String, String)> {
             format!("the postings of request {seq}"),
         ),
         (
+            set("posting", "effective_date = 'infinity'"),
+            set("posting", "effective_date = null"),
+            format!("the postings of request {seq}"),
+        ),
+        (
+            set("answer", "published_at = 'infinity'"),
+            format!(
+                "update answer set published_at = (convert_from(body, 'utf8')::jsonb->>'published_at')::timestamptz
+                 where request_seq = {seq}"
+            ),
+            format!("answer {seq}"),
+        ),
+        (
+            "update rules_raised set raised_seq = -raised_seq".to_owned(),
+            "update rules_raised set raised_seq = -raised_seq".to_owned(),
+            "where no number is negative".to_owned(),
+        ),
+        (
             set("posting", "number = number + 1000"),
             set("posting", "number = number - 1000"),
             "the postings of request".to_owned(),
