@@ -95,9 +95,9 @@ impl TryFrom<AccountRow> for Account {
             status: Status::from_word(&row.status).ok_or_else(|| unknown("status"))?,
             overdraft_limit: Money::stored(row.overdraft_limit, currency),
             posted: Money::stored(row.posted, currency),
-            postings: from_bigint(row.postings),
+            postings: from_bigint(row.postings)?,
             held: Money::stored(row.held, currency),
-            opened_seq: from_bigint(row.opened_seq),
+            opened_seq: from_bigint(row.opened_seq)?,
         })
     }
 }

@@ -35,7 +35,7 @@ pub async fn audited_accounts(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Audit
     );
     let rows = rows.fetch_all(db).await?.into_iter().map(|row| {
         Ok(AuditedAccount {
-            postings_count: from_bigint(row.count),
+            postings_count: from_bigint(row.count)?,
             postings_sum: row.sum,
             account: Account::try_from(AccountRow {
                 id: row.id,
@@ -64,7 +64,7 @@ pub async fn stray_answers(db: impl PgExecutor<'_>, cursor: Cursor) -> sqlx::Res
         r#"select count(*) as "count!" from answer where request_seq > $1 or request_seq < 1"#,
         bigint(cursor.seq)
     );
-    Ok(from_bigint(count.fetch_one(db).await?))
+    from_bigint(count.fetch_one(db).await?)
 }
 
 /// Postings on no account.
@@ -75,5 +75,5 @@ pub async fn stray_postings(db: impl PgExecutor<'_>) -> sqlx::Result<u64> {
     let count = sqlx::query_scalar!(
         r#"select count(*) as "count!" from posting left join account on opened_seq = account_seq where account.id is null"#
     );
-    Ok(from_bigint(count.fetch_one(db).await?))
+    from_bigint(count.fetch_one(db).await?)
 }

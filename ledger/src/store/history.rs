@@ -61,7 +61,7 @@ impl AnswerRow {
             unreadable(format!("the body of answer {seq} can't be read: {error}"))
         })?;
         Ok(Event {
-            request_seq: from_bigint(seq),
+            request_seq: from_bigint(seq)?,
             subject: self.subject,
             about: answer.about(),
             event_type: self.event_type,
@@ -99,9 +99,11 @@ pub(crate) async fn answers(
 ) -> sqlx::Result<Vec<AnswerRow>> {
     let rows = sqlx::query_as!(
         AnswerRow,
-        "select request_seq, subject, event_type, published_at, traceparent, body, chain, reason, client_id, token_id,
-                key_id, payment_id, content, request_digest
-         from answer where request_seq between $1 and $2 order by request_seq",
+        // What is no time here, and can't be one, is read as one that no answer has.
+        r#"select request_seq, subject, event_type, traceparent, body, chain, reason, client_id, token_id, key_id, payment_id,
+                  content, request_digest,
+                  case when isfinite(published_at) then published_at else 'epoch' end as "published_at!"
+           from answer where request_seq between $1 and $2 order by request_seq"#,
         bigint(first),
         bigint(last),
     );
@@ -151,7 +153,10 @@ pub(crate) async fn postings_like(
         "select found.*
          from unnest($1::bigint[], $2::bigint[]) with ordinality as asked (account_seq, number, place)
          cross join lateral (
-             select account_seq, number, request_seq, amount, balance, effective_date from posting
+             select account_seq, number, request_seq, amount, balance,
+                    case when effective_date is null or isfinite(effective_date) then effective_date
+                         else '0001-01-01' end as effective_date
+             from posting
              where posting.account_seq = asked.account_seq and posting.number = asked.number limit 1
          ) as found order by place",
         &column(rows, |row| row.account_seq),

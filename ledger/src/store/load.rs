@@ -13,7 +13,7 @@ use common::reason::Code;
 use common::token::Keys;
 use sqlx::PgExecutor;
 
-use super::values::{bigint, column, digest, from_bigint, unreadable};
+use super::values::{bigint, column, digest, from_bigint, rules_version, unreadable};
 use crate::core::book::usage::{PaymentKey, UsedPaymentId};
 use crate::core::chain::{Chain, Cursor, Digest};
 use crate::core::rules::{NewerRules, Rules};
@@ -27,7 +27,7 @@ pub async fn cursor(db: impl PgExecutor<'_>) -> sqlx::Result<Cursor> {
         .fetch_one(db)
         .await?;
     Ok(Cursor {
-        seq: from_bigint(row.seq),
+        seq: from_bigint(row.seq)?,
         chain: Chain(digest(row.chain)?),
     })
 }
@@ -41,9 +41,10 @@ pub async fn rules(db: impl PgExecutor<'_>) -> sqlx::Result<Result<Rules, NewerR
         sqlx::query!("select version, raised_seq from rules_raised order by version desc limit 1")
             .fetch_one(db)
             .await?;
-    let version = u32::try_from(row.version).expect("constraint rules_raised_version_is_positive");
+    let version = rules_version(row.version)?;
+    let seq = from_bigint(row.raised_seq)?;
     Ok(Rules::from_number(version).ok_or(NewerRules {
-        seq: from_bigint(row.raised_seq),
+        seq,
         rules: version,
     }))
 }
@@ -88,7 +89,7 @@ pub(crate) async fn used_payment_ids(
             _ => PaymentStatus::Rejected,
         };
         let reason = row.reason.as_deref().and_then(Code::from_word);
-        let request_seq = from_bigint(row.request_seq);
+        let request_seq = from_bigint(row.request_seq)?;
         let used = UsedPaymentId {
             request_seq,
             content: digest(row.content)?,
@@ -118,10 +119,10 @@ pub(crate) async fn decided_digest(
 /// When the database does not answer.
 pub async fn raised_rules(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<(u32, u64)>> {
     let rows = sqlx::query!("select version, raised_seq from rules_raised order by version");
-    let rows = rows.fetch_all(db).await?.into_iter().map(|row| {
-        let version = u32::try_from(row.version);
-        let version = version.expect("constraint rules_raised_version_is_positive");
-        (version, from_bigint(row.raised_seq))
-    });
-    Ok(rows.collect())
+    let rows = rows
+        .fetch_all(db)
+        .await?
+        .into_iter()
+        .map(|row| Ok((rules_version(row.version)?, from_bigint(row.raised_seq)?)));
+    rows.collect()
 }

@@ -11,8 +11,23 @@ pub(super) fn bigint(seq: u64) -> i64 {
     i64::try_from(seq).expect("a stream would need 29 000 years at 10 million messages a second")
 }
 
-pub(super) fn from_bigint(seq: i64) -> u64 {
-    u64::try_from(seq).expect("sequences are not negative")
+pub(super) fn from_bigint(seq: i64) -> sqlx::Result<u64> {
+    let number = u64::try_from(seq);
+    number.map_err(|_| {
+        unreadable(format!(
+            "the database has {seq} where no number is negative"
+        ))
+    })
+}
+
+/// The version of rules.
+pub(super) fn rules_version(version: i32) -> sqlx::Result<u32> {
+    let number = u32::try_from(version);
+    number.map_err(|_| {
+        unreadable(format!(
+            "the rules in the database were raised to {version}"
+        ))
+    })
 }
 
 pub(super) fn digest(bytes: Vec<u8>) -> sqlx::Result<Digest> {
