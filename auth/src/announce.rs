@@ -110,7 +110,7 @@ async fn connect(config: &broker::Config) -> anyhow::Result<async_nats::Client> 
             | ConnectErrorKind::Tls
             | ConnectErrorKind::MaxReconnects => {
                 return Err(error).context(
-                    "the broker does not let auth in; check QUITTANCE_NATS_URL, _USER and _PASSWORD",
+                    "the broker does not let auth in; check QUITTANCE_NATS_URL, _USER, _PASSWORD and _CA",
                 );
             }
         }
@@ -338,6 +338,7 @@ mod tests {
             url: servers.nats_url(),
             user: user.to_owned(),
             password: servers.nats_password(user).to_owned(),
+            ca: None,
         };
         broker::jetstream(&broker::connect(&config).await.expect("a login of ours"))
     }

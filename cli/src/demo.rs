@@ -262,6 +262,7 @@ impl Producer {
             url: status.nats.clone(),
             user: login.user.clone(),
             password: login.password.clone(),
+            ca: None,
         });
         let client =
             ConnectOptions::with_user_and_password(login.user.clone(), login.password.clone())

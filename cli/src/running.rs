@@ -58,6 +58,7 @@ impl Running {
             url: self.status.nats.clone(),
             user: AUDITOR.to_owned(),
             password: password.context("the broker has no auditor")?.to_owned(),
+            ca: None,
         })
     }
 

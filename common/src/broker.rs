@@ -7,6 +7,8 @@
 mod config;
 mod error;
 
+mod tls;
+
 mod client;
 mod connection;
 mod get;

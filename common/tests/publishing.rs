@@ -30,6 +30,7 @@ fn ledger(servers: &Servers) -> Config {
         url: servers.nats_url(),
         user: "ledger".to_owned(),
         password: servers.nats_password("ledger").to_owned(),
+        ca: None,
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the integration tests of every crate start with: real servers of their own.
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 use std::{env, fs};
@@ -9,6 +11,7 @@ use crate::install::{self, Wanted};
 use crate::ports::Ports;
 use crate::producer::Producer;
 use crate::progress::silent;
+use crate::secrets::write_private;
 use crate::servers::{ServerOptions, Servers};
 use crate::{lock, staging};
 
@@ -35,6 +38,32 @@ pub async fn servers_with(producers: &[Producer]) -> Servers {
     start
         .await
         .unwrap_or_else(|error| panic!("no servers for this test: {error:#}"))
+}
+
+/// From now on the broker of a test takes TLS connections and no others, with this certificate and its private key (PEM).
+/// (Our PostgreSQL is built without TLS.)
+pub async fn speak_tls(servers: &mut Servers, certificate: &str, key: &str) {
+    let directory = servers.home().path().join("nats");
+    let write = || {
+        let files = [("server.crt", certificate), ("server.key", key)];
+        for (name, content) in files {
+            write_private(&directory.join(name), content.as_bytes())?;
+        }
+        let [certificate, key] = files.map(|(name, _)| directory.join(name));
+        let configuration = directory.join("nats-server.conf");
+        let mut configuration = OpenOptions::new().append(true).open(configuration)?;
+        writeln!(
+            configuration,
+            "tls {{ cert_file: {certificate:?}, key_file: {key:?} }}"
+        )?;
+        anyhow::Ok(())
+    };
+    let restarted = async {
+        write()?;
+        servers.restart_nats().await
+    };
+    let restarted = restarted.await;
+    restarted.unwrap_or_else(|error| panic!("no TLS for this test: {error:#}"));
 }
 
 /// The programs themselves, for tests that start them in another way.

@@ -202,6 +202,7 @@ mod tests {
             url: servers.nats_url(),
             user: "payments".to_owned(),
             password: servers.nats_password("payments").to_owned(),
+            ca: None,
         };
         let limits = Limits::default();
         let (producers, _places) = mpsc::channel(1);

@@ -147,6 +147,7 @@ impl Bank {
             url: self.servers.nats_url(),
             user: user.to_owned(),
             password: self.servers.nats_password(user).to_owned(),
+            ca: None,
         }
     }
 

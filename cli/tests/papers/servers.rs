@@ -275,6 +275,7 @@ async fn the_broker_of_a_container_stages_batches_where_it_is_told() -> Result<(
             url: format!("nats://127.0.0.1:{port}"),
             user: "ledger".to_owned(),
             password: fs::read_to_string(secrets.join("nats_ledger"))?,
+            ca: None,
         };
         let client = loop {
             match common::broker::connect(&config).await {

@@ -330,6 +330,7 @@ fn config(servers: &Servers, user: &str) -> broker::Config {
         url: servers.nats_url(),
         user: user.to_owned(),
         password: servers.nats_password(user).to_owned(),
+        ca: None,
     }
 }
 

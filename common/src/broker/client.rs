@@ -3,17 +3,33 @@
 use std::time::Duration;
 
 use async_nats::jetstream;
-use async_nats::{Client, ConnectOptions, Event};
+use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, Event};
 
 use super::config::{Config, DOMAIN, REQUEST_TIMEOUT};
+use super::tls;
 
 /// Connects and stays connected: from then on the client reconnects by itself, for ever.
 ///
 /// Our inboxes are `_INBOX_<user>.>`, which nobody else may subscribe to.
 ///
 /// # Errors
-/// When the first connection fails: the address, the user or the password is wrong, or nothing listens.
-pub async fn connect(config: &Config) -> Result<Client, async_nats::ConnectError> {
+/// When the first connection fails: the address, the user or the password is wrong, nothing listens, or the server does not
+/// prove who it is.
+pub async fn connect(config: &Config) -> Result<Client, ConnectError> {
+    let options = options(config);
+    let options = if config.demands_tls() {
+        let trust = tls::client_config(config.ca.clone())
+            .await
+            .map_err(|error| ConnectError::with_source(ConnectErrorKind::Tls, error))?;
+        options.require_tls(true).tls_client_config(trust)
+    } else {
+        // The library trusts whom the machine trusts, as we do, if the server asks for TLS.
+        options
+    };
+    options.connect(&config.url).await
+}
+
+fn options(config: &Config) -> ConnectOptions {
     ConnectOptions::with_user_and_password(config.user.clone(), config.password.clone())
         .name(&config.user)
         .custom_inbox_prefix(format!("_INBOX_{}", config.user))
@@ -30,8 +46,6 @@ pub async fn connect(config: &Config) -> Result<Client, async_nats::ConnectError
                 other => tracing::warn!(event = %other, "the broker says"),
             }
         })
-        .connect(&config.url)
-        .await
 }
 
 /// The JetStream side of a client: of the streams that its account imports.

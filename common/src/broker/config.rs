@@ -1,6 +1,9 @@
 //! Where the broker is, and how it is reached.
 
+use std::path::PathBuf;
 use std::time::Duration;
+
+use async_nats::ServerAddr;
 
 /// How long one request to the broker may take: it fsyncs before it answers, which takes under 10 ms on an idle disk.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -11,7 +14,7 @@ pub(super) const DOMAIN: &str = "quittance";
 #[derive(Clone, clap::Args)]
 #[group(skip)]
 pub struct Config {
-    /// Address of the NATS server.
+    /// Address of the NATS server; `tls://…` for one that must speak TLS.
     #[arg(
         id = "nats_url",
         long = "nats-url",
@@ -37,9 +40,24 @@ pub struct Config {
         hide_env_values = true
     )]
     pub password: String,
+    /// File with the certificates (PEM) of who may vouch for the NATS server, instead of those that the machine trusts. With
+    /// it, the server must speak TLS.
+    #[arg(
+        id = "nats_ca",
+        long = "nats-ca",
+        value_name = "FILE",
+        env = "QUITTANCE_NATS_CA"
+    )]
+    pub ca: Option<PathBuf>,
 }
 
 impl Config {
+    /// Whether a server without TLS is refused. Where it is not, a server that asks for TLS gets it all the same.
+    pub(super) fn demands_tls(&self) -> bool {
+        let address = self.url.parse::<ServerAddr>();
+        self.ca.is_some() || address.is_ok_and(|address| address.tls_required())
+    }
+
     /// The second login of a service that reads REQUESTS all the time: in that stream's account. It has the same password.
     pub(super) fn reader(&self) -> Self {
         Self {
@@ -61,6 +79,7 @@ impl std::fmt::Debug for Config {
         f.debug_struct("Config")
             .field("url", &self.url)
             .field("user", &self.user)
+            .field("ca", &self.ca)
             .finish_non_exhaustive()
     }
 }

@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::config::{Config, REQUEST_TIMEOUT};
+use super::tls::{self, Layer};
 use crate::headers::VERSION;
 use crate::message::text;
 
@@ -31,8 +32,10 @@ const SUBSCRIPTION: u8 = 1;
 /// A connection that is logged in and subscribed to one subject.
 pub(super) struct Connection {
     socket: TcpStream,
+    /// Between the socket and all that follows, if the connection has TLS.
+    tls: Option<Box<Layer>>,
     input: BytesMut,
-    /// Not written yet.
+    /// Not written yet; with TLS, as the socket carries it.
     output: VecDeque<Bytes>,
     last_heard: Instant,
 }
@@ -46,15 +49,22 @@ pub(super) enum Operation {
         headers: Bytes,
         payload: Bytes,
     },
-    /// The server's greeting, and whenever its cluster changes.
-    Info {
-        tls_required: bool,
-    },
+    /// The server's greeting, and whenever its cluster changes; `None` if it can't be read.
+    Info(Option<ServerInfo>),
     Error(String),
     Ping,
     Pong,
     /// Nothing that is for us.
     Other,
+}
+
+/// What the server says of itself; what it does not say is not so.
+#[derive(Deserialize)]
+pub(super) struct ServerInfo {
+    #[serde(default)]
+    tls_required: bool,
+    #[serde(default)]
+    tls_available: bool,
 }
 
 impl Connection {
@@ -73,11 +83,7 @@ impl Connection {
     }
 
     async fn open_for(config: &Config, subscribed: &str) -> Result<Self, String> {
-        const NO_TLS: &str = "TLS to the broker is not there yet";
         let address: ServerAddr = config.url.parse().map_err(|error| format!("{error}"))?;
-        if address.tls_required() {
-            return Err(NO_TLS.to_owned());
-        }
         let socket = TcpStream::connect((address.host(), address.port()))
             .await
             .map_err(|error| error.to_string())?;
@@ -86,28 +92,59 @@ impl Connection {
             .map_err(|error| error.to_string())?;
         let mut this = Self {
             socket,
+            tls: None,
             input: BytesMut::with_capacity(READ_BYTES),
             output: VecDeque::new(),
             last_heard: Instant::now(),
         };
+        // The greeting comes first: a server that asks for TLS never gets our password without.
+        let server = loop {
+            if let Operation::Info(server) = this.operation(REQUEST_TIMEOUT).await? {
+                // It might have asked for TLS.
+                break server.ok_or("the broker's greeting can't be read")?;
+            }
+        };
+        let is_tls = server.tls_required || config.demands_tls();
+        if is_tls {
+            this.secure(config, &address, &server).await?;
+        }
         let login = json!({
             "user": config.user, "pass": config.password, "name": config.user, "lang": "rust",
             "version": env!("CARGO_PKG_VERSION"), "protocol": 1, "verbose": false, "pedantic": false,
-            "headers": true, "no_responders": true,
+            "headers": true, "no_responders": true, "tls_required": is_tls,
         });
-        // The greeting comes first: a server that asks for TLS never gets our password.
-        loop {
-            match this.operation(REQUEST_TIMEOUT).await? {
-                Operation::Info { tls_required: true } => return Err(NO_TLS.to_owned()),
-                Operation::Info { .. } => break,
-                _ => {}
-            }
-        }
         this.send(format!(
             "CONNECT {login}\r\nSUB {subscribed} {SUBSCRIPTION}\r\nPING\r\n"
         ));
         while !matches!(this.operation(REQUEST_TIMEOUT).await?, Operation::Pong) {}
         Ok(this)
+    }
+
+    /// From here on everything is encrypted, and the server is who it should be.
+    async fn secure(
+        &mut self,
+        config: &Config,
+        address: &ServerAddr,
+        server: &ServerInfo,
+    ) -> Result<(), String> {
+        if !server.tls_required && !server.tls_available {
+            return Err("TLS is demanded, and the broker has none".to_owned());
+        }
+        // Somebody on the way could have put it there, and it would count as said by the server.
+        if !self.input.is_empty() {
+            return Err("the broker said more than its greeting without TLS".to_owned());
+        }
+        let trust = tls::client_config(config.ca.clone()).await?;
+        let mut layer = Layer::new(trust, address.host())?;
+        self.output.push_back(layer.take_output());
+        let layer = self.tls.insert(Box::new(layer));
+        let mut is_handshaking = layer.is_handshaking();
+        while is_handshaking {
+            self.write_now()?;
+            self.receive(REQUEST_TIMEOUT).await?;
+            is_handshaking = self.tls.as_ref().is_some_and(|tls| tls.is_handshaking());
+        }
+        Ok(())
     }
 
     /// Asks the broker to send no more messages. What it sent before comes in front of the [`Operation::Pong`] to this.
@@ -117,7 +154,12 @@ impl Connection {
 
     /// Puts bytes of the protocol behind those that are not written yet; [`Connection::operation`] writes them.
     pub(super) fn send(&mut self, bytes: impl Into<Bytes>) {
-        self.output.push_back(bytes.into());
+        let bytes = bytes.into();
+        let bytes = match &mut self.tls {
+            None => bytes,
+            Some(tls) => tls.seal(&bytes),
+        };
+        self.output.push_back(bytes);
     }
 
     /// Whether all that was sent is written.
@@ -147,26 +189,52 @@ impl Connection {
                 Some(operation) => return Ok(operation),
                 None => {}
             }
-            // Messages hold on to the buffer that they came in, so a new one is made only when this one is used up.
-            if self.input.capacity() - self.input.len() < READ_BYTES / 8 {
-                self.input.reserve(READ_BYTES);
+            self.receive(silence_max).await?;
+        }
+    }
+
+    /// Waits for bytes, and reads them, or until the socket takes some of those that are not written. May be cancelled.
+    async fn receive(&mut self, silence_max: Duration) -> Result<(), String> {
+        // Messages hold on to the buffer that they came in, so a new one is made only when this one is used up.
+        if self.input.capacity() - self.input.len() < READ_BYTES / 8 {
+            self.input.reserve(READ_BYTES);
+        }
+        let is_flushed = self.is_flushed();
+        let deadline = self.last_heard + silence_max;
+        let (mut reader, writer) = self.socket.split();
+        let input = match &mut self.tls {
+            None => &mut self.input,
+            Some(tls) => tls.room(),
+        };
+        tokio::select! {
+            read = tokio::time::timeout_at(deadline, reader.read_buf(input)) => {
+                let read = read.map_err(|_| "the broker is silent".to_owned())?;
+                if read.map_err(|error| error.to_string())? == 0 {
+                    return Err("the broker closed the connection".to_owned());
+                }
+                self.last_heard = Instant::now();
+                self.open_received()
             }
-            let is_flushed = self.is_flushed();
-            let deadline = self.last_heard + silence_max;
-            let (mut reader, writer) = self.socket.split();
-            tokio::select! {
-                read = tokio::time::timeout_at(deadline, reader.read_buf(&mut self.input)) => {
-                    let read = read.map_err(|_| "the broker is silent".to_owned())?;
-                    if read.map_err(|error| error.to_string())? == 0 {
-                        return Err("the broker closed the connection".to_owned());
-                    }
-                    self.last_heard = Instant::now();
-                }
-                writable = writer.writable(), if !is_flushed => {
-                    writable.map_err(|error| error.to_string())?;
-                }
+            writable = writer.writable(), if !is_flushed => {
+                writable.map_err(|error| error.to_string())
             }
         }
+    }
+
+    fn open_received(&mut self) -> Result<(), String> {
+        let Some(tls) = &mut self.tls else {
+            return Ok(());
+        };
+        let opened = tls.open(&mut self.input);
+        let output = tls.take_output();
+        if !output.is_empty() {
+            self.output.push_back(output);
+        }
+        if opened.is_err() {
+            // The server may hear why, for its log; the connection ends anyway.
+            self.write_now().ok();
+        }
+        opened
     }
 
     /// Writes what the socket takes now; `true` when that was the rest.
@@ -206,9 +274,7 @@ impl Connection {
                 let operation = match word {
                     b"PING" => Operation::Ping,
                     b"PONG" => Operation::Pong,
-                    b"INFO" => Operation::Info {
-                        tls_required: is_tls_required(line),
-                    },
+                    b"INFO" => Operation::Info(server_info(line)),
                     b"-ERR" => Operation::Error(text(line).trim().to_owned()),
                     _ => Operation::Other,
                 };
@@ -258,16 +324,9 @@ impl Connection {
     }
 }
 
-/// What the server says of itself in an INFO line.
-fn is_tls_required(line: &[u8]) -> bool {
-    #[derive(Deserialize)]
-    struct Info {
-        #[serde(default)]
-        tls_required: bool,
-    }
-    let start = line.iter().position(|byte| *byte == b'{');
-    let info = start.and_then(|start| serde_json::from_slice::<Info>(&line[start..]).ok());
-    info.is_some_and(|info| info.tls_required)
+fn server_info(line: &[u8]) -> Option<ServerInfo> {
+    let start = line.iter().position(|byte| *byte == b'{')?;
+    serde_json::from_slice(&line[start..]).ok()
 }
 
 /// A message without headers, as the protocol has it.

@@ -371,6 +371,7 @@ pub(crate) fn login(servers: &Servers, user: &str) -> broker::Config {
         url: servers.nats_url(),
         user: user.to_owned(),
         password: servers.nats_password(user).to_owned(),
+        ca: None,
     }
 }
 
