@@ -17,16 +17,25 @@ const ANSWER_LATE: Duration = Duration::from_secs(5);
 /// "Do you speak TLS?" in PostgreSQL's protocol: any answer shows that the server takes new connections.
 /// Source: `SSLRequest` in PostgreSQL's message formats.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+/// The answer of a server that does.
+const SPEAKS_TLS: u8 = b'S';
 
 /// Asks PostgreSQL for ever whether it takes new connections and whether one that is there still works.
 pub async fn watch_database(readiness: &Readiness, options: &PgConnectOptions) -> Infallible {
     let mut connection: Option<PgConnection> = None;
+    let mut is_knock_logged = false;
     readiness
         .probe("PostgreSQL", async || {
             // Not the error's words: a connection's error may quote its login.
-            knock(options)
-                .await
-                .map_err(|_| "can't be reached".to_owned())?;
+            let refusal = |_| "can't be reached".to_owned();
+            if is_knock_logged {
+                visit(options).await.map_err(refusal)?;
+            } else {
+                let answer = knock(options)
+                    .await
+                    .map_err(|error| refusal(error.into()))?;
+                is_knock_logged = answer == Some(SPEAKS_TLS);
+            }
             let mut open = match connection.take() {
                 Some(open) => open,
                 None => options
@@ -43,13 +52,19 @@ pub async fn watch_database(readiness: &Readiness, options: &PgConnectOptions) -
         .await
 }
 
-async fn knock(options: &PgConnectOptions) -> std::io::Result<()> {
+/// The answer to a new connection; `None` where there is no such question, on this machine's own sockets.
+async fn knock(options: &PgConnectOptions) -> std::io::Result<Option<u8>> {
     if options.get_socket().is_some() {
-        return Ok(());
+        return Ok(None);
     }
     let mut socket = TcpStream::connect((options.get_host(), options.get_port())).await?;
     socket.write_all(&SSL_REQUEST).await?;
-    socket.read_u8().await.map(drop)
+    socket.read_u8().await.map(Some)
+}
+
+/// A whole connection: a server that speaks TLS logs each knock as a client that went away.
+async fn visit(options: &PgConnectOptions) -> sqlx::Result<()> {
+    options.connect().await?.close().await
 }
 
 /// Asks NATS for ever how long the two streams are. `heed` gets how long the first request without an answer has waited,

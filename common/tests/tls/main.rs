@@ -6,7 +6,9 @@
 )]
 
 mod broker;
+mod database;
 mod greeting;
+mod terminator;
 
 use std::path::PathBuf;
 use std::{fs, net};
