@@ -97,6 +97,9 @@ impl Layer {
         while !self.sealed.is_empty() {
             let mut rest = &self.sealed[..];
             let count = self.session.read_tls(&mut rest).map_err(text)?;
+            if count == 0 {
+                return Err("the broker said more after its last word".to_owned());
+            }
             self.sealed.advance(count);
             self.session.process_new_packets().map_err(refusal)?;
             self.take_opened(opened).map_err(text)?;

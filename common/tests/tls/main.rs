@@ -11,6 +11,7 @@ mod greeting;
 mod terminator;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::{fs, net};
 
 use common::broker::Config;
@@ -19,7 +20,10 @@ use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, IsCa, Issuer,
     KeyPair,
 };
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
 use tempfile::TempDir;
+use tokio_rustls::TlsAcceptor;
 
 /// Vouches for the servers of a test.
 struct Authority {
@@ -54,6 +58,20 @@ impl Authority {
         let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         (certificate, key)
+    }
+
+    /// The server's end of TLS, with such a certificate.
+    fn acceptor(&self) -> TlsAcceptor {
+        let (certificate, key) = self.vouch();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .unwrap();
+        TlsAcceptor::from(Arc::new(tls))
     }
 
     /// Fresh servers, the broker with such a certificate.
