@@ -12,7 +12,7 @@ use crate::{strings, yaml};
 pub(crate) const SERVICES: [&str; 3] = ["auth", "ledger", "payments"];
 
 /// Those that bring a service's tables up to date, and end.
-const MIGRATIONS: [&str; 3] = ["migrate-auth", "migrate-ledger", "migrate-payments"];
+pub(crate) const MIGRATIONS: [&str; 3] = ["migrate-auth", "migrate-ledger", "migrate-payments"];
 
 /// Each container by name.
 pub(crate) fn containers() -> Map<String, Value> {
@@ -47,19 +47,23 @@ fn every_variable_of_a_service_is_an_option_of_it() {
     for (service, command) in serving.into_iter().chain(migrating) {
         let container = &containers[service];
         assert_eq!(strings(&container["command"]), command);
-        let help = Command::new(env!("CARGO_BIN_EXE_quittance"))
-            .args(command)
-            .arg("--help")
-            .output()
-            .unwrap();
-        let help = String::from_utf8(help.stdout).unwrap();
-        let words: BTreeSet<&str> = help
-            .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-            .collect();
+        let options = options(&command);
         for name in environment(container).keys() {
-            assert!(words.contains(name.as_str()), "{service} has no {name}");
+            assert!(options.contains(name), "{service} has no {name}");
         }
     }
+}
+
+/// The variables that a command reads, and other words of its help.
+pub(crate) fn options(command: &[&str]) -> BTreeSet<String> {
+    let help = Command::new(env!("CARGO_BIN_EXE_quittance"))
+        .args(command)
+        .arg("--help")
+        .output()
+        .expect("the program was built");
+    let help = String::from_utf8(help.stdout).expect("help is text");
+    let words = help.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.map(str::to_owned).collect()
 }
 
 #[test]
@@ -118,10 +122,38 @@ fn no_container_has_rights_it_does_not_need() {
         let (user, group) = user.split_once(':').expect("user and group");
         let [user, group]: [u32; 2] = [user, group].map(|id| id.parse().expect("a number"));
         assert!(user > 0 && group > 0, "{name} is root");
-        assert!(container["pids_limit"].is_u64(), "{name}");
         for too_much in ["cap_add", "privileged", "network_mode", "pid", "devices"] {
             assert!(container.get(too_much).is_none(), "{name}: {too_much}");
         }
+    }
+}
+
+/// Bytes of a size as a container engine reads it: `512m`, `4g`.
+fn bytes(size: &str) -> u64 {
+    let unit = match size.chars().last() {
+        Some('m') => 1 << 20,
+        Some('g') => 1 << 30,
+        _ => panic!("{size} has no unit of ours"),
+    };
+    size[..size.len() - 1].parse::<u64>().expect("a number") * unit
+}
+
+#[test]
+fn no_container_can_take_the_memory_and_the_processes_of_the_others() {
+    for (name, container) in containers() {
+        let pids = container["pids_limit"].as_u64();
+        assert!(pids.is_some_and(|pids| (1..=256).contains(&pids)), "{name}");
+        let limit = bytes(
+            container["mem_limit"]
+                .as_str()
+                .expect("a limit with a unit"),
+        );
+        // What it keeps in memory files counts too.
+        let files = strings(&container["tmpfs"]).into_iter();
+        let sizes = files.filter_map(|mount| Some(mount.split_once("size=")?.1));
+        let in_files: u64 = sizes.map(bytes).sum();
+        assert!(limit > in_files + bytes("256m"), "{name} has {limit}");
+        assert!(limit <= bytes("4g"), "{name} has {limit}");
     }
 }
 
