@@ -3,9 +3,10 @@
 # Arguments go to the server.
 set -eu
 
+secrets=${SECRETS:-/run/secrets}
 for user in auth ledger payments audit demo-shop; do
     name=$(echo "NATS_PASSWORD_$user" | tr 'a-z-' 'A-Z_')
-    password=$(cat "${SECRETS:-/run/secrets}/nats_$user")
+    password=$(cat "$secrets/nats_$user")
     # In quotes: the server parses a value as it parses its file.
     export "$name=\"$password\""
 done
@@ -57,5 +58,10 @@ if [ $# -eq 0 ]; then
         fi
     done
 fi </dev/null >/dev/null &
+
+# With a certificate it takes TLS connections and no others. Its monitoring page is on loopback and has none.
+if [ -e "$secrets/nats_tls_certificate" ]; then
+    set -- --tls --tlscert "$secrets/nats_tls_certificate" --tlskey "$secrets/nats_tls_key" "$@"
+fi
 
 exec nats-server --config "$(dirname "$0")/nats-server.conf" "$@"

@@ -15,8 +15,9 @@ const PRODUCERS: [&str; 1] = ["demo-shop"];
 
 impl Secrets {
     /// Makes the secrets of a bank in containers, once, and (again) their files:
-    /// see `compose.yaml`, where its PostgreSQL is `postgres:5432`.
-    pub fn make_files(directory: &Path) -> Result<()> {
+    /// see `compose.yaml`, where its PostgreSQL is `postgres:5432`. With `database_ca`, a file in the containers, the
+    /// databases must prove with TLS who they are: its certificates vouch for them.
+    pub fn make_files(directory: &Path, database_ca: Option<&Path>) -> Result<()> {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -27,11 +28,20 @@ impl Secrets {
         if secrets.add_producers(&PRODUCERS)? {
             secrets.save(&path)?;
         }
-        secrets.write_files(directory, "postgres:5432")
+        secrets.write_files(directory, "postgres:5432", database_ca)
     }
 
     /// Writes the files; `postgres` is where the services find PostgreSQL, `host:port`.
-    pub fn write_files(&self, directory: &Path, postgres: &str) -> Result<()> {
+    pub fn write_files(
+        &self,
+        directory: &Path,
+        postgres: &str,
+        database_ca: Option<&Path>,
+    ) -> Result<()> {
+        let tls = match database_ca {
+            None => "sslmode=disable".to_owned(),
+            Some(ca) => format!("sslmode=verify-full&sslrootcert={}", ca.display()),
+        };
         let write = |name: &str, content: &str| {
             let path = directory.join(name);
             write_private(&path, content.as_bytes())?;
@@ -49,8 +59,7 @@ impl Secrets {
                 ("migration_database_url", format!("{service}_owner")),
             ] {
                 let password = &self.postgres[&role];
-                let url =
-                    format!("postgres://{role}:{password}@{postgres}/{service}?sslmode=disable");
+                let url = format!("postgres://{role}:{password}@{postgres}/{service}?{tls}");
                 write(&format!("{file}_{service}"), &url)?;
             }
         }
@@ -69,13 +78,16 @@ mod tests {
     fn made_again_the_files_are_the_same_and_closed_by_their_directory() {
         let directory = tempfile::tempdir().unwrap();
         let directory = directory.path().join("secrets");
-        let read = || {
-            Secrets::make_files(&directory).unwrap();
+        let read = |database_ca| {
+            Secrets::make_files(&directory, database_ca).unwrap();
             fs::read_to_string(directory.join("database_url_ledger")).unwrap()
         };
-        let url = read();
+        let url = read(None);
         assert!(url.starts_with("postgres://ledger:q"), "{url}");
-        assert_eq!(url, read());
+        assert_eq!(url, read(None));
+        let verified = read(Some(Path::new("/ca")));
+        let tls = "sslmode=verify-full&sslrootcert=/ca";
+        assert_eq!(verified, url.replace("sslmode=disable", tls));
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&directory), 0o700);
         assert_eq!(mode(&directory.join("secrets.json")), 0o600);

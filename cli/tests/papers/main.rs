@@ -1,4 +1,4 @@
-//! The papers that no compiler reads: `compose.yaml`, the `Dockerfile`, what its servers start with, and the workflow.
+//! The papers that no compiler reads: `compose.yaml` and `compose.tls.yaml`, the `Dockerfile`, what its servers start with, and the workflow.
 //!
 //! Nothing here needs a container engine. What a container would be given (environment, secrets, scripts) is given to
 //! the same programs without one.
@@ -6,6 +6,7 @@
 mod compose;
 mod image;
 mod servers;
+mod tls;
 mod workflow;
 
 use std::fs;

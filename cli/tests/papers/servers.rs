@@ -101,7 +101,7 @@ fn run_script(servers: &Servers, secrets: &Path) -> Result<()> {
 }
 
 /// Servers with a cluster that the script made, and the secrets as files.
-async fn as_in_containers() -> Result<(Servers, TempDir)> {
+pub(crate) async fn as_in_containers() -> Result<(Servers, TempDir)> {
     let servers = testing::servers().await;
     let secrets = tempfile::tempdir()?;
     let postgres = servers.postgres_address();
@@ -109,7 +109,7 @@ async fn as_in_containers() -> Result<(Servers, TempDir)> {
     servers
         .home()
         .secrets()
-        .write_files(secrets.path(), postgres)?;
+        .write_files(secrets.path(), postgres, None)?;
     make_bare(&servers).await?;
     tokio::task::block_in_place(|| run_script(&servers, secrets.path()))?;
     Ok((servers, secrets))
@@ -137,10 +137,27 @@ async fn the_script_makes_the_databases_that_cargo_up_makes() -> Result<()> {
 async fn the_services_start_with_the_environment_and_the_secrets_of_their_containers() -> Result<()>
 {
     let (servers, secrets) = as_in_containers().await?;
-    let with_secrets = |container: &str| {
+    let nats = servers.nats_url();
+    let environment = |container: &str| {
         let mut environment = environment(&containers()[container]);
+        if environment.contains_key("QUITTANCE_NATS_URL") {
+            environment.insert("QUITTANCE_NATS_URL".to_owned(), nats.clone());
+        }
+        environment
+    };
+    migrate_and_serve(secrets.path(), environment).await?;
+    the_auditor_only_reads(&servers).await
+}
+
+/// Brings all services up, each with the environment of its container, until they say that they are well.
+pub(crate) async fn migrate_and_serve(
+    secrets: &Path,
+    environment: impl Fn(&str) -> BTreeMap<String, String>,
+) -> Result<()> {
+    let with_secrets = |container: &str| {
+        let mut environment = environment(container);
         for value in environment.values_mut() {
-            *value = value.replace("/run/secrets", &secrets.path().display().to_string());
+            *value = value.replace("/run/secrets", &secrets.display().to_string());
         }
         environment
     };
@@ -156,12 +173,10 @@ async fn the_services_start_with_the_environment_and_the_secrets_of_their_contai
     }
     let mut running = Vec::new();
     for service in Service::ALL {
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let listen = format!("127.0.0.1:{port}");
+        let listen = format!("127.0.0.1:{}", free_port()?);
         let mut environment = with_secrets(service.name());
         environment.insert("QUITTANCE_LISTEN".to_owned(), listen.clone());
-        environment.insert("QUITTANCE_NATS_URL".to_owned(), servers.nats_url());
-        let log = secrets.path().join(format!("{service}.log"));
+        let log = secrets.join(format!("{service}.log"));
         let process = tokio::process::Command::new(env!("CARGO_BIN_EXE_quittance"))
             .args(["serve", service.name()])
             .env_clear()
@@ -191,7 +206,7 @@ async fn the_services_start_with_the_environment_and_the_secrets_of_their_contai
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
-    the_auditor_only_reads(&servers).await
+    Ok(())
 }
 
 /// The tables of the ledger are there by now.
@@ -236,7 +251,7 @@ fn health_is_an_error_where_nothing_listens() {
 }
 
 /// The broker's start, as in its container but for the places.
-fn broker_command(secrets: &Path) -> Result<Command> {
+pub(crate) fn broker_command(secrets: &Path) -> Result<Command> {
     let server = testing::programs().nats_server;
     let programs = server.parent().context("it is in a directory")?;
     let path = std::env::join_paths([programs, Path::new("/usr/bin"), Path::new("/bin")])?;
@@ -251,7 +266,7 @@ fn broker_command(secrets: &Path) -> Result<Command> {
     Ok(command)
 }
 
-fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
@@ -261,7 +276,7 @@ async fn the_broker_of_a_container_stages_batches_where_it_is_told() -> Result<(
     let directory = tempfile::tempdir()?;
     let [secrets, store, staging] =
         ["secrets", "store", "staging"].map(|name| directory.path().join(name));
-    local::Secrets::make_files(&secrets)?;
+    local::Secrets::make_files(&secrets, None)?;
     fs::create_dir(&staging)?;
     let [port, monitor] = [free_port()?, free_port()?];
     let mut broker = broker_command(&secrets)?
@@ -305,7 +320,7 @@ async fn the_broker_of_a_container_stages_batches_where_it_is_told() -> Result<(
 fn the_broker_accepts_its_configuration_with_the_environment_of_its_container() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let secrets = directory.path().join("secrets");
-    local::Secrets::make_files(&secrets)?;
+    local::Secrets::make_files(&secrets, None)?;
     let output = broker_command(&secrets)?.arg("-t").output()?;
     ensure!(output.status.success(), "{output:?}");
 
