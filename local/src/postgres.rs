@@ -56,7 +56,7 @@ const SETTINGS: [&str; 15] = [
 /// The database server of one bank.
 #[derive(Debug)]
 pub(crate) struct Postgres {
-    found: Found,
+    pub(crate) found: Found,
     user: Option<User>,
     data: PathBuf,
     password: String,
@@ -79,7 +79,7 @@ impl Postgres {
             user::must_be_reachable(&found.path, user)?;
         }
         let pid_file = home.pid_file(Part::Postgres.name());
-        let data = directory.join("data");
+        let data = home.postgres_data();
         stop_leftover(&pid_file, &data.display().to_string())?;
         let password = home.secrets().postgres["postgres"].clone();
         if !data.exists() {

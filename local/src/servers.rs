@@ -6,7 +6,7 @@ use std::process::Stdio;
 use anyhow::{Context, Result, ensure};
 
 use crate::home::Home;
-use crate::install::{self, Found, Wanted};
+use crate::install::{self, Found, Kept, Wanted};
 use crate::nats::Nats;
 use crate::part::Service;
 use crate::ports::{Ports, loopback};
@@ -43,7 +43,7 @@ impl Servers {
         home.add_producers(&options.producers)?;
         let postgres = async {
             started(progress, install::POSTGRES.label);
-            let found = find(&install::POSTGRES, progress).await?;
+            let found = find(&install::POSTGRES, home.kept_postgres(), progress).await?;
             advanced(progress, install::POSTGRES.label, "starting");
             let postgres = Postgres::start(found, &home, options.ports).await?;
             finished(progress, install::POSTGRES.label);
@@ -51,7 +51,7 @@ impl Servers {
         };
         let nats = async {
             started(progress, install::NATS.label);
-            let found = find(&install::NATS, progress).await?;
+            let found = find(&install::NATS, home.kept_nats(), progress).await?;
             advanced(progress, install::NATS.label, "starting");
             let nats = Nats::start(found, &home, &options.producers, options.ports).await?;
             finished(progress, install::NATS.label);
@@ -59,9 +59,12 @@ impl Servers {
         };
         // Not try_join: dropping a half-started server would leave it to the watcher.
         let (nats, postgres) = tokio::join!(nats, postgres);
+        let (nats, postgres) = (nats?, postgres?);
+        home.note_program(&install::NATS, &nats.found)?;
+        home.note_program(&install::POSTGRES, &postgres.found)?;
         Ok(Self {
-            nats: nats?,
-            postgres: postgres?,
+            nats,
+            postgres,
             home,
         })
     }
@@ -211,9 +214,9 @@ impl Servers {
     }
 }
 
-async fn find(wanted: &'static Wanted, progress: &Progress) -> Result<Found> {
+async fn find(wanted: &'static Wanted, kept: Kept, progress: &Progress) -> Result<Found> {
     let progress = progress.clone();
-    tokio::task::spawn_blocking(move || install::find_or_install(wanted, &progress))
+    tokio::task::spawn_blocking(move || install::find_or_install(wanted, &kept, &progress))
         .await
         .context("the search ended early")?
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use std::{env, fs};
 
 use crate::home::{Home, TEMPORARY_PREFIX};
-use crate::install::{self, Wanted};
+use crate::install::{self, Kept, Wanted};
 use crate::ports::Ports;
 use crate::producer::Producer;
 use crate::progress::silent;
@@ -79,7 +79,7 @@ pub struct Programs {
 #[must_use]
 pub fn programs() -> Programs {
     let find = |wanted: &Wanted| {
-        let found = install::find_or_install(wanted, &silent());
+        let found = install::find_or_install(wanted, &Kept::NOTHING, &silent());
         found
             .unwrap_or_else(|error| panic!("no programs for this test: {error:#}"))
             .path

@@ -5,6 +5,7 @@
     reason = "a helper that fails is a test that fails"
 )]
 
+mod again;
 mod disk;
 mod home;
 mod supervised;
