@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use common::ids::{AccountId, PaymentId};
 use common::kinds::payment::PaymentRequest;
-use local::{Demo, Status};
+use local::{Demo, Part, Status};
 use uuid::Uuid;
 
 use crate::demo_bank::account_name;
@@ -32,9 +32,14 @@ fn urls(status: &Status) -> [&str; 5] {
     ]
 }
 
-pub(crate) fn text(running: &Running, headline: &str) -> Result<String> {
+/// What is said; `last_ports` are those of the home's last start, by part.
+pub(crate) fn text(
+    running: &Running,
+    last_ports: &BTreeMap<String, u16>,
+    headline: &str,
+) -> Result<String> {
     let mut paragraphs = vec![headline.to_owned(), parts(&running.status)];
-    paragraphs.extend(moved(&running.status));
+    paragraphs.extend(moved(&running.status, last_ports));
     if let Some(demo) = &running.status.demo {
         paragraphs.push(logins(demo)?);
         paragraphs.push(first_payment(running, demo)?);
@@ -54,16 +59,24 @@ fn parts(status: &Status) -> String {
     print::text(table)
 }
 
-/// Which ports are not the usual ones.
-fn moved(status: &Status) -> Option<String> {
-    let moved = PARTS.into_iter().zip(urls(status));
-    let moved = moved.filter_map(|((name, usual, _), url)| {
-        let (_, port) = url.rsplit_once(':')?;
-        (port != usual)
-            .then(|| format!("  {name} listens on {port}: its usual port {usual} was taken, or --free-ports asked for others"))
+/// Which ports are not those that one would expect.
+fn moved(status: &Status, last: &BTreeMap<String, u16>) -> Option<String> {
+    let parts = PARTS.into_iter().zip(urls(status));
+    let moved = parts.filter(|((name, usual, _), url)| {
+        let part = if *name == "PostgreSQL" {
+            Part::Postgres.name().to_owned()
+        } else {
+            name.to_lowercase()
+        };
+        let expected = match last.get(&part) {
+            Some(last) => last.to_string(),
+            None => (*usual).to_owned(),
+        };
+        !url.ends_with(&format!(":{expected}"))
     });
-    let moved: Vec<String> = moved.collect();
-    (!moved.is_empty()).then(|| moved.join("\n"))
+    let moved: Vec<&str> = moved.map(|((name, _, _), _)| name).collect();
+    let from = if last.is_empty() { "usual" } else { "old" };
+    (!moved.is_empty()).then(|| format!("Not on their {from} ports: {}.", moved.join(", ")))
 }
 
 fn logins(demo: &Demo) -> Result<String> {

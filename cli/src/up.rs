@@ -35,9 +35,12 @@ pub(crate) struct Up {
     /// Forget everything that is in the home directory first
     #[arg(long)]
     fresh: bool,
-    /// Listen on any free ports instead of the usual ones (8081, 8082, 8083, 4222, 5433)
+    /// Listen on any free ports instead of the usual ones; later starts keep them
     #[arg(long)]
     free_ports: bool,
+    /// Go back to the usual ports: 8081, 8082, 8083, 4222, 5433
+    #[arg(long, conflicts_with = "free_ports")]
+    usual_ports: bool,
     /// Let the demo shop write into the log itself, as a producer that the bank trusts
     #[arg(long)]
     direct: bool,
@@ -56,7 +59,13 @@ pub(crate) async fn run(options: &Up, home: &Path) -> Result<ExitCode> {
             home: home.to_owned(),
             status,
         };
-        show(&running, options.json, "The bank is open already.")?;
+        let last_ports = Home::last_ports(home);
+        show(
+            &running,
+            &last_ports,
+            options.json,
+            "The bank is open already.",
+        )?;
         return Ok(ExitCode::SUCCESS);
     }
     if options.detach {
@@ -75,14 +84,18 @@ async fn in_background(options: &Up, home: &Path) -> Result<ExitCode> {
     if options.free_ports {
         arguments.push("--free-ports");
     }
+    if options.usual_ports {
+        arguments.push("--usual-ports");
+    }
     if options.direct {
         arguments.push("--direct");
     }
     // Here and not in the background, so that an unusable home is an error at once.
     drop(open(home, options.fresh)?);
+    let last_ports = Home::last_ports(home);
     detach::start(home, &arguments, options.json).await?;
     let running = Running::find(home)?;
-    show(&running, options.json, &opened(began))?;
+    show(&running, &last_ports, options.json, &opened(began))?;
     if !options.json {
         let stop = invocation(home);
         print::line(&format!(
@@ -96,6 +109,11 @@ async fn in_foreground(options: &Up, home: &Path) -> Result<ExitCode> {
     let began = Instant::now();
     let stop = stop_signal(false)?;
     let (progress, bars) = progress::bars(options.json);
+    let last_ports = if options.fresh {
+        BTreeMap::new()
+    } else {
+        Home::last_ports(home)
+    };
     let started = tokio::select! {
         started = start(options, home, &progress) => started,
         () = stop.cancelled() => Err(anyhow!("stopped before the bank was open")),
@@ -110,7 +128,7 @@ async fn in_foreground(options: &Up, home: &Path) -> Result<ExitCode> {
         // No more than that: the logins are secret, and this goes to a log.
         print::line(&opened(began))?;
     } else {
-        show(&running, options.json, &opened(began))?;
+        show(&running, &last_ports, options.json, &opened(began))?;
     }
     let say = |text: &str| {
         if options.json {
@@ -140,10 +158,10 @@ async fn in_foreground(options: &Up, home: &Path) -> Result<ExitCode> {
 
 /// Starts the parts, fills the bank and notes where it is.
 async fn start(options: &Up, home: &Path, progress: &Progress) -> Result<(Bank, Status)> {
-    let ports = if options.free_ports {
-        Ports::Free
-    } else {
-        Ports::Usual
+    let ports = match (options.free_ports, options.usual_ports) {
+        (true, _) => Ports::Free,
+        (false, true) => Ports::Usual,
+        (false, false) => Ports::Kept,
     };
     let bank_options = BankOptions {
         home: open(home, options.fresh)?,
@@ -178,11 +196,16 @@ fn opened(began: Instant) -> String {
     format!("The bank is open ({:.1} s).", began.elapsed().as_secs_f32())
 }
 
-fn show(running: &Running, json: bool, headline: &str) -> Result<()> {
+fn show(
+    running: &Running,
+    last_ports: &BTreeMap<String, u16>,
+    json: bool,
+    headline: &str,
+) -> Result<()> {
     if json {
         print::json(&running.status)?;
     } else {
-        print::line(&overview::text(running, headline)?)?;
+        print::line(&overview::text(running, last_ports, headline)?)?;
     }
     Ok(())
 }

@@ -97,10 +97,14 @@ impl Bank {
         let [auth, ledger, payments] = Service::ALL;
         tokio::try_join!(migrate(auth), migrate(ledger), migrate(payments))?;
         for (service, usual) in Service::ALL.into_iter().zip([8081, 8082, 8083]) {
-            let process = bank.spawn(service, service.name(), ports.pick(usual)?, &[])?;
+            let port = bank.home().pick_port(service.name(), ports, usual)?;
+            let process = bank.spawn(service, service.name(), port, &[])?;
             bank.services.insert(service.name(), process);
         }
         bank.wait_until_ready(progress).await?;
+        let services = bank.services.values();
+        let ports: Vec<_> = services.map(|one| (one.service.name(), one.port)).collect();
+        bank.servers.note_ports(&ports)?;
         Ok(bank)
     }
 

@@ -3,6 +3,7 @@
 //! One process at a time has it, see [`lock`].
 //! Each checkout of this repository has its own bank unless `QUITTANCE_HOME` says otherwise.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -17,6 +18,7 @@ use crate::install::{Found, Kept, Need, Wanted};
 use crate::last_start::{LastStart, Program};
 use crate::part::Part;
 use crate::place::{short_hash, xdg};
+use crate::ports::Ports;
 use crate::producer::Producer;
 use crate::secrets::{self, Secrets};
 use crate::status::Status;
@@ -165,6 +167,22 @@ impl Home {
     /// Where PostgreSQL keeps its files.
     pub(crate) fn postgres_data(&self) -> PathBuf {
         self.path.join("postgres/data")
+    }
+
+    /// A port for what is noted under this name.
+    pub(crate) fn pick_port(&self, name: &str, ports: Ports, usual: u16) -> Result<u16> {
+        ports.pick(self.last_start.ports.get(name).copied(), usual)
+    }
+
+    /// Notes the ports that are used now, for the next start.
+    pub(crate) fn note_ports(&mut self, ports: &[(&str, u16)]) -> Result<()> {
+        self.last_start.note_ports(&self.path, ports)
+    }
+
+    /// The ports that the home at `path` had at its last start, by the names of the parts.
+    #[must_use]
+    pub fn last_ports(path: &Path) -> BTreeMap<String, u16> {
+        LastStart::read(path).ports
     }
 
     /// Notes what runs now, for the next start.

@@ -19,6 +19,9 @@ pub(crate) struct LastStart {
     /// By label: `PostgreSQL`, `NATS`.
     #[serde(default)]
     pub(crate) programs: BTreeMap<String, Program>,
+    /// By part: `postgres`, `nats`, `auth` …, and `nats-monitor`.
+    #[serde(default)]
+    pub(crate) ports: BTreeMap<String, u16>,
 }
 
 /// A server program as it was found.
@@ -34,6 +37,13 @@ impl LastStart {
     pub(crate) fn read(home: &Path) -> Self {
         let bytes = fs::read(home.join(FILE)).unwrap_or_default();
         serde_json::from_slice(&bytes).unwrap_or_default()
+    }
+
+    /// Notes the ports and writes it all down.
+    pub(crate) fn note_ports(&mut self, home: &Path, ports: &[(&str, u16)]) -> Result<()> {
+        let ports = ports.iter().map(|(name, port)| ((*name).to_owned(), *port));
+        self.ports.extend(ports);
+        self.write(home)
     }
 
     pub(crate) fn write(&self, home: &Path) -> Result<()> {

@@ -23,6 +23,8 @@ const CONFIGURATION: &str = include_str!("../../nats/nats-server.conf");
 const PRODUCERS: &str = include_str!("../../nats/producers.conf");
 /// No producer; the same pattern.
 const DIRECT: &str = include_str!("../../nats/direct.conf");
+/// Under this name a home notes the port of the monitoring page.
+pub(crate) const MONITOR: &str = "nats-monitor";
 /// Streams are read again after a crash, gigabytes of them at worst.
 const READY_LIMIT: Duration = Duration::from_secs(60);
 
@@ -36,7 +38,7 @@ pub(crate) struct Nats {
     log: PathBuf,
     pid_file: PathBuf,
     pub(crate) port: u16,
-    monitor_port: u16,
+    pub(crate) monitor_port: u16,
     health_path: String,
     pub(crate) process: Process,
     /// Behind the process: dropped after it.
@@ -63,8 +65,8 @@ impl Nats {
             let text = render_producers(home, producers, way)?;
             write_private(&directory.join(file), text.as_bytes())?;
         }
-        let port = ports.pick(4222)?;
-        let monitor_port = ports.pick(8222)?;
+        let port = home.pick_port(Part::Nats.name(), ports, 4222)?;
+        let monitor_port = home.pick_port(MONITOR, ports, 8222)?;
         let environment = environment(home, port, monitor_port);
         let log = home.log(Part::Nats);
         // Without such memory batches are staged on disk: slower, and otherwise the same.

@@ -1,4 +1,4 @@
-//! Ports on 127.0.0.1: the usual ones while they are free, any free ones for tests.
+//! Ports on 127.0.0.1: those that a home had, at first the usual ones while they are free, any free ones for tests.
 //!
 //! Free ports are taken below 32 000, outside of the range from which systems serve outgoing
 //! connections, so that a server killed and started again finds its port still free.
@@ -16,19 +16,24 @@ const FREE_COUNT: u16 = 12_000;
 /// Which ports to listen on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ports {
+    /// Those that the home had; at first the usual ones. One that is taken moves to a free one.
+    Kept,
     /// auth 8081, ledger 8082, payments 8083, NATS 4222, PostgreSQL 5433; one that is taken moves to a free one.
     Usual,
-    /// Free ones, different in each run.
+    /// Free ones, different for each home.
     Free,
 }
 
 impl Ports {
-    /// The `usual` port when it is wanted and not taken, else a free one.
-    pub(crate) fn pick(self, usual: u16) -> Result<u16> {
-        match self {
-            Self::Usual if is_free(usual) => Ok(usual),
-            Self::Usual | Self::Free => free(),
-        }
+    /// The `last` port or the `usual` one when it is wanted and not taken, else a free one.
+    pub(crate) fn pick(self, last: Option<u16>, usual: u16) -> Result<u16> {
+        let wanted = match self {
+            Self::Kept => [last, Some(usual)],
+            Self::Usual => [Some(usual), None],
+            Self::Free => [last.filter(|last| *last != usual), None],
+        };
+        let wanted = wanted.into_iter().flatten().find(|port| is_free(*port));
+        wanted.map_or_else(free, Ok)
     }
 }
 
@@ -57,4 +62,23 @@ pub(crate) fn loopback(port: u16) -> SocketAddr {
 
 fn is_free(port: u16) -> bool {
     TcpListener::bind(loopback(port)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_home_keeps_its_port_while_it_is_free() {
+        let [usual, last] = [free().unwrap(), free().unwrap()];
+        let pick = |ports: Ports, last| ports.pick(last, usual).unwrap();
+        assert_eq!(pick(Ports::Kept, None), usual);
+        assert_eq!(pick(Ports::Kept, Some(last)), last);
+        assert_eq!(pick(Ports::Usual, Some(last)), usual);
+        assert_eq!(pick(Ports::Free, Some(last)), last);
+        assert_ne!(pick(Ports::Free, Some(usual)), usual);
+        let _other = TcpListener::bind(loopback(last)).unwrap();
+        assert_eq!(pick(Ports::Kept, Some(last)), usual);
+        assert_ne!(pick(Ports::Free, Some(last)), last);
+    }
 }

@@ -91,7 +91,7 @@ impl Postgres {
                 home.is_temporary(),
             )?;
         }
-        let port = ports.pick(5433)?;
+        let port = home.pick_port(Part::Postgres.name(), ports, 5433)?;
         let log = home.log(Part::Postgres);
         let process = spawn(&found, user.as_ref(), &data, port, &log, &pid_file)?;
         let mut postgres = Self {

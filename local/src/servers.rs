@@ -7,8 +7,8 @@ use anyhow::{Context, Result, ensure};
 
 use crate::home::Home;
 use crate::install::{self, Found, Kept, Wanted};
-use crate::nats::Nats;
-use crate::part::Service;
+use crate::nats::{self, Nats};
+use crate::part::{Part, Service};
 use crate::ports::{Ports, loopback};
 use crate::postgres::{AUDITOR, Postgres};
 use crate::process::Process;
@@ -62,6 +62,11 @@ impl Servers {
         let (nats, postgres) = (nats?, postgres?);
         home.note_program(&install::NATS, &nats.found)?;
         home.note_program(&install::POSTGRES, &postgres.found)?;
+        home.note_ports(&[
+            (Part::Postgres.name(), postgres.port),
+            (Part::Nats.name(), nats.port),
+            (nats::MONITOR, nats.monitor_port),
+        ])?;
         Ok(Self {
             nats,
             postgres,
@@ -73,6 +78,11 @@ impl Servers {
     #[must_use]
     pub fn home(&self) -> &Home {
         &self.home
+    }
+
+    /// Notes the ports of the services, for the home's next start.
+    pub(crate) fn note_ports(&mut self, ports: &[(&str, u16)]) -> Result<()> {
+        self.home.note_ports(ports)
     }
 
     /// Where clients of the broker connect: `nats://127.0.0.1:4222`.

@@ -1,6 +1,7 @@
 //! A home that is opened again: with the servers that can read what it has, on the ports it had.
 
 use std::fs::{self, Permissions};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -84,4 +85,29 @@ fn a_home_keeps_its_programs() {
     fs::write(home.path().join("last-start.json"), note).unwrap();
     let ran = up(&home, "OTHER", Path::new("/"));
     assert!(ran.stderr.contains("this is 97.4"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_home_keeps_its_ports() {
+    let home = Home::new();
+    let first = home.run("up --detach --free-ports").ok();
+    let line = "Not on their usual ports: auth, ledger, payments, NATS, PostgreSQL.\n";
+    assert!(first.contains(line), "{first}");
+    let status = home.run("status --json").json();
+    home.run("down").ok();
+
+    for options in ["--free-ports", ""] {
+        let again = home.run(&format!("up --detach {options}")).ok();
+        assert_eq!(home.run("status --json").json(), status);
+        assert!(!again.contains("ports:"), "{again}");
+        home.run("down").ok();
+    }
+
+    let host = status["ledger"].as_str().unwrap();
+    let _taken = TcpListener::bind(host.strip_prefix("http://").unwrap()).unwrap();
+    let moved = home.run("up --detach --free-ports").ok();
+    assert!(
+        moved.contains("Not on their old ports: ledger.\n"),
+        "{moved}"
+    );
 }
