@@ -9,5 +9,6 @@ mod payments;
 pub(crate) use cursors::{Range, advance_cursor, cursor};
 pub(crate) use keys::{SigningKey, insert_keys, keys};
 pub(crate) use payments::{
-    DecidedRow, Filter, RequestedRow, Row, insert_requested, payment, payments, upsert_decided,
+    DecidedRow, Filter, RequestedRow, Row, insert_requested, payment, payments, payments_with_id,
+    upsert_decided,
 };

@@ -153,8 +153,8 @@ pub(super) async fn show(
 ) -> Result<Response, Problem> {
     let caller = app.callers.authorize(&headers, READERS).await?;
     let (Path(payment_id), Query(query)) = (path?, query?);
-    let client_id = client_of(&caller, query.client_id)?;
-    let known = find(&app, &client_id, payment_id).await?;
+    let whose = Whose::asked(&caller, query.client_id)?;
+    let known = find(&app, &whose, payment_id).await?;
     if let Some(row) = known.filter(|row| row.is_decided()) {
         return Ok(Json(Payment::from(row)).into_response());
     }
@@ -162,21 +162,63 @@ pub(super) async fn show(
     // payment is pending as far as we know.
     app.catch_up(Log::Requests).await?;
     drop(app.catch_up(Log::Settlements).await);
-    match find(&app, &client_id, payment_id).await? {
+    match find(&app, &whose, payment_id).await? {
         Some(row) => Ok(Json(Payment::from(row)).into_response()),
-        None => Err(Problem::new(
-            StatusCode::NOT_FOUND,
-            format!("{client_id} has no payment {payment_id}"),
-        )),
+        None => {
+            let nobody = match &whose {
+                Whose::Clients(client_id) => client_id.as_str(),
+                Whose::Anybodys { .. } => "nobody",
+            };
+            Err(Problem::new(
+                StatusCode::NOT_FOUND,
+                format!("{nobody} has no payment {payment_id}"),
+            ))
+        }
     }
 }
 
-async fn find(
-    app: &App,
-    client_id: &ClientId,
-    payment_id: PaymentId,
-) -> sqlx::Result<Option<store::Row>> {
-    store::payment(&mut *app.pool.acquire().await?, client_id, payment_id).await
+/// Where one payment is looked for.
+enum Whose {
+    Clients(ClientId),
+    /// The bank may not know whose it is. Its own comes first.
+    Anybodys {
+        own: ClientId,
+    },
+}
+
+impl Whose {
+    fn asked(caller: &Caller<'_>, asked: Option<String>) -> Result<Self, Problem> {
+        let claims = caller.claims();
+        Ok(if asked.is_none() && claims.allows(Scope::BankOperate) {
+            Self::Anybodys {
+                own: claims.client_id.clone(),
+            }
+        } else {
+            Self::Clients(client_of(caller, asked)?)
+        })
+    }
+}
+
+/// The payment, if there is one. 409 when several clients have one with this id.
+async fn find(app: &App, whose: &Whose, id: PaymentId) -> Result<Option<store::Row>, Problem> {
+    let mut db = app.pool.acquire().await?;
+    let own = match whose {
+        Whose::Clients(client_id) => return Ok(store::payment(&mut db, client_id, id).await?),
+        Whose::Anybodys { own } => own,
+    };
+    let mut rows = store::payments_with_id(&mut db, id).await?;
+    if let Some(at) = rows.iter().position(|row| row.client_id == own.as_str()) {
+        return Ok(Some(rows.swap_remove(at)));
+    }
+    if rows.len() > 1 {
+        let clients: Vec<_> = rows.into_iter().map(|row| row.client_id).collect();
+        let clients = clients.join(", ");
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            format!("several clients have a payment {id}; say whose with client_id: {clients}"),
+        ));
+    }
+    Ok(rows.pop())
 }
 
 #[derive(Debug, Serialize, Deserialize)]

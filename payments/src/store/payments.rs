@@ -167,6 +167,22 @@ pub(crate) async fn payment(
     .await
 }
 
+/// Payments of any client with this id, a few at most: each client chooses its ids itself.
+pub(crate) async fn payments_with_id(
+    db: &mut PgConnection,
+    payment_id: PaymentId,
+) -> sqlx::Result<Vec<Row>> {
+    sqlx::query_as!(
+        Row,
+        "select client_id, payment_id, request_seq, status, published_at, decided_at,
+                request::text, answer::text, may_retry
+         from payment where payment_id = $1 order by client_id limit 10",
+        payment_id.0,
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// Payments of a client, newest first.
 pub(crate) async fn payments(db: &mut PgConnection, filter: &Filter<'_>) -> sqlx::Result<Vec<Row>> {
     sqlx::query_as!(

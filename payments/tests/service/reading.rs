@@ -85,7 +85,8 @@ async fn a_client_sees_its_own_payments_and_the_bank_sees_all() {
         (200, &shop, format!("/payments/{id}")),
         (200, &shop, format!("/payments/{id}?client_id=shop")),
         (200, &bank, format!("/payments/{id}?client_id=shop")),
-        (404, &bank, format!("/payments/{id}")),
+        (200, &bank, format!("/payments/{id}")),
+        (404, &bank, format!("/payments/{}", Uuid::now_v7())),
         (404, &till, format!("/payments/{id}")),
         (403, &till, format!("/payments/{id}?client_id=shop")),
         (403, &till, "/payments?client_id=shop".to_owned()),
@@ -108,6 +109,27 @@ async fn a_client_sees_its_own_payments_and_the_bank_sees_all() {
     }
     let submitter = token("shop", "payments:submit");
     assert_eq!(service.get(&submitter, "/payments").await.status, 403);
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_bank_says_whose_payment_it_means_when_two_clients_chose_one_id() {
+    let world = World::with_key().await;
+    let service = world.serve().await;
+    let id = Uuid::now_v7();
+    for client in ["shop", "till"] {
+        let token = token(client, "payments:submit payments:read");
+        service.post(&token, &payment(id)).await;
+        let own = service.get(&token, &format!("/payments/{id}")).await;
+        assert_eq!(own.body["client_id"], client);
+    }
+    let bank = token("staff", "bank:operate");
+    let got = service.get(&bank, &format!("/payments/{id}")).await;
+    assert_eq!(got.status, 409, "{got:?}");
+    let detail = got.body["detail"].as_str().unwrap();
+    assert!(detail.ends_with("client_id: shop, till"), "{detail}");
+    let path = format!("/payments/{id}?client_id=till");
+    assert_eq!(service.get(&bank, &path).await.body["client_id"], "till");
     service.stop().await.unwrap();
 }
 
