@@ -11,8 +11,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::client::{Account, Client, is_unknown};
-use crate::demo_bank::{Person, parse_account};
 use crate::failure::{Exit, Hinted as _, hinted};
+use crate::names::{self, Person};
 use crate::print;
 use crate::running::Running;
 
@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Open(Open),
     /// Show an account with its balances
     Show(Show),
+    /// List accounts with their balances
+    List(List),
 }
 
 /// Options of `quittance account open`.
@@ -47,7 +49,13 @@ pub(crate) struct Open {
     #[arg(long, value_name = "UUID")]
     id: Option<AccountId>,
     /// Who opens it
-    #[arg(long = "as", value_enum, value_name = "WHO", default_value = "staff")]
+    #[arg(
+        long = "as",
+        value_enum,
+        value_name = "WHO",
+        default_value = "staff",
+        ignore_case = true
+    )]
     person: Person,
     /// Print JSON
     #[arg(long)]
@@ -58,11 +66,43 @@ pub(crate) struct Open {
 #[derive(Debug, Args)]
 pub(crate) struct Show {
     /// The account: its id, or ada, grace or cash
-    #[arg(value_parser = parse_account)]
+    #[arg(value_parser = names::account())]
     account: AccountId,
     /// Who looks; customers see their own accounts only
-    #[arg(long = "as", value_enum, value_name = "WHO", default_value = "staff")]
+    #[arg(
+        long = "as",
+        value_enum,
+        value_name = "WHO",
+        default_value = "staff",
+        ignore_case = true
+    )]
     person: Person,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Options of `quittance account list`.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Whose: staff, ada, grace, shop, or the `sub` of the owner's tokens [default: everybody's]
+    #[arg(long)]
+    owner: Option<String>,
+    /// Who looks; customers see their own accounts only
+    #[arg(
+        long = "as",
+        value_enum,
+        value_name = "WHO",
+        default_value = "staff",
+        ignore_case = true
+    )]
+    person: Person,
+    /// How many at most
+    #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u32).range(1..=100))]
+    limit: u32,
+    /// Only accounts behind this one
+    #[arg(long, value_name = "UUID")]
+    after: Option<AccountId>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -105,7 +145,50 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
                 .hint("customers see their own accounts only; `--as staff` sees all")?;
             show(&account, asked.json)
         }
+        Command::List(asked) => list(&asked, &client, &running).await,
     }
+}
+
+async fn list(asked: &List, client: &Client, running: &Running) -> Result<()> {
+    let demo = running.demo()?;
+    let token = client.token(&asked.person.login(demo)?).await?;
+    let mut query = vec![("limit", asked.limit.to_string())];
+    if let Some(owner) = &asked.owner {
+        let owner = match Person::named(owner) {
+            Some(person) => person.ids(client, demo).await?.sub,
+            None => owner.clone(),
+        };
+        query.push(("owner", owner));
+    }
+    query.extend(asked.after.map(|id| ("after", id.to_string())));
+    let page = client.accounts(&token, &query).await?;
+    if asked.json {
+        print::json(&page)?;
+        return Ok(());
+    }
+    let rows = Vec::<Account>::deserialize(&page["accounts"])
+        .context("the ledger answered in an unknown form")?;
+    if rows.is_empty() {
+        print::line("No accounts.")?;
+        return Ok(());
+    }
+    let mut table = print::table(&["account", "name", "category", "posted", ""]);
+    for row in &rows {
+        table.add_row([
+            row.account_id.to_string(),
+            print::readable(row.name.as_deref().unwrap_or_default()),
+            row.category.clone(),
+            row.posted.clone(),
+            row.currency.clone(),
+        ]);
+    }
+    print::align_right(&mut table, 3..=3);
+    print::line(&print::text(table))?;
+    if let (false, Some(last)) = (page["next"].is_null(), rows.last()) {
+        let id = last.account_id;
+        print::line(&format!("\nMore: the same with `--after {id}`."))?;
+    }
+    Ok(())
 }
 
 fn show(account: &Value, json: bool) -> Result<()> {

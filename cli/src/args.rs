@@ -13,7 +13,8 @@ use local::Home;
 
 use crate::failure::Exit;
 use crate::{
-    account, audit, bench, demo, health, migrate, pay, secrets, serve, status, token, up, watch,
+    account, audit, bench, demo, health, migrate, pay, payment, secrets, serve, status, token, up,
+    watch,
 };
 
 /// A payment ledger on one machine: every payment request gets one answer, booked double-entry.
@@ -50,14 +51,14 @@ enum Command {
     Demo(demo::Options),
     /// Log in and print the access token
     Token(token::Token),
-    /// Open and show accounts
+    /// Open, show and list accounts
     #[command(subcommand)]
     Account(account::Command),
     /// Move money from one account to another
     Pay(pay::Pay),
     /// Show payments
     #[command(subcommand)]
-    Payment(pay::Command),
+    Payment(payment::Command),
     /// Print answers as the ledger publishes them
     Watch(watch::Watch),
     /// Check the books against the log
@@ -119,7 +120,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Token(options) => token::run(options, &home()?).await?,
         Command::Account(command) => account::run(command, &home()?).await?,
         Command::Pay(options) => return pay::run(options, &home()?).await,
-        Command::Payment(command) => pay::show(command, &home()?).await?,
+        Command::Payment(command) => payment::run(command, &home()?).await?,
         Command::Watch(options) => watch::run(&options, &home()?).await?,
         Command::Audit(command) => audit::run(&command, &home()?).await?,
         Command::Bench(options) => bench::run(options).await?,

@@ -161,9 +161,35 @@ impl Client {
 
     /// The payment, if this caller has asked for it.
     pub(crate) async fn payment(&self, token: &str, id: PaymentId) -> Result<Option<Value>> {
+        self.payment_of(token, id, None).await
+    }
+
+    /// The payment of this client, if the caller may see it.
+    pub(crate) async fn payment_of(
+        &self,
+        token: &str,
+        id: PaymentId,
+        client_id: Option<&str>,
+    ) -> Result<Option<Value>> {
         let path = format!("/payments/{id}");
-        let request = self.request(Method::GET, &self.status.payments, &path)?;
+        let query: Vec<_> = client_id
+            .map(|id| ("client_id", id.to_owned()))
+            .into_iter()
+            .collect();
+        let request = self.look(&self.status.payments, &path, &query)?;
         found(send(request.bearer_auth(token)).await)
+    }
+
+    /// A page of payments.
+    pub(crate) async fn payments(&self, token: &str, query: &[(&str, String)]) -> Result<Value> {
+        let request = self.look(&self.status.payments, "/payments", query)?;
+        send(request.bearer_auth(token)).await
+    }
+
+    /// A page of accounts.
+    pub(crate) async fn accounts(&self, token: &str, query: &[(&str, String)]) -> Result<Value> {
+        let request = self.look(&self.status.ledger, "/accounts", query)?;
+        send(request.bearer_auth(token)).await
     }
 
     /// What a service says of itself: `ready`, what is late, or as the error, why it is not ready.
@@ -189,6 +215,19 @@ impl Client {
         } else {
             format!("ready, but {}", late.join("; "))
         })
+    }
+
+    fn look(
+        &self,
+        service_url: &str,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<RequestBuilder> {
+        let mut url = Url::parse(service_url)?.join(path)?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        Ok(self.http.get(url))
     }
 
     fn request(&self, method: Method, service_url: &str, path: &str) -> Result<RequestBuilder> {

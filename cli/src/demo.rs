@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::client::{Client, Refused};
-use crate::demo_bank::{ADA, GRACE, Person, SHOP};
+use crate::names::{ADA, GRACE, Person, SHOP};
 use crate::running::Running;
 use crate::{audit, pay, print};
 

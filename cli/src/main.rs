@@ -20,6 +20,7 @@ mod audit;
 mod bench;
 mod demo;
 mod pay;
+mod payment;
 mod token;
 mod watch;
 
@@ -28,6 +29,7 @@ mod environment;
 mod failure;
 mod logs;
 mod migrate;
+mod names;
 mod print;
 mod running;
 

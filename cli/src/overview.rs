@@ -8,7 +8,7 @@ use common::kinds::payment::PaymentRequest;
 use local::{Demo, Part, Status};
 use uuid::Uuid;
 
-use crate::demo_bank::account_name;
+use crate::names::account_name;
 use crate::print;
 use crate::running::{Running, invocation, quoted};
 

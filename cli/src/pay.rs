@@ -1,23 +1,22 @@
-//! `quittance pay` and `quittance payment show`: asks for a payment, and shows what became of it.
+//! `quittance pay`: asks for a payment, and says what became of it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, anyhow};
-use clap::{Args, Subcommand};
+use clap::Args;
 use common::ids::{AccountId, PaymentId};
 use common::kinds::payment::PaymentRequest;
 use common::kinds::payment::{PaymentAnswer, PaymentStatus};
 use common::kinds::posting::Direction;
 use common::reason::Code;
 use serde::Deserialize as _;
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::client::{Client, Refused, is_unknown};
-use crate::demo_bank::{Person, account_name, parse_account};
 use crate::failure::{Exit, Hinted as _, hinted};
+use crate::names::{Person, account, account_name};
 use crate::print;
 use crate::running::{Running, invocation};
 
@@ -25,10 +24,10 @@ use crate::running::{Running, invocation};
 #[derive(Debug, Args)]
 pub(crate) struct Pay {
     /// The account that pays: its id, or ada, grace or cash
-    #[arg(long, value_name = "ACCOUNT", value_parser = parse_account)]
+    #[arg(long, value_name = "ACCOUNT", value_parser = account())]
     from: AccountId,
     /// The account that is paid: its id, or ada, grace or cash
-    #[arg(long, value_name = "ACCOUNT", value_parser = parse_account)]
+    #[arg(long, value_name = "ACCOUNT", value_parser = account())]
     to: AccountId,
     /// How much: 30.00
     #[arg(long, allow_hyphen_values = true)]
@@ -43,32 +42,12 @@ pub(crate) struct Pay {
     #[arg(long, value_name = "UUID")]
     payment_id: Option<PaymentId>,
     /// Who asks for it [default: whose account --from is]
-    #[arg(long = "as", value_enum, value_name = "WHO")]
+    #[arg(long = "as", value_enum, value_name = "WHO", ignore_case = true)]
     person: Option<Person>,
     /// Wait for the settlement, this many seconds at most (1 to 30)
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "10",
           value_parser = clap::value_parser!(u64).range(1..=30))]
     wait: Option<u64>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
-/// What to do with payments.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// Show a payment and what became of it
-    Show(Show),
-}
-
-/// Options of `quittance payment show`.
-#[derive(Debug, Args)]
-pub(crate) struct Show {
-    /// The payment's id
-    payment_id: PaymentId,
-    /// Who asked for it
-    #[arg(long = "as", value_enum, value_name = "WHO", default_value = "ada")]
-    person: Person,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -222,41 +201,6 @@ pub(crate) fn postings_text(settlement: &PaymentAnswer) -> String {
     }
     print::align_right(&mut table, 1..=3);
     print::text(table)
-}
-
-pub(crate) async fn show(command: Command, home: &Path) -> Result<()> {
-    let Command::Show(options) = command;
-    let running = Running::find(home)?;
-    let client = Client::new(&running.status)?;
-    let token = client
-        .token(&options.person.login(running.demo()?)?)
-        .await?;
-    let id = options.payment_id;
-    let payment = client.payment(&token, id).await?;
-    let payment = payment
-        .with_context(|| format!("this caller has no payment {id}"))
-        .exit(Exit::NotFound)
-        .hint("payments are shown to the one who asked for them: see --as")?;
-    if options.json {
-        print::json(&payment)?;
-        return Ok(());
-    }
-    print::line(&shown(&payment)?)?;
-    Ok(())
-}
-
-fn shown(payment: &Value) -> Result<String> {
-    if payment["status"] == "pending" {
-        return Ok(format!(
-            "Payment {} is not decided yet: request {}.",
-            payment["payment_id"].as_str().unwrap_or_default(),
-            payment["request_seq"]
-        ));
-    }
-    let settlement = PaymentAnswer::deserialize(payment);
-    Ok(settlement_text(
-        &settlement.context("payments answered in an unknown form")?,
-    ))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use crate::client::{Client, Login, access_token};
-use crate::demo_bank::Person;
+use crate::names::Person;
 use crate::print;
 use crate::running::Running;
 
@@ -18,7 +18,13 @@ const PASSWORD_BYTES_MAX: u64 = 4096;
 #[derive(Debug, Args)]
 pub(crate) struct Token {
     /// Somebody of the demo bank
-    #[arg(long = "as", value_enum, value_name = "WHO", default_value = "ada")]
+    #[arg(
+        long = "as",
+        value_enum,
+        value_name = "WHO",
+        default_value = "ada",
+        ignore_case = true
+    )]
     person: Person,
     /// A person's e-mail address
     #[arg(long, conflicts_with = "person")]

@@ -16,6 +16,7 @@ use local::{Bank, BankOptions, Home, Part, Ports, Producer, Progress, Status, Tr
 
 use crate::failure::Hinted as _;
 use crate::logs::{last_words, readable};
+use crate::names::SHOP;
 use crate::running::{Running, invocation};
 use crate::{demo_bank, detach, overview, print, progress};
 
@@ -168,9 +169,9 @@ async fn start(options: &Up, home: &Path, progress: &Progress) -> Result<(Bank, 
         program: std::env::current_exe().context("this program's path is unknown")?,
         ports,
         producers: vec![if options.direct {
-            Producer::direct(demo_bank::SHOP)
+            Producer::direct(SHOP)
         } else {
-            Producer::new(demo_bank::SHOP)
+            Producer::new(SHOP)
         }],
         environment: Vec::new(),
     };

@@ -12,7 +12,7 @@ use common::message::Stored;
 use common::service::stop_signal;
 use common::wire::{CE_TYPE, SETTLEMENTS};
 
-use crate::demo_bank::account_name;
+use crate::names::account_name;
 use crate::print;
 use crate::running::Running;
 

@@ -28,8 +28,10 @@ fn every_command_tells_its_options() {
         "token",
         "account open",
         "account show",
+        "account list",
         "pay",
         "payment show",
+        "payment list",
         "watch",
         "audit replay",
         "completions",
@@ -242,8 +244,19 @@ fn payments(home: &Home) {
     let nowhere = "payment show 0198c0de-0000-7000-8000-00000000ffff";
     assert_eq!(home.run(nowhere).code, 5);
 
-    let shown = home.run(&format!("payment show {id} --json")).json();
-    assert_eq!(shown["request_seq"], seq);
+    for who in ["ada", "Staff"] {
+        let shown = home.run(&format!("payment show {id} --as {who} --json"));
+        assert_eq!(shown.json()["request_seq"], seq);
+    }
+    assert_eq!(home.run(&format!("payment show {id} --as grace")).code, 5);
+    let listed = home
+        .run("payment list --client-id ada --status settled")
+        .ok();
+    let row = format!("  {id}  settled  ada   grace   30.00  EUR");
+    assert!(listed.contains(&row), "{listed}");
+    let listed = home.run("payment list --as ada --limit 1 --json").json();
+    assert_eq!(listed["payments"][0]["status"], "rejected");
+    assert!(listed["next"].is_string());
     assert!(
         home.run("pay --from grace --to ada --amount 30 --as grace")
             .ok()
@@ -259,6 +272,14 @@ fn accounts(home: &Home) {
 ";
     assert!(cash.ends_with(balances), "{cash}");
     assert_eq!(home.run("account show grace --as ada").code, 5);
+    let grace = "01900000-96ac-7000-8000-000000000003";
+    let listed = home.run("account list --owner grace").ok();
+    let row = format!("  {grace}  Grace  liability  1000.00  EUR\n");
+    assert!(listed.ends_with(&row), "{listed}");
+    let all = home.run("account list --json").json();
+    assert_eq!(all["accounts"].as_array().unwrap().len(), 3, "{all}");
+    let own = home.run("account list --as grace --json").json();
+    assert_eq!(own["accounts"].as_array().unwrap().len(), 1, "{own}");
     let id = "0198c0de-0000-7000-8000-0000000000aa";
     let open =
         format!("account open --owner eve --currency JPY --overdraft-limit 500 --id {id} --json");

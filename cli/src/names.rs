@@ -1,0 +1,189 @@
+//! The names that people type for those who are in the demo bank, and for their accounts.
+
+use std::ffi::OsStr;
+use std::str::FromStr as _;
+
+use anyhow::{Context as _, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::ValueEnum;
+use clap::builder::{PossibleValue, TypedValueParser};
+use common::ids::{AccountId, ClientId};
+use local::Demo;
+use uuid::Uuid;
+
+use crate::client::{Client, Login};
+
+/// The characters of a UUID, and how many of its last ones tell it from others in a table.
+const UUID_CHARS: usize = 36;
+const SHORT_ID: usize = 4;
+
+/// The service account, and the NATS login of the same shop.
+pub(crate) const SHOP: &str = "demo-shop";
+/// The bank's own cash, from which all money of the demo comes.
+pub(crate) const CASH: AccountId = demo_account(0xca54, 1);
+/// Ada's account.
+pub(crate) const ADA: AccountId = demo_account(0xada0, 2);
+/// Grace's account.
+pub(crate) const GRACE: AccountId = demo_account(0x96ac, 3);
+
+pub(crate) const NAMED_ACCOUNTS: [(&str, AccountId); 3] =
+    [("cash", CASH), ("ada", ADA), ("grace", GRACE)];
+
+/// A version 7 UUID of 2024 that is recognised at a glance.
+const fn demo_account(word: u128, number: u128) -> AccountId {
+    AccountId(Uuid::from_u128(
+        0x0190_0000_0000_7000_8000_0000_0000_0000 | word << 80 | number,
+    ))
+}
+
+/// Somebody of the demo bank.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Person {
+    /// Bank staff: may do anything with any account
+    Staff,
+    /// A customer: may pay from her own account
+    Ada,
+    /// A customer: may pay from her own account
+    Grace,
+    /// A program: the service account demo-shop, may pay from any customer's account
+    Shop,
+}
+
+impl Person {
+    /// Whose account this is; Ada's if it is nobody's of the demo.
+    pub(crate) fn of_account(account: AccountId) -> Self {
+        match account {
+            GRACE => Self::Grace,
+            CASH => Self::Staff,
+            _ => Self::Ada,
+        }
+    }
+
+    /// What this person logs in with.
+    pub(crate) fn login(self, demo: &Demo) -> Result<Login> {
+        let customer = |number: usize| -> Result<Login> {
+            let customer = demo
+                .customers
+                .get(number)
+                .context("there is no such customer")?;
+            Ok(Login::Person {
+                email: customer.email.clone(),
+                password: customer.password.clone(),
+            })
+        };
+        match self {
+            Self::Staff => Ok(Login::Person {
+                email: demo.staff.email.clone(),
+                password: demo.staff.password.clone(),
+            }),
+            Self::Ada => customer(0),
+            Self::Grace => customer(1),
+            Self::Shop => Ok(Login::Program {
+                client_id: demo.service_account.client_id.clone(),
+                client_secret: demo.service_account.client_secret.clone(),
+            }),
+        }
+    }
+}
+
+impl Person {
+    /// The person that a text names, whatever its case.
+    pub(crate) fn named(text: &str) -> Option<Self> {
+        <Self as ValueEnum>::from_str(text, true).ok()
+    }
+
+    /// The `sub` and the client id in this person's tokens.
+    pub(crate) async fn ids(self, client: &Client, demo: &Demo) -> Result<Ids> {
+        let token = client.token(&self.login(demo)?).await?;
+        Ids::in_token(&token).context("auth answered with a token that can't be read")
+    }
+}
+
+/// What a token says of its bearer.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct Ids {
+    /// Whose accounts it may use.
+    pub(crate) sub: String,
+    /// Whose payments it asks for.
+    pub(crate) client_id: ClientId,
+}
+
+impl Ids {
+    /// Reads a token of the bank that we asked ourselves; its signature is for others to check.
+    fn in_token(token: &str) -> Result<Self> {
+        let claims = token.split('.').nth(1).context("no claims")?;
+        let claims = URL_SAFE_NO_PAD.decode(claims)?;
+        Ok(serde_json::from_slice(&claims)?)
+    }
+}
+
+/// An account as it may be typed: its id, or the name of one of the demo's, whatever its case.
+pub(crate) fn parse_account(text: &str) -> Result<AccountId, String> {
+    let mut named = NAMED_ACCOUNTS.iter();
+    let named = named.find(|(name, _)| name.eq_ignore_ascii_case(text));
+    named.map_or_else(
+        || AccountId::from_str(text).map_err(|_| "neither ada, grace, cash nor a UUID".to_owned()),
+        |(_, id)| Ok(*id),
+    )
+}
+
+/// [`parse_account`] for the command line, which offers the names as completions.
+pub(crate) fn account() -> impl TypedValueParser<Value = AccountId> {
+    AccountParser
+}
+
+#[derive(Clone)]
+struct AccountParser;
+
+impl TypedValueParser for AccountParser {
+    type Value = AccountId;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<AccountId, clap::Error> {
+        parse_account.parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let names = NAMED_ACCOUNTS.into_iter();
+        Some(Box::new(names.map(|(name, _)| PossibleValue::new(name))))
+    }
+}
+
+/// An account as people call it.
+pub(crate) fn account_name(id: AccountId) -> String {
+    let named = NAMED_ACCOUNTS.iter().find(|(_, named)| *named == id);
+    named.map_or_else(|| id.to_string(), |(name, _)| (*name).to_owned())
+}
+
+/// The same in a few characters, for tables.
+pub(crate) fn short_account_name(id: AccountId) -> String {
+    let name = account_name(id);
+    match name.get(name.len().saturating_sub(SHORT_ID)..) {
+        Some(end) if name.len() == UUID_CHARS => format!("…{end}"),
+        Some(_) | None => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_have_names() {
+        for (name, id) in NAMED_ACCOUNTS {
+            assert_eq!(parse_account(name), Ok(id));
+            assert_eq!(parse_account(&name.to_uppercase()), Ok(id));
+            assert_eq!(parse_account(&id.to_string()), Ok(id));
+            assert_eq!(account_name(id), name);
+            assert_eq!(short_account_name(id), name);
+        }
+        assert!(parse_account("eve").is_err());
+        let other = AccountId(Uuid::from_u128(0xabcd));
+        assert_eq!(short_account_name(other), "…abcd");
+    }
+}
