@@ -10,8 +10,8 @@ use serde::Deserialize as _;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::client::{Account, Client, is_unknown};
-use crate::failure::{Exit, Hinted as _, hinted};
+use crate::client::{Account, Client, Refused, is_unknown};
+use crate::failure::{self, Exit, Hinted as _, hinted};
 use crate::names::{self, Person};
 use crate::print;
 use crate::running::Running;
@@ -30,7 +30,7 @@ pub(crate) enum Command {
 /// Options of `quittance account open`.
 #[derive(Debug, Args)]
 pub(crate) struct Open {
-    /// Who may pay from it: the `sub` of the owner's tokens (a user's UUID, or a client id)
+    /// Who may pay from it: staff, ada, grace, shop, or the `sub` of the owner's tokens (a user's UUID, or a client id)
     #[arg(long)]
     owner: String,
     /// ISO 4217 code
@@ -113,28 +113,46 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
     let client = Client::new(&running.status)?;
     match command {
         Command::Open(open) => {
-            let token = client.token(&open.person.login(running.demo()?)?).await?;
+            let demo = running.demo()?;
+            let token = client.token(&open.person.login(demo)?).await?;
+            let owner = names::subject(&open.owner, &client, demo).await?;
+            if !names::is_known_subject(&owner) {
+                failure::warn(&format!(
+                    "nobody of the demo bank is {owner:?}, and it is no user's UUID:\n\
+                     only a service account with this id may pay from the account"
+                ));
+            }
             let account = OpenAccount {
                 account_id: open.id.unwrap_or_else(|| AccountId(Uuid::now_v7())),
-                owner: open.owner,
+                owner,
                 currency: open.currency,
                 category: open.category,
                 name: open.name,
                 overdraft_limit: open.overdraft_limit,
             };
             let opened = client.open_account(&token, &account).await;
+            let id = account.account_id;
             let opened = opened.map_err(|error| {
                 if !is_unknown(&error) {
-                    return error;
+                    return rejected(error, id);
                 }
-                let id = account.account_id;
                 let error = error.context(format!("whether account {id} was opened is unknown"));
                 hinted(
                     error,
                     format!("ask again with --id {id}: that never opens a second one"),
                 )
             })?;
-            show(&opened, open.json)
+            if !open.json && opened.body["status"] != "pending" {
+                let seq = &opened.body["opened_seq"];
+                print::line(&if opened.is_repeated {
+                    format!(
+                        "Account {id}\nwas opened before, by request {seq}; nothing was changed now.\n"
+                    )
+                } else {
+                    format!("Opened account {id}, by request {seq}.\n")
+                })?;
+            }
+            show(&opened.body, open.json)
         }
         Command::Show(asked) => {
             let token = client.token(&asked.person.login(running.demo()?)?).await?;
@@ -154,11 +172,7 @@ async fn list(asked: &List, client: &Client, running: &Running) -> Result<()> {
     let token = client.token(&asked.person.login(demo)?).await?;
     let mut query = vec![("limit", asked.limit.to_string())];
     if let Some(owner) = &asked.owner {
-        let owner = match Person::named(owner) {
-            Some(person) => person.ids(client, demo).await?.sub,
-            None => owner.clone(),
-        };
-        query.push(("owner", owner));
+        query.push(("owner", names::subject(owner, client, demo).await?));
     }
     query.extend(asked.after.map(|id| ("after", id.to_string())));
     let page = client.accounts(&token, &query).await?;
@@ -189,6 +203,15 @@ async fn list(asked: &List, client: &Client, running: &Running) -> Result<()> {
         print::line(&format!("\nMore: the same with `--after {id}`."))?;
     }
     Ok(())
+}
+
+/// The error of an account that is not opened.
+fn rejected(error: anyhow::Error, id: AccountId) -> anyhow::Error {
+    let refused = error.downcast_ref::<Refused>();
+    match refused.and_then(|refused| refused.body["request_seq"].as_u64()) {
+        Some(seq) => error.context(format!("account {id} is rejected, as request {seq}")),
+        None => error.context(format!("account {id} was not opened")),
+    }
 }
 
 fn show(account: &Value, json: bool) -> Result<()> {

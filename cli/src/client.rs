@@ -27,8 +27,18 @@ pub(crate) struct Client {
 #[error("{}", self.text())]
 pub(crate) struct Refused {
     pub(crate) status: StatusCode,
+    /// It is the answer to an earlier request, see [`Done`].
+    pub(crate) is_repeated: bool,
     /// RFC 9457's document, SimpleJWT's or OAuth's; `null` for anything else.
     pub(crate) body: Value,
+}
+
+/// An answer that is no refusal.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) body: Value,
+    /// It is the answer to an earlier request for the same, and nothing was done now.
+    pub(crate) is_repeated: bool,
 }
 
 /// Whether something was done is unknown: there was no answer, or one that says that something does not answer.
@@ -130,9 +140,13 @@ impl Client {
     }
 
     /// The account, opened now or before with the same terms.
-    pub(crate) async fn open_account(&self, token: &str, account: &OpenAccount) -> Result<Value> {
+    pub(crate) async fn open_account(&self, token: &str, account: &OpenAccount) -> Result<Done> {
         let request = self.request(Method::POST, &self.status.ledger, "/accounts")?;
-        send(request.bearer_auth(token).json(account)).await
+        let (status, done) = answer(request.bearer_auth(token).json(account)).await?;
+        Ok(Done {
+            is_repeated: status == StatusCode::OK,
+            ..done
+        })
     }
 
     /// The account, if this caller has or may see it.
@@ -148,7 +162,7 @@ impl Client {
         token: &str,
         payment: &PaymentRequest,
         wait: Option<u64>,
-    ) -> Result<Value> {
+    ) -> Result<Done> {
         let mut request = self
             .request(Method::POST, &self.status.payments, "/payments")?
             .bearer_auth(token)
@@ -156,7 +170,7 @@ impl Client {
         if let Some(seconds) = wait {
             request = request.header("prefer", format!("wait={seconds}"));
         }
-        send(request).await
+        Ok(answer(request).await?.1)
     }
 
     /// The payment, if this caller has asked for it.
@@ -245,6 +259,10 @@ pub(crate) fn access_token(answer: &Value) -> Result<&str> {
 }
 
 async fn send(request: RequestBuilder) -> Result<Value> {
+    Ok(answer(request).await?.1.body)
+}
+
+async fn answer(request: RequestBuilder) -> Result<(StatusCode, Done)> {
     let response = request
         .header(header::ACCEPT, "application/json, application/problem+json")
         .send()
@@ -259,17 +277,20 @@ async fn send(request: RequestBuilder) -> Result<Value> {
         .exit(Exit::Unreachable)
         .hint("`quittance status` tells which part is down")?;
     let status = response.status();
+    let is_repeated = response.headers().contains_key("idempotency-replayed");
     let bytes = response.bytes().await.context("the answer ended early")?;
     let body = serde_json::from_slice(&bytes);
     if !status.is_success() {
         let refused = Refused {
             status,
+            is_repeated,
             body: body.unwrap_or_default(),
         };
         let exit = refused.exit();
         return Err(refused).exit(exit);
     }
-    body.context("the answer is no JSON")
+    let body = body.context("the answer is no JSON")?;
+    Ok((status, Done { body, is_repeated }))
 }
 
 /// 404 is an answer too.

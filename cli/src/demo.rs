@@ -219,7 +219,7 @@ async fn pay_over_http(
     token: &str,
     payment: &PaymentRequest,
 ) -> Result<PaymentAnswer> {
-    let answer = client.pay(token, payment, Some(WAIT_SECONDS)).await?;
+    let answer = client.pay(token, payment, Some(WAIT_SECONDS)).await?.body;
     ensure!(
         !answer["settlement"].is_null(),
         "request {} is not decided after {WAIT_SECONDS} s",

@@ -14,7 +14,7 @@ use sqlx::postgres::PgPoolOptions;
 use uuid::Uuid;
 
 use crate::client::{Client, Login};
-use crate::names::{ADA, CASH, GRACE, SHOP, account_name};
+use crate::names::{ADA, BANK, CASH, GRACE, SHOP, account_name};
 
 /// A platform that pays for its customers and looks at what became of it.
 const SHOP_SCOPES: &str = "payments:submit-any payments:read accounts:read";
@@ -58,7 +58,7 @@ pub(crate) async fn seed(bank: &Bank) -> Result<Demo> {
         .await?;
     let staff_client = StaffClient { client, token };
     staff_client
-        .ensure_account(CASH, "bank", "Cash", Category::Asset)
+        .ensure_account(CASH, BANK, "Cash", Category::Asset)
         .await?;
     for (id, owner, name) in [(ADA, ada_id, "Ada"), (GRACE, grace_id, "Grace")] {
         let owner = owner.to_string();
@@ -139,7 +139,9 @@ impl StaffClient {
         };
         let wait = Some(DEPOSIT_WAIT_SECONDS);
         let answer = self.client.pay(&self.token, &payment, wait).await;
-        let answer = answer.with_context(|| format!("no deposit for {}", account_name(account)))?;
+        let answer = answer
+            .with_context(|| format!("no deposit for {}", account_name(account)))?
+            .body;
         ensure!(
             answer["status"] == "settled",
             "the deposit for {} is {}",

@@ -106,6 +106,15 @@ pub(crate) fn report(error: &anyhow::Error) {
     eprintln!("{}", print::lines(&text(error)));
 }
 
+/// Prints a warning to standard error.
+#[expect(
+    clippy::print_stderr,
+    reason = "standard output is the answer, which scripts read"
+)]
+pub(crate) fn warn(text: &str) {
+    eprintln!("{}", print::lines(&format!("warning: {text}")));
+}
+
 /// The error as it is printed. A cause that only repeats the end of the line before it is left out.
 pub(crate) fn text(error: &anyhow::Error) -> String {
     let hint = error.downcast_ref::<Hint>().map(ToString::to_string);

@@ -20,6 +20,9 @@ const SHORT_ID: usize = 4;
 
 /// The service account, and the NATS login of the same shop.
 pub(crate) const SHOP: &str = "demo-shop";
+/// The owner of the bank's own accounts.
+pub(crate) const BANK: &str = "bank";
+
 /// The bank's own cash, from which all money of the demo comes.
 pub(crate) const CASH: AccountId = demo_account(0xca54, 1);
 /// Ada's account.
@@ -98,6 +101,19 @@ impl Person {
         let token = client.token(&self.login(demo)?).await?;
         Ids::in_token(&token).context("auth answered with a token that can't be read")
     }
+}
+
+/// The `sub` that `text` means: that of somebody of the demo, or the text itself.
+pub(crate) async fn subject(text: &str, client: &Client, demo: &Demo) -> Result<String> {
+    match Person::named(text) {
+        Some(person) => Ok(person.ids(client, demo).await?.sub),
+        None => Ok(text.to_owned()),
+    }
+}
+
+/// Whether tokens with this `sub` may exist, as far as we know: a user's UUID, the shop, the bank itself.
+pub(crate) fn is_known_subject(text: &str) -> bool {
+    text == SHOP || text == BANK || Uuid::try_parse(text).is_ok()
 }
 
 /// What a token says of its bearer.

@@ -75,13 +75,14 @@ pub(crate) async fn run(options: Pay, home: &Path) -> Result<ExitCode> {
         metadata: BTreeMap::new(),
     };
     let id = payment.payment_id;
-    let answer = match client.pay(&token, &payment, options.wait).await {
-        Ok(answer) => answer,
+    let paid = match client.pay(&token, &payment, options.wait).await {
+        Ok(paid) => paid,
         Err(error) => {
             let look = what_became_of_it(home, id, person);
             return Err(refused(error, id, &look, options.json)?);
         }
     };
+    let answer = paid.body;
     if options.json {
         print::json(&answer)?;
     }
@@ -89,8 +90,13 @@ pub(crate) async fn run(options: Pay, home: &Path) -> Result<ExitCode> {
     let Some(seconds) = options.wait else {
         if !options.json {
             let look = what_became_of_it(home, id, person);
+            let is = if paid.is_repeated {
+                "was in the log before"
+            } else {
+                "is in the log"
+            };
             print::line(&format!(
-                "Payment {id} is in the log, as request {seq}.\nWhat became of it: {look}"
+                "Payment {id} {is}, as request {seq}.\nWhat became of it: {look}"
             ))?;
         }
         return Ok(ExitCode::SUCCESS);
@@ -105,7 +111,13 @@ pub(crate) async fn run(options: Pay, home: &Path) -> Result<ExitCode> {
     let settlement = PaymentAnswer::deserialize(&answer["settlement"])
         .context("payments answered in an unknown form")?;
     if !options.json {
-        print::line(&settlement_text(&settlement))?;
+        print::line(
+            &if paid.is_repeated && settlement.status == PaymentStatus::Settled {
+                settled_before(&settlement)
+            } else {
+                settlement_text(&settlement)
+            },
+        )?;
     }
     Ok(if was_paid(&settlement) {
         ExitCode::SUCCESS
@@ -124,7 +136,9 @@ fn what_became_of_it(home: &Path, id: PaymentId, person: Person) -> String {
 
 /// The error of a payment that was not taken, or was taken and rejected.
 fn refused(error: anyhow::Error, id: PaymentId, look: &str, json: bool) -> Result<anyhow::Error> {
-    let body = error.downcast_ref::<Refused>().map(|refused| &refused.body);
+    let refused = error.downcast_ref::<Refused>();
+    let is_repeated = refused.is_some_and(|refused| refused.is_repeated);
+    let body = refused.map(|refused| &refused.body);
     if let (true, Some(body)) = (json, body) {
         print::json(body)?;
     }
@@ -141,6 +155,9 @@ fn refused(error: anyhow::Error, id: PaymentId, look: &str, json: bool) -> Resul
         return Ok(hinted(error, format!("`{look}` shows that one")));
     }
     Ok(match seq {
+        Some(seq) if is_repeated => error.context(format!(
+            "payment {id} was rejected before, as request {seq}"
+        )),
         Some(seq) => error.context(format!("payment {id} is rejected, as request {seq}")),
         None => error.context("the payment was not taken"),
     })
@@ -156,6 +173,17 @@ fn was_paid(settlement: &PaymentAnswer) -> bool {
             .as_ref()
             .is_some_and(|original| original.status == PaymentStatus::Settled),
     }
+}
+
+/// A settlement of an earlier try, for people.
+fn settled_before(settlement: &PaymentAnswer) -> String {
+    let id = settlement.payment_id.map(|id| id.to_string());
+    format!(
+        "Payment {}\nwas settled before, as request {}; nothing was booked now.\n\n{}",
+        id.unwrap_or_default(),
+        settlement.request_seq,
+        postings_text(settlement)
+    )
 }
 
 /// A settlement for people.
@@ -212,7 +240,11 @@ mod tests {
 
     fn told(status: StatusCode, body: Value) -> String {
         let id = PaymentId(Uuid::nil());
-        let error = anyhow::Error::from(Refused { status, body });
+        let error = anyhow::Error::from(Refused {
+            status,
+            is_repeated: false,
+            body,
+        });
         failure::text(
             &refused(error, id, "quittance payment show", false).expect("nothing is printed"),
         )

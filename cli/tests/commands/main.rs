@@ -230,9 +230,11 @@ fn payments(home: &Home) {
     assert_eq!(settled["settlement"]["postings"][0]["balance"], "970.00");
     let seq = settled["request_seq"].as_u64().unwrap();
     // The first outcome again: not paid twice.
-    home.run(&pay).ok();
+    let again = home.run(&pay).ok();
+    let before = format!("Payment {id}\nwas settled before, as request {seq}; nothing was booked");
+    assert!(again.starts_with(&before), "{again}");
 
-    let rejected = home.run("pay --from ada --to grace --amount 5000 --wait");
+    let rejected = home.run("pay --from Ada --to Grace --amount 5000 --wait");
     assert_eq!((rejected.code, rejected.stdout.as_str()), (3, ""));
     let reason = "because AM04: account 01900000-ada0-7000-8000-000000000002 has 970.00 available";
     assert!(rejected.stderr.contains(reason), "{}", rejected.stderr);
@@ -281,6 +283,22 @@ fn accounts(home: &Home) {
     let own = home.run("account list --as grace --json").json();
     assert_eq!(own["accounts"].as_array().unwrap().len(), 1, "{own}");
     let id = "0198c0de-0000-7000-8000-0000000000aa";
+    let ada = home.run("account show ada --json").json();
+    let opened = home.run("account open --owner Ada").ok();
+    assert!(opened.starts_with("Opened account "), "{opened}");
+    let owner = ada["owner"].as_str().unwrap();
+    assert!(opened.contains(owner), "{opened}");
+    let rejected = home.run(&format!("account open --owner ada --id {grace}"));
+    assert_eq!(rejected.code, 3);
+    let said = format!("error: account {grace} is rejected, as request ");
+    assert!(rejected.stderr.starts_with(&said), "{}", rejected.stderr);
+    let nobody = home.run("account open --owner Eve --id 0198c0de-0000-7000-8000-0000000000ee");
+    assert!(
+        nobody.stderr.contains("nobody of the demo bank is \"Eve\""),
+        "{}",
+        nobody.stderr
+    );
+
     let open =
         format!("account open --owner eve --currency JPY --overdraft-limit 500 --id {id} --json");
     let opened = home.run(&open).json();
