@@ -110,7 +110,7 @@ pub(crate) struct List {
 
 pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
     let running = Running::find(home)?;
-    let client = Client::new(&running.status)?;
+    let client = Client::new(&running.status, &running.home)?;
     match command {
         Command::Open(open) => {
             let demo = running.demo()?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 use common::service;
@@ -101,9 +101,50 @@ impl Arguments {
         if let Err(error) = outcome {
             command.error(ErrorKind::Io, format!("{error:#}")).exit();
         }
-        let matches = command.get_matches();
+        let matches = command.try_get_matches();
+        let matches = matches.unwrap_or_else(|error| with_tip(error).exit());
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }
+}
+
+/// What people type who know other programs, and what we call it.
+const OTHER_WORDS: [(&str, &str); 18] = [
+    ("accounts", "account list"),
+    ("balance", "account show"),
+    ("balances", "account list"),
+    ("close", "down"),
+    ("history", "payment list"),
+    ("list", "payment list"),
+    ("log", "watch"),
+    ("login", "token"),
+    ("open", "up"),
+    ("payments", "payment list"),
+    ("replay", "audit replay"),
+    ("run", "up"),
+    ("send", "pay"),
+    ("start", "up"),
+    ("stop", "down"),
+    ("tail", "watch"),
+    ("transfer", "pay"),
+    ("verify", "audit replay"),
+];
+
+/// Adds our word for an unknown command to the error.
+fn with_tip(mut error: clap::Error) -> clap::Error {
+    let typed = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(typed)) => typed.to_lowercase(),
+        Some(_) | None => return error,
+    };
+    let ours = OTHER_WORDS.into_iter().find(|(word, _)| *word == typed);
+    if let Some((_, ours)) = ours {
+        let tip = format!("here it is '{ours}'");
+        error.remove(ContextKind::SuggestedSubcommand);
+        error.insert(
+            ContextKind::Suggested,
+            ContextValue::StyledStrs(vec![tip.into()]),
+        );
+    }
+    error
 }
 
 /// Does what was asked. [`Exit`] has the codes of errors.

@@ -1,5 +1,6 @@
 //! The HTTP side of the bank, as its clients see it. Nothing here knows more than they do.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -12,14 +13,19 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::failure::{Exit, Hinted as _};
+use crate::running::invocation;
 
-/// Longer than the longest `Prefer: wait`, which is 30 s.
-const TIMEOUT: Duration = Duration::from_secs(40);
+/// A service that is well answers within milliseconds.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// What opens an account waits this long for the ledger's answer. Source: `ledger/src/http/accounts.rs`.
+const OPENING_WAIT: Duration = Duration::from_secs(10);
 
 /// A client of the three services.
 pub(crate) struct Client {
     http: reqwest::Client,
     status: Status,
+    /// What to do when a service does not answer.
+    hint: String,
 }
 
 /// An answer that is a refusal.
@@ -104,7 +110,8 @@ pub(crate) enum Login {
 }
 
 impl Client {
-    pub(crate) fn new(status: &Status) -> Result<Self> {
+    /// A client of the bank in `home`.
+    pub(crate) fn new(status: &Status, home: &Path) -> Result<Self> {
         let http = reqwest::Client::builder()
             .no_proxy()
             .timeout(TIMEOUT)
@@ -112,6 +119,7 @@ impl Client {
         Ok(Self {
             http,
             status: status.clone(),
+            hint: format!("`{} status` tells which part is down", invocation(home)),
         })
     }
 
@@ -131,7 +139,7 @@ impl Client {
                 ("client_secret", client_secret),
             ]),
         };
-        send(request).await.context("no token")
+        self.send(request).await.context("no token")
     }
 
     /// The access token alone.
@@ -142,7 +150,10 @@ impl Client {
     /// The account, opened now or before with the same terms.
     pub(crate) async fn open_account(&self, token: &str, account: &OpenAccount) -> Result<Done> {
         let request = self.request(Method::POST, &self.status.ledger, "/accounts")?;
-        let (status, done) = answer(request.bearer_auth(token).json(account)).await?;
+        let request = request.timeout(TIMEOUT + OPENING_WAIT);
+        let (status, done) = self
+            .answer(request.bearer_auth(token).json(account))
+            .await?;
         Ok(Done {
             is_repeated: status == StatusCode::OK,
             ..done
@@ -153,7 +164,7 @@ impl Client {
     pub(crate) async fn account(&self, token: &str, id: AccountId) -> Result<Option<Value>> {
         let path = format!("/accounts/{id}");
         let request = self.request(Method::GET, &self.status.ledger, &path)?;
-        found(send(request.bearer_auth(token)).await)
+        found(self.send(request.bearer_auth(token)).await)
     }
 
     /// Asks for a payment; with `wait`, waits as many seconds for the settlement.
@@ -168,9 +179,11 @@ impl Client {
             .bearer_auth(token)
             .json(payment);
         if let Some(seconds) = wait {
-            request = request.header("prefer", format!("wait={seconds}"));
+            request = request
+                .header("prefer", format!("wait={seconds}"))
+                .timeout(TIMEOUT + Duration::from_secs(seconds));
         }
-        Ok(answer(request).await?.1)
+        Ok(self.answer(request).await?.1)
     }
 
     /// The payment, if this caller has asked for it.
@@ -191,19 +204,19 @@ impl Client {
             .into_iter()
             .collect();
         let request = self.look(&self.status.payments, &path, &query)?;
-        found(send(request.bearer_auth(token)).await)
+        found(self.send(request.bearer_auth(token)).await)
     }
 
     /// A page of payments.
     pub(crate) async fn payments(&self, token: &str, query: &[(&str, String)]) -> Result<Value> {
         let request = self.look(&self.status.payments, "/payments", query)?;
-        send(request.bearer_auth(token)).await
+        self.send(request.bearer_auth(token)).await
     }
 
     /// A page of accounts.
     pub(crate) async fn accounts(&self, token: &str, query: &[(&str, String)]) -> Result<Value> {
         let request = self.look(&self.status.ledger, "/accounts", query)?;
-        send(request.bearer_auth(token)).await
+        self.send(request.bearer_auth(token)).await
     }
 
     /// What a service says of itself: `ready`, what is late, or as the error, why it is not ready.
@@ -231,6 +244,52 @@ impl Client {
         })
     }
 
+    async fn send(&self, request: RequestBuilder) -> Result<Value> {
+        Ok(self.answer(request).await?.1.body)
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> Result<(StatusCode, Done)> {
+        let response = request
+            .header(header::ACCEPT, "application/json, application/problem+json")
+            .send()
+            .await
+            .map_err(|error| {
+                let to = error.url().map_or_else(String::new, |url| self.name(url));
+                let source = error.without_url();
+                anyhow::Error::new(source).context(format!("{to} does not answer"))
+            })
+            .exit(Exit::Unreachable)
+            .hint(&self.hint)?;
+        let status = response.status();
+        let is_repeated = response.headers().contains_key("idempotency-replayed");
+        let bytes = response.bytes().await.context("the answer ended early")?;
+        let body = serde_json::from_slice(&bytes);
+        if !status.is_success() {
+            let refused = Refused {
+                status,
+                is_repeated,
+                body: body.unwrap_or_default(),
+            };
+            let exit = refused.exit();
+            return Err(refused).exit(exit);
+        }
+        let body = body.context("the answer is no JSON")?;
+        Ok((status, Done { body, is_repeated }))
+    }
+
+    /// The service at this URL, for people.
+    fn name(&self, url: &Url) -> String {
+        let origin = url.origin().ascii_serialization();
+        let status = &self.status;
+        let services = [
+            ("auth", &status.auth),
+            ("the ledger", &status.ledger),
+            ("payments", &status.payments),
+        ];
+        let service = services.into_iter().find(|(_, url)| **url == origin);
+        service.map_or_else(|| origin.clone(), |(name, _)| format!("{name} at {origin}"))
+    }
+
     fn look(
         &self,
         service_url: &str,
@@ -256,41 +315,6 @@ pub(crate) fn access_token(answer: &Value) -> Result<&str> {
         .as_str()
         .or(answer["access_token"].as_str());
     token.context("auth answered without a token")
-}
-
-async fn send(request: RequestBuilder) -> Result<Value> {
-    Ok(answer(request).await?.1.body)
-}
-
-async fn answer(request: RequestBuilder) -> Result<(StatusCode, Done)> {
-    let response = request
-        .header(header::ACCEPT, "application/json, application/problem+json")
-        .send()
-        .await
-        .map_err(|error| {
-            let to = error
-                .url()
-                .map_or_else(String::new, |url| url.origin().ascii_serialization());
-            let source = error.without_url();
-            anyhow::Error::new(source).context(format!("{to} does not answer"))
-        })
-        .exit(Exit::Unreachable)
-        .hint("`quittance status` tells which part is down")?;
-    let status = response.status();
-    let is_repeated = response.headers().contains_key("idempotency-replayed");
-    let bytes = response.bytes().await.context("the answer ended early")?;
-    let body = serde_json::from_slice(&bytes);
-    if !status.is_success() {
-        let refused = Refused {
-            status,
-            is_repeated,
-            body: body.unwrap_or_default(),
-        };
-        let exit = refused.exit();
-        return Err(refused).exit(exit);
-    }
-    let body = body.context("the answer is no JSON")?;
-    Ok((status, Done { body, is_repeated }))
 }
 
 /// 404 is an answer too.

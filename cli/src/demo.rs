@@ -75,7 +75,7 @@ impl Story {
 pub(crate) async fn run(options: &Options, home: &Path) -> Result<()> {
     let running = Running::find(home)?;
     let demo = running.demo()?;
-    let client = Client::new(&running.status)?;
+    let client = Client::new(&running.status, &running.home)?;
     let mut story = Story {
         silent: options.json,
         step: 0,

@@ -49,7 +49,7 @@ pub(crate) async fn seed(bank: &Bank) -> Result<Demo> {
     directory::ensure_service_account(&pool, &shop, &secrets.shop, SHOP_SCOPES).await?;
     pool.close().await;
 
-    let client = Client::new(&bank.status(None))?;
+    let client = Client::new(&bank.status(None), bank.home().path())?;
     let token = client
         .token(&Login::Person {
             email: staff.email.clone(),

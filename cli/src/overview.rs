@@ -45,8 +45,9 @@ pub(crate) fn text(
         paragraphs.push(first_payment(running, demo)?);
     }
     paragraphs.push(format!(
-        "Its logs are in {}.",
-        running.home.join("logs").display()
+        "Its logs are in {}.\nTo read its books: psql \"$({} status --books)\"",
+        running.home.join("logs").display(),
+        invocation(&running.home)
     ));
     Ok(paragraphs.join("\n\n"))
 }

@@ -57,7 +57,7 @@ pub(crate) struct Pay {
 /// that was to be waited.
 pub(crate) async fn run(options: Pay, home: &Path) -> Result<ExitCode> {
     let running = Running::find(home)?;
-    let client = Client::new(&running.status)?;
+    let client = Client::new(&running.status, &running.home)?;
     let person = options
         .person
         .unwrap_or_else(|| Person::of_account(options.from));

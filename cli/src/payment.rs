@@ -105,7 +105,7 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
 }
 
 async fn show(options: &Show, running: &Running) -> Result<()> {
-    let client = Client::new(&running.status)?;
+    let client = Client::new(&running.status, &running.home)?;
     let token = client
         .token(&options.person.login(running.demo()?)?)
         .await?;
@@ -126,7 +126,7 @@ async fn show(options: &Show, running: &Running) -> Result<()> {
 }
 
 async fn list(options: &List, running: &Running) -> Result<()> {
-    let client = Client::new(&running.status)?;
+    let client = Client::new(&running.status, &running.home)?;
     let token = client
         .token(&options.person.login(running.demo()?)?)
         .await?;

@@ -34,6 +34,38 @@ fn escaped(text: &str, is_wanted: impl Fn(char) -> bool) -> String {
     out
 }
 
+/// Columns of a terminal that nobody has widened.
+const WIDTH: usize = 80;
+
+/// A line that goes on below itself, `indent` columns in, where it would be longer than a terminal's.
+pub(crate) fn folded(line: &str, indent: usize) -> String {
+    let mut lines = vec![String::new()];
+    // Blanks stay with the word before them, and go where a line ends.
+    for word in line.split_inclusive(' ') {
+        let mut word = word.to_owned();
+        loop {
+            let used = lines.last().map_or(0, |line| line.chars().count());
+            let is_empty = used == 0 || (lines.len() > 1 && used == indent);
+            let fits = used + word.trim_end().chars().count() <= WIDTH;
+            if fits || (is_empty && used >= WIDTH) {
+                break;
+            }
+            let rest = if is_empty {
+                let at = word.char_indices().nth(WIDTH - used);
+                at.map_or_else(String::new, |(at, _)| word.split_off(at))
+            } else {
+                std::mem::take(&mut word)
+            };
+            lines.last_mut().expect("never empty").push_str(&word);
+            lines.push(" ".repeat(indent));
+            word = rest;
+        }
+        lines.last_mut().expect("never empty").push_str(&word);
+    }
+    let lines: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
+    lines.join("\n")
+}
+
 /// Prints a document, indented.
 pub(crate) fn json<T: Serialize>(value: &T) -> io::Result<()> {
     line(&serde_json::to_string_pretty(value)?)
@@ -109,6 +141,30 @@ mod tests {
             serde_json::from_str::<String>(&json).expect("JSON"),
             "\u{9b}"
         );
+    }
+
+    #[test]
+    fn a_long_line_goes_on_below_itself() {
+        let line = format!(
+            "#7  {} {} {}",
+            "a".repeat(40),
+            "b".repeat(50),
+            "c".repeat(200)
+        );
+        let text = folded(&line, 10);
+        assert!(
+            text.lines().all(|line| line.chars().count() <= WIDTH),
+            "{text}"
+        );
+        let joined: String = text.split_whitespace().collect();
+        assert_eq!(joined, line.replace(' ', ""));
+        assert_eq!(text.lines().count(), 5, "{text}");
+        assert!(
+            text.lines()
+                .skip(1)
+                .all(|line| line.starts_with("          "))
+        );
+        assert_eq!(folded("short  line", 10), "short  line");
     }
 
     #[test]

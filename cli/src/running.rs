@@ -62,15 +62,23 @@ impl Running {
         })
     }
 
-    /// Connects to the ledger's database in the role that may only read.
-    pub(crate) async fn books(&self) -> Result<PgConnection> {
+    /// The URL of the ledger's database with the login that may only read.
+    pub(crate) fn books_url(&self) -> Result<String> {
         let secrets = Secrets::read(&self.home)?;
         let password = secrets.postgres_password(AUDITOR);
-        let options: PgConnectOptions = self.status.postgres.parse()?;
-        let options = options
-            .username(AUDITOR)
-            .password(password.context("the database has no auditor")?)
-            .database(Service::Ledger.name());
+        let password = password.context("the database has no auditor")?;
+        let (scheme, address) =
+            (self.status.postgres.split_once("://")).context("the database's address is no URL")?;
+        let database = Service::Ledger.name();
+        // The server has no TLS.
+        Ok(format!(
+            "{scheme}://{AUDITOR}:{password}@{address}/{database}?sslmode=disable"
+        ))
+    }
+
+    /// Connects to the ledger's database in the role that may only read.
+    pub(crate) async fn books(&self) -> Result<PgConnection> {
+        let options: PgConnectOptions = self.books_url()?.parse()?;
         let connected = options.connect().await.with_context(|| {
             format!(
                 "the database at {} does not let us in",

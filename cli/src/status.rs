@@ -24,6 +24,9 @@ pub(crate) struct Options {
     /// Print the addresses and the demo's logins as JSON
     #[arg(long)]
     json: bool,
+    /// Print PostgreSQL's URL with the login that may read the books, for psql
+    #[arg(long, conflicts_with = "json")]
+    books: bool,
 }
 
 /// Prints where everything is and how it does. Exit code 1 when a part is not well.
@@ -33,8 +36,12 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<ExitCode> {
         print::json(&running.status)?;
         return Ok(ExitCode::SUCCESS);
     }
+    if options.books {
+        print::line(&running.books_url()?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let status = &running.status;
-    let client = Client::new(status)?;
+    let client = Client::new(status, home)?;
     let ready = async |url: &str| client.readiness(url).await;
     let (auth, ledger, payments, nats, postgres) = tokio::join!(
         ready(&status.auth),

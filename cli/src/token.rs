@@ -47,7 +47,7 @@ pub(crate) async fn run(options: Token, home: &Path) -> Result<()> {
     let running = Running::find(home)?;
     let json = options.json;
     let login = login(options, &running)?;
-    let answer = Client::new(&running.status)?.log_in(&login).await?;
+    let answer = Client::new(&running.status, home)?.log_in(&login).await?;
     if json {
         print::json(&answer)?;
     } else {

@@ -9,15 +9,19 @@ use common::broker::Reader;
 use common::kinds::Answer;
 use common::kinds::payment::PaymentAnswer;
 use common::message::Stored;
+use common::money::{Currency, Money};
 use common::service::stop_signal;
 use common::wire::{CE_TYPE, SETTLEMENTS};
 
-use crate::names::account_name;
+use crate::names::{account_name, short_account_name};
 use crate::print;
 use crate::running::Running;
 
 /// Messages read at a time.
 const BATCH: usize = 1000;
+
+/// Where a line goes on that is too long: below the kind.
+const INDENT: usize = 20;
 
 /// Options of `quittance watch`.
 #[derive(Debug, Args)]
@@ -31,18 +35,27 @@ pub(crate) struct Watch {
     /// End after this many; without it, go on until Ctrl-C
     #[arg(long, value_name = "N")]
     count: Option<u64>,
+    /// End at the last answer there is now; without --from, begin with the first
+    #[arg(long)]
+    until_end: bool,
 }
 
 pub(crate) async fn run(options: &Watch, home: &Path) -> Result<()> {
     let running = Running::find(home)?;
     // A reader waits for the broker for ever; a person wants to know that it is away.
     let jetstream = broker::jetstream(&running.auditor().await?);
+    let last = broker::last_sequence(&jetstream, SETTLEMENTS).await?;
     let from = match options.from {
         Some(from) => from,
-        None => broker::last_sequence(&jetstream, SETTLEMENTS).await? + 1,
+        None if options.until_end => 1,
+        None => last + 1,
     };
     let mut reader = Reader::of_settlements_only_reading(&running.auditor_config()?, from);
     let mut left = options.count.unwrap_or(u64::MAX);
+    if options.until_end {
+        left = left.min((last + 1).saturating_sub(from));
+    }
+    let mut day = None;
     let stop = stop_signal(false)?;
     while left > 0 {
         let wanted = usize::try_from(left).unwrap_or(BATCH).min(BATCH);
@@ -50,11 +63,15 @@ pub(crate) async fn run(options: &Watch, home: &Path) -> Result<()> {
             return Ok(());
         };
         for answer in answers? {
-            print::line(&if options.json {
-                body(&answer)?
+            if options.json {
+                print::line(&body(&answer)?)?;
             } else {
-                told(&answer)?
-            })?;
+                let today = answer.published_at.date_naive();
+                if day.replace(today) != Some(today) {
+                    print::line(&format!("{today}, UTC:"))?;
+                }
+                print::line(&print::folded(&told(&answer)?, INDENT))?;
+            }
             left -= 1;
         }
     }
@@ -68,7 +85,7 @@ fn body(answer: &Stored) -> Result<String> {
     Ok(text.replace(['\r', '\n'], " "))
 }
 
-/// The answer in a line: when, its sequence, what became of what.
+/// The answer in a line: when (UTC), its sequence, what became of what.
 fn told(stored: &Stored) -> Result<String> {
     let kind = stored.header(CE_TYPE).unwrap_or_default();
     let answer = Answer::from_json(kind, &stored.payload)
@@ -102,13 +119,13 @@ fn told(stored: &Stored) -> Result<String> {
 }
 
 fn payment_line(payment: &PaymentAnswer) -> String {
-    let account = |id: Option<_>| id.map_or_else(|| "?".to_owned(), account_name);
+    let account = |id: Option<_>| id.map_or_else(|| "?".to_owned(), short_account_name);
+    let currency = payment.currency.as_deref().unwrap_or_default();
     let mut line = format!(
-        "{} → {}  {} {}",
+        "{} → {}  {} {currency}",
         account(payment.debtor_account),
         account(payment.creditor_account),
-        payment.amount.as_deref().unwrap_or("?"),
-        payment.currency.as_deref().unwrap_or_default(),
+        amount(payment.amount.as_deref().unwrap_or("?"), currency),
     );
     if let Some(reference) = &payment.reference {
         line += &format!("  {reference:?}");
@@ -120,6 +137,13 @@ fn payment_line(payment: &PaymentAnswer) -> String {
         line += &format!("  same as #{}", original.request_seq);
     }
     line
+}
+
+/// With the currency's decimals. What was rejected may be no amount: it stays as it was sent.
+fn amount(text: &str, currency: &str) -> String {
+    let currency = Currency::from_code(currency);
+    let amount = currency.and_then(|currency| Money::positive(text, currency).ok());
+    amount.map_or_else(|| text.to_owned(), |amount| amount.to_string())
 }
 
 #[cfg(test)]

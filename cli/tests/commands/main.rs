@@ -12,6 +12,8 @@ mod supervised;
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -47,7 +49,13 @@ fn every_command_tells_its_options() {
 #[test]
 fn completions_know_the_commands() {
     let bash = run(Path::new("/nowhere"), "completions bash").ok();
-    for word in ["_quittance", "--detach", "--payment-id", "replay"] {
+    for word in [
+        "_quittance",
+        "--detach",
+        "--payment-id",
+        "replay",
+        "cash ada grace",
+    ] {
         assert!(bash.contains(word), "{word}");
     }
 }
@@ -67,6 +75,53 @@ fn a_usage_error_is_exit_code_2() {
         unknown.contains("neither ada, grace, cash nor a UUID"),
         "{unknown}"
     );
+}
+
+#[test]
+fn a_word_of_other_programs_is_told_ours() {
+    for (typed, ours) in [
+        ("login", "token"),
+        ("stop", "down"),
+        ("balance ada", "account show"),
+        ("account balance", "account show"),
+        ("staus", "status"),
+    ] {
+        let ran = run(Path::new("/nowhere"), typed);
+        assert_eq!(ran.code, 2, "{typed}");
+        let tip = ran.stderr.lines().find(|line| line.starts_with("  tip: "));
+        let tip = tip.unwrap_or_else(|| panic!("{typed}: {}", ran.stderr));
+        assert!(tip.contains(&format!("'{ours}'")), "{typed}: {tip}");
+    }
+}
+
+#[test]
+fn a_ledger_that_hangs_is_told_within_seconds() {
+    let home = Home::new();
+    home.run("up --detach --json --free-ports").ok();
+    let pid = fs::read_to_string(home.path().join("run/ledger.pid")).unwrap();
+    let signal = |name: &str| {
+        let status = Command::new("kill").args([name, pid.trim()]).status();
+        assert!(status.unwrap().success());
+    };
+    signal("-STOP");
+    let began = Instant::now();
+    let mut show = quittance(&home.path());
+    show.env_remove("QUITTANCE_HOME");
+    let path = home.path();
+    show.args(["account", "show", "ada", "--home"]).arg(&path);
+    let ran: Ran = show.output().unwrap().into();
+    let took = began.elapsed();
+    signal("-CONT");
+    assert_eq!(ran.code, 6, "{}", ran.stderr);
+    assert!(took < Duration::from_secs(13), "{took:?}");
+    assert!(
+        ran.stderr
+            .starts_with("error: the ledger at http://127.0.0.1:"),
+        "{}",
+        ran.stderr
+    );
+    let hint = format!("--home {} status` tells which part is down", path.display());
+    assert!(ran.stderr.contains(&hint), "{}", ran.stderr);
 }
 
 #[test]
@@ -317,6 +372,26 @@ fn watched(home: &Home) {
         .map(|answer| answer["request_seq"].as_u64())
         .collect();
     assert_eq!(sequences, [Some(1), Some(2), Some(3)]);
+    let all = home.run("watch --until-end").ok();
+    let day = all.lines().next().unwrap();
+    assert!(day.starts_with("20") && day.ends_with(", UTC:"), "{all}");
+    assert!(
+        all.contains("payment.rejected   ada → grace  5000.00 EUR"),
+        "{all}"
+    );
+    let wide = all.lines().find(|line| line.chars().count() > 80);
+    assert_eq!(wide, None);
+    let books = home.run("status --books").ok();
+    let psql = Command::new(local::testing::programs().psql)
+        .args([books.trim(), "-Atc", "select count(*) from account"])
+        .output();
+    let rows = psql.unwrap();
+    assert!(
+        rows.status.success(),
+        "{}",
+        String::from_utf8_lossy(&rows.stderr)
+    );
+
     let told = home.run("watch --from 5 --count 1").ok();
     assert!(
         told.contains("payment.settled    cash → ada  1000.00 EUR"),
