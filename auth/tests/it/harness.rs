@@ -176,7 +176,7 @@ impl Bank {
             .await
             .expect("a stream")
             + 1;
-        let mut requests = Reader::new(&self.broker("ledger"), wire::REQUESTS, next);
+        let mut requests = Reader::of_requests(&self.broker("ledger"), next);
         let publisher = Publisher::new(&self.broker("ledger"));
         Running(tokio::spawn(async move {
             while let Ok(batch) = requests.batch(10).await {
