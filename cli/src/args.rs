@@ -13,8 +13,8 @@ use local::Home;
 
 use crate::failure::Exit;
 use crate::{
-    account, audit, bench, demo, health, migrate, pay, payment, secrets, serve, status, token, up,
-    watch,
+    account, audit, bench, demo, health, migrate, pay, payment, print, secrets, serve, status,
+    token, up, watch,
 };
 
 /// A payment ledger on one machine: every payment request gets one answer, booked double-entry.
@@ -23,6 +23,7 @@ use crate::{
     name = "quittance",
     version,
     arg_required_else_help = true,
+    max_term_width = print::WIDTH,
     after_help = Exit::TABLE
 )]
 pub(crate) struct Arguments {

@@ -83,7 +83,7 @@ pub(crate) fn summary_text(summary: &Summary) -> String {
     let sums: Vec<String> = sums
         .map(|(currency, sum)| format!("{sum} {currency}"))
         .collect();
-    print::pairs(&[
+    let facts = print::pairs(&[
         (
             "requests",
             format!(
@@ -98,6 +98,7 @@ pub(crate) fn summary_text(summary: &Summary) -> String {
         ),
         ("debits − credits", sums.join(", ")),
         ("rules", format!("version {}", summary.rules)),
-        ("chain", summary.chain.clone()),
-    ])
+    ]);
+    // It is too long to stand in the table.
+    format!("{facts}\n  chain  {}", summary.chain)
 }

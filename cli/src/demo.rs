@@ -66,7 +66,11 @@ impl Story {
             print::line("")?;
         }
         self.step += 1;
-        let text = print::indented(text);
+        let text: Vec<String> = print::indented(text)
+            .lines()
+            .map(|line| print::folded(line, 3))
+            .collect();
+        let text = text.join("\n");
         print::line(&format!("{}. {}", self.step, text.trim_start()))?;
         Ok(())
     }
@@ -85,9 +89,9 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<()> {
     let shop = client.token(&Person::Shop.login(demo)?).await?;
     let staff = client.token(&Person::Staff.login(demo)?).await?;
     story.step(
-        "Three callers log in: Ada and the staff with a password, the shop with a secret.\n\
-         Each gets a signed token for 15 minutes. The key that signed it stands in the log,\n\
-         so the ledger judges tokens by itself and never asks auth.",
+        "Three callers log in: Ada and the staff with a password, the shop with a\n\
+         secret. Each gets a signed token for 15 minutes. The key that signed it stands\n\
+         in the log, so the ledger judges tokens by itself and never asks auth.",
     )?;
 
     let before = balances(&client, &staff).await?;
@@ -97,7 +101,7 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<()> {
     let over_http = pay_over_http(&client, &ada, &payment).await?;
     let seq = over_http.request_seq;
     story.step(&format!(
-        "Ada pays Grace {AMOUNT} EUR over HTTP. It is request {seq} in the log, and settled:\n{}",
+        "Ada pays Grace {AMOUNT} EUR over HTTP. It is request {seq} in the log, settled:\n{}",
         pay::postings_text(&over_http)
     ))?;
 
@@ -115,9 +119,10 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<()> {
     let mut producer = Producer::connect(&running.status, demo).await?;
     let seq = producer.publish(&shop, &back).await?;
     story.step(&format!(
-        "The shop pays Ada back, over NATS: it publishes to request.payment.v1.{SHOP},\n\
-         the only request its login may make, with its token in the header. The broker has it\n\
-         on disk as message {seq} of {REQUESTS}; knowing that is the acknowledgement.",
+        "The shop pays Ada back, over NATS: it publishes to\n\
+         request.payment.v1.{SHOP}, the only request its login may make, with its\n\
+         token in the header. The broker has it on disk as message {seq} of\n\
+         {REQUESTS}; knowing that is the acknowledgement.",
     ))?;
     let over_nats = producer.answer(seq).await?;
     ensure!(
@@ -150,7 +155,8 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<()> {
         }
     };
     story.step(&format!(
-        "The audit decides the whole log again, into empty books, and gets the same books:\n{}",
+        "The audit decides the whole log again, into empty books.\n\
+         It gets the same books:\n{}",
         audit::summary_text(&summary)
     ))?;
     if options.json {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use common::ids::{AccountId, PaymentId};
-use common::kinds::payment::PaymentRequest;
+use common::ids::AccountId;
 use local::{Demo, Part, Status};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::names::account_name;
@@ -17,7 +17,7 @@ const PARTS: [(&str, &str, &str); 5] = [
     ("auth", "8081", "log in, get a token"),
     ("ledger", "8082", "accounts and their balances"),
     ("payments", "8083", "ask for payments, look at them"),
-    ("NATS", "4222", "the log of requests and the log of answers"),
+    ("NATS", "4222", "the logs of requests and answers"),
     ("PostgreSQL", "5433", "the books"),
 ];
 
@@ -81,22 +81,25 @@ fn moved(status: &Status, last: &BTreeMap<String, u16>) -> Option<String> {
 }
 
 fn logins(demo: &Demo) -> Result<String> {
-    let mut table = print::table(&["who", "login", "account", "password or secret"]);
-    table.add_row(["staff", &demo.staff.email, "", &demo.staff.password]);
+    let mut people = print::table(&["who", "login", "password"]);
+    let mut accounts = print::table(&["who", "account"]);
+    people.add_row(["staff", &demo.staff.email, &demo.staff.password]);
     for customer in &demo.customers {
         let account: AccountId = customer.account.parse()?;
-        table.add_row([
-            account_name(account).as_str(),
-            &customer.email,
-            &customer.account,
-            &customer.password,
-        ]);
+        let name = account_name(account);
+        people.add_row([&name, &customer.email, &customer.password]);
+        accounts.add_row([&name, &customer.account]);
     }
-    let shop = &demo.service_account;
-    table.add_row(["shop", &shop.client_id, "", &shop.client_secret]);
     let nats = &demo.producer;
-    table.add_row(["shop, NATS", &nats.user, "", &nats.password]);
-    Ok(print::text(table))
+    people.add_row(["shop, NATS", &nats.user, &nats.password]);
+    let shop = &demo.service_account;
+    Ok(format!(
+        "{}\n\n  The shop's HTTP login is {}, with the client secret\n  {}\n\n{}",
+        print::text(people),
+        shop.client_id,
+        shop.client_secret,
+        print::text(accounts),
+    ))
 }
 
 /// Something to paste.
@@ -105,26 +108,26 @@ fn first_payment(running: &Running, demo: &Demo) -> Result<String> {
         anyhow::bail!("the demo has two customers");
     };
     let Status { auth, payments, .. } = &running.status;
-    let login = serde_json::json!({"email": ada.email, "password": ada.password});
-    let payment = PaymentRequest {
-        payment_id: PaymentId(Uuid::now_v7()),
-        debtor_account: ada.account.parse()?,
-        creditor_account: grace.account.parse()?,
-        amount: "30.00".to_owned(),
-        currency: "EUR".to_owned(),
-        reference: None,
-        effective_date: None,
-        metadata: BTreeMap::new(),
-    };
-    let payment = serde_json::to_string(&payment)?;
-    let (login, payment) = (quoted(&login.to_string()), quoted(&payment));
+    let login = [("email", &*ada.email), ("password", &*ada.password)];
+    let payment_id = Uuid::now_v7().to_string();
+    let payment = [
+        ("payment_id", &*payment_id),
+        ("debtor_account", &*ada.account),
+        ("creditor_account", &*grace.account),
+        ("amount", "30.00"),
+        ("currency", "EUR"),
+    ];
+    let (login, payment) = (body(&login), body(&payment));
     let quittance = invocation(&running.home);
     Ok(format!(
         "Ada pays Grace 30.00 EUR. With curl (twice is once: the payment has an id):
 
-  TOKEN=$(curl -s {auth}/api/token/ -H 'content-type: application/json' \\
-    -d {login} | sed 's/.*\"access\":\"\\([^\"]*\\).*/\\1/')
-  curl -s {payments}/payments -H \"authorization: Bearer $TOKEN\" \\
+  TOKEN=$(curl -s {auth}/api/token/ \\
+    -H 'content-type: application/json' \\
+    -d {login} |
+    sed -n 's/.*\"access\":\"\\([^\"]*\\).*/\\1/p')
+  curl -s {payments}/payments \\
+    -H \"authorization: Bearer ${{TOKEN:?no token: is the password right?}}\" \\
     -H 'content-type: application/json' -H 'prefer: wait=5' \\
     -d {payment}
 
@@ -133,4 +136,13 @@ With this program, and then the whole story:
   {quittance} pay --from ada --to grace --amount 30.00 --wait
   {quittance} demo"
     ))
+}
+
+/// A JSON object as a word for the shell, a line for each field.
+fn body(fields: &[(&str, &str)]) -> String {
+    let fields = fields.iter();
+    let fields: Vec<_> = fields
+        .map(|(name, value)| format!("{}:{}", json!(name), json!(value)))
+        .collect();
+    quoted(&format!("{{{}}}", fields.join(",\n         ")))
 }

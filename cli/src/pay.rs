@@ -78,7 +78,7 @@ pub(crate) async fn run(options: Pay, home: &Path) -> Result<ExitCode> {
     let paid = match client.pay(&token, &payment, options.wait).await {
         Ok(paid) => paid,
         Err(error) => {
-            let look = what_became_of_it(home, id, person);
+            let look = what_became_of_it(home, id);
             return Err(refused(error, id, &look, options.json)?);
         }
     };
@@ -89,14 +89,14 @@ pub(crate) async fn run(options: Pay, home: &Path) -> Result<ExitCode> {
     let seq = &answer["request_seq"];
     let Some(seconds) = options.wait else {
         if !options.json {
-            let look = what_became_of_it(home, id, person);
+            let look = what_became_of_it(home, id);
             let is = if paid.is_repeated {
                 "was in the log before"
             } else {
                 "is in the log"
             };
             print::line(&format!(
-                "Payment {id} {is}, as request {seq}.\nWhat became of it: {look}"
+                "Payment {id} {is}, as request {seq}.\nWhat became of it:\n  {look}"
             ))?;
         }
         return Ok(ExitCode::SUCCESS);
@@ -126,12 +126,9 @@ pub(crate) async fn run(options: Pay, home: &Path) -> Result<ExitCode> {
     })
 }
 
-/// The command that shows a payment to the one who asked for it.
-fn what_became_of_it(home: &Path, id: PaymentId, person: Person) -> String {
-    let quittance = invocation(home);
-    let person = clap::ValueEnum::to_possible_value(&person);
-    let person = person.map_or_else(String::new, |value| format!(" --as {}", value.get_name()));
-    format!("{quittance} payment show {id}{person}")
+/// The command that shows a payment, to the staff.
+fn what_became_of_it(home: &Path, id: PaymentId) -> String {
+    format!("{} payment show {id}", invocation(home))
 }
 
 /// The error of a payment that was not taken, or was taken and rejected.

@@ -35,7 +35,7 @@ fn escaped(text: &str, is_wanted: impl Fn(char) -> bool) -> String {
 }
 
 /// Columns of a terminal that nobody has widened.
-const WIDTH: usize = 80;
+pub(crate) const WIDTH: usize = 80;
 
 /// A line that goes on below itself, `indent` columns in, where it would be longer than a terminal's.
 pub(crate) fn folded(line: &str, indent: usize) -> String {

@@ -9,6 +9,7 @@ mod again;
 mod disk;
 mod home;
 mod supervised;
+mod width;
 
 use std::fs;
 use std::path::Path;
