@@ -8,6 +8,7 @@
 mod again;
 mod disk;
 mod home;
+mod paste;
 mod supervised;
 mod width;
 
