@@ -44,7 +44,9 @@ fn the_commands_for_curl_pay_and_a_wrong_password_stops_them() {
 
 #[test]
 fn the_example_of_the_readme_pays_from_anywhere() {
-    let has_client = Command::new("python3").args(["-c", "from nats import connect"]).output();
+    let has_client = Command::new("python3")
+        .args(["-c", "from nats import connect"])
+        .output();
     if !has_client.is_ok_and(|output| output.status.success()) {
         println!("not tried: python3 has no nats-py");
         return;
