@@ -101,8 +101,17 @@ async fn a_producer_at_the_door_reaches_payments_and_not_the_log() {
         assert!(reply.starts_with("_R_."), "{reply}");
         client.publish(reply, "stored".into()).await.unwrap();
     };
-    let (answer, ()) = tokio::join!(shop.client.request(subject, "{}".into()), answering);
-    assert_eq!(answer.unwrap().payload, "stored");
+    // Flushing sends the subscription; until the server has heard of it, nobody is there.
+    let asking = async {
+        loop {
+            match shop.client.request(subject, "{}".into()).await {
+                Ok(answer) => return answer,
+                Err(error) => assert_eq!(error.kind(), RequestErrorKind::NoResponders),
+            }
+        }
+    };
+    let (answer, ()) = tokio::join!(asking, answering);
+    assert_eq!(answer.payload, "stored");
     let requests = ledger.jetstream().get_stream("REQUESTS").await.unwrap();
     assert_eq!(requests.cached_info().state.messages, 0);
 }
