@@ -168,6 +168,7 @@ impl Door {
     }
 
     async fn refuse(&self, all: Vec<Submitter>, error: PublishError) {
+        tracing::error!(%error, count = all.len(), "payments may not have been stored");
         let error = Arc::new(error);
         for told in all {
             self.tell(told, Err(Refused::Broker(error.clone()))).await;

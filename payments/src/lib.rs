@@ -135,7 +135,11 @@ pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Res
         stop.cancel();
         outcome.unwrap_or(Ok(()))
     };
-    let producing = producers::answer_producers(app.clone(), &config.broker, places, stop.clone());
+    // A task of its own: what producers send must not hold up the others.
+    let (entrance, broker, stop_entrance) = (app.clone(), config.broker.clone(), stop.clone());
+    let producing = tokio::spawn(async move {
+        producers::answer_producers(entrance, &broker, places, stop_entrance).await;
+    });
     let serving = serve_http(
         &config.web,
         http::routes(app),
@@ -147,9 +151,10 @@ pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Res
         stop.cancel();
         outcome
     };
-    let (worked, served, ()) = tokio::join!(work, serving, producing);
+    let (worked, served, produced) = tokio::join!(work, serving, producing);
     worked?;
-    served
+    served?;
+    produced.context("the entrance of the producers broke")
 }
 
 /// Waits for the streams, then starts the one reader of answers that all waiting requests share.

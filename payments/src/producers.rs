@@ -119,6 +119,8 @@ impl Entrance {
                 }
             }
         }
+        // Nobody waits for a place any more; the door shall not wait for us either.
+        drop(places);
         match tokio::time::timeout(DRAIN_MAX, self.responder.flush()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "the last publishers are not answered"),
@@ -136,7 +138,7 @@ impl Entrance {
                 Err(refusal) => refusal,
             },
             Err(NotAdmitted::Token(TokenError::KeyUnknown)) if may_look_up => {
-                match self.unknown.try_send(published) {
+                match self.unknown.try_send(published.detached()) {
                     Ok(()) => self.under_way += 1,
                     Err(full) => {
                         let refusal = NotAdmitted::Token(TokenError::KeyUnknown).into();

@@ -122,14 +122,9 @@ async fn what_can_be_refused_at_once_is_not_stored() -> Result<()> {
             403,
             "sender_mismatch",
         ),
-        ("no body", with_body(""), 400, "FF01: EOF"),
+        ("no body", with_body(""), 400, "FF01: the body"),
         ("no JSON", with_body("{"), 400, "FF01"),
-        (
-            "a field too many",
-            with_body("{\"x\":1}"),
-            400,
-            "unknown field `x`",
-        ),
+        ("a field too many", with_body("{\"x\":1}"), 400, "schemas/"),
         (
             "too large",
             with_body(&"x".repeat(33 * 1024)),

@@ -9,6 +9,7 @@ mod crash;
 mod door;
 mod empty_messages;
 mod freeze;
+mod hostile;
 mod log;
 mod outage;
 mod owner;

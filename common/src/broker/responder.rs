@@ -17,6 +17,15 @@ const RETRY_DELAY: Duration = Duration::from_millis(100);
 /// The broker asks every two minutes whether we are there. One that is silent for longer is gone.
 const SILENCE_MAX: Duration = Duration::from_secs(300);
 
+/// What the subjects begin with that the server makes for answers across accounts. Any other was chosen by the publisher, who
+/// could have us speak to somebody else, or end our connection by an answer that we may not give.
+const REPLY_PREFIX: &[u8] = b"_R_.";
+/// Longest block of headers that is read: a token and ours at their limits take 5 KB. Thousands of tiny ones cost a
+/// millisecond to read.
+const HEADERS_BYTES_MAX: usize = 8 * 1024;
+/// Messages handed out without a pause for the other tasks of this thread.
+const BURST: u32 = 64;
+
 /// One member of a group that answers what is published on a subject. The connection is made when it is needed, and made
 /// again when it is lost.
 pub struct Responder {
@@ -27,18 +36,31 @@ pub struct Responder {
     /// Answers that are not given to the connection yet.
     answers: Vec<u8>,
     is_leaving: bool,
+    /// Messages since the last pause.
+    burst: u32,
 }
 
 /// What somebody published.
 pub struct Published {
     /// Where to.
     pub subject: String,
-    /// Its headers; `None` if they can't be read.
+    /// Its headers; `None` if they can't be read, or are too long.
     pub headers: Option<Headers>,
     /// Its body.
     pub payload: Bytes,
     /// Where its sender waits for an answer, if it does.
     pub reply_to: Option<ReplyTo>,
+}
+
+impl Published {
+    /// The same, apart from the buffer that it came in: for what is kept for long.
+    #[must_use]
+    pub fn detached(self) -> Self {
+        Self {
+            payload: Bytes::copy_from_slice(&self.payload),
+            ..self
+        }
+    }
 }
 
 /// Where an answer is awaited.
@@ -56,12 +78,17 @@ impl Responder {
             connection: None,
             answers: Vec::new(),
             is_leaving: false,
+            burst: 0,
         }
     }
 
     /// The next message; `None` when the last one has come after [`Responder::leave`]. Meanwhile it sends answers. A
     /// broker that is away is waited for. May be cancelled.
     pub async fn next(&mut self) -> Option<Published> {
+        if self.burst >= BURST {
+            self.burst = 0;
+            tokio::task::yield_now().await;
+        }
         loop {
             match self.operation().await {
                 Ok(Operation::Message {
@@ -70,11 +97,16 @@ impl Responder {
                     headers,
                     payload,
                 }) => {
+                    self.burst += 1;
+                    let reply_to = reply.filter(|reply| reply.starts_with(REPLY_PREFIX));
                     return Some(Published {
                         subject: text(&subject).into_owned(),
-                        headers: Headers::read(&headers),
+                        headers: Some(&headers)
+                            .filter(|headers| headers.len() <= HEADERS_BYTES_MAX)
+                            .and_then(|headers| Headers::read(headers)),
                         payload,
-                        reply_to: reply.map(ReplyTo),
+                        // A copy: a part of the buffer that it came in would keep all of that.
+                        reply_to: reply_to.map(|reply| ReplyTo(Bytes::copy_from_slice(&reply))),
                     });
                 }
                 Ok(Operation::Pong) if self.is_leaving => return None,

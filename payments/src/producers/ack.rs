@@ -68,7 +68,7 @@ impl From<Refused> for Refusal {
         match refused {
             Refused::TooMuch(too_much) => too_much.into(),
             Refused::Broker(_) | Refused::Closed => {
-                tracing::error!(%refused, "a publish may not have been stored");
+                tracing::debug!(%refused, "a publish may not have been stored");
                 Self::new(
                     503,
                     "the payment may have been stored or not: publish it again with the same payment_id, it is never \

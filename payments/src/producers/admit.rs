@@ -3,6 +3,7 @@
 //! Whether the books allow the payment is the ledger's to decide; so are amount, currency and date, because its answer
 //! names them for ever.
 
+use bytes::Bytes;
 use common::broker::Published;
 use common::ids::ClientId;
 use common::kinds::body::RequestBody as _;
@@ -66,10 +67,12 @@ pub(super) fn admit(app: &App, published: &Published) -> Result<Admitted, NotAdm
         .strip_prefix(SUBJECT_PREFIX)
         .and_then(|client| client.parse().ok())
         .ok_or_else(|| Refusal::new(400, "FF01: the subject does not end with a client id"))?;
-    let headers = published
-        .headers
-        .as_ref()
-        .ok_or_else(|| Reason::new(Code::FF01, "the headers can't be read"))?;
+    let headers = published.headers.as_ref().ok_or_else(|| {
+        Reason::new(
+            Code::FF01,
+            "the headers can't be read, or have more than 8 KB",
+        )
+    })?;
     if headers.get(BATCH_ID).is_some() {
         return Err(Refusal::new(
             400,
@@ -97,7 +100,12 @@ pub(super) fn admit(app: &App, published: &Published) -> Result<Admitted, NotAdm
         let sentence = format!("FF01: the body has more than {size_max} bytes");
         return Err(Refusal::new(413, sentence).into());
     }
-    let request = request::read(&published.payload)?;
+    // Not the parser's words: they quote the body, and an answer may reach somebody else than who asked.
+    let request = request::read(&published.payload).map_err(|reason| {
+        tracing::debug!(%client, reason = reason.message, "an unreadable body");
+        let words = "the body is not what schemas/ describes: POST /payments says of the same body what is wrong with it";
+        Reason::new(reason.code, words)
+    })?;
     let mut buffer = Uuid::encode_buffer();
     let expected = Expected {
         ce_type: REQUESTED,
@@ -127,7 +135,8 @@ pub(super) fn admit(app: &App, published: &Published) -> Result<Admitted, NotAdm
             token,
             event,
             traceparent,
-            published.payload.clone(),
+            // A copy: a part of the buffer that it came in would keep all of that.
+            Bytes::copy_from_slice(&published.payload),
         ),
         client,
     })
