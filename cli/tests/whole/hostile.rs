@@ -40,7 +40,6 @@ async fn no_reply_subject_or_block_of_headers_cuts_the_door_for_others() -> Resu
         format!("PUB {subject} $JS.API.STREAM.DELETE.REQUESTS 1\r\nx\r\n"),
         format!("PUB {subject} settlement.payment.v1.demo-shop 1\r\nx\r\n"),
         format!("PUB {subject} {subject} 1\r\nx\r\n"),
-        format!("PUB {subject} > 1\r\nx\r\n"),
         format!("HPUB {subject} {0} {0}\r\n{tiny}\r\n", tiny.len()),
     ];
     for attack in &attacks {
