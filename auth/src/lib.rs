@@ -1,19 +1,23 @@
 //! Who may act: people log in with a password, programs with a secret, and both get a token that the ledger verifies by
 //! itself.
 //!
-//! The public half of the signing key goes into the log of requests before the first token is issued ([`announce`]), so
+//! The public half of the signing key goes into the log of requests before the first token is issued ([`log`]), so
 //! that a reader of the log knows the key by then and never has to ask this service. Private keys never leave this
 //! process unencrypted ([`keys`]). The SimpleJWT endpoints answer byte for byte as the system before this one did
 //! ([`http`]).
 
 mod http;
+
+pub mod clients;
+pub mod people;
+
+mod keys;
 mod passwords;
 pub mod tokens;
 
-mod announce;
-mod keys;
+mod log;
 
-pub mod directory;
+mod app;
 mod store;
 
 use std::sync::Arc;
@@ -21,9 +25,9 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use common::http::serve::serve_http;
 use common::service;
-use sqlx::PgPool;
 use tokio::sync::watch;
 
+use app::Auth;
 pub use keys::{KeyEncryptionKey, SigningKey};
 
 /// What auth needs to know. Each option can also be given in the environment.
@@ -46,15 +50,6 @@ pub struct Config {
 
 /// The tables, and the words that explain them.
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
-
-/// What the endpoints work with.
-struct Auth {
-    pool: PgPool,
-    key: keys::SigningKey,
-    passwords: passwords::Passwords,
-    /// Whether the key is in the log: before that no token is issued.
-    ready: watch::Receiver<bool>,
-}
 
 /// Brings the tables of this service up to this version.
 ///
@@ -98,7 +93,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     // Side by side in one task: whoever drops this future stops all.
     tokio::select! {
         served = serve_http(&config.service.web, http::routes(auth.clone()), readiness.clone(), stop.clone()) => served,
-        failed = announce::run(&auth, &config.service.broker, &announced, &stop) => failed.map(|never| match never {}),
+        failed = log::run(&auth, &config.service.broker, &announced, &stop) => failed.map(|never| match never {}),
         never = issuing => never,
         never = service::watch_database(&readiness, &database) => match never {},
         never = service::watch_broker(&readiness, &config.service.broker, |_| {}) => match never {},

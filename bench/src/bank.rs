@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use async_nats::{Client, jetstream};
-use auth::directory::{Role, ensure_service_account, ensure_user};
+use auth::clients::ensure_service_account;
+use auth::people::{Role, ensure_user};
 use common::broker;
 use common::broker::{BATCH_MESSAGES_MAX, Publisher, Reader};
 use common::ids::{AccountId, ClientId};

@@ -5,7 +5,8 @@
 //! its administrator would; the rest goes over HTTP like everybody's requests.
 
 use anyhow::{Context as _, Result, ensure};
-use auth::directory::{self, Role};
+use auth::clients;
+use auth::people::{self, Role};
 use common::ids::{AccountId, ClientId, PaymentId};
 use common::kinds::account::{Category, OpenAccount};
 use common::kinds::payment::PaymentRequest;
@@ -38,7 +39,7 @@ pub(crate) async fn seed(bank: &Bank) -> Result<Demo> {
         .context("auth's database does not let us in")?;
     let person = async |name: &str, password: &str, role: Role| -> Result<(DemoLogin, Uuid)> {
         let email = format!("{name}@demo.quittance");
-        let id = directory::ensure_user(&pool, &email, password, role).await?;
+        let id = people::ensure_user(&pool, &email, password, role).await?;
         let password = password.to_owned();
         Ok((DemoLogin { email, password }, id))
     };
@@ -46,7 +47,7 @@ pub(crate) async fn seed(bank: &Bank) -> Result<Demo> {
     let (ada, ada_id) = person("ada", &secrets.ada, Role::Customer).await?;
     let (grace, grace_id) = person("grace", &secrets.grace, Role::Customer).await?;
     let shop: ClientId = SHOP.parse()?;
-    directory::ensure_service_account(&pool, &shop, &secrets.shop, SHOP_SCOPES).await?;
+    clients::ensure_service_account(&pool, &shop, &secrets.shop, SHOP_SCOPES).await?;
     pool.close().await;
 
     let client = Client::new(&bank.status(None), bank.home().path())?;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
-use auth::directory::{self, Role};
+use auth::people::{self, Role};
 use common::broker;
 use common::broker::{Publisher, Reader};
 use common::headers::HeaderLines;
@@ -106,7 +106,7 @@ impl Bank {
         let ledger = bank.ledger(KeyStatus::Noted).await;
         let auth = bank.auth();
         bank.wait_until_ready().await;
-        directory::ensure_user(&bank.pool, EMAIL, PASSWORD, Role::Customer)
+        people::ensure_user(&bank.pool, EMAIL, PASSWORD, Role::Customer)
             .await
             .expect("a customer");
         (bank, auth, ledger)

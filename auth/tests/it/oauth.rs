@@ -1,6 +1,6 @@
 //! `/oauth2/token`: a program's secret for a token.
 
-use auth::directory;
+use auth::clients;
 use reqwest::Response;
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ async fn with_shop() -> (Bank, impl Sized) {
     let (bank, auth, ledger) = Bank::open().await;
     let shop = "demo-shop".parse().expect("a good id");
     for _ in 0..2 {
-        directory::ensure_service_account(&bank.pool, &shop, SECRET, SCOPES)
+        clients::ensure_service_account(&bank.pool, &shop, SECRET, SCOPES)
             .await
             .expect("an account");
     }
@@ -180,7 +180,7 @@ async fn nobody_can_be_named_like_a_person_or_a_service_of_ours() {
     let (bank, _running) = with_shop().await;
     let ensure = async |name: &str, secret: &str| {
         let id = name.parse().unwrap();
-        directory::ensure_service_account(&bank.pool, &id, secret, SCOPES).await
+        clients::ensure_service_account(&bank.pool, &id, secret, SCOPES).await
     };
     for name in ["auth", "ledger", "user-0197"] {
         let error = format!("{:#}", ensure(name, SECRET).await.expect_err(name));
@@ -194,7 +194,7 @@ async fn a_secret_of_any_characters_may_come_raw_or_form_encoded() {
     let (bank, _running) = with_shop().await;
     let secret = "a+b/c=d e&f%20g:h?0123456789abcdef0123456789";
     let shop = "demo-shop".parse().expect("a good id");
-    directory::ensure_service_account(&bank.pool, &shop, secret, SCOPES)
+    clients::ensure_service_account(&bank.pool, &shop, secret, SCOPES)
         .await
         .expect("an account");
     let encoded = "a%2Bb%2Fc%3Dd+e%26f%2520g%3Ah%3F0123456789abcdef0123456789";

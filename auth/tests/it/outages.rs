@@ -1,6 +1,6 @@
 //! The database or the broker goes away and comes back; the service stays.
 
-use auth::directory;
+use auth::clients;
 use reqwest::StatusCode;
 use serde_json::json;
 
@@ -14,7 +14,7 @@ async fn login(bank: &Bank) -> StatusCode {
 /// Makes a service account and waits for its consumer.
 async fn a_new_account_is_served(bank: &Bank, name: &str) {
     let id = name.parse().expect("a good id");
-    directory::ensure_service_account(&bank.pool, &id, &"s".repeat(43), "payments:read")
+    clients::ensure_service_account(&bank.pool, &id, &"s".repeat(43), "payments:read")
         .await
         .expect("an account");
     let jetstream = bank.jetstream("ledger").await;

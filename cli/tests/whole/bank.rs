@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use async_nats::{Client, ConnectOptions, HeaderMap, jetstream};
-use auth::directory::{Role, ensure_service_account, ensure_user};
+use auth::clients::ensure_service_account;
+use auth::people::{Role, ensure_user};
 use common::broker;
 use common::broker::Reader;
 use common::kinds::payment::PaymentAnswer;

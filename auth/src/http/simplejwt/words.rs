@@ -10,11 +10,12 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::app::Auth;
 use crate::passwords::Busy;
 use crate::tokens::RefreshError;
 
 /// The body as axum hands it over: all of it, or why not.
-pub(super) type Body = Result<Bytes, BytesRejection>;
+pub(crate) type Body = Result<Bytes, BytesRejection>;
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -146,7 +147,7 @@ async fn parse(headers: &HeaderMap, body: Bytes) -> Result<Map<String, Value>, R
 }
 
 /// The pairs of a form, in order.
-pub(super) async fn form(body: Bytes) -> Option<Vec<(String, String)>> {
+pub(crate) async fn form(body: Bytes) -> Option<Vec<(String, String)>> {
     let request = Request::post("/")
         .header(header::CONTENT_TYPE, FORM)
         .body(HttpBody::from(body))
@@ -295,6 +296,16 @@ impl Refusal {
     pub(super) fn unavailable() -> Self {
         let text = "Service temporarily unavailable, try again later.";
         Self::detail(StatusCode::SERVICE_UNAVAILABLE, text)
+    }
+}
+
+impl Auth {
+    /// No token is issued before the key is announced.
+    pub(super) fn refuse_until_ready(&self) -> Result<(), Refusal> {
+        if *self.ready.borrow() {
+            return Ok(());
+        }
+        Err(Refusal::unavailable())
     }
 }
 

@@ -1,11 +1,8 @@
-//! Who is known: people and service accounts, made by an administrator.
+//! People: who can log in, as an administrator makes them.
 //!
-//! Everything here can be repeated. It works on the database alone, as the role `auth`, while the service runs or not:
-//! the database notifies a running service of a new account (`notify`), and the service makes the account's consumer.
+//! Everything here can be repeated. It works on the database alone, as the role `auth`, while the service runs or not.
 
 use anyhow::{Context as _, ensure};
-use aws_lc_rs::digest::{SHA256, digest};
-use common::ids::ClientId;
 use common::service;
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -57,7 +54,7 @@ pub async fn ensure_user(
 ) -> anyhow::Result<Uuid> {
     let email = normalized(email)?;
     ensure!(!password.trim().is_empty(), "a password may not be blank");
-    if let Some(user) = store::user_by_email(pool, &email).await? {
+    if let Some(user) = store::people::user_by_email(pool, &email).await? {
         let (password, hash) = (password.to_owned(), user.password_hash);
         let is_right =
             tokio::task::spawn_blocking(move || passwords::is_password_of(&password, &hash));
@@ -66,7 +63,7 @@ pub async fn ensure_user(
         }
     }
     let (username, _) = email.split_once('@').context("just normalized")?;
-    let user = store::NewUser {
+    let user = store::people::NewUser {
         id: Uuid::now_v7(),
         email: &email,
         username,
@@ -75,37 +72,9 @@ pub async fn ensure_user(
         role: role.as_str(),
         scopes: role.scopes(),
     };
-    store::upsert_user(pool, &user, service::now())
+    store::people::upsert_user(pool, &user, service::now())
         .await
         .with_context(|| format!("user {email} can't be stored"))
-}
-
-/// Makes sure that this program can get tokens of these scopes (separated by spaces) with this secret.
-///
-/// Its consumer on SETTLEMENTS is made by the running service within moments.
-///
-/// # Errors
-/// When the database refuses, the secret is short, or a scope is not one.
-pub async fn ensure_service_account(
-    pool: &PgPool,
-    client_id: &ClientId,
-    secret: &str,
-    scopes: &str,
-) -> anyhow::Result<()> {
-    // 256 bits are 43 characters of base64; shorter ones were chosen by somebody.
-    ensure!(
-        secret.len() >= 32,
-        "the secret of {client_id} must be random and have at least 32 characters"
-    );
-    let now = service::now();
-    store::upsert_service_account(pool, client_id.as_str(), &secret_hash(secret), scopes, now)
-        .await
-        .with_context(|| format!("service account {client_id} can't be stored"))
-}
-
-/// What is kept of a secret.
-pub(crate) fn secret_hash(secret: &str) -> Vec<u8> {
-    digest(&SHA256, secret.as_bytes()).as_ref().to_vec()
 }
 
 /// The address with its domain in lower case, as Django keeps it.

@@ -1,0 +1,116 @@
+//! What faces the broker: the signing key is announced, revocations follow, and every service account gets its consumer.
+
+mod announce;
+mod consumers;
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use async_nats::ConnectErrorKind;
+use async_nats::jetstream;
+use common::broker;
+use common::broker::Publisher;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::Auth;
+use announce::Failure;
+
+/// Who announces keys and revocations.
+const CLIENT_ID: &str = "auth";
+/// Between two tries; doubled from the first to the second. A start of everything at once takes a second or two.
+const RETRY_DELAY_MIN: Duration = Duration::from_millis(50);
+const RETRY_DELAY_MAX: Duration = Duration::from_secs(2);
+
+/// Announces, says `ready`, and serves service accounts until it is dropped.
+///
+/// # Errors
+/// When the broker refuses the login, or the ledger the key.
+pub(crate) async fn run(
+    auth: &Auth,
+    broker: &broker::Config,
+    ready: &watch::Sender<bool>,
+    stop: &CancellationToken,
+) -> anyhow::Result<Infallible> {
+    let client = connect(broker).await?;
+    let jetstream = broker::jetstream(&client);
+    let streams = Streams {
+        config: broker.clone(),
+        publisher: Publisher::new(broker),
+        jetstream: jetstream.clone(),
+        stop: stop.clone(),
+    };
+    let mut backoff = Backoff::new();
+    let mut told = None;
+    loop {
+        match announce::announce(auth, &streams, &mut told).await {
+            Ok(()) => break,
+            Err(Failure::Refused(error)) => return Err(error),
+            Err(Failure::Away(error)) => {
+                backoff
+                    .wait("the signing key is not announced yet", &error)
+                    .await;
+            }
+        }
+    }
+    let mut backoff = Backoff::new();
+    loop {
+        let serving = consumers::serve(&auth.pool, &jetstream, ready, consumers::CHECK_INTERVAL);
+        let error = match serving.await {
+            Ok(never) => match never {},
+            Err(error) => error,
+        };
+        backoff
+            .wait("service accounts have to wait for their consumers", &error)
+            .await;
+    }
+}
+
+/// The first connection; from then on the client reconnects by itself.
+async fn connect(config: &broker::Config) -> anyhow::Result<async_nats::Client> {
+    let mut backoff = Backoff::new();
+    loop {
+        let error = match broker::connect(config).await {
+            Ok(client) => return Ok(client),
+            Err(error) => error,
+        };
+        match error.kind() {
+            ConnectErrorKind::Io | ConnectErrorKind::TimedOut | ConnectErrorKind::Dns => {
+                backoff.wait("the broker is not there", &error.into()).await;
+            }
+            ConnectErrorKind::ServerParse
+            | ConnectErrorKind::Authentication
+            | ConnectErrorKind::AuthorizationViolation
+            | ConnectErrorKind::Tls
+            | ConnectErrorKind::MaxReconnects => {
+                return Err(error).context(
+                    "the broker does not let auth in; check QUITTANCE_NATS_URL, _USER, _PASSWORD and _CA",
+                );
+            }
+        }
+    }
+}
+
+/// The two streams.
+pub(crate) struct Streams {
+    config: broker::Config,
+    publisher: Publisher,
+    jetstream: jetstream::Context,
+    stop: CancellationToken,
+}
+
+/// Longer and longer pauses, up to a limit, and one line in the log for each.
+struct Backoff(Duration);
+
+impl Backoff {
+    fn new() -> Self {
+        Self(RETRY_DELAY_MIN)
+    }
+
+    async fn wait(&mut self, what: &str, error: &anyhow::Error) {
+        tracing::warn!(error = format!("{error:#}"), "{what}, trying again");
+        tokio::time::sleep(self.0).await;
+        self.0 = (self.0 * 2).min(RETRY_DELAY_MAX);
+    }
+}

@@ -1,0 +1,90 @@
+//! People.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+/// A person.
+#[derive(Clone)]
+pub(crate) struct User {
+    pub(crate) id: Uuid,
+    pub(crate) password_hash: String,
+    pub(crate) is_active: bool,
+    pub(crate) role: String,
+    pub(crate) scopes: String,
+}
+
+pub(crate) async fn user_by_email(
+    db: impl PgExecutor<'_>,
+    email: &str,
+) -> sqlx::Result<Option<User>> {
+    sqlx::query_as!(
+        User,
+        "select id, password_hash, is_active, role, scopes from users where lower(email) = lower($1)",
+        email,
+    )
+    .fetch_optional(db)
+    .await
+}
+
+pub(crate) async fn user_by_id(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Option<User>> {
+    sqlx::query_as!(
+        User,
+        "select id, password_hash, is_active, role, scopes from users where id = $1",
+        id,
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// What [`upsert_user`] writes.
+pub(crate) struct NewUser<'a> {
+    pub(crate) id: Uuid,
+    pub(crate) email: &'a str,
+    pub(crate) username: &'a str,
+    pub(crate) password_hash: &'a str,
+    pub(crate) is_staff: bool,
+    pub(crate) role: &'a str,
+    pub(crate) scopes: &'a str,
+}
+
+/// A person who has the address already keeps the id, and stays inactive if inactive.
+pub(crate) async fn upsert_user(
+    db: impl PgExecutor<'_>,
+    user: &NewUser<'_>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Uuid> {
+    sqlx::query_scalar!(
+        "insert into users (id, email, username, password_hash, is_active, is_staff, role, scopes, created_at, updated_at)
+         values ($1, $2, $3, $4, true, $5, $6, $7, $8, $8)
+         on conflict (lower(email)) do update set
+            email = excluded.email, password_hash = excluded.password_hash, is_staff = excluded.is_staff,
+            role = excluded.role, scopes = excluded.scopes, updated_at = excluded.updated_at
+         returning id",
+        user.id,
+        user.email,
+        user.username,
+        user.password_hash,
+        user.is_staff,
+        user.role,
+        user.scopes,
+        now,
+    )
+    .fetch_one(db)
+    .await
+}
+
+pub(crate) async fn note_login(
+    db: impl PgExecutor<'_>,
+    user: Uuid,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update users set last_login_at = $2 where id = $1",
+        user,
+        now
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
