@@ -2,6 +2,8 @@
 //!
 //! A request comes in as bytes of at most 16 KiB. Each world words what is wrong in its own way.
 
+pub(crate) mod caller;
+
 mod discovery;
 mod oauth;
 mod simplejwt;

@@ -23,11 +23,13 @@ mod store;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use common::http::caller::Callers;
 use common::http::serve::serve_http;
 use common::service;
 use tokio::sync::watch;
 
 use app::Auth;
+use http::caller::OwnKeys;
 pub use keys::{KeyEncryptionKey, SigningKey};
 
 /// What auth needs to know. Each option can also be given in the environment.
@@ -74,9 +76,11 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     )
     .await?;
     let (announced, ready) = watch::channel(false);
+    let callers = Callers::new(OwnKeys::new(pool.clone(), config.issuer.clone()));
     let auth = Arc::new(Auth {
         pool,
-        key,
+        callers,
+        keys: keys::Ring::new(key),
         passwords: passwords::Passwords::new()
             .await
             .context("no password can be hashed")?,

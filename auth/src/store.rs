@@ -1,6 +1,8 @@
 //! All of auth's SQL, one statement per function, on the caller's connection.
 
 pub(crate) mod clients;
+pub(crate) mod events;
 pub(crate) mod keys;
 pub(crate) mod people;
+pub(crate) mod revocations;
 pub(crate) mod sessions;

@@ -3,19 +3,21 @@
 //! Access tokens are exactly what `common::token` verifies. Refresh tokens are JWTs too, so that clients of SimpleJWT
 //! are at home, but of another `typ` and without an audience: no service takes one for an access token.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
-use common::ids::ClientId;
+use common::ids::{AccountId, ClientId};
 use common::token::{
-    ACCESS_TOKEN_TYPE, ACCESS_TYP, AUDIENCE, Claims, Header, LEEWAY_SECONDS, TOKEN_BYTES_MAX,
-    new_jti,
+    ACCESS_TOKEN_TYPE, ACCESS_TYP, Actor, Audience, Claims, Header, LEEWAY_SECONDS,
+    TOKEN_BYTES_MAX, new_jti,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::keys::SigningKey;
+use crate::keys::{Ring, SigningKey};
 
 /// Life of an access token, in seconds: all that a verifier allows.
 pub(crate) const ACCESS_SECONDS: i64 = common::token::LIFETIME_SECONDS_MAX;
@@ -35,15 +37,33 @@ pub struct Subject {
     pub(crate) sub: String,
     pub(crate) client_id: ClientId,
     pub(crate) scopes: String,
+    /// The login that it descends from.
+    pub(crate) sid: Option<Uuid>,
+    /// What a service account may do at most.
+    pub(crate) limits: Limits,
+    /// Who acts for `sub`.
+    pub(crate) actor: Option<String>,
+}
+
+/// What the ledger lets a token do at most, besides its scopes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// The most that one payment may move, by currency.
+    pub payment_max: Option<BTreeMap<String, String>>,
+    /// The only accounts that may be debited.
+    pub accounts: Option<Vec<AccountId>>,
 }
 
 impl Subject {
-    /// Somebody who logged in.
-    pub(crate) fn user(id: Uuid, scopes: String) -> Self {
+    /// Somebody who logged in, and the login.
+    pub(crate) fn user(id: Uuid, sid: Uuid, scopes: String) -> Self {
         Self {
             sub: id.to_string(),
             client_id: ClientId::of_user(id),
             scopes,
+            sid: Some(sid),
+            limits: Limits::default(),
+            actor: None,
         }
     }
 
@@ -54,27 +74,57 @@ impl Subject {
             sub: client_id.to_string(),
             client_id,
             scopes,
+            sid: None,
+            limits: Limits::default(),
+            actor: None,
         }
     }
 }
 
-/// An access token: a signed JWT that is valid for fifteen minutes from `now` on.
+/// How long an access token lives, and where it passes.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// Where it passes.
+    pub audience: Audience,
+    /// From this second since 1970 on.
+    pub issued_at: i64,
+    /// Until this second since 1970; at most [`ACCESS_SECONDS`] later.
+    pub expires_at: i64,
+}
+
+impl Terms {
+    /// As long as an access token may live.
+    #[must_use]
+    pub fn longest(audience: Audience, now: DateTime<Utc>) -> Self {
+        let issued_at = now.timestamp();
+        Self {
+            audience,
+            issued_at,
+            expires_at: issued_at + ACCESS_SECONDS,
+        }
+    }
+}
+
+/// An access token: a signed JWT.
 #[must_use]
-pub fn access(key: &SigningKey, subject: Subject, now: DateTime<Utc>) -> String {
-    let iat = now.timestamp();
+pub fn access(key: &SigningKey, subject: Subject, terms: Terms) -> String {
     let claims = Claims {
         iss: key.issuer.clone(),
         user_id: subject.sub.clone(),
         sub: subject.sub,
-        aud: AUDIENCE.to_owned(),
+        aud: terms.audience.as_str().to_owned(),
         client_id: subject.client_id,
         scope: subject.scopes,
-        iat,
+        iat: terms.issued_at,
         // The clock of the broker, by which it is judged, may run behind ours.
-        nbf: iat - LEEWAY_SECONDS,
-        exp: iat + ACCESS_SECONDS,
+        nbf: terms.issued_at - LEEWAY_SECONDS,
+        exp: terms.expires_at,
         jti: new_jti(),
         token_type: ACCESS_TOKEN_TYPE.to_owned(),
+        sid: subject.sid.map(|sid| sid.to_string()),
+        act: subject.actor.map(|sub| Actor { sub }),
+        payment_max: subject.limits.payment_max,
+        accounts: subject.limits.accounts,
     };
     sign(key, ACCESS_TYP, &claims)
 }
@@ -157,10 +207,10 @@ pub(crate) enum RefreshError {
 /// The first rule that it breaks.
 pub(crate) fn read_refresh(
     token: &str,
-    key: &SigningKey,
+    keys: &Ring,
     now: DateTime<Utc>,
 ) -> Result<RefreshClaims, RefreshError> {
-    let claims = read_signed(token, key).ok_or(RefreshError::Invalid)?;
+    let claims = read_signed(token, keys).ok_or(RefreshError::Invalid)?;
     match claims.get("exp") {
         None => return Err(RefreshError::NoExpiry),
         Some(exp) => {
@@ -181,8 +231,8 @@ pub(crate) fn read_refresh(
     serde_json::from_value(Value::Object(claims)).map_err(|_| RefreshError::Invalid)
 }
 
-/// The claims of any token that this key signed.
-fn read_signed(token: &str, key: &SigningKey) -> Option<Map<String, Value>> {
+/// The claims of any token that a key of ours signed.
+fn read_signed(token: &str, keys: &Ring) -> Option<Map<String, Value>> {
     if token.len() > TOKEN_BYTES_MAX {
         return None;
     }
@@ -190,11 +240,9 @@ fn read_signed(token: &str, key: &SigningKey) -> Option<Map<String, Value>> {
     let (header, claims) = signed.split_once('.')?;
     // Other header parameters than these three are refused, as `common::token` does.
     let header: Header = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
-    let is_ours = header.alg == "RS256"
-        && (header.typ == REFRESH_TYP || header.typ == ACCESS_TYP)
-        && header.kid == key.kid;
+    let is_ours = header.alg == "RS256" && (header.typ == REFRESH_TYP || header.typ == ACCESS_TYP);
     let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-    if !is_ours || !key.has_signed(signed.as_bytes(), &signature) {
+    if !is_ours || !keys.has_signed(&header.kid, signed.as_bytes(), &signature) {
         return None;
     }
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()

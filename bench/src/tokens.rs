@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, ensure};
 use auth::SigningKey;
-use auth::tokens::{Subject, access};
+use auth::tokens::{Subject, Terms, access};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
@@ -15,7 +15,7 @@ use aws_lc_rs::signature::{
 };
 use common::service::now;
 use common::token;
-use common::token::{Keys, Times};
+use common::token::{Audience, Keys, Policy};
 use indicatif::ProgressBar;
 use local::Service;
 use sqlx::{Connection as _, PgConnection};
@@ -109,7 +109,11 @@ async fn in_process(bank: &BenchBank, size: Size) -> Result<Rounds> {
     let key = SigningKey::generate("https://quittance.localhost/bench").await?;
     let issue = || {
         let scopes = SHOP_SCOPES.to_owned();
-        access(&key, Subject::client(bank.shop.clone(), scopes), now())
+        access(
+            &key,
+            Subject::client(bank.shop.clone(), scopes),
+            Terms::longest(Audience::Http, now()),
+        )
     };
     let like = issue();
     // The signed part of a token: all before its signature.
@@ -137,7 +141,7 @@ async fn in_process(bank: &BenchBank, size: Size) -> Result<Rounds> {
         for _ in 0..turns {
             signing.turn(|| !issue().is_empty())?;
             bare_signing.turn(&mut sign)?;
-            verifying.turn(|| token::verify(&token, at, Times::Bounded, &keys).is_ok())?;
+            verifying.turn(|| token::verify(&token, at, Policy::HTTP, &keys).is_ok())?;
             bare_verifying.turn(|| public.verify_sig(message, &signed).is_ok())?;
             // Here the benchmark can be interrupted.
             tokio::task::yield_now().await;

@@ -15,14 +15,14 @@ use common::kinds::Answer;
 use common::kinds::trust::{AnnounceKey, KeyStatus};
 use common::message::Stored;
 use common::service;
-use common::token::Scope;
+use common::token::{Audience, Scope};
 use common::wire;
 
 use super::{CLIENT_ID, Streams};
 use crate::app::Auth;
 use crate::keys::SigningKey;
 use crate::store;
-use crate::tokens::{self, Subject};
+use crate::tokens::{self, Subject, Terms};
 
 /// How long one wait for the ledger's answer lasts before it is noted in the log and begun again.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -48,7 +48,7 @@ pub(super) async fn announce(
     streams: &Streams,
     told: &mut Option<u64>,
 ) -> Result<(), Failure> {
-    let key = &auth.key;
+    let key = &*auth.keys.signing();
     if let Some(sequence) = store::keys::announced_seq(&auth.pool, &key.kid).await? {
         let sequence = u64::try_from(sequence)?;
         if streams.still_holds(&key.kid, sequence).await? {
@@ -102,7 +102,7 @@ impl Streams {
         let client_id = CLIENT_ID.parse().expect("a constant of letters");
         let subject = Subject::client(client_id, Scope::AuthAdmin.as_str().to_owned());
         // Made anew for each try: the broker may have been away for longer than a token lives.
-        let token = tokens::access(key, subject, service::now());
+        let token = tokens::access(key, subject, Terms::longest(Audience::Http, service::now()));
         let ack = self
             .publisher
             .publish_one(wire::REQUESTS, body.message(&token))

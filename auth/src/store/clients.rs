@@ -56,3 +56,13 @@ pub(crate) async fn upsert_service_account(
     .await?;
     Ok(())
 }
+
+/// Whether a service account may act.
+pub(crate) async fn is_active(db: impl PgExecutor<'_>, client_id: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (select from service_accounts where client_id = $1 and is_active) as "is_active!""#,
+        client_id,
+    )
+    .fetch_one(db)
+    .await
+}

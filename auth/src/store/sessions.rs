@@ -75,3 +75,16 @@ pub(crate) async fn revoke_reused_family(
     .fetch_optional(db)
     .await
 }
+
+/// Whether a login still counts: neither it nor its person was ended.
+pub(crate) async fn is_alive(db: impl PgExecutor<'_>, family: Uuid) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (
+               select from refresh_families join users on users.id = user_id
+               where refresh_families.id = $1 and revoked_at is null and is_active
+           ) as "is_alive!""#,
+        family,
+    )
+    .fetch_one(db)
+    .await
+}

@@ -1,11 +1,11 @@
 //! What is minted is what others verify, and nothing else passes for a refresh token.
 
 use chrono::DateTime;
-use common::token::{Keys, Times, TokenError, verify};
+use common::token::{Keys, Policy, TokenError, verify};
 use serde_json::json;
 
 use super::*;
-use crate::keys::tests::signing_key;
+use crate::keys::tests::{ring, signing_key};
 
 fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000 + seconds, 0).expect("in range")
@@ -21,8 +21,12 @@ fn keys() -> Keys {
 #[test]
 fn an_access_token_is_what_every_service_verifies() {
     let (user, keys) = (Uuid::now_v7(), keys());
-    let subject = Subject::user(user, "payments:submit".to_owned());
-    let token = access(signing_key(), subject, at(0));
+    let subject = Subject::user(user, Uuid::now_v7(), "payments:submit".to_owned());
+    let token = access(
+        signing_key(),
+        subject,
+        Terms::longest(Audience::Http, at(0)),
+    );
     for (seconds, expected) in [
         (-31, Some(TokenError::NotYetValid)),
         (-30, None),
@@ -31,12 +35,12 @@ fn an_access_token_is_what_every_service_verifies() {
         (900, Some(TokenError::Expired)),
     ] {
         assert_eq!(
-            verify(&token, at(seconds), Times::Bounded, &keys).err(),
+            verify(&token, at(seconds), Policy::HTTP, &keys).err(),
             expected,
             "at {seconds} s"
         );
     }
-    let claims = verify(&token, at(0), Times::Bounded, &keys).unwrap().claims;
+    let claims = verify(&token, at(0), Policy::HTTP, &keys).unwrap().claims;
     assert_eq!(
         (claims.sub.clone(), claims.user_id),
         (user.to_string(), user.to_string())
@@ -57,10 +61,10 @@ fn a_refresh_token_is_no_access_token_and_ends_with_its_family() {
     };
     let token = refresh(signing_key(), &of, at(0));
     assert_eq!(
-        verify(&token, at(0), Times::Bounded, &keys()),
+        verify(&token, at(0), Policy::HTTP, &keys()),
         Err(TokenError::Type)
     );
-    let claims = read_refresh(&token, signing_key(), at(0)).unwrap();
+    let claims = read_refresh(&token, ring(), at(0)).unwrap();
     assert_eq!(
         (claims.family, claims.exp),
         (family, at(86_400).timestamp())
@@ -68,7 +72,7 @@ fn a_refresh_token_is_no_access_token_and_ends_with_its_family() {
     of.family_ends_at = at(60);
     let last = refresh(signing_key(), &of, at(0));
     assert_eq!(
-        read_refresh(&last, signing_key(), at(0)).unwrap().exp,
+        read_refresh(&last, ring(), at(0)).unwrap().exp,
         at(60).timestamp()
     );
 }
@@ -209,7 +213,7 @@ fn a_refresh_token_breaks_rules_in_simplejwts_words() {
         ),
     ];
     for (case, token, expected) in rows {
-        let error = read_refresh(&token, signing_key(), at(0)).err();
+        let error = read_refresh(&token, ring(), at(0)).err();
         assert_eq!(
             error.map(|error| error.to_string()).as_deref(),
             expected,

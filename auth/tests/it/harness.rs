@@ -15,7 +15,7 @@ use common::kinds::trust::{KeyAnswer, KeyStatus};
 use common::message::{Outgoing, Stored};
 use common::reason::{Code, Reason};
 use common::service;
-use common::token::{Keys, Times, Verified, verify};
+use common::token::{Keys, Policy, Verified, verify};
 use common::wire;
 use local::{Servers, Service, testing};
 use reqwest::{Client, Response, StatusCode};
@@ -250,7 +250,7 @@ impl Bank {
             keys.insert(text("kid"), "https://auth.test", text("n"), text("e"))
                 .expect("a good key");
         }
-        verify(token, service::now(), Times::Bounded, &keys).expect("a good token")
+        verify(token, service::now(), Policy::HTTP, &keys).expect("a good token")
     }
 }
 

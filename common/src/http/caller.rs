@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 
 use super::problem::Problem;
 use crate::service::now;
-use crate::token::{CheckedTokens, Claims, Keys, Scope, Times, TokenError, Verified, bearer};
+use crate::token::{CheckedTokens, Claims, Keys, Policy, Scope, TokenError, Verified, bearer};
 
 /// Where a service gets the announced keys.
 pub trait KeySource {
@@ -89,7 +89,7 @@ impl<K: KeySource> Callers<K> {
     pub fn verify(&self, token: &str) -> Result<Arc<Verified>, TokenError> {
         let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
         self.keys
-            .judge(|keys| checked.verify(token, now(), Times::Bounded, keys))
+            .judge(|keys| checked.verify(token, now(), Policy::HTTP, keys))
     }
 }
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::error::TokenError;
 use super::keys::Keys;
-use super::verify::{Times, Verified, timely, untimed};
+use super::verify::{Policy, Verified, timely, untimed};
 
 /// Tokens that have passed every rule except those of time. A token that comes with a thousand payments then costs one
 /// signature check (23 µs), not a thousand. The time is judged anew for each.
@@ -28,14 +28,18 @@ impl CheckedTokens {
         &mut self,
         token: &str,
         at: DateTime<Utc>,
-        times: Times,
+        policy: Policy,
         keys: &Keys,
     ) -> Result<Arc<Verified>, TokenError> {
         if let Some(verified) = self.0.get(token) {
-            return timely(verified, at, times).map(|()| verified.clone());
+            // It passed for some audience, perhaps for another.
+            if verified.claims.aud != policy.audience.as_str() {
+                return Err(TokenError::Audience(policy.audience));
+            }
+            return timely(verified, at, policy.times).map(|()| verified.clone());
         }
-        let verified = Arc::new(untimed(token, keys)?);
-        timely(&verified, at, times)?;
+        let verified = Arc::new(untimed(token, policy.audience, keys)?);
+        timely(&verified, at, policy.times)?;
         if self.0.len() >= CHECKED_TOKENS_MAX {
             self.0.clear();
         }

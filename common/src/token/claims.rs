@@ -1,12 +1,41 @@
 //! What an access token says, and what it allows.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::ids::ClientId;
+use crate::ids::{AccountId, ClientId};
 
-/// The `aud` of every token that this system's services accept.
-pub const AUDIENCE: &str = "quittance";
+/// Where a token passes. Neither passes where the other belongs, so a token that stands in the log is worthless to
+/// whoever reads the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Audience {
+    /// Over HTTP, at every service.
+    Http,
+    /// In messages of the log of requests.
+    Log,
+}
+
+impl Audience {
+    /// The `aud` of a token.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "quittance",
+            Self::Log => "quittance-log",
+        }
+    }
+
+    /// The audience of an `aud`.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Http, Self::Log]
+            .into_iter()
+            .find(|audience| audience.as_str() == word)
+    }
+}
+
 /// The `typ` of an access token. Source: RFC 9068.
 pub const ACCESS_TYP: &str = "at+jwt";
 /// The `token_type` of an access token. Source: SimpleJWT.
@@ -25,7 +54,7 @@ pub struct Claims {
     pub iss: String,
     /// Whose accounts it may use.
     pub sub: String,
-    /// Always [`AUDIENCE`].
+    /// Where it passes: an [`Audience`].
     pub aud: String,
     /// The producer.
     pub client_id: ClientId,
@@ -43,6 +72,25 @@ pub struct Claims {
     pub token_type: String,
     /// The person's or service account's id.
     pub user_id: String,
+    /// The login that it descends from, which can be ended; a service account has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<String>,
+    /// Who acts for `sub` under its mandate. Source: RFC 8693 §4.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Actor>,
+    /// The most that one payment may move, by currency; in a currency that is missing, nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_max: Option<BTreeMap<String, String>>,
+    /// The only accounts that may be debited; all that the scope allows when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accounts: Option<Vec<AccountId>>,
+}
+
+/// Who acts for somebody else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// A service account's id.
+    pub sub: String,
 }
 
 /// What a token allows.

@@ -1,6 +1,6 @@
 //! The rules that a token can break, one error each.
 
-use super::claims::{AUDIENCE, LIFETIME_SECONDS_MAX};
+use super::claims::{Audience, LIFETIME_SECONDS_MAX};
 
 /// Longest token, in bytes: ours are about 900, a NATS header block holds 4096 well.
 pub const TOKEN_BYTES_MAX: usize = 4096;
@@ -39,8 +39,8 @@ pub enum TokenError {
     #[error("iss_rejected: the issuer is not the key's")]
     Issuer,
     /// For somebody else.
-    #[error("aud_rejected: the audience is not {AUDIENCE}")]
-    Audience,
+    #[error("aud_rejected: the audience is not {}", .0.as_str())]
+    Audience(Audience),
     /// A refresh token, or one that lives too long.
     #[error("lifetime_rejected: an access token lives at most {LIFETIME_SECONDS_MAX} s")]
     Lifetime,
@@ -50,4 +50,7 @@ pub enum TokenError {
     /// `exp` is not after the moment of judgement.
     #[error("expired_at_publish: the token had expired when this was published")]
     Expired,
+    /// Its key, its client, its person, its login or itself was revoked.
+    #[error("revoked: this token was revoked; log in again")]
+    Revoked,
 }

@@ -12,7 +12,7 @@ use jsonwebtoken::Algorithm;
 use serde::{Deserialize, Serialize};
 
 use super::claims::{
-    ACCESS_TOKEN_TYPE, ACCESS_TYP, AUDIENCE, Claims, LEEWAY_SECONDS, LIFETIME_SECONDS_MAX,
+    ACCESS_TOKEN_TYPE, ACCESS_TYP, Audience, Claims, LEEWAY_SECONDS, LIFETIME_SECONDS_MAX,
     NAME_CHARS_MAX,
 };
 use super::error::{TOKEN_BYTES_MAX, TokenError};
@@ -48,6 +48,28 @@ pub enum Times {
     Bounded,
 }
 
+/// What tokens are judged by, besides the moment and the keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// Where they must pass.
+    pub audience: Audience,
+    /// How their times are judged.
+    pub times: Times,
+}
+
+impl Policy {
+    /// For callers over HTTP.
+    pub const HTTP: Self = Self {
+        audience: Audience::Http,
+        times: Times::Bounded,
+    };
+    /// For messages of the log.
+    pub const LOG: Self = Self {
+        audience: Audience::Log,
+        times: Times::Bounded,
+    };
+}
+
 /// Judges a token at a moment.
 ///
 /// # Errors
@@ -55,16 +77,20 @@ pub enum Times {
 pub fn verify(
     token: &str,
     at: DateTime<Utc>,
-    times: Times,
+    policy: Policy,
     keys: &Keys,
 ) -> Result<Verified, TokenError> {
-    let verified = untimed(token, keys)?;
-    timely(&verified, at, times)?;
+    let verified = untimed(token, policy.audience, keys)?;
+    timely(&verified, at, policy.times)?;
     Ok(verified)
 }
 
 /// Every rule but those of time.
-pub(super) fn untimed(token: &str, keys: &Keys) -> Result<Verified, TokenError> {
+pub(super) fn untimed(
+    token: &str,
+    audience: Audience,
+    keys: &Keys,
+) -> Result<Verified, TokenError> {
     if token.len() > TOKEN_BYTES_MAX {
         return Err(TokenError::Oversize);
     }
@@ -87,15 +113,20 @@ pub(super) fn untimed(token: &str, keys: &Keys) -> Result<Verified, TokenError> 
     }
     // A struct, not a `Value`: serde refuses a known claim that appears twice.
     let claims: Claims = serde_json::from_slice(&payload).map_err(|_| TokenError::Claim)?;
-    let names = [&claims.sub, &claims.jti, &claims.user_id];
-    if !names.into_iter().all(|name| is_storable(name)) {
+    let names = [&claims.sub, &claims.jti, &claims.user_id].into_iter();
+    let actor = claims.act.iter().map(|actor| &actor.sub);
+    if !names
+        .chain(&claims.sid)
+        .chain(actor)
+        .all(|name| is_storable(name))
+    {
         return Err(TokenError::Claim);
     }
     if claims.iss != key.issuer {
         return Err(TokenError::Issuer);
     }
-    if claims.aud != AUDIENCE {
-        return Err(TokenError::Audience);
+    if claims.aud != audience.as_str() {
+        return Err(TokenError::Audience(audience));
     }
     let lives = claims.exp.checked_sub(claims.iat);
     if claims.token_type != ACCESS_TOKEN_TYPE

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common::token::{
-    CheckedTokens, NAME_CHARS_MAX, TOKEN_BYTES_MAX, Times, TokenError, new_jti, verify,
+    Audience, CheckedTokens, NAME_CHARS_MAX, Policy, TOKEN_BYTES_MAX, TokenError, new_jti, verify,
 };
 use serde_json::{Value, json};
 
@@ -67,7 +67,7 @@ fn every_claim_is_there_once_and_of_its_type() {
             ));
         }
         let long = "ä".repeat(NAME_CHARS_MAX);
-        assert!(verify(&with_claim(name, json!(long)), now(), Times::Bounded, &KEYS).is_ok());
+        assert!(verify(&with_claim(name, json!(long)), now(), Policy::HTTP, &KEYS).is_ok());
         rows.push(row(
             &format!("long {name}"),
             with_claim(name, json!(long + "ä")),
@@ -114,7 +114,7 @@ fn a_token_is_for_us_from_the_owner_of_the_key() {
         let header = with(header(), "kid", json!(OTHER.kid));
         OTHER.token(&header, &with(claims(), "iss", json!(issuer)))
     };
-    assert!(verify(&theirs(OTHER_ISSUER), now(), Times::Bounded, &KEYS).is_ok());
+    assert!(verify(&theirs(OTHER_ISSUER), now(), Policy::HTTP, &KEYS).is_ok());
     let mut rows = vec![row(
         "their key, our issuer",
         theirs(ISSUER),
@@ -137,7 +137,7 @@ fn a_token_is_for_us_from_the_owner_of_the_key() {
         rows.push(row(
             audience,
             with_claim("aud", json!(audience)),
-            TokenError::Audience,
+            TokenError::Audience(Audience::Http),
         ));
     }
     for kind in ["refresh", "sliding", "Access", ""] {
@@ -222,23 +222,23 @@ fn a_token_lives_from_nbf_to_just_before_exp_and_not_too_long() {
     ] {
         let at = now() + TimeDelta::milliseconds(milliseconds);
         assert_eq!(
-            verify(&token, at, Times::Bounded, &KEYS).err(),
+            verify(&token, at, Policy::HTTP, &KEYS).err(),
             expected,
             "{milliseconds} ms"
         );
         assert_eq!(
-            checked.verify(&token, at, Times::Bounded, &KEYS).err(),
+            checked.verify(&token, at, Policy::HTTP, &KEYS).err(),
             expected,
             "{milliseconds} ms, remembered"
         );
     }
     let (first, last) = (DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC);
     assert_eq!(
-        verify(&token, first, Times::Bounded, &KEYS),
+        verify(&token, first, Policy::HTTP, &KEYS),
         Err(TokenError::NotYetValid)
     );
     assert_eq!(
-        verify(&token, last, Times::Bounded, &KEYS),
+        verify(&token, last, Policy::HTTP, &KEYS),
         Err(TokenError::Expired)
     );
 }
@@ -250,7 +250,7 @@ fn a_token_has_4096_bytes_at_most() {
     // Three bytes are four characters.
     let longest = padded(spare / 4 * 3);
     assert!((TOKEN_BYTES_MAX - 4..=TOKEN_BYTES_MAX).contains(&longest.len()));
-    assert!(verify(&longest, now(), Times::Bounded, &KEYS).is_ok());
+    assert!(verify(&longest, now(), Policy::HTTP, &KEYS).is_ok());
     check([
         row("a little", padded(spare / 4 * 3 + 6), TokenError::Oversize),
         row("much", "x".repeat(1_000_000), TokenError::Oversize),

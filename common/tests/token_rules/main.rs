@@ -13,7 +13,7 @@ use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaEncoding, RsaKeyPa
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use common::token::{CheckedTokens, Keys, Times, TokenError, new_jti, thumbprint, verify};
+use common::token::{CheckedTokens, Keys, Policy, TokenError, new_jti, thumbprint, verify};
 use serde_json::{Value, json};
 
 const ISSUER: &str = "https://auth.test";
@@ -140,17 +140,17 @@ fn row(case: &str, token: String, expected: TokenError) -> Row {
 fn check(rows: impl IntoIterator<Item = Row>) {
     let mut checked = CheckedTokens::default();
     let good = good();
-    let before = checked.verify(&good, now(), Times::Bounded, &KEYS);
+    let before = checked.verify(&good, now(), Policy::HTTP, &KEYS);
     assert!(before.is_ok(), "the token before the attack: {before:?}");
     for (case, token, expected) in rows {
         assert_eq!(
-            verify(&token, now(), Times::Bounded, &KEYS),
+            verify(&token, now(), Policy::HTTP, &KEYS),
             Err(expected),
             "{case}"
         );
         for _ in 0..2 {
             assert_eq!(
-                checked.verify(&token, now(), Times::Bounded, &KEYS),
+                checked.verify(&token, now(), Policy::HTTP, &KEYS),
                 Err(expected),
                 "{case}, remembered"
             );

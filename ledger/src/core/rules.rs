@@ -10,7 +10,7 @@
 //! | 2 | answers carry the value date and the metadata, postings keep the value date; balances and what is available are shown to the owner of an account and to the bank only; `ce-id` and body are compared as ids; a key twice in the metadata is FF01; owners are ids in one spelling; no new account in a withdrawn currency |
 //! | 3 | a token is valid neither long before nor long after it was issued: `exp - nbf` is bounded as `exp - iat` is, and `iat` is not in the future |
 
-use common::token::Times;
+use common::token::{Audience, Policy, Times};
 
 /// A version of the rules.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,13 +82,16 @@ impl Rules {
         self >= Self::Two
     }
 
-    /// How the times in a token are judged.
+    /// What tokens are judged by.
     #[must_use]
-    pub fn token_times(self) -> Times {
-        if self >= Self::Three {
-            Times::Bounded
-        } else {
-            Times::AsWritten
+    pub fn token_policy(self) -> Policy {
+        Policy {
+            audience: Audience::Http,
+            times: if self >= Self::Three {
+                Times::Bounded
+            } else {
+                Times::AsWritten
+            },
         }
     }
 

@@ -149,6 +149,10 @@ pub(crate) fn token(caller: &str) -> Arc<Verified> {
         jti: String::new(),
         token_type: "access".to_owned(),
         user_id: String::new(),
+        sid: None,
+        act: None,
+        payment_max: None,
+        accounts: None,
     };
     Arc::new(Verified {
         claims,

@@ -11,7 +11,7 @@ use aws_lc_rs::error::Unspecified;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use common::service;
-use common::token::{ACCESS_TOKEN_TYPE, AUDIENCE, Claims, new_jti, thumbprint};
+use common::token::{ACCESS_TOKEN_TYPE, Audience, Claims, new_jti, thumbprint};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use rsa::PrivateKey;
 use rsa::pkcs1::EncodeRsaPrivateKey as _;
@@ -48,7 +48,7 @@ impl Signer {
         let claims = Claims {
             iss: ISSUER.to_owned(),
             sub: format!("sub-of-{client}"),
-            aud: AUDIENCE.to_owned(),
+            aud: Audience::Http.as_str().to_owned(),
             client_id: client.parse().unwrap(),
             scope: scope.to_owned(),
             iat,
@@ -57,6 +57,10 @@ impl Signer {
             jti: new_jti(),
             token_type: ACCESS_TOKEN_TYPE.to_owned(),
             user_id: client.to_owned(),
+            sid: None,
+            act: None,
+            payment_max: None,
+            accounts: None,
         };
         let header = Header {
             typ: Some("at+jwt".to_owned()),

@@ -8,12 +8,13 @@ use axum::Json;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use common::service;
+use common::token::Audience;
 use serde::Serialize;
 
 use super::caller::authenticated;
 use super::words::{Error, NO_STORE};
 use crate::app::Auth;
-use crate::tokens::{self, ACCESS_SECONDS, Subject};
+use crate::tokens::{self, ACCESS_SECONDS, Subject, Terms};
 
 #[derive(Serialize)]
 struct Granted {
@@ -30,15 +31,28 @@ pub(super) async fn grant(
     parameters: &HashMap<String, String>,
 ) -> Result<Response, Error> {
     let (client_id, account) = authenticated(auth, headers, parameters).await?;
+    let audience = audience(parameters)?;
     let scopes = granted(&account.scopes, parameters.get("scope"))?;
     let subject = Subject::client(client_id, scopes.clone());
     let granted = Granted {
-        access_token: tokens::access(&auth.key, subject, service::now()),
+        access_token: tokens::access(
+            &auth.keys.signing(),
+            subject,
+            Terms::longest(audience, service::now()),
+        ),
         token_type: "Bearer",
         expires_in: ACCESS_SECONDS,
         scope: scopes,
     };
     Ok((NO_STORE, Json(granted)).into_response())
+}
+
+/// Where the token shall pass: the parameter `audience` (RFC 8693 §2.1), HTTP when it is missing.
+fn audience(parameters: &HashMap<String, String>) -> Result<Audience, Error> {
+    match parameters.get("audience") {
+        None => Ok(Audience::Http),
+        Some(word) => Audience::from_word(word).ok_or(Error::InvalidTarget),
+    }
 }
 
 /// What is asked for, if it is all within `allowed`; everything when nothing is asked for.

@@ -57,6 +57,8 @@ pub(super) enum Error {
     InvalidRequest(&'static str),
     InvalidClient,
     InvalidScope,
+    /// No audience of ours. Source: RFC 8693 §2.2.2.
+    InvalidTarget,
     UnsupportedGrantType,
     TooLarge,
     /// Starting, or the database is away.
@@ -89,6 +91,11 @@ impl IntoResponse for Error {
                 "invalid_scope",
                 "the client may not have every scope that it asks for",
             ),
+            Self::InvalidTarget => (
+                StatusCode::BAD_REQUEST,
+                "invalid_target",
+                "the audience must be quittance (for HTTP) or quittance-log (for messages)",
+            ),
             Self::UnsupportedGrantType => (
                 StatusCode::BAD_REQUEST,
                 "unsupported_grant_type",
@@ -115,6 +122,7 @@ impl IntoResponse for Error {
             Self::Unavailable => Some((header::RETRY_AFTER, "1")),
             Self::InvalidRequest(_)
             | Self::InvalidScope
+            | Self::InvalidTarget
             | Self::UnsupportedGrantType
             | Self::TooLarge => None,
         };

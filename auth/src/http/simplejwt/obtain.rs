@@ -6,14 +6,14 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use common::service;
-use common::token::new_jti;
+use common::token::{Audience, new_jti};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::words::{self, Body, Field, Refusal, View};
 use crate::app::Auth;
 use crate::store;
-use crate::tokens::{self, Refresh, Subject};
+use crate::tokens::{self, Refresh, Subject, Terms};
 
 const OBTAIN: View = View {
     name: "Auth Token Obtain Pair",
@@ -74,8 +74,13 @@ pub(super) async fn obtain(
         family,
         family_ends_at: ends_at,
     };
+    let key = auth.keys.signing();
     Ok(words::ok(&Pair {
-        refresh: tokens::refresh(&auth.key, &refresh, now),
-        access: tokens::access(&auth.key, Subject::user(user.id, user.scopes), now),
+        refresh: tokens::refresh(&key, &refresh, now),
+        access: tokens::access(
+            &key,
+            Subject::user(user.id, family, user.scopes),
+            Terms::longest(Audience::Http, now),
+        ),
     }))
 }

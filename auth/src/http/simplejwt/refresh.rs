@@ -6,13 +6,13 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use common::service;
-use common::token::new_jti;
+use common::token::{Audience, new_jti};
 use serde::Serialize;
 
 use super::words::{self, Body, Field, Refusal, View};
 use crate::app::Auth;
 use crate::store;
-use crate::tokens::{self, Refresh, RefreshError, Subject};
+use crate::tokens::{self, Refresh, RefreshError, Subject, Terms};
 
 const REFRESH: View = View {
     name: "Token Refresh",
@@ -41,7 +41,7 @@ pub(super) async fn refresh(
     };
     auth.refuse_until_ready()?;
     let now = service::now();
-    let claims = tokens::read_refresh(&token, &auth.key, now)?;
+    let claims = tokens::read_refresh(&token, &auth.keys, now)?;
 
     let successor = new_jti();
     let mut tx = auth.pool.begin().await?;
@@ -73,8 +73,13 @@ pub(super) async fn refresh(
         family: claims.family,
         family_ends_at: advanced.ends_at,
     };
+    let key = auth.keys.signing();
     Ok(words::ok(&Pair {
-        access: tokens::access(&auth.key, Subject::user(user.id, user.scopes), now),
-        refresh: tokens::refresh(&auth.key, &refresh, now),
+        access: tokens::access(
+            &key,
+            Subject::user(user.id, claims.family, user.scopes),
+            Terms::longest(Audience::Http, now),
+        ),
+        refresh: tokens::refresh(&key, &refresh, now),
     }))
 }

@@ -65,9 +65,12 @@ pub(super) fn allowed(
 ) -> Result<Arc<Verified>, Reason> {
     let token = bearer(message)
         .and_then(|token| {
-            known
-                .checked
-                .verify(token, message.published_at, rules.token_times(), known.keys)
+            known.checked.verify(
+                token,
+                message.published_at,
+                rules.token_policy(),
+                known.keys,
+            )
         })
         .map_err(|error| Reason::new(Code::AG01, error.to_string()))?;
     if token.claims.client_id != *client {

@@ -71,7 +71,7 @@ fn vouched_for(
         .map_err(|error| Reason::new(Code::NARR, error.to_string()))?;
     let keys = if keys.is_empty() { &own } else { keys };
     let token = bearer(message)
-        .and_then(|token| token::verify(token, message.published_at, rules.token_times(), keys))
+        .and_then(|token| token::verify(token, message.published_at, rules.token_policy(), keys))
         .map_err(|error| Reason::new(Code::AG01, error.to_string()))?;
     needs(&token, &[Scope::AuthAdmin])?;
     Ok(Arc::new(token))

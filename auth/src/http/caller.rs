@@ -1,0 +1,76 @@
+//! Who calls auth's own API: a person or a program under an access token that still counts.
+//!
+//! Auth is where people and programs are locked out, so it asks its database each time: a token of somebody who was
+//! locked out a moment ago opens nothing here.
+
+use std::sync::{PoisonError, RwLock};
+
+use axum::http::HeaderMap;
+use common::http::caller::{Caller, KeySource};
+use common::http::problem::Problem;
+use common::token::{Keys, Scope, TokenError};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::app::Auth;
+use crate::store;
+
+/// The keys of auth's own database.
+pub(crate) struct OwnKeys {
+    pool: PgPool,
+    issuer: String,
+    known: RwLock<Keys>,
+}
+
+impl OwnKeys {
+    pub(crate) fn new(pool: PgPool, issuer: String) -> Self {
+        Self {
+            pool,
+            issuer,
+            known: RwLock::default(),
+        }
+    }
+}
+
+impl KeySource for OwnKeys {
+    fn judge<R>(&self, judge: impl FnOnce(&Keys) -> R) -> R {
+        judge(&self.known.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn refresh(&self) -> Result<(), Problem> {
+        let mut keys = Keys::default();
+        for key in store::keys::public_keys(&self.pool).await? {
+            keys.insert(&key.kid, &self.issuer, &key.n, &key.e)
+                .expect("a key of ours was made well");
+        }
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        Ok(())
+    }
+}
+
+impl Auth {
+    /// Lets in a caller with a valid token that has one of these scopes, if the person or program is still active and the
+    /// login has not ended.
+    ///
+    /// # Errors
+    /// 401, 403, or 503 when the database is away.
+    pub(crate) async fn caller<'h>(
+        &self,
+        headers: &'h HeaderMap,
+        scopes: &[Scope],
+    ) -> Result<Caller<'h>, Problem> {
+        let caller = self.callers.authorize(headers, scopes).await?;
+        let claims = caller.claims();
+        let session = claims.sid.as_deref().map(str::parse::<Uuid>);
+        let is_alive = match session {
+            Some(Ok(session)) => store::sessions::is_alive(&self.pool, session).await?,
+            Some(Err(_)) => false,
+            None => store::clients::is_active(&self.pool, claims.client_id.as_str()).await?,
+        };
+        if is_alive {
+            Ok(caller)
+        } else {
+            Err(Problem::unauthorized(TokenError::Revoked))
+        }
+    }
+}

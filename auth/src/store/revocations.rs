@@ -1,0 +1,75 @@
+//! Revocations on their way into the log.
+
+use chrono::{DateTime, Utc};
+use common::token::Target;
+use sqlx::PgExecutor;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+/// The channel on which the database announces a new revocation.
+pub(crate) const REVOCATION_CHANNEL: &str = "revocation";
+
+/// A revocation that the ledger has not answered yet.
+pub(crate) struct Waiting {
+    pub(crate) id: Uuid,
+    pub(crate) target: Json<Target>,
+    pub(crate) because: String,
+}
+
+/// Asks for a revocation. It belongs into the transaction that ends what it is about. `because` is a word of small letters.
+pub(crate) async fn request(
+    db: impl PgExecutor<'_>,
+    target: &Target,
+    because: &'static str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Uuid> {
+    let id = Uuid::now_v7();
+    sqlx::query!(
+        "insert into revocations (id, target, because, requested_at) values ($1, $2, $3, $4)",
+        id,
+        Json(target) as _,
+        because,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(id)
+}
+
+/// Those that the ledger has not answered, the oldest first; at most `limit`.
+pub(crate) async fn waiting(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<Vec<Waiting>> {
+    sqlx::query_as!(
+        Waiting,
+        r#"select id, target as "target: Json<Target>", because from revocations
+           where noted_seq is null order by id limit $1"#,
+        limit,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Notes that the ledger has answered.
+pub(crate) async fn set_noted(
+    db: impl PgExecutor<'_>,
+    id: Uuid,
+    sequence: i64,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update revocations set noted_seq = $2 where id = $1 and noted_seq is null",
+        id,
+        sequence,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// How many of these the ledger has answered.
+pub(crate) async fn noted(db: impl PgExecutor<'_>, ids: &[Uuid]) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from revocations where id = any($1) and noted_seq is not null"#,
+        ids,
+    )
+    .fetch_one(db)
+    .await
+}
