@@ -17,14 +17,14 @@ create table revocations (
 
 create index revocations_waiting on revocations (id) where noted_seq is null;
 
--- Every instance hears of a new one; whichever is faster publishes it.
+-- Every instance hears of a new one, and may publish it; and of one that the ledger has noted, which somebody may wait for.
 create function tell_revocation() returns trigger language plpgsql as $$
 begin
     perform pg_notify('revocation', '');
     return null;
 end
 $$;
-create trigger revocations_told after insert on revocations
+create trigger revocations_told after insert or update on revocations
     for each statement execute function tell_revocation();
 
 grant select, insert on revocations to auth;

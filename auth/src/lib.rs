@@ -25,7 +25,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use common::http::caller::Callers;
 use common::http::serve::serve_http;
-use common::service;
+use common::service::{self, Secret};
 use tokio::sync::watch;
 
 use app::Auth;
@@ -48,6 +48,35 @@ pub struct Config {
         default_value = "https://quittance.localhost/auth"
     )]
     pub issuer: String,
+    /// Who may exchange tokens.
+    #[command(flatten)]
+    pub exchange_secrets: ExchangeSecrets,
+}
+
+/// What payments and the ledger prove themselves with when they exchange their callers' tokens.
+#[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
+pub struct ExchangeSecrets {
+    /// The exchange secret of payments; without it payments gets no tokens for the log.
+    #[arg(
+        long,
+        env = "QUITTANCE_EXCHANGE_SECRET_PAYMENTS",
+        hide_env_values = true
+    )]
+    pub payments_secret: Option<Secret>,
+    /// The exchange secret of the ledger; without it the ledger gets no tokens for the log.
+    #[arg(long, env = "QUITTANCE_EXCHANGE_SECRET_LEDGER", hide_env_values = true)]
+    pub ledger_secret: Option<Secret>,
+}
+
+impl ExchangeSecrets {
+    fn of(&self, service: &str) -> Option<&Secret> {
+        match service {
+            "payments" => self.payments_secret.as_ref(),
+            "ledger" => self.ledger_secret.as_ref(),
+            _ => None,
+        }
+    }
 }
 
 /// The tables, and the words that explain them.
@@ -80,10 +109,12 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let auth = Arc::new(Auth {
         pool,
         callers,
+        exchange_secrets: config.exchange_secrets.clone(),
         keys: keys::Ring::new(key),
         passwords: passwords::Passwords::new()
             .await
             .context("no password can be hashed")?,
+        revoked: watch::Sender::new(()),
         ready,
     });
     let readiness = service::Readiness::starting();

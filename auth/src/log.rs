@@ -2,6 +2,7 @@
 
 mod announce;
 mod consumers;
+mod revoke;
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -54,16 +55,28 @@ pub(crate) async fn run(
             }
         }
     }
+    let serving = ever_again(
+        "service accounts have to wait for their consumers",
+        async || consumers::serve(&auth.pool, &jetstream, ready, consumers::CHECK_INTERVAL).await,
+    );
+    let revoking = ever_again("revocations have to wait", async || {
+        revoke::run(auth, &streams).await
+    });
+    tokio::select! {
+        never = serving => match never {},
+        never = revoking => match never {},
+    }
+}
+
+/// Begins again, a little later, whenever something fails.
+async fn ever_again(what: &str, work: impl AsyncFn() -> anyhow::Result<Infallible>) -> Infallible {
     let mut backoff = Backoff::new();
     loop {
-        let serving = consumers::serve(&auth.pool, &jetstream, ready, consumers::CHECK_INTERVAL);
-        let error = match serving.await {
+        let error = match work().await {
             Ok(never) => match never {},
             Err(error) => error,
         };
-        backoff
-            .wait("service accounts have to wait for their consumers", &error)
-            .await;
+        backoff.wait(what, &error).await;
     }
 }
 

@@ -126,7 +126,20 @@ pub fn access(key: &SigningKey, subject: Subject, terms: Terms) -> String {
         payment_max: subject.limits.payment_max,
         accounts: subject.limits.accounts,
     };
-    sign(key, ACCESS_TYP, &claims)
+    sign_access(key, &claims)
+}
+
+/// What a token for HTTP says when it is exchanged for one for the log: the same, but for where it passes.
+pub(crate) fn for_the_log(claims: &Claims) -> Claims {
+    Claims {
+        aud: Audience::Log.as_str().to_owned(),
+        ..claims.clone()
+    }
+}
+
+/// The token of these claims.
+pub(crate) fn sign_access(key: &SigningKey, claims: &Claims) -> String {
+    sign(key, ACCESS_TYP, claims)
 }
 
 /// What a refresh token says.

@@ -7,18 +7,17 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use async_nats::{Client, jetstream};
 use auth::clients::ensure_service_account;
-use auth::people::{Role, ensure_user};
 use common::broker;
 use common::broker::{BATCH_MESSAGES_MAX, Publisher, Reader};
 use common::ids::{AccountId, ClientId};
 use common::kinds::account::{AccountRequest, Category, OpenAccount};
 use common::message::Outgoing;
+use common::token::Audience;
 use common::wire::{REQUESTS, SETTLEMENTS};
 use futures::future::try_join_all;
 use indicatif::ProgressBar;
 use ledger::audit::{Summary, Verdict, replay};
 use local::{Bank, BankOptions, Home, Part, Ports, Producer, ServerOptions, Servers, Service};
-use serde_json::json;
 use sqlx::postgres::PgPool;
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
@@ -33,7 +32,8 @@ pub(crate) const SHOP: &str = "bench-shop";
 pub(crate) const KIOSK: &str = "bench-kiosk";
 const SHOP_SECRET: &str = "a secret of a bank that lives for minutes on loopback";
 pub(crate) const SHOP_SCOPES: &str = "payments:submit-any payments:read accounts:read";
-const STAFF: (&str, &str) = ("staff@bench.quittance", "a password of the same kind");
+/// The producer that opens accounts.
+const STAFF: &str = "bench-staff";
 /// The login that may read the streams and write nothing.
 pub(crate) const AUDITOR: &str = "audit";
 /// The login that reads answers while they are measured: a consumer in the stream's own account hears of them at once.
@@ -74,16 +74,20 @@ impl BenchBank {
         let bank = Bank::start(options, &local::silent()).await?;
         let directory = PgPool::connect(&bank.servers().database_url(Service::Auth)).await?;
         let (shop, kiosk): (ClientId, ClientId) = (SHOP.parse()?, KIOSK.parse()?);
-        let staff = ensure_user(&directory, STAFF.0, STAFF.1, Role::Staff).await?;
-        for client in [&shop, &kiosk] {
-            ensure_service_account(&directory, client, SHOP_SECRET, SHOP_SCOPES).await?;
+        let staff: ClientId = STAFF.parse()?;
+        for (client, scopes) in [
+            (&shop, SHOP_SCOPES),
+            (&kiosk, SHOP_SCOPES),
+            (&staff, "bank:operate"),
+        ] {
+            ensure_service_account(&directory, client, SHOP_SECRET, scopes).await?;
         }
         directory.close().await;
         let mut this = Self {
             bank,
             shop,
             kiosk,
-            staff: ClientId::of_user(staff),
+            staff,
             accounts: Vec::new(),
             runs: 0,
             memory: Peaks::default(),
@@ -96,7 +100,7 @@ impl BenchBank {
     /// every payment of the load is settled.
     pub(crate) async fn open_accounts(&mut self, count: usize, bar: &ProgressBar) -> Result<()> {
         bar.set_message(format!("opening {count} accounts"));
-        let token = self.staff_token().await?;
+        let token = self.tokens_of(STAFF, Audience::Log, 1).await?.concat();
         let publisher = Publisher::new(&self.config("ledger"));
         let opened: Vec<AccountId> = (0..count).map(|_| AccountId(Uuid::now_v7())).collect();
         let mut last = 0;
@@ -118,25 +122,20 @@ impl BenchBank {
         Ok(())
     }
 
-    async fn staff_token(&self) -> Result<String> {
-        let url = self.bank.url(Service::Auth);
-        let body = json!({"email": STAFF.0, "password": STAFF.1}).to_string();
-        let json = "content-type: application/json\r\n";
-        let request = http::post(&url, "/api/token/", json, body.as_bytes());
-        let answer = Connection::open(&url).await?.send_json(&request).await?;
-        let token = answer["access"].as_str().context("no token")?;
-        Ok(token.to_owned())
-    }
-
     /// `count` different tokens of the producer, from `POST /oauth2/token`.
-    pub(crate) async fn tokens(&self, count: usize) -> Result<Vec<String>> {
-        self.tokens_of(SHOP, count).await
+    pub(crate) async fn tokens(&self, audience: Audience, count: usize) -> Result<Vec<String>> {
+        self.tokens_of(SHOP, audience, count).await
     }
 
-    /// The same for one of the two producers.
-    pub(crate) async fn tokens_of(&self, client: &str, count: usize) -> Result<Vec<String>> {
+    /// The same for another producer.
+    pub(crate) async fn tokens_of(
+        &self,
+        client: &str,
+        audience: Audience,
+        count: usize,
+    ) -> Result<Vec<String>> {
         let url = self.bank.url(Service::Auth);
-        let request = token_request(&url, client);
+        let request = token_request(&url, client, audience);
         let connections = TOKEN_CONNECTIONS.min(count);
         let fetch = (0..connections).map(async |number| {
             let mut connection = Connection::open(&url).await?;
@@ -277,9 +276,12 @@ impl BenchBank {
 }
 
 /// The form of the client credentials grant.
-pub(crate) fn token_request(url: &str, client: &str) -> Vec<u8> {
+pub(crate) fn token_request(url: &str, client: &str, audience: Audience) -> Vec<u8> {
     let secret = SHOP_SECRET.replace(' ', "+");
-    let form = format!("grant_type=client_credentials&client_id={client}&client_secret={secret}");
+    let audience = audience.as_str();
+    let form = format!(
+        "grant_type=client_credentials&client_id={client}&client_secret={secret}&audience={audience}"
+    );
     let urlencoded = "content-type: application/x-www-form-urlencoded\r\n";
     http::post(url, "/oauth2/token", urlencoded, form.as_bytes())
 }

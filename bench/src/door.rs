@@ -10,6 +10,7 @@ use std::time::Instant;
 use anyhow::Result;
 use common::broker::{BATCH_MESSAGES_MAX, Publisher};
 use common::message::Outgoing;
+use common::token::Audience;
 use common::wire::REQUESTS;
 use futures::future::try_join_all;
 use indicatif::ProgressBar;
@@ -47,9 +48,10 @@ pub(crate) async fn door(
 ) -> Result<Peaks> {
     let mut bank = BenchBank::start(program, size.accounts, bar).await?;
     saturated(&mut bank, size, report, bar).await?;
-    let tokens = bank.tokens_of(KIOSK, 100).await?;
+    let for_http = bank.tokens_of(KIOSK, Audience::Http, 100).await?;
+    let for_messages = bank.tokens_of(KIOSK, Audience::Log, 100).await?;
     for per_second in RATES {
-        for entrance in [Entrance::Http, Entrance::Door] {
+        for (entrance, tokens) in [(Entrance::Http, &for_http), (Entrance::Door, &for_messages)] {
             bank.settle().await?;
             bar.set_message(format!(
                 "{per_second} payments a second, {}",
@@ -60,7 +62,7 @@ pub(crate) async fn door(
                 warm_up: size.warm_up,
                 measured: size.measured,
             };
-            let latency = pace::offer(&mut bank, entrance, &tokens, offer).await?;
+            let latency = pace::offer(&mut bank, entrance, tokens, offer).await?;
             report.latencies.push(latency);
             bar.inc(1);
         }
@@ -77,7 +79,10 @@ async fn saturated(
     report: &mut Report,
     bar: &ProgressBar,
 ) -> Result<()> {
-    let (by_shop, by_kiosk) = (bank.tokens(1).await?, bank.tokens_of(KIOSK, 1).await?);
+    let (by_shop, by_kiosk) = (
+        bank.tokens(Audience::Log, 1).await?,
+        bank.tokens_of(KIOSK, Audience::Log, 1).await?,
+    );
     let (mut batches, mut singles) = (Vec::new(), Vec::new());
     for round in 0..=size.runs {
         let count = size.payments / if round == 0 { 10 } else { 1 };

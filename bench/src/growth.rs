@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use common::broker;
 use common::broker::BATCH_MESSAGES_MAX;
+use common::token::Audience;
 use common::wire::SETTLEMENTS;
 use indicatif::ProgressBar;
 use local::Part;
@@ -74,7 +75,7 @@ pub(crate) async fn full(
             let shown = numbers::float_len(booked);
             bar.set_message(format!("growth: {} payments booked", grouped(shown)));
             // A token lives a quarter of an hour, so each step takes its own.
-            let tokens = bank.tokens(1).await?;
+            let tokens = bank.tokens(Audience::Log, 1).await?;
             let count = BOOKED_AT_A_TIME.min(milestone - booked);
             let mut maker = bank.maker(&tokens, Pattern::Uniform);
             let batches = maker.batches(count, BATCH_MESSAGES_MAX);
@@ -82,7 +83,7 @@ pub(crate) async fn full(
             booked += count;
             bar.inc(1);
         }
-        let tokens = bank.tokens(1).await?;
+        let tokens = bank.tokens(Audience::Log, 1).await?;
         let runs = measure(&mut bank, &tokens, size, bar).await?;
         booked += runs.len() * size.payments;
         let title = format!(
@@ -95,7 +96,7 @@ pub(crate) async fn full(
     }
     bank.open_accounts(ACCOUNTS_MANY - size.accounts, bar)
         .await?;
-    let tokens = bank.tokens(1).await?;
+    let tokens = bank.tokens(Audience::Log, 1).await?;
     let many = measure(&mut bank, &tokens, size, bar).await?;
     let title = "ledger limit, 1 000 000 accounts opened by real requests";
     let figure = Figure::of_runs("growth_1000000_accounts_per_s", title, &many);

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use common::broker::BATCH_MESSAGES_MAX;
+use common::token::Audience;
 use indicatif::ProgressBar;
 use local::Part;
 
@@ -53,7 +54,7 @@ pub(crate) async fn run(
     bank.stop_part(Part::Payments);
     bar.set_message("fetching tokens");
     let needed = if has(Scenario::Nats) { 10_000 } else { 100 };
-    let tokens = bank.tokens(needed).await?;
+    let tokens = bank.tokens(Audience::Log, needed).await?;
     let request = bank.maker(&tokens, Pattern::Uniform).message(0);
     let request_bytes = bytes(&request);
     let answer = sample_answer(&bank, request).await?;
@@ -89,10 +90,10 @@ pub(crate) async fn run(
     drop(broker);
     if has(Scenario::Nats) {
         // A token lives a quarter of an hour.
-        let tokens = bank.tokens(100).await?;
+        let tokens = bank.tokens(Audience::Log, 100).await?;
         curve(&mut bank, Entrance::Direct, &tokens, size, &mut report, bar).await?;
     }
-    let tokens = bank.tokens(1).await?;
+    let tokens = bank.tokens(Audience::Log, 1).await?;
     beside(&mut bank, only, &tokens, size, &mut report, bar).await?;
     let started = Instant::now();
     let summary = bank.check(bar).await?;
@@ -157,7 +158,7 @@ async fn beside(
 /// On a bank of its own; returns the memory of its processes.
 async fn http(program: &Path, size: Size, report: &mut Report, bar: &ProgressBar) -> Result<Peaks> {
     let mut bank = BenchBank::start(program, size.accounts, bar).await?;
-    let tokens = bank.tokens(100).await?;
+    let tokens = bank.tokens(Audience::Http, 100).await?;
     let count = size.payments / 2;
     let mut runs = Vec::new();
     for run in 0..=size.runs {
@@ -179,8 +180,9 @@ async fn http(program: &Path, size: Size, report: &mut Report, bar: &ProgressBar
     report.figures.extend(figure);
     curve(&mut bank, Entrance::Http, &tokens, size, report, bar).await?;
     bar.set_message("end to end over NATS with the projection running");
+    let for_messages = bank.tokens(Audience::Log, 1).await?;
     let batches = bank
-        .maker(&tokens[..1], Pattern::Uniform)
+        .maker(&for_messages, Pattern::Uniform)
         .batches(size.payments, BATCH_MESSAGES_MAX);
     let run = end_to_end(&mut bank, batches).await?;
     let title = "end to end over NATS, 1 token, with the payments projection";

@@ -37,7 +37,7 @@ pub(crate) async fn tokens(
     for _ in 0..if size.is_quick { 1 } else { size.runs } {
         let processes = bank.processes();
         let (before, started) = (processes.cpu_times(), Instant::now());
-        bank.tokens(count).await?;
+        bank.tokens(Audience::Log, count).await?;
         issued.push(Run {
             per_second: per_second(count, started.elapsed()),
             costs: processes.costs_since(&before, count),
@@ -130,7 +130,10 @@ async fn in_process(bank: &BenchBank, size: Size) -> Result<Rounds> {
     };
     let public = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, pair.public_key().as_ref())
         .map_err(|_| anyhow!("aws-lc does not read its own key"))?;
-    let (token, keys) = (bank.tokens(1).await?.concat(), announced(bank).await?);
+    let (token, keys) = (
+        bank.tokens(Audience::Http, 1).await?.concat(),
+        announced(bank).await?,
+    );
     let at = now();
 
     let turns = if size.is_quick { 10 } else { 100 };

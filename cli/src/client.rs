@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use common::ids::{AccountId, PaymentId};
 use common::kinds::account::OpenAccount;
 use common::kinds::payment::PaymentRequest;
+use common::token::Audience;
 use local::Status;
 use reqwest::{Method, RequestBuilder, StatusCode, Url, header};
 use serde::Deserialize;
@@ -106,7 +107,22 @@ pub(crate) enum Login {
     Program {
         client_id: String,
         client_secret: String,
+        audience: Audience,
     },
+}
+
+impl Login {
+    /// The same for tokens that pass elsewhere. People's pass over HTTP only.
+    pub(crate) fn for_audience(mut self, wanted: Audience) -> Result<Self> {
+        match &mut self {
+            Self::Person { .. } if wanted == Audience::Log => bail!(
+                "people's tokens pass over HTTP only; a token for messages is a service account's: --as shop or --client-id"
+            ),
+            Self::Person { .. } => {}
+            Self::Program { audience, .. } => *audience = wanted,
+        }
+        Ok(self)
+    }
 }
 
 impl Client {
@@ -133,10 +149,12 @@ impl Client {
             Login::Program {
                 client_id,
                 client_secret,
+                audience,
             } => self.request(Method::POST, auth, "/oauth2/token")?.form(&[
                 ("grant_type", "client_credentials"),
                 ("client_id", client_id),
                 ("client_secret", client_secret),
+                ("audience", audience.as_str()),
             ]),
         };
         self.send(request).await.context("no token")

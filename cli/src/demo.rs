@@ -17,6 +17,7 @@ use common::kinds::Answer;
 use common::kinds::payment::PaymentRequest;
 use common::kinds::payment::{PaymentAnswer, PaymentStatus};
 use common::reason::{Code, Reason};
+use common::token::Audience;
 use common::wire;
 use common::wire::{REQUESTS, SETTLEMENTS};
 use futures::StreamExt as _;
@@ -86,7 +87,9 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<()> {
     };
 
     let ada = client.token(&Person::Ada.login(demo)?).await?;
-    let shop = client.token(&Person::Shop.login(demo)?).await?;
+    let shop = client
+        .token(&Person::Shop.login(demo)?.for_audience(Audience::Log)?)
+        .await?;
     let staff = client.token(&Person::Staff.login(demo)?).await?;
     story.step(
         "Three callers log in: Ada and the staff with a password, the shop with a\n\

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, TypedValueParser};
 use common::ids::{AccountId, ClientId};
+use common::token::Audience;
 use local::Demo;
 use uuid::Uuid;
 
@@ -85,6 +86,7 @@ impl Person {
             Self::Shop => Ok(Login::Program {
                 client_id: demo.service_account.client_id.clone(),
                 client_secret: demo.service_account.client_secret.clone(),
+                audience: Audience::Http,
             }),
         }
     }

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use clap::builder::PossibleValuesParser;
+use common::token::Audience;
 
 use crate::client::{Client, Login, access_token};
 use crate::names::Person;
@@ -38,6 +40,9 @@ pub(crate) struct Token {
     /// The service account's secret; without it the first line of standard input
     #[arg(long, env = "QUITTANCE_CLIENT_SECRET", hide_env_values = true)]
     client_secret: Option<String>,
+    /// Where the token passes: over HTTP, or (a service account's) in messages
+    #[arg(long, value_parser = audience(), value_name = "AUDIENCE", default_value = Audience::Http.as_str())]
+    audience: String,
     /// Print all of the answer: the refresh token, the scopes
     #[arg(long)]
     json: bool,
@@ -46,7 +51,8 @@ pub(crate) struct Token {
 pub(crate) async fn run(options: Token, home: &Path) -> Result<()> {
     let running = Running::find(home)?;
     let json = options.json;
-    let login = login(options, &running)?;
+    let audience = Audience::from_word(&options.audience).context("a value of the option")?;
+    let login = login(options, &running)?.for_audience(audience)?;
     let answer = Client::new(&running.status, home)?.log_in(&login).await?;
     if json {
         print::json(&answer)?;
@@ -54,6 +60,10 @@ pub(crate) async fn run(options: Token, home: &Path) -> Result<()> {
         print::line(access_token(&answer)?)?;
     }
     Ok(())
+}
+
+fn audience() -> PossibleValuesParser {
+    PossibleValuesParser::new([Audience::Http, Audience::Log].map(Audience::as_str))
 }
 
 fn login(options: Token, running: &Running) -> Result<Login> {
@@ -68,6 +78,7 @@ fn login(options: Token, running: &Running) -> Result<Login> {
         return Ok(Login::Program {
             client_id,
             client_secret,
+            audience: Audience::Http,
         });
     }
     options.person.login(running.demo()?)

@@ -8,9 +8,11 @@ use common::broker;
 use common::broker::Reader;
 use common::kinds::Answer;
 use common::kinds::payment::PaymentAnswer;
+use common::kinds::revocation::RevocationAnswer;
 use common::message::Stored;
 use common::money::{Currency, Money};
 use common::service::stop_signal;
+use common::token::Target;
 use common::wire::{CE_TYPE, SETTLEMENTS};
 
 use crate::names::{account_name, short_account_name};
@@ -105,6 +107,7 @@ fn told(stored: &Stored) -> Result<String> {
             )),
         ),
         Answer::Key(key) => format!("signing key {}", key.kid.unwrap_or_default()),
+        Answer::Revocation(revocation) => revocation_line(&revocation),
         Answer::Rules(rules) => format!("rules {}", rules.rules),
         Answer::Unknown(unknown) => unknown.reason.message,
     };
@@ -116,6 +119,19 @@ fn told(stored: &Stored) -> Result<String> {
     );
     // Names, references, and whatever a reason quotes of them.
     Ok(print::readable(line.trim_end()))
+}
+
+fn revocation_line(revocation: &RevocationAnswer) -> String {
+    let what = match &revocation.target {
+        Some(Target::Key { kid }) => format!("signing key {kid}"),
+        Some(Target::Subject { sub, .. }) => format!("tokens of {sub}"),
+        Some(Target::Client { client_id, .. }) => format!("tokens of {client_id}"),
+        Some(Target::Session { sid }) => format!("session {sid}"),
+        Some(Target::Token { jti }) => format!("token {jti}"),
+        None => "?".to_owned(),
+    };
+    let because = revocation.because.as_deref().unwrap_or_default();
+    format!("{what}  {}", because.replace('_', " "))
 }
 
 fn payment_line(payment: &PaymentAnswer) -> String {

@@ -5,5 +5,6 @@ pub mod problem;
 pub mod ask;
 pub mod body;
 pub mod caller;
+pub mod exchange;
 pub mod page;
 pub mod serve;

@@ -9,6 +9,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
+/// Longest `sub`, `jti` or `sid` of a token, in characters. The ledger keeps them; a UUID has 36, an e-mail address fits.
+pub const NAME_CHARS_MAX: usize = 128;
+
+/// Whether a name can be kept as text: PostgreSQL's holds no NUL, and people read it on terminals.
+#[must_use]
+pub fn is_storable(name: &str) -> bool {
+    name.chars().count() <= NAME_CHARS_MAX && !name.chars().any(char::is_control)
+}
+
 macro_rules! uuid_newtype {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

@@ -9,6 +9,7 @@ pub mod envelope;
 pub mod metadata;
 pub mod payment;
 pub mod posting;
+pub mod revocation;
 pub mod rules;
 pub mod trust;
 pub mod unknown;
@@ -16,6 +17,7 @@ pub mod unknown;
 use account::{AccountAnswer, AccountRequest};
 use body::{AnswerBody, RequestBody as _};
 use payment::{PaymentAnswer, PaymentRequest};
+use revocation::{RevocationAnswer, Revoke};
 use rules::{RaiseRules, RulesAnswer};
 use trust::{AnnounceKey, KeyAnswer};
 use unknown::UnknownAnswer;
@@ -30,6 +32,7 @@ pub const BODY_BYTES_MAX: usize = largest(&[
     PaymentRequest::BYTES_MAX,
     AccountRequest::BYTES_MAX,
     AnnounceKey::BYTES_MAX,
+    Revoke::BYTES_MAX,
     RaiseRules::BYTES_MAX,
 ]);
 
@@ -53,6 +56,8 @@ pub enum Kind {
     Account(ClientId),
     /// A key announced by auth.
     Key,
+    /// Tokens are revoked by auth.
+    Revocation,
     /// The ledger raises its rules.
     Rules,
     /// Nothing the ledger knows; it answers with a rejection.
@@ -66,6 +71,9 @@ impl Kind {
         let client = |prefix: &str| subject.strip_prefix(prefix).and_then(|id| id.parse().ok());
         if subject == trust::SUBJECT {
             return Self::Key;
+        }
+        if subject == revocation::SUBJECT {
+            return Self::Revocation;
         }
         if subject == rules::SUBJECT {
             return Self::Rules;
@@ -104,6 +112,8 @@ pub enum Answer {
     Account(AccountAnswer),
     /// To a key announcement.
     Key(KeyAnswer),
+    /// To a revocation.
+    Revocation(RevocationAnswer),
     /// To a raise of the rules.
     Rules(RulesAnswer),
     /// To a request of no known kind.
@@ -116,6 +126,7 @@ impl Answer {
             Self::Payment(answer) => answer,
             Self::Account(answer) => answer,
             Self::Key(answer) => answer,
+            Self::Revocation(answer) => answer,
             Self::Rules(answer) => answer,
             Self::Unknown(answer) => answer,
         }
@@ -153,6 +164,7 @@ impl Answer {
             Self::Payment(answer) => serde_json::to_vec(answer),
             Self::Account(answer) => serde_json::to_vec(answer),
             Self::Key(answer) => serde_json::to_vec(answer),
+            Self::Revocation(answer) => serde_json::to_vec(answer),
             Self::Rules(answer) => serde_json::to_vec(answer),
             Self::Unknown(answer) => serde_json::to_vec(answer),
         };
@@ -177,6 +189,7 @@ impl Answer {
             Some("payment") => serde_json::from_slice(body).map(Self::Payment),
             Some("account") => serde_json::from_slice(body).map(Self::Account),
             Some("key") => serde_json::from_slice(body).map(Self::Key),
+            Some("revocation") => serde_json::from_slice(body).map(Self::Revocation),
             Some("rules") => serde_json::from_slice(body).map(Self::Rules),
             _ => serde_json::from_slice(body).map(Self::Unknown),
         }
@@ -199,6 +212,10 @@ mod tests {
             Kind::Account(shop)
         );
         assert_eq!(Kind::of_subject("request.auth.v1.keys"), Kind::Key);
+        assert_eq!(
+            Kind::of_subject("request.auth.v1.revocations"),
+            Kind::Revocation
+        );
         assert_eq!(Kind::of_subject("request.rules.v1.ledger"), Kind::Rules);
         for other in [
             "request.payment.v1.a.b",

@@ -54,6 +54,8 @@ codes! {
     AC06,
     /// The caller may not do this.
     AG01,
+    /// The amount is above a limit.
+    AM02,
     /// The currency is unknown or not the accounts'.
     AM03,
     /// Not enough funds.

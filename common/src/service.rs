@@ -4,6 +4,7 @@
 mod database;
 
 mod config;
+mod exchange;
 mod logging;
 mod metrics;
 mod readiness;
@@ -14,6 +15,7 @@ mod probes;
 
 pub use config::{Config, Web};
 pub use database::{Database, DatabaseUrl, Owner, migrate, open_database};
+pub use exchange::{Exchange, Secret};
 pub use logging::start_logging;
 pub(crate) use metrics::rendered;
 pub use metrics::start_metrics;

@@ -11,7 +11,7 @@ mod checked;
 pub use checked::CheckedTokens;
 pub use claims::{
     ACCESS_TOKEN_TYPE, ACCESS_TYP, Actor, Audience, Claims, LEEWAY_SECONDS, LIFETIME_SECONDS_MAX,
-    NAME_CHARS_MAX, Scope, new_jti,
+    Scope, new_jti,
 };
 pub use error::{TOKEN_BYTES_MAX, TokenError};
 pub use keys::{KeyError, Keys, thumbprint};

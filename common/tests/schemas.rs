@@ -8,6 +8,7 @@ use common::kinds::account::AccountAnswer;
 use common::kinds::account::AccountRequest;
 use common::kinds::payment::PaymentAnswer;
 use common::kinds::payment::PaymentRequest;
+use common::kinds::revocation::{RevocationAnswer, Revoke};
 use common::kinds::rules::{RaiseRules, RulesAnswer};
 use common::kinds::trust::AnnounceKey;
 use common::kinds::trust::KeyAnswer;
@@ -24,6 +25,8 @@ fn the_schemas_are_what_the_types_say() {
         ("account.answered.v1.json", written::<AccountAnswer>()),
         ("key.requested.v1.json", schema_for!(AnnounceKey)),
         ("key.answered.v1.json", written::<KeyAnswer>()),
+        ("revocation.requested.v1.json", schema_for!(Revoke)),
+        ("revocation.answered.v1.json", written::<RevocationAnswer>()),
         ("rules.requested.v1.json", schema_for!(RaiseRules)),
         ("rules.answered.v1.json", written::<RulesAnswer>()),
         ("request.rejected.v1.json", written::<UnknownAnswer>()),

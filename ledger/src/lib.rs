@@ -20,6 +20,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use common::broker;
 use common::broker::{Answers, BATCH_MESSAGES_MAX, Publisher};
+use common::http::exchange::LogTokens;
 use common::http::serve::serve_http;
 use common::service;
 use tokio::sync::watch;
@@ -35,6 +36,9 @@ pub struct Config {
     /// What every service needs.
     #[command(flatten)]
     pub service: service::Config,
+    /// How callers' tokens become tokens for the log.
+    #[command(flatten)]
+    pub exchange: service::Exchange,
     /// Copies of each stream: 1 on one server, 3 in a cluster.
     #[arg(long, env = "QUITTANCE_STREAM_REPLICAS", default_value_t = 1)]
     pub stream_replicas: usize,
@@ -102,7 +106,8 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     readiness.started();
     let (database, config_of_broker) = (config.service.database.options()?, config.service.broker);
     let watched_publisher = publisher.clone();
-    let routes = http::routes(http::App::new(publisher, pool, answers));
+    let log_tokens = LogTokens::new("ledger", config.exchange).context("no client for auth")?;
+    let routes = http::routes(http::App::new(publisher, pool, answers, log_tokens));
     let (web, stop_serving, served_readiness) =
         (config.service.web, stop.clone(), readiness.clone());
     let serving = tracker

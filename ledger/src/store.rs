@@ -9,6 +9,7 @@ mod accounts;
 mod load;
 
 mod history;
+mod revocations;
 mod write;
 mod write_rare;
 
@@ -21,6 +22,8 @@ pub(crate) use history::{AnswerRow, PostingRow, answers, posting_rows, postings_
 pub(crate) use lead::lead;
 pub use load::{cursor, keys, raised_rules, rules};
 pub(crate) use load::{decided_digest, used_payment_ids};
+pub use revocations::revocations;
+pub(crate) use revocations::{is_revoked, relevant as relevant_revocations};
 pub(crate) use write::write_batch;
 
 /// The migrations, run by the owner of the tables.

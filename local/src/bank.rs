@@ -22,6 +22,8 @@ use crate::servers::{ServerOptions, Servers};
 use crate::service::{READY_LIMIT, ServiceProcess, command};
 use crate::status::{Demo, Status};
 
+/// Where payments and the ledger find auth.
+const AUTH_URL: &str = "QUITTANCE_AUTH_URL";
 /// How often the broker is asked whether it can store.
 const STORE_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -300,6 +302,12 @@ impl Bank {
 
     fn environment_on(&self, service: Service, port: u16) -> Vec<(String, String)> {
         let mut environment = self.servers.service_env(service, port);
+        // Auth is the first that starts.
+        let auth = self.services.get(Service::Auth.name());
+        if let Some(auth) = auth.filter(|_| service != Service::Auth) {
+            environment.retain(|(name, _)| name != AUTH_URL);
+            environment.push((AUTH_URL.to_owned(), auth.url()));
+        }
         let additional = self.environment.iter().filter(|(of, _, _)| *of == service);
         environment.extend(additional.map(|(_, name, value)| (name.clone(), value.clone())));
         environment

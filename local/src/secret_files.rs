@@ -66,6 +66,9 @@ impl Secrets {
         for (user, password) in self.nats.iter().chain(&self.producers) {
             write(&format!("nats_{user}"), password)?;
         }
+        for (service, secret) in &self.exchange {
+            write(&format!("exchange_{service}"), secret)?;
+        }
         write("key_encryption_key", &self.key_encryption_key)
     }
 }

@@ -23,6 +23,8 @@ const POSTGRES_ROLES: [&str; 8] = [
     "audit",
 ];
 const NATS_USERS: [&str; 4] = ["auth", "ledger", "payments", "audit"];
+/// Services that exchange their callers' tokens.
+const EXCHANGERS: [&str; 2] = ["ledger", "payments"];
 /// 32 characters, so that a random byte picks one without bias; none that is mistaken for another.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 /// One fixed letter and 25 characters of 5 bits: 125 bits.
@@ -37,6 +39,9 @@ pub struct Secrets {
     pub(crate) nats: BTreeMap<String, String>,
     /// NATS passwords by producer (user of the account EDGE or DIRECT); grows with the producers asked for.
     pub(crate) producers: BTreeMap<String, String>,
+    /// What payments and the ledger prove themselves to auth with, by service.
+    #[serde(default)]
+    pub(crate) exchange: BTreeMap<String, String>,
     /// Where NATS' monitoring page is: nobody else on this machine shall find it.
     #[serde(default)]
     pub(crate) monitor: String,
@@ -103,7 +108,8 @@ impl Secrets {
             }
         };
         let has_new = add_passwords(&mut secrets.postgres, &POSTGRES_ROLES)?
-            | add_passwords(&mut secrets.nats, &NATS_USERS)?;
+            | add_passwords(&mut secrets.nats, &NATS_USERS)?
+            | add_passwords(&mut secrets.exchange, &EXCHANGERS)?;
         let has_no_monitor = secrets.monitor.is_empty();
         if has_no_monitor {
             secrets.monitor = password()?;
@@ -129,6 +135,7 @@ impl Secrets {
             postgres: BTreeMap::new(),
             nats: BTreeMap::new(),
             producers: BTreeMap::new(),
+            exchange: BTreeMap::new(),
             monitor: password()?,
             key_encryption_key: hex(random()?),
             demo: DemoSecrets {

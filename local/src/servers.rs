@@ -15,6 +15,9 @@ use crate::process::Process;
 use crate::producer::Producer;
 use crate::progress::{Progress, advanced, finished, started};
 
+/// Nothing listens on the port of `tcpmux`, which no service has used for decades.
+const NOBODYS_PORT: u16 = 1;
+
 /// The options of [`Servers::start`].
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
@@ -155,6 +158,27 @@ impl Servers {
         if service == Service::Auth {
             let key = self.home.secrets().key_encryption_key.clone();
             environment.push(("QUITTANCE_KEY_ENCRYPTION_KEY", key));
+        }
+        let exchange = &self.home.secrets().exchange;
+        match service {
+            Service::Auth => environment.extend([
+                (
+                    "QUITTANCE_EXCHANGE_SECRET_PAYMENTS",
+                    exchange["payments"].clone(),
+                ),
+                (
+                    "QUITTANCE_EXCHANGE_SECRET_LEDGER",
+                    exchange["ledger"].clone(),
+                ),
+            ]),
+            Service::Ledger | Service::Payments => environment.extend([
+                ("QUITTANCE_EXCHANGE_SECRET", exchange[name].clone()),
+                // A bank says where its auth is; without one nobody answers there.
+                (
+                    "QUITTANCE_AUTH_URL",
+                    format!("http://{}", loopback(NOBODYS_PORT)),
+                ),
+            ]),
         }
         environment
             .into_iter()

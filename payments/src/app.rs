@@ -6,8 +6,9 @@ use std::time::Duration;
 use async_nats::jetstream;
 use common::broker::Answers;
 use common::http::caller::{Callers, KeySource};
+use common::http::exchange::LogTokens;
 use common::http::problem::Problem;
-use common::token::Keys;
+use common::token::{Keys, Revocations};
 use sqlx::PgPool;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +28,7 @@ pub(crate) struct App {
     pub(crate) projection: Arc<Projection>,
     /// Empty until the streams exist.
     pub(crate) answers: Arc<OnceCell<Answers>>,
+    pub(crate) log_tokens: LogTokens,
     pub(crate) callers: Callers<ProjectedKeys>,
     pub(crate) stop: CancellationToken,
 }
@@ -38,12 +40,13 @@ impl App {
     }
 }
 
-/// The keys that the projection has read.
+/// The keys and the revocations that the projection has read.
 pub(crate) struct ProjectedKeys(pub(crate) Arc<Projection>);
 
 impl KeySource for ProjectedKeys {
-    fn judge<R>(&self, judge: impl FnOnce(&Keys) -> R) -> R {
-        judge(&self.0.keys())
+    fn judge<R>(&self, judge: impl FnOnce(&Keys, &Revocations) -> R) -> R {
+        let trust = self.0.trust();
+        judge(&trust.keys, &trust.revocations)
     }
 
     async fn refresh(&self) -> Result<(), Problem> {

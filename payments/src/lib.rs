@@ -31,6 +31,7 @@ use anyhow::Context as _;
 use common::broker;
 use common::broker::{Answers, Publisher};
 use common::http::caller::Callers;
+use common::http::exchange::LogTokens;
 use common::http::serve::serve_http;
 use common::service;
 use sqlx::migrate::Migrator;
@@ -53,6 +54,9 @@ pub struct Config {
     /// The same for every service.
     #[command(flatten)]
     pub service: service::Config,
+    /// How callers' tokens become tokens for the log.
+    #[command(flatten)]
+    pub exchange: service::Exchange,
     /// How much each client may send.
     #[command(flatten)]
     pub limits: Limits,
@@ -84,6 +88,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
 pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let Config {
         service: config,
+        exchange,
         limits,
     } = config;
     let pool = service::open_database(&config.database, "payments", &MIGRATIONS).await?;
@@ -105,6 +110,7 @@ pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Res
         projection: projection.clone(),
         answers: answers.clone(),
         recent: Recent::default(),
+        log_tokens: LogTokens::new("payments", exchange).context("no client for auth")?,
         callers: Callers::new(ProjectedKeys(projection.clone())),
         stop: stop.clone(),
     });

@@ -5,6 +5,7 @@ mod values;
 mod cursors;
 mod keys;
 mod payments;
+mod revocations;
 
 pub(crate) use cursors::{Range, advance_cursor, cursor};
 pub(crate) use keys::{SigningKey, insert_keys, keys};
@@ -12,3 +13,4 @@ pub(crate) use payments::{
     DecidedRow, Filter, RequestedRow, Row, insert_requested, payment, payments, payments_with_id,
     upsert_decided,
 };
+pub(crate) use revocations::{RevokedRow, insert_revocations, revocations};

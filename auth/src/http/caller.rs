@@ -8,7 +8,7 @@ use std::sync::{PoisonError, RwLock};
 use axum::http::HeaderMap;
 use common::http::caller::{Caller, KeySource};
 use common::http::problem::Problem;
-use common::token::{Keys, Scope, TokenError};
+use common::token::{Claims, Keys, Revocations, Scope, TokenError};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -33,8 +33,10 @@ impl OwnKeys {
 }
 
 impl KeySource for OwnKeys {
-    fn judge<R>(&self, judge: impl FnOnce(&Keys) -> R) -> R {
-        judge(&self.known.read().unwrap_or_else(PoisonError::into_inner))
+    fn judge<R>(&self, judge: impl FnOnce(&Keys, &Revocations) -> R) -> R {
+        // Revocations are read from the database for each call.
+        let keys = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        judge(&keys, &Revocations::default())
     }
 
     async fn refresh(&self) -> Result<(), Problem> {
@@ -60,17 +62,22 @@ impl Auth {
         scopes: &[Scope],
     ) -> Result<Caller<'h>, Problem> {
         let caller = self.callers.authorize(headers, scopes).await?;
-        let claims = caller.claims();
-        let session = claims.sid.as_deref().map(str::parse::<Uuid>);
-        let is_alive = match session {
-            Some(Ok(session)) => store::sessions::is_alive(&self.pool, session).await?,
-            Some(Err(_)) => false,
-            None => store::clients::is_active(&self.pool, claims.client_id.as_str()).await?,
-        };
-        if is_alive {
+        if self.still_counts(caller.claims()).await? {
             Ok(caller)
         } else {
             Err(Problem::unauthorized(TokenError::Revoked))
+        }
+    }
+
+    /// Whether a token still counts: the person or program is active and the login has not ended.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub(crate) async fn still_counts(&self, claims: &Claims) -> sqlx::Result<bool> {
+        match claims.sid.as_deref().map(str::parse::<Uuid>) {
+            Some(Ok(session)) => store::sessions::is_alive(&self.pool, session).await,
+            Some(Err(_)) => Ok(false),
+            None => store::clients::is_active(&self.pool, claims.client_id.as_str()).await,
         }
     }
 }

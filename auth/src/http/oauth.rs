@@ -3,6 +3,7 @@
 //! The password grant is not offered (RFC 9700 §2.4); people log in at `/api/token/`.
 
 mod client_credentials;
+mod exchange;
 
 mod caller;
 mod words;
@@ -14,6 +15,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::post;
+use common::http::exchange::GRANT_TYPE;
 
 use crate::app::Auth;
 use crate::http::simplejwt::words::Body;
@@ -38,6 +40,7 @@ async fn token(
     }
     match &**grant_type {
         "client_credentials" => client_credentials::grant(&auth, &headers, &parameters).await,
+        GRANT_TYPE => exchange::grant(&auth, &headers, &parameters).await,
         _ => Err(Error::UnsupportedGrantType),
     }
 }

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use anyhow::{bail, ensure};
+use anyhow::{anyhow, bail, ensure};
 use common::broker::{self, Answers, PublishError};
 use common::kinds::Answer;
 use common::kinds::trust::{AnnounceKey, KeyStatus};
@@ -24,6 +24,8 @@ use crate::keys::SigningKey;
 use crate::store;
 use crate::tokens::{self, Subject, Terms};
 
+/// What the reason of a rejection begins with when the token is for another audience. Source: `TokenError::Audience`.
+const AUDIENCE_REJECTED: &str = "aud_rejected";
 /// How long one wait for the ledger's answer lasts before it is noted in the log and begun again.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -62,10 +64,25 @@ pub(super) async fn announce(
     }
     let sequence = match *told {
         Some(sequence) if streams.reaches(sequence).await? => sequence,
-        _ => streams.publish(key).await?,
+        _ => streams.publish(key, Audience::Log).await?,
     };
     *told = Some(sequence);
-    streams.wait_until_noted(&key.kid, sequence).await?;
+    let sequence = match streams.wait_until_noted(&key.kid, sequence).await? {
+        Noted::Yes => sequence,
+        // The log's rules are older than tokens for the log.
+        Noted::OtherAudience => {
+            let sequence = streams.publish(key, Audience::Http).await?;
+            *told = Some(sequence);
+            match streams.wait_until_noted(&key.kid, sequence).await? {
+                Noted::Yes => sequence,
+                // They have been raised meanwhile.
+                Noted::OtherAudience => {
+                    *told = None;
+                    return Err(Failure::Away(anyhow!("the ledger is raising its rules")));
+                }
+            }
+        }
+    };
     store::keys::set_announced_seq(&auth.pool, &key.kid, i64::try_from(sequence)?).await?;
     tracing::info!(kid = key.kid, sequence, "signing key announced");
     Ok(())
@@ -92,7 +109,7 @@ impl Streams {
     }
 
     /// Publishes the announcement and returns its sequence.
-    async fn publish(&self, key: &SigningKey) -> Result<u64, PublishError> {
+    async fn publish(&self, key: &SigningKey, audience: Audience) -> Result<u64, PublishError> {
         let body = AnnounceKey {
             kid: key.kid.clone(),
             issuer: key.issuer.clone(),
@@ -102,7 +119,7 @@ impl Streams {
         let client_id = CLIENT_ID.parse().expect("a constant of letters");
         let subject = Subject::client(client_id, Scope::AuthAdmin.as_str().to_owned());
         // Made anew for each try: the broker may have been away for longer than a token lives.
-        let token = tokens::access(key, subject, Terms::longest(Audience::Http, service::now()));
+        let token = tokens::access(key, subject, Terms::longest(audience, service::now()));
         let ack = self
             .publisher
             .publish_one(wire::REQUESTS, body.message(&token))
@@ -111,7 +128,7 @@ impl Streams {
     }
 
     /// Waits for the ledger, however long that takes.
-    async fn wait_until_noted(&self, kid: &str, sequence: u64) -> Result<(), Failure> {
+    async fn wait_until_noted(&self, kid: &str, sequence: u64) -> Result<Noted, Failure> {
         // Answers are read until this one is there.
         let stop = self.stop.child_token();
         let _stop = stop.clone().drop_guard();
@@ -129,7 +146,14 @@ impl Streams {
     }
 }
 
-fn check_noted(kid: &str, answer: &Stored) -> anyhow::Result<()> {
+/// What the ledger says of an announcement.
+enum Noted {
+    Yes,
+    /// The token was for the audience that the rules of this log do not know.
+    OtherAudience,
+}
+
+fn check_noted(kid: &str, answer: &Stored) -> anyhow::Result<Noted> {
     let (of, status, reason) = key_answer(answer)?;
     ensure!(
         of.as_deref() == Some(kid) || status == KeyStatus::Rejected,
@@ -137,7 +161,8 @@ fn check_noted(kid: &str, answer: &Stored) -> anyhow::Result<()> {
         answer.sequence,
     );
     match status {
-        KeyStatus::Noted | KeyStatus::Duplicate => Ok(()),
+        KeyStatus::Noted | KeyStatus::Duplicate => Ok(Noted::Yes),
+        KeyStatus::Rejected if reason.starts_with(AUDIENCE_REJECTED) => Ok(Noted::OtherAudience),
         KeyStatus::Rejected => bail!(
             "the ledger rejects signing key {kid} (request {}: {reason}). If it knows another first key, this database \
              and the log do not belong together: restore auth's database from the backup that belongs to the log. If \

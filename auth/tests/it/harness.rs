@@ -29,6 +29,9 @@ use tokio_util::sync::CancellationToken;
 pub(crate) const EMAIL: &str = "a@b.rw";
 pub(crate) const PASSWORD: &str = "pw-123456789";
 
+/// What payments proves itself with.
+pub(crate) const EXCHANGE_SECRET: &str = "payments-exchanges-with-this";
+
 /// A test that waits longer than this for something has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -135,6 +138,10 @@ impl Bank {
                 .parse()
                 .expect("any text"),
             issuer: "https://auth.test".to_owned(),
+            exchange_secrets: auth::ExchangeSecrets {
+                payments_secret: Some(EXCHANGE_SECRET.parse().expect("any text")),
+                ledger_secret: None,
+            },
         }
     }
 

@@ -94,11 +94,13 @@ impl TestBank {
             login("staff@bank.test", "staff-password").await?,
             login("ada@bank.test", "ada-password").await?,
         );
+        // For messages: over HTTP such a token is refused.
         let client_login = async |client: &str| -> Result<String> {
             let form = [
                 ("grant_type", "client_credentials"),
                 ("client_id", client),
                 ("client_secret", CLIENT_SECRET),
+                ("audience", "quittance-log"),
             ];
             let answer: Value = http
                 .post(format!("{auth}/oauth2/token"))

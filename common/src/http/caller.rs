@@ -6,12 +6,14 @@ use axum::http::{HeaderMap, StatusCode, header};
 
 use super::problem::Problem;
 use crate::service::now;
-use crate::token::{CheckedTokens, Claims, Keys, Policy, Scope, TokenError, Verified, bearer};
+use crate::token::{
+    CheckedTokens, Claims, Keys, Policy, Revocations, Scope, TokenError, Verified, bearer,
+};
 
 /// Where a service gets the announced keys.
 pub trait KeySource {
-    /// Judges something by the keys that are known.
-    fn judge<R>(&self, judge: impl FnOnce(&Keys) -> R) -> R;
+    /// Judges something by the keys and the revocations that are known.
+    fn judge<R>(&self, judge: impl FnOnce(&Keys, &Revocations) -> R) -> R;
 
     /// Learns the keys that were announced up to now.
     fn refresh(&self) -> impl Future<Output = Result<(), Problem>> + Send;
@@ -33,6 +35,12 @@ pub struct Caller<'h> {
 }
 
 impl Caller<'_> {
+    /// Who signed it.
+    #[must_use]
+    pub fn kid(&self) -> &str {
+        &self.verified.kid
+    }
+
     /// What the token says.
     #[must_use]
     pub fn claims(&self) -> &Claims {
@@ -61,10 +69,10 @@ impl<K: KeySource> Callers<K> {
         scopes: &[Scope],
     ) -> Result<Caller<'h>, Problem> {
         let token = bearer_token(headers)?;
-        let mut verified = self.verify(token);
+        let mut verified = self.verify(token, Policy::HTTP);
         if verified == Err(TokenError::KeyUnknown) {
             self.keys.refresh().await?;
-            verified = self.verify(token);
+            verified = self.verify(token, Policy::HTTP);
         }
         let verified = verified.map_err(Problem::unauthorized)?;
         if !verified.claims.allows_any(scopes) {
@@ -82,14 +90,20 @@ impl<K: KeySource> Callers<K> {
         self.keys.refresh().await
     }
 
-    /// Judges a token by the keys that are known.
+    /// Judges a token by the keys and the revocations that are known.
     ///
     /// # Errors
     /// The first rule that it breaks.
-    pub fn verify(&self, token: &str) -> Result<Arc<Verified>, TokenError> {
+    pub fn verify(&self, token: &str, policy: Policy) -> Result<Arc<Verified>, TokenError> {
         let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
-        self.keys
-            .judge(|keys| checked.verify(token, now(), Policy::HTTP, keys))
+        let now = now();
+        self.keys.judge(|keys, revocations| {
+            let verified = checked.verify(token, now, policy, keys)?;
+            if revocations.has_revoked(&verified, now) {
+                return Err(TokenError::Revoked);
+            }
+            Ok(verified)
+        })
     }
 }
 

@@ -59,6 +59,7 @@ impl Problem {
             | Code::AC03
             | Code::AC04
             | Code::AC06
+            | Code::AM02
             | Code::AM03
             | Code::AM04
             | Code::AM12

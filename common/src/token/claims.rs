@@ -44,8 +44,6 @@ pub const ACCESS_TOKEN_TYPE: &str = "access";
 pub const LIFETIME_SECONDS_MAX: i64 = 900;
 /// How far the clocks of issuer and broker may differ, in seconds: a token may be valid so long before it was issued.
 pub const LEEWAY_SECONDS: i64 = 30;
-/// Longest `sub`, `jti` or `user_id`, in characters. The ledger keeps them; a UUID has 36, an e-mail address fits.
-pub const NAME_CHARS_MAX: usize = 128;
 
 /// What an access token says. `token_type` and `user_id` are SimpleJWT's, so verifiers of the old system read it too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use super::claims::{
     ACCESS_TOKEN_TYPE, ACCESS_TYP, Audience, Claims, LEEWAY_SECONDS, LIFETIME_SECONDS_MAX,
-    NAME_CHARS_MAX,
 };
 use super::error::{TOKEN_BYTES_MAX, TokenError};
 use super::keys::Keys;
+use crate::ids::is_storable;
 
 /// What the header of an access token holds, and all that it may hold.
 #[derive(Debug, Serialize, Deserialize)]
@@ -138,11 +138,6 @@ pub(super) fn untimed(
         claims,
         kid: header.kid,
     })
-}
-
-/// Whether a name can be kept as text: PostgreSQL's holds no NUL, and people read it on terminals.
-fn is_storable(name: &str) -> bool {
-    name.chars().count() <= NAME_CHARS_MAX && !name.chars().any(char::is_control)
 }
 
 /// The last rules, the only ones that look at the time.

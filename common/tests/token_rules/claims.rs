@@ -1,8 +1,9 @@
 //! The claims: all there, once, of their types, for us, from the owner of the key, and in time.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use common::ids::NAME_CHARS_MAX;
 use common::token::{
-    Audience, CheckedTokens, NAME_CHARS_MAX, Policy, TOKEN_BYTES_MAX, TokenError, new_jti, verify,
+    Audience, CheckedTokens, Policy, TOKEN_BYTES_MAX, TokenError, new_jti, verify,
 };
 use serde_json::{Value, json};
 

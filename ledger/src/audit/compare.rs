@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 use sqlx::PgConnection;
 
 use super::error::Stop;
+use super::replay::Trusted;
 use super::snapshot::Snapshot;
 use crate::core::batch::Decided;
 use crate::core::book::Book;
@@ -74,7 +75,7 @@ pub(super) async fn rows(db: &mut PgConnection, decided: &[Decided]) -> Result<(
 pub(super) fn books(
     at: Cursor,
     book: &Book,
-    raised: &[(u32, u64)],
+    trusted: &Trusted,
     snapshot: &Snapshot,
 ) -> Result<BTreeMap<String, String>, Stop> {
     let Cursor { seq, chain } = at;
@@ -91,10 +92,26 @@ pub(super) fn books(
             "the signing keys are {ours:?} by the log, but {theirs:?} in the database"
         ));
     }
-    if raised != snapshot.rules {
+    let Trusted { raised, revoked } = trusted;
+    if *raised != snapshot.rules {
         let theirs = &snapshot.rules;
         return differs(format!(
             "the rules were raised as {raised:?} (version, request) by the log, but {theirs:?} in the database"
+        ));
+    }
+    if *revoked != snapshot.revocations {
+        let differs_at = revoked
+            .iter()
+            .zip(&snapshot.revocations)
+            .position(|(ours, theirs)| ours != theirs)
+            .unwrap_or(revoked.len().min(snapshot.revocations.len()));
+        let (ours, theirs) = (
+            revoked.get(differs_at),
+            snapshot.revocations.get(differs_at),
+        );
+        return differs(format!(
+            "the {}. revocation (request, target) is {ours:?} by the log, but {theirs:?} in the database",
+            differs_at + 1
         ));
     }
     if let Some(difference) = compare_accounts(book, &snapshot.accounts) {

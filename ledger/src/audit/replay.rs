@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use common::broker::{self, Reader};
+use common::token::Target;
 use common::wire::{REQUESTS, SETTLEMENTS};
 use sqlx::PgConnection;
 
@@ -79,7 +80,10 @@ pub async fn replay(
             chain: Chain::START,
         },
         settled: 0,
-        raised: vec![(Rules::One.number(), 0)],
+        trusted: Trusted {
+            raised: vec![(Rules::One.number(), 0)],
+            revoked: Vec::new(),
+        },
         to,
         progress,
     };
@@ -88,7 +92,7 @@ pub async fn replay(
         let (rules, sums) = {
             let book = (&mut replay.decided.book).await;
             let book = book.expect("it is sent behind the last batch up to there");
-            let sums = compare::books(replay.at, &book, &replay.raised, &snapshot)?;
+            let sums = compare::books(replay.at, &book, &replay.trusted, &snapshot)?;
             (book.rules.number(), sums)
         };
         replay.run_to(to).await?;
@@ -115,8 +119,7 @@ struct Replay<'d, P> {
     decided_in_database: u64,
     at: Cursor,
     settled: u64,
-    /// Every raise of the rules: the version, and the request that raised it.
-    raised: Vec<(u32, u64)>,
+    trusted: Trusted,
     to: u64,
     progress: P,
 }
@@ -133,7 +136,7 @@ impl<P: FnMut(u64, u64)> Replay<'_, P> {
                 .filter(|item| item.entries().next().is_some())
                 .count();
             self.settled += u64::try_from(settled).expect("a thousand at most");
-            self.raised.extend(raised(&decided));
+            self.trusted.note(&decided);
             let last = decided.last().expect("a batch has a message");
             self.at = Cursor {
                 seq: last.request.at.seq,
@@ -163,17 +166,29 @@ impl<P: FnMut(u64, u64)> Replay<'_, P> {
     }
 }
 
-fn raised(decided: &[Decided]) -> impl Iterator<Item = (u32, u64)> {
-    let changes = decided.iter().flat_map(|item| {
-        item.changes
-            .iter()
-            .map(|change| (item.request.at.seq, change))
-    });
-    changes.filter_map(|(seq, change)| match change {
-        Change::RulesRaised(rules) => Some((rules.number(), seq)),
-        Change::PaymentIdUsed(..)
-        | Change::Posted(_)
-        | Change::AccountOpened(_)
-        | Change::KeyNoted(_) => None,
-    })
+/// Every change of what is believed, as a replay meets it.
+#[derive(Debug)]
+pub(super) struct Trusted {
+    /// Every raise of the rules: the version, and the request that raised it.
+    pub(super) raised: Vec<(u32, u64)>,
+    /// Every revocation: the request and what it revoked.
+    pub(super) revoked: Vec<(u64, Target)>,
+}
+
+impl Trusted {
+    fn note(&mut self, decided: &[Decided]) {
+        for item in decided {
+            let seq = item.request.at.seq;
+            for change in &item.changes {
+                match change {
+                    Change::RulesRaised(rules) => self.raised.push((rules.number(), seq)),
+                    Change::Revoked(target, _) => self.revoked.push((seq, (**target).clone())),
+                    Change::PaymentIdUsed(..)
+                    | Change::Posted(_)
+                    | Change::AccountOpened(_)
+                    | Change::KeyNoted(_) => {}
+                }
+            }
+        }
+    }
 }

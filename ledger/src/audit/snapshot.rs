@@ -1,6 +1,6 @@
 //! The database at one moment.
 
-use common::token::Keys;
+use common::token::{Keys, Target};
 use sqlx::{Connection as _, PgConnection};
 
 use crate::core::chain::Cursor;
@@ -12,6 +12,8 @@ pub(super) struct Snapshot {
     pub(super) keys: Keys,
     /// Every raise of the rules: the version, and the request that raised it.
     pub(super) rules: Vec<(u32, u64)>,
+    /// Every revocation: the request and what it revoked.
+    pub(super) revocations: Vec<(u64, Target)>,
     pub(super) accounts: Vec<AuditedAccount>,
     /// Postings on no account.
     pub(super) stray_postings: u64,
@@ -29,6 +31,7 @@ impl Snapshot {
             cursor,
             keys: store::keys(&mut *tx).await?,
             rules: store::raised_rules(&mut *tx).await?,
+            revocations: store::revocations(&mut *tx).await?,
             accounts: store::audited_accounts(&mut *tx).await?,
             stray_postings: store::stray_postings(&mut *tx).await?,
             stray_answers: store::stray_answers(&mut *tx, cursor).await?,

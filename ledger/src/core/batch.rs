@@ -40,6 +40,7 @@ impl Decided {
             Change::Posted(_)
             | Change::AccountOpened(_)
             | Change::KeyNoted(_)
+            | Change::Revoked(..)
             | Change::RulesRaised(_) => None,
         })
     }
@@ -51,25 +52,22 @@ impl Decided {
             Change::PaymentIdUsed(..)
             | Change::AccountOpened(_)
             | Change::KeyNoted(_)
+            | Change::Revoked(..)
             | Change::RulesRaised(_) => None,
         })
     }
 }
 
-/// How many of these messages make one batch: up to and with the first key, and up to the first raise of the rules.
+/// How many of these messages make one batch: those in front of the first key or raise of the rules, or that one alone.
 ///
-/// What stands behind an announced key is verified with it, and what stands behind a raise by the new rules, so it must
-/// wait until that has been decided. A raise is a batch by itself: when this program does not know the rules, everything
-/// in front of it is decided all the same.
+/// A key is verified by what was decided before it, and what stands behind it is verified with it; what stands behind a
+/// raise is verified by the new rules. A raise is a batch by itself also because everything in front of it is decided
+/// when this program does not know the rules.
 #[must_use]
 pub fn length(messages: &[Stored]) -> usize {
-    let is_raise = |message: &Stored| message.subject == rules::SUBJECT;
-    let first = messages
-        .iter()
-        .position(|message| message.subject == trust::SUBJECT || is_raise(message));
-    match first {
-        Some(index) if index > 0 && is_raise(&messages[index]) => index,
-        Some(index) => index + 1,
+    let is_alone = |message: &Stored| [trust::SUBJECT, rules::SUBJECT].contains(&&*message.subject);
+    match messages.iter().position(is_alone) {
+        Some(index) => index.max(1),
         None => messages.len(),
     }
 }
@@ -153,7 +151,10 @@ impl Batch {
         self.changes().filter_map(|change| match change {
             Change::Posted(entry) => Some(entry.account),
             Change::AccountOpened(account) => Some(account.id),
-            Change::PaymentIdUsed(..) | Change::KeyNoted(_) | Change::RulesRaised(_) => None,
+            Change::PaymentIdUsed(..)
+            | Change::KeyNoted(_)
+            | Change::Revoked(..)
+            | Change::RulesRaised(_) => None,
         })
     }
 }

@@ -8,7 +8,7 @@ pub mod usage;
 use std::collections::HashMap;
 
 use common::ids::AccountId;
-use common::token::Keys;
+use common::token::{Keys, Revocations};
 
 use crate::core::change::Change;
 use crate::core::rules::Rules;
@@ -29,11 +29,21 @@ pub struct Book {
     pub payments: Map<PaymentKey, UsedPaymentId>,
     /// Keys that tokens may be signed with.
     pub keys: Keys,
+    /// Tokens that count no more.
+    pub revocations: Revocations,
     /// The rules that the next request is decided by.
     pub rules: Rules,
 }
 
 impl Book {
+    /// Whether there is a key that was announced and not revoked.
+    #[must_use]
+    pub fn believes_a_key(&self) -> bool {
+        self.keys
+            .kids()
+            .any(|kid| !self.revocations.has_revoked_key(kid))
+    }
+
     /// Takes a change over.
     ///
     /// # Panics
@@ -56,6 +66,9 @@ impl Book {
                 let noted = self.keys.insert(&key.kid, &key.issuer, &key.n, &key.e);
                 noted.expect("the key was checked when it was decided");
             }
+            Change::Revoked(target, published_at) => {
+                self.revocations.insert(target, *published_at);
+            }
             Change::RulesRaised(rules) => self.rules = *rules,
         }
     }
@@ -71,6 +84,7 @@ impl Book {
             Change::Posted(_)
             | Change::AccountOpened(_)
             | Change::KeyNoted(_)
+            | Change::Revoked(..)
             | Change::RulesRaised(_) => {}
         }
     }

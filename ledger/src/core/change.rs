@@ -3,7 +3,9 @@
 //! Everything that follows a decision consumes changes: the book applies them, the store writes them, a replay compares
 //! them. A new capability adds a variant, and the compiler names every place that must know it.
 
+use chrono::{DateTime, Utc};
 use common::kinds::trust::AnnounceKey;
+use common::token::Target;
 
 use crate::core::book::account::{Account, Entry};
 use crate::core::book::usage::{PaymentKey, UsedPaymentId};
@@ -20,6 +22,8 @@ pub enum Change {
     AccountOpened(Box<Account>),
     /// A signing key is noted; tokens that it signs are valid in every later request.
     KeyNoted(Box<AnnounceKey>),
+    /// Tokens are revoked, by a request of this time: they are refused in every later request.
+    Revoked(Box<Target>, DateTime<Utc>),
     /// Every later request is decided by these rules.
     RulesRaised(Rules),
 }

@@ -7,6 +7,7 @@
 
 mod account;
 mod payment;
+mod revocation;
 mod rules;
 mod trust;
 
@@ -46,6 +47,9 @@ pub fn decide(book: &mut Book, request: &VerifiedRequest) -> Decision {
         "request {} was verified by other rules than it is decided by",
         at.seq
     );
+    if let Some(refused) = revocation::refused(book, request) {
+        return Decision::without_change(refused);
+    }
     let decision = match &request.content {
         Content::Payment(accepted) => {
             payment::decide(book, at, &accepted.token.claims, &accepted.request)
@@ -54,6 +58,7 @@ pub fn decide(book: &mut Book, request: &VerifiedRequest) -> Decision {
             account::decide(book, at, &accepted.token.claims, &accepted.request)
         }
         Content::Key(accepted) => trust::decide(book, at, &accepted.request),
+        Content::Revocation(accepted) => revocation::decide(book, at, &accepted.request),
         Content::Rules(asked) => rules::decide(book, at, *asked),
         Content::Rejected(answer) => Decision::without_change((**answer).clone()),
     };

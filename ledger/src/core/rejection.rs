@@ -4,6 +4,7 @@ use common::ids::{AccountId, ClientId};
 use common::kinds::Answer;
 use common::kinds::account::{AccountAnswer, AccountStatus};
 use common::kinds::payment::{PaymentAnswer, PaymentRequest, PaymentStatus};
+use common::kinds::revocation::{RevocationAnswer, RevocationStatus, Revoke};
 use common::kinds::rules::{RulesAnswer, RulesStatus};
 use common::kinds::trust::{AnnounceKey, KeyAnswer, KeyStatus};
 use common::kinds::unknown::{RejectedStatus, UnknownAnswer};
@@ -78,6 +79,19 @@ pub(crate) fn key(at: At, request: Option<&AnnounceKey>, reason: Reason) -> KeyA
         issuer: None,
         n: None,
         e: None,
+        published_at: at.published_at,
+    }
+}
+
+/// Rejects a revocation.
+pub(crate) fn revocation(at: At, request: Option<&Revoke>, reason: Reason) -> RevocationAnswer {
+    RevocationAnswer {
+        request_seq: at.seq,
+        revocation_id: request.map(|request| request.revocation_id),
+        status: RevocationStatus::Rejected,
+        reason: Some(reason),
+        target: request.map(|request| request.target.clone()),
+        because: request.map(|request| request.because.clone()),
         published_at: at.published_at,
     }
 }

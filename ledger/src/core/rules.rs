@@ -9,6 +9,7 @@
 //! | 1 | as it began |
 //! | 2 | answers carry the value date and the metadata, postings keep the value date; balances and what is available are shown to the owner of an account and to the bank only; `ce-id` and body are compared as ids; a key twice in the metadata is FF01; owners are ids in one spelling; no new account in a withdrawn currency |
 //! | 3 | a token is valid neither long before nor long after it was issued: `exp - nbf` is bounded as `exp - iat` is, and `iat` is not in the future |
+//! | 4 | a token in the log is one for the log (`aud` is `quittance-log`), which passes nowhere else; revocations are taken in, and a revoked token is refused; a token's own limits hold: the most per payment, the accounts that may be debited |
 
 use common::token::{Audience, Policy, Times};
 
@@ -22,13 +23,15 @@ pub enum Rules {
     Two,
     /// Bounded token times.
     Three,
+    /// Tokens for the log alone, which can be revoked and limited.
+    Four,
 }
 
 impl Rules {
     /// All, in order.
-    pub const ALL: [Self; 3] = [Self::One, Self::Two, Self::Three];
+    pub const ALL: [Self; 4] = [Self::One, Self::Two, Self::Three, Self::Four];
     /// The newest that this program knows.
-    pub const NEWEST: Self = Self::Three;
+    pub const NEWEST: Self = Self::Four;
 
     /// The number in the log.
     #[must_use]
@@ -37,6 +40,7 @@ impl Rules {
             Self::One => 1,
             Self::Two => 2,
             Self::Three => 3,
+            Self::Four => 4,
         }
     }
 
@@ -86,13 +90,29 @@ impl Rules {
     #[must_use]
     pub fn token_policy(self) -> Policy {
         Policy {
-            audience: Audience::Http,
+            audience: if self >= Self::Four {
+                Audience::Log
+            } else {
+                Audience::Http
+            },
             times: if self >= Self::Three {
                 Times::Bounded
             } else {
                 Times::AsWritten
             },
         }
+    }
+
+    /// Revocations are requests that the ledger knows.
+    #[must_use]
+    pub fn take_revocations(self) -> bool {
+        self >= Self::Four
+    }
+
+    /// What a token limits itself to is enforced.
+    #[must_use]
+    pub fn enforce_limits_of_tokens(self) -> bool {
+        self >= Self::Four
     }
 
     /// What an account holds is shown to its owner and to the bank only.

@@ -30,6 +30,6 @@ pub fn touches(request: &VerifiedRequest, touched: &mut Touched) {
             let AccountRequest::Open(open) = &accepted.request;
             touched.accounts.push(open.account_id);
         }
-        Content::Key(_) | Content::Rules(_) | Content::Rejected(_) => {}
+        Content::Key(_) | Content::Revocation(_) | Content::Rules(_) | Content::Rejected(_) => {}
     }
 }

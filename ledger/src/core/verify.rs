@@ -9,6 +9,7 @@ mod envelope;
 
 mod account;
 mod payment;
+mod revocation;
 mod rules;
 mod trust;
 
@@ -16,6 +17,7 @@ pub use accepted::Accepted;
 pub use payment::Payment;
 
 use common::kinds::account::AccountRequest;
+use common::kinds::revocation::Revoke;
 use common::kinds::trust::AnnounceKey;
 use common::kinds::{Answer, Kind, answer_subject};
 use common::message::Stored;
@@ -53,6 +55,8 @@ pub enum Content {
     Account(Accepted<AccountRequest>),
     /// Take a key in.
     Key(Accepted<AnnounceKey>),
+    /// Revoke tokens.
+    Revocation(Accepted<Revoke>),
     /// Decide by these rules from here on.
     Rules(Rules),
     /// Nothing more: it has been rejected already.
@@ -67,6 +71,7 @@ impl VerifiedRequest {
             Content::Payment(accepted) => Some(&accepted.token),
             Content::Account(accepted) => Some(&accepted.token),
             Content::Key(accepted) => Some(&accepted.token),
+            Content::Revocation(accepted) => Some(&accepted.token),
             Content::Rules(_) | Content::Rejected(_) => None,
         }
     }
@@ -97,9 +102,12 @@ pub fn verify(
         Kind::Account(client) => {
             account::verify(message, at, client, &mut known).map(Content::Account)
         }
-        Kind::Key => trust::verify(message, at, keys).map(Content::Key),
+        Kind::Key => trust::verify(message, at, book).map(Content::Key),
+        Kind::Revocation if at.rules.take_revocations() => {
+            revocation::verify(message, at, &mut known).map(Content::Revocation)
+        }
         Kind::Rules => rules::verify(message, at)?.map(Content::Rules),
-        Kind::Unknown => Err(Box::new(rejection::unknown(at))),
+        Kind::Revocation | Kind::Unknown => Err(Box::new(rejection::unknown(at))),
     };
     Ok(VerifiedRequest {
         at,

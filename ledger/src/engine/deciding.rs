@@ -42,6 +42,7 @@ impl Deciding {
     pub(super) async fn start(mut reading: PgConnection, cursor: Cursor) -> Result<Self, Failure> {
         let book = Book {
             keys: store::keys(&mut reading).await?,
+            revocations: store::relevant_revocations(&mut reading).await?,
             rules: store::rules(&mut reading)
                 .await?
                 .map_err(Halt::NewerRules)?,

@@ -76,7 +76,7 @@ pub(super) async fn open(
     headers: HeaderMap,
     body: Result<Json<NewAccount>, JsonRejection>,
 ) -> Result<Response, Problem> {
-    let caller = app.callers.authorize(&headers, WRITERS).await?;
+    let caller = app.caller(&headers, WRITERS).await?;
     let Json(new) = body?;
     let id = new.account_id;
     let request = AccountRequest::Open(OpenAccount {
@@ -89,7 +89,8 @@ pub(super) async fn open(
     });
     // With this id it can be repeated, and opens no second account, whatever became of this one.
     let with_id = |problem: Problem| problem.with("account_id", id.to_string());
-    let message = request.message(&caller.claims().client_id, caller.token);
+    let token = app.log_tokens.of(&caller).await.map_err(with_id)?;
+    let message = request.message(&caller.claims().client_id, &token);
     let asked = app.asking.ask(message, ANSWER_TIMEOUT).await;
     let Asked {
         request_seq,
@@ -179,7 +180,7 @@ pub(super) async fn show(
     headers: HeaderMap,
     id: Result<Path<Uuid>, PathRejection>,
 ) -> Result<Response, Problem> {
-    let caller = app.callers.authorize(&headers, READERS).await?;
+    let caller = app.caller(&headers, READERS).await?;
     let claims = caller.claims();
     let id = AccountId(id?.0);
     let accounts = store::accounts(&app.pool, &[id]).await?;
@@ -214,7 +215,7 @@ pub(super) async fn list(
     headers: HeaderMap,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let caller = app.callers.authorize(&headers, READERS).await?;
+    let caller = app.caller(&headers, READERS).await?;
     let claims = caller.claims();
     let Query(query) = query?;
     let owner = query.owner.as_deref().map(owner_spelling);

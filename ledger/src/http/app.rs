@@ -2,11 +2,13 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use axum::http::HeaderMap;
 use common::broker::{Answers, Publisher};
 use common::http::ask::Asking;
-use common::http::caller::{Callers, KeySource};
+use common::http::caller::{Caller, Callers, KeySource};
+use common::http::exchange::LogTokens;
 use common::http::problem::Problem;
-use common::token::Keys;
+use common::token::{Keys, Revocations, Scope, TokenError};
 use sqlx::postgres::PgPool;
 
 use crate::store;
@@ -15,11 +17,17 @@ use crate::store;
 pub(crate) struct App {
     pub(super) pool: PgPool,
     pub(super) asking: Asking,
-    pub(super) callers: Callers<DecidedKeys>,
+    pub(super) log_tokens: LogTokens,
+    callers: Callers<DecidedKeys>,
 }
 
 impl App {
-    pub(crate) fn new(publisher: Publisher, pool: PgPool, answers: Answers) -> Arc<Self> {
+    pub(crate) fn new(
+        publisher: Publisher,
+        pool: PgPool,
+        answers: Answers,
+        log_tokens: LogTokens,
+    ) -> Arc<Self> {
         let keys = DecidedKeys {
             pool: pool.clone(),
             known: RwLock::default(),
@@ -27,8 +35,27 @@ impl App {
         Arc::new(Self {
             pool,
             asking: Asking::new(publisher, answers),
+            log_tokens,
             callers: Callers::new(keys),
         })
+    }
+}
+
+impl App {
+    /// Lets in a caller with a valid token that has one of these scopes and was not revoked.
+    ///
+    /// # Errors
+    /// 401, 403, or 503 when the database is away.
+    pub(super) async fn caller<'h>(
+        &self,
+        headers: &'h HeaderMap,
+        scopes: &[Scope],
+    ) -> Result<Caller<'h>, Problem> {
+        let caller = self.callers.authorize(headers, scopes).await?;
+        if store::is_revoked(&self.pool, caller.kid(), caller.claims()).await? {
+            return Err(Problem::unauthorized(TokenError::Revoked));
+        }
+        Ok(caller)
     }
 }
 
@@ -39,8 +66,10 @@ pub(super) struct DecidedKeys {
 }
 
 impl KeySource for DecidedKeys {
-    fn judge<R>(&self, judge: impl FnOnce(&Keys) -> R) -> R {
-        judge(&self.known.read().unwrap_or_else(PoisonError::into_inner))
+    fn judge<R>(&self, judge: impl FnOnce(&Keys, &Revocations) -> R) -> R {
+        // Revocations are read from the database for each call.
+        let keys = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        judge(&keys, &Revocations::default())
     }
 
     async fn refresh(&self) -> Result<(), Problem> {

@@ -1,4 +1,5 @@
-//! Writing what is rarer than payments: accounts that are opened, keys that are noted, rules that are raised.
+//! Writing what is rarer than payments: accounts that are opened, keys that are noted, tokens that are revoked, rules that are
+//! raised.
 
 #![expect(
     clippy::as_conversions,
@@ -8,6 +9,7 @@
 use common::kinds::trust::AnnounceKey;
 use sqlx::postgres::PgConnection;
 
+use super::revocations::{self, Revoked};
 use super::values::{bigint, column};
 use crate::core::batch::Batch;
 use crate::core::book::account::Account;
@@ -19,6 +21,7 @@ use crate::core::rules::Rules;
 pub(super) struct RareChanges<'b> {
     opened: Vec<&'b Account>,
     noted: Vec<(u64, &'b AnnounceKey)>,
+    revoked: Vec<Revoked<'b>>,
     raised: Vec<(u64, Rules)>,
 }
 
@@ -32,6 +35,9 @@ impl<'b> RareChanges<'b> {
                     Change::PaymentIdUsed(..) | Change::Posted(_) => {}
                     Change::AccountOpened(account) => rare.opened.push(account),
                     Change::KeyNoted(key) => rare.noted.push((seq, key)),
+                    Change::Revoked(target, published_at) => {
+                        rare.revoked.push((seq, *published_at, target));
+                    }
                     Change::RulesRaised(rules) => rare.raised.push((seq, *rules)),
                 }
             }
@@ -40,7 +46,10 @@ impl<'b> RareChanges<'b> {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.opened.is_empty() && self.noted.is_empty() && self.raised.is_empty()
+        self.opened.is_empty()
+            && self.noted.is_empty()
+            && self.revoked.is_empty()
+            && self.raised.is_empty()
     }
 
     /// Writes them; payments of the same batch may need the accounts.
@@ -50,6 +59,9 @@ impl<'b> RareChanges<'b> {
         }
         if !self.noted.is_empty() {
             insert_keys(db, &self.noted).await?;
+        }
+        if !self.revoked.is_empty() {
+            revocations::insert(&mut *db, &self.revoked).await?;
         }
         if !self.raised.is_empty() {
             insert_rules(db, &self.raised).await?;

@@ -1,15 +1,10 @@
 //! Makes a log with every kind of answer in it.
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::{KeyPair, KeySize, PublicKeyComponents};
-use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, TimeDelta, Utc};
-use common::token::thumbprint;
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::Message;
+use crate::key::{Key, NOW};
+use crate::{Message, revoked};
 
 /// A log with every kind of answer in it.
 #[expect(clippy::too_many_lines, reason = "one row per request")]
@@ -31,8 +26,8 @@ pub(crate) fn new() -> Vec<Message> {
     let late = key.token("ada", "payments:submit", -2000);
     let early = key.token_since("ada", "payments:submit", 62, 100);
     let old = key.token_since("ada", "payments:submit", 0, 31);
-    let announcement =
-        json!({"kid": key.kid, "issuer": "https://issuer", "n": key.n, "e": key.e}).to_string();
+    let announcement = key.announcement();
+    let first = key.with("auth", "auth:admin", json!({"aud": "quittance"}));
     let auth = key.token("auth", "auth:admin", 0);
     let rows: Vec<(&str, Option<&str>, String)> = vec![
         (
@@ -41,9 +36,16 @@ pub(crate) fn new() -> Vec<Message> {
             payment(50, 2, 3, "1").to_string(),
         ),
         ("auth.v1.keys", Some(&ada), announcement.clone()),
-        ("auth.v1.keys", Some(&auth), announcement.clone()),
+        (
+            "auth.v1.revocations",
+            Some(&first),
+            json!({"revocation_id": id(90), "target": {"kind": "session", "sid": "too early"}, "because": "x"}).to_string(),
+        ),
+        ("auth.v1.keys", Some(&first), announcement.clone()),
+        ("auth.v1.keys", Some(&first), announcement.clone()),
+        ("rules.v1.ledger", None, r#"{"rules":4}"#.to_owned()),
+        ("auth.v1.keys", Some(&first), announcement.clone()),
         ("auth.v1.keys", Some(&auth), announcement),
-        ("rules.v1.ledger", None, r#"{"rules":3}"#.to_owned()),
         (
             "rules.v1.ledger",
             None,
@@ -265,6 +267,8 @@ pub(crate) fn new() -> Vec<Message> {
     ];
     let rows = rows
         .into_iter()
+        .map(|(subject, token, body)| (subject, token.map(str::to_owned), body))
+        .chain(revoked::rows(&key))
         .enumerate()
         .map(|(index, (subject, token, body))| Message {
             subject: format!("request.{subject}"),
@@ -279,58 +283,4 @@ pub(crate) fn new() -> Vec<Message> {
             chain: String::new(),
         });
     rows.collect()
-}
-
-const NOW: DateTime<Utc> = DateTime::from_timestamp(1_795_000_000, 0).expect("a time of 2026");
-
-/// A signing key that exists only while a golden log is made.
-struct Key {
-    pair: KeyPair,
-    kid: String,
-    n: String,
-    e: String,
-}
-
-impl Key {
-    fn new() -> Self {
-        let pair = KeyPair::generate(KeySize::Rsa2048).expect("random enough");
-        let public = PublicKeyComponents::<Vec<u8>>::from(pair.public_key());
-        let (n, e) = (
-            URL_SAFE_NO_PAD.encode(public.n),
-            URL_SAFE_NO_PAD.encode(public.e),
-        );
-        Self {
-            pair,
-            kid: thumbprint(&n, &e).expect("a strong key"),
-            n,
-            e,
-        }
-    }
-
-    fn token(&self, client: &str, scope: &str, shift_s: i64) -> String {
-        self.token_since(client, scope, shift_s, 0)
-    }
-
-    /// A token that is valid so many seconds before it was issued.
-    fn token_since(&self, client: &str, scope: &str, shift_s: i64, before_s: i64) -> String {
-        let issued_at = NOW.timestamp() - 30 + shift_s;
-        let header = json!({"alg": "RS256", "typ": "at+jwt", "kid": self.kid});
-        let claims = json!({
-            "iss": "https://issuer", "sub": client, "aud": "quittance", "client_id": client, "scope": scope,
-            "iat": issued_at, "nbf": issued_at - before_s, "exp": issued_at + 900, "jti": format!("token of {client}"),
-            "token_type": "access", "user_id": client,
-        });
-        let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let signed = format!("{}.{}", part(header), part(claims));
-        let mut signature = vec![0; self.pair.public_modulus_len()];
-        self.pair
-            .sign(
-                &RSA_PKCS1_SHA256,
-                &SystemRandom::new(),
-                signed.as_bytes(),
-                &mut signature,
-            )
-            .expect("a strong key signs");
-        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
-    }
 }

@@ -5,7 +5,9 @@
 //! anew. `UPDATE_GOLDEN=1 cargo test -p ledger --test golden_log` makes the newest, which is right only until those rules
 //! have been released.
 
+mod key;
 mod log;
+mod revoked;
 
 use std::path::PathBuf;
 use std::{env, fs};

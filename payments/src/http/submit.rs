@@ -222,7 +222,6 @@ async fn publish(
         .get(wire::TRACEPARENT)
         .and_then(|value| value.to_str().ok())
         .filter(|value| wire::is_traceparent(value));
-    let message = request.message(client_id, caller.token, traceparent);
     let content = content(request, terms);
     let key = (client_id.clone(), request.payment_id);
     let first = loop {
@@ -248,6 +247,9 @@ async fn publish(
             There::Free => app.recent.forget(&key, request_seq),
         }
     };
+    // Its token passes over HTTP only, and the log is read by many.
+    let token = app.log_tokens.of(caller).await?;
+    let message = request.message(client_id, &token, traceparent);
     let request_seq = store_message(app, client_id, message).await?;
     first.stored(request_seq);
     Ok(Published {

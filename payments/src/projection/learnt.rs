@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use async_nats::jetstream::{self, context::GetStreamError};
 use common::broker;
-use common::token::Keys;
+use common::token::{Keys, Revocations};
 use common::wire::{REQUESTS, SETTLEMENTS};
 use sqlx::PgPool;
 use tokio::sync::watch;
 
 use super::cursors::{Cursors, Log};
-use super::retry::{RETRY_DELAY, known_keys};
+use super::retry::{RETRY_DELAY, trust};
 use crate::store;
 
 /// The projection of this process: its loops, and what it has learnt.
@@ -22,7 +22,14 @@ pub(crate) struct Projection {
     pub(super) cursors: watch::Sender<Cursors>,
     /// The last message that somebody waits for, in either log: a request and its answer have the same number.
     pub(super) wanted: watch::Sender<u64>,
-    pub(super) keys: watch::Sender<Keys>,
+    pub(super) trust: watch::Sender<Trust>,
+}
+
+/// What tokens are verified with.
+#[derive(Debug)]
+pub(crate) struct Trust {
+    pub(crate) keys: Keys,
+    pub(crate) revocations: Revocations,
 }
 
 impl Projection {
@@ -39,7 +46,7 @@ impl Projection {
             settlements,
             named_after: settlements,
         };
-        let keys = known_keys(store::keys(&mut db).await?);
+        let trust = trust(&mut db).await?;
         drop(db);
         Ok(Self {
             pool,
@@ -47,13 +54,13 @@ impl Projection {
             jetstream,
             cursors: watch::Sender::new(cursors),
             wanted: watch::Sender::new(0),
-            keys: watch::Sender::new(keys),
+            trust: watch::Sender::new(trust),
         })
     }
 
-    /// The keys that tokens are verified with.
-    pub(crate) fn keys(&self) -> watch::Ref<'_, Keys> {
-        self.keys.borrow()
+    /// What tokens are verified with.
+    pub(crate) fn trust(&self) -> watch::Ref<'_, Trust> {
+        self.trust.borrow()
     }
 
     /// Waits until what stands in the log now is projected; `false` when that takes longer than `timeout`.

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use common::token::Keys;
+use sqlx::PgConnection;
 
+use super::learnt::Trust;
 use crate::store;
 
 /// First and longest pause before the database is tried again.
@@ -26,12 +28,14 @@ pub(super) async fn retried<T>(mut work: impl AsyncFnMut() -> sqlx::Result<T>) -
     }
 }
 
-pub(super) fn known_keys(rows: Vec<store::SigningKey>) -> Keys {
+/// What tokens are verified with.
+pub(super) async fn trust(db: &mut PgConnection) -> sqlx::Result<Trust> {
     let mut keys = Keys::default();
-    for row in rows {
+    for row in store::keys(db).await? {
         if let Err(error) = keys.insert(&row.kid, &row.issuer, &row.n, &row.e) {
             tracing::error!(%error, kid = row.kid, "a noted key is not used");
         }
     }
-    keys
+    let revocations = store::revocations(db).await?;
+    Ok(Trust { keys, revocations })
 }

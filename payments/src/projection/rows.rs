@@ -12,12 +12,13 @@ use common::kinds::Kind;
 use common::kinds::body::{self, RequestBody as _};
 use common::kinds::payment::PaymentRequest;
 use common::kinds::payment::{PaymentAnswer, PaymentStatus};
+use common::kinds::revocation::{RevocationAnswer, RevocationStatus};
 use common::kinds::rules::NEWEST;
 use common::kinds::trust::{KeyAnswer, KeyStatus};
 use common::message::Stored;
 
 use crate::state::{Heard, State, next};
-use crate::store::{DecidedRow, RequestedRow, SigningKey};
+use crate::store::{DecidedRow, RequestedRow, RevokedRow, SigningKey};
 
 /// What a batch changes in the database.
 pub(crate) enum Changes {
@@ -29,10 +30,18 @@ pub(crate) enum Changes {
 pub(crate) struct Answered {
     pub(crate) payments: Vec<DecidedRow>,
     pub(crate) keys: Vec<SigningKey>,
+    pub(crate) revocations: Vec<RevokedRow>,
     /// The last answer that names no payment; its request may have no row. 0 when there is none.
     pub(crate) nameless_last: u64,
     /// The first raise to rules whose answers this program may not be able to read.
     pub(crate) newer_rules: Option<NewerRules>,
+}
+
+impl Answered {
+    /// Whether the keys or the revocations change.
+    pub(crate) fn changes_trust(&self) -> bool {
+        !self.keys.is_empty() || !self.revocations.is_empty()
+    }
 }
 
 /// Answers behind this one may say what this program can't read.
@@ -87,10 +96,10 @@ fn text(body: &[u8]) -> String {
     String::from_utf8_lossy(body).into_owned()
 }
 
-/// The decided rows and the noted keys of a batch of SETTLEMENTS.
+/// The decided rows, the noted keys and the noted revocations of a batch of SETTLEMENTS.
 pub(crate) fn answered(batch: &[Stored]) -> Answered {
     let mut payments = BTreeMap::<PaymentKey, DecidedRow>::new();
-    let mut keys = Vec::new();
+    let (mut keys, mut revocations) = (Vec::new(), Vec::new());
     let mut nameless_last = 0;
     let mut newer_rules = None;
     for message in batch {
@@ -121,6 +130,7 @@ pub(crate) fn answered(batch: &[Stored]) -> Answered {
                 }
             }
             Ok(Answer::Key(answer)) => keys.extend(noted(answer)),
+            Ok(Answer::Revocation(answer)) => revocations.extend(revoked(answer)),
             Ok(Answer::Rules(answer)) if answer.rules > NEWEST => {
                 let (seq, rules) = (message.sequence, answer.rules);
                 newer_rules = newer_rules.or(Some(NewerRules { seq, rules }));
@@ -135,6 +145,7 @@ pub(crate) fn answered(batch: &[Stored]) -> Answered {
     Answered {
         payments: payments.into_values().collect(),
         keys,
+        revocations,
         nameless_last,
         newer_rules,
     }
@@ -173,6 +184,17 @@ fn noted(answer: KeyAnswer) -> Option<SigningKey> {
             e: answer.e?,
         }),
         KeyStatus::Rejected | KeyStatus::Duplicate => None,
+    }
+}
+
+fn revoked(answer: RevocationAnswer) -> Option<RevokedRow> {
+    match answer.status {
+        RevocationStatus::Noted => Some(RevokedRow {
+            request_seq: answer.request_seq,
+            target: answer.target?,
+            published_at: answer.published_at,
+        }),
+        RevocationStatus::Rejected | RevocationStatus::Duplicate => None,
     }
 }
 

@@ -5,7 +5,7 @@ use sqlx::PgPool;
 
 use super::cursors::Log;
 use super::learnt::Projection;
-use super::retry::{known_keys, retried};
+use super::retry::{retried, trust};
 use super::rows::{self, Changes, NewerRules};
 use crate::store;
 
@@ -57,8 +57,8 @@ impl Projection {
         if !retried(|| write(&self.pool, log, range, changes)).await {
             return false;
         }
-        if matches!(changes, Changes::Answered(answered) if !answered.keys.is_empty()) {
-            self.learn_keys().await;
+        if matches!(changes, Changes::Answered(answered) if answered.changes_trust()) {
+            self.learn_trust().await;
         }
         // Last: a reader of the cursor relies on everything above.
         self.cursors.send_modify(|cursors| match changes {
@@ -77,21 +77,17 @@ impl Projection {
             store::cursor(&mut db, log.stream()).await
         })
         .await;
-        // Another instance may have projected keys.
+        // Another instance may have projected keys and revocations.
         if log == Log::Settlements {
-            self.learn_keys().await;
+            self.learn_trust().await;
         }
         self.cursors.send_modify(|cursors| cursors.set(log, cursor));
         cursor
     }
 
-    async fn learn_keys(&self) {
-        let rows = retried(async || {
-            let mut db = self.pool.acquire().await?;
-            store::keys(&mut db).await
-        })
-        .await;
-        self.keys.send_replace(known_keys(rows));
+    async fn learn_trust(&self) {
+        let trust = retried(async || trust(&mut *self.pool.acquire().await?).await).await;
+        self.trust.send_replace(trust);
     }
 }
 
@@ -112,6 +108,7 @@ async fn write(
         Changes::Answered(answered) => {
             store::upsert_decided(&mut tx, &answered.payments).await?;
             store::insert_keys(&mut tx, &answered.keys).await?;
+            store::insert_revocations(&mut tx, &answered.revocations).await?;
         }
     }
     tx.commit().await?;

@@ -5,9 +5,13 @@
     reason = "a helper of a test may panic like the test"
 )]
 
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::LazyLock;
 
 use aws_lc_rs::error::Unspecified;
+use axum::routing::post;
+use axum::{Form, Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use common::service;
@@ -16,6 +20,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use rsa::PrivateKey;
 use rsa::pkcs1::EncodeRsaPrivateKey as _;
 use rsa::traits::PublicKeyParts as _;
+use serde_json::{Value, json};
 
 /// Signs tokens as auth would.
 pub(crate) struct Signer {
@@ -42,7 +47,7 @@ impl Signer {
         }
     }
 
-    /// A token that was issued `age_s` seconds ago for 300 s.
+    /// A token for HTTP that was issued `age_s` seconds ago for 300 s.
     pub(crate) fn token(&self, client: &str, scope: &str, age_s: i64) -> String {
         let iat = service::now().timestamp() - age_s;
         let claims = Claims {
@@ -62,18 +67,60 @@ impl Signer {
             payment_max: None,
             accounts: None,
         };
+        self.sign(&claims)
+    }
+
+    fn sign(&self, claims: &Claims) -> String {
         let header = Header {
             typ: Some("at+jwt".to_owned()),
             kid: Some(self.kid.clone()),
             ..Header::new(Algorithm::RS256)
         };
-        jsonwebtoken::encode(&header, &claims, &self.key).unwrap()
+        jsonwebtoken::encode(&header, claims, &self.key).unwrap()
     }
 }
 
 /// A token of the noted key.
 pub(crate) fn token(client: &str, scope: &str) -> String {
     SIGNER.token(client, scope, 0)
+}
+
+/// Where an auth of this process exchanges tokens of the noted key for tokens for the log, and does nothing else.
+pub(crate) fn exchanging_auth() -> String {
+    static ADDRESS: LazyLock<SocketAddr> = LazyLock::new(|| {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        // Its own runtime: it serves every test of this process.
+        std::thread::spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            runtime.unwrap().block_on(async {
+                let routes = Router::new().route("/oauth2/token", post(exchange));
+                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                axum::serve(listener, routes).await.unwrap();
+            });
+        });
+        address
+    });
+    format!("http://{}", *ADDRESS)
+}
+
+/// What a token says.
+pub(crate) fn claims(token: &str) -> Value {
+    let part = token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+}
+
+async fn exchange(Form(parameters): Form<HashMap<String, String>>) -> Json<Value> {
+    assert_eq!(parameters["audience"], "quittance-log");
+    let claims: Claims = serde_json::from_value(claims(&parameters["subject_token"])).unwrap();
+    let exchanged = Claims {
+        aud: parameters["audience"].clone(),
+        ..claims
+    };
+    Json(json!({"access_token": SIGNER.sign(&exchanged)}))
 }
 
 /// A token of the noted key that has expired.

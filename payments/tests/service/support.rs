@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub(crate) use crate::running::{PATIENCE, Running};
-use crate::signer::{ISSUER, SIGNER, Signer};
+use crate::signer::{self, ISSUER, SIGNER, Signer};
 
 /// Servers with the two streams, and the logins of those whom the test plays.
 pub(crate) struct World {
@@ -185,6 +185,10 @@ impl World {
                     url: (self.servers.database_url(Service::Payments).parse()).unwrap(),
                 },
                 stop_with_parent: false,
+            },
+            exchange: service::Exchange {
+                auth_url: signer::exchanging_auth(),
+                exchange_secret: "any".parse().unwrap(),
             },
             limits: payments::Limits::default(),
         }

@@ -40,6 +40,19 @@ pub(super) async fn authenticated(
         .ok_or(Error::InvalidClient)
 }
 
+/// Lets in payments and the ledger, which are no service accounts: their secrets are settings.
+pub(super) fn is_own_service(
+    auth: &Auth,
+    headers: &HeaderMap,
+    parameters: &HashMap<String, String>,
+) -> Result<(), Error> {
+    let credentials = credentials(headers, parameters)?;
+    let secret = auth.exchange_secrets.of(credentials.client_id.as_str());
+    let secret = secret.ok_or(Error::InvalidClient)?.expose();
+    verify_slices_are_equal(&secret_hash(secret), &secret_hash(&credentials.secret))
+        .map_err(|_| Error::InvalidClient)
+}
+
 struct Credentials {
     client_id: ClientId,
     /// As it came.

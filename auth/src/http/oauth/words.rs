@@ -57,6 +57,8 @@ pub(super) enum Error {
     InvalidRequest(&'static str),
     InvalidClient,
     InvalidScope,
+    /// The token to be exchanged counts no more, or never did.
+    InvalidGrant,
     /// No audience of ours. Source: RFC 8693 §2.2.2.
     InvalidTarget,
     UnsupportedGrantType,
@@ -91,6 +93,11 @@ impl IntoResponse for Error {
                 "invalid_scope",
                 "the client may not have every scope that it asks for",
             ),
+            Self::InvalidGrant => (
+                StatusCode::BAD_REQUEST,
+                "invalid_grant",
+                "the token is not valid, or was revoked",
+            ),
             Self::InvalidTarget => (
                 StatusCode::BAD_REQUEST,
                 "invalid_target",
@@ -99,7 +106,7 @@ impl IntoResponse for Error {
             Self::UnsupportedGrantType => (
                 StatusCode::BAD_REQUEST,
                 "unsupported_grant_type",
-                "grant_type must be client_credentials",
+                "grant_type must be client_credentials, or token-exchange for services of the bank",
             ),
             Self::TooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -122,6 +129,7 @@ impl IntoResponse for Error {
             Self::Unavailable => Some((header::RETRY_AFTER, "1")),
             Self::InvalidRequest(_)
             | Self::InvalidScope
+            | Self::InvalidGrant
             | Self::InvalidTarget
             | Self::UnsupportedGrantType
             | Self::TooLarge => None,

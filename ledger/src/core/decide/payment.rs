@@ -30,8 +30,16 @@ enum Refusal {
     OnlyTheBank,
     /// The debtor is somebody else.
     NotTheCallers(AccountId),
+    /// The token names the accounts that it may debit, and this is none of them.
+    OutsideTheToken(AccountId),
     Blocked(AccountId),
     Closed(AccountId),
+    /// More than the token may move at once.
+    AboveTheToken {
+        /// In this currency; nothing when the token does not name it.
+        max: Option<Money>,
+        currency: Currency,
+    },
     OtherCurrency(AccountId, Currency),
     Insufficient {
         account: AccountId,
@@ -59,6 +67,19 @@ impl From<Refusal> for Reason {
             Refusal::NotTheCallers(id) => {
                 Self::new(Code::AG01, format!("account {id} is not the caller's"))
             }
+            Refusal::OutsideTheToken(id) => Self::new(
+                Code::AG01,
+                format!("account {id} is not one that this token may debit"),
+            ),
+            Refusal::AboveTheToken { max, currency } => Self::new(
+                Code::AM02,
+                match max {
+                    Some(max) => {
+                        format!("this token may move {max} {currency} at most in one payment")
+                    }
+                    None => format!("this token may move no {currency}"),
+                },
+            ),
             Refusal::Blocked(id) => Self::new(Code::AC06, format!("account {id} is blocked")),
             Refusal::Closed(id) => Self::new(Code::AC04, format!("account {id} is closed")),
             Refusal::OtherCurrency(id, kept_in) => {
@@ -139,6 +160,9 @@ fn book_payment(
     let creditor =
         account(request.creditor_account).ok_or(Refusal::NoCreditor(request.creditor_account))?;
     may_pay(claims, at.rules, debtor, creditor)?;
+    if at.rules.enforce_limits_of_tokens() {
+        within_the_token(claims, debtor, money)?;
+    }
     for account in [debtor, creditor] {
         takes_part(account)?;
         if account.posted.currency() != money.currency() {
@@ -211,6 +235,26 @@ fn may_pay(
         return Ok(());
     }
     Err(Refusal::NotTheCallers(debtor.id))
+}
+
+/// A token may name the accounts that it debits and the most that it moves at once.
+fn within_the_token(claims: &Claims, debtor: &Account, money: Money) -> Result<(), Refusal> {
+    let accounts = claims.accounts.as_ref();
+    if accounts.is_some_and(|accounts| !accounts.contains(&debtor.id)) {
+        return Err(Refusal::OutsideTheToken(debtor.id));
+    }
+    let Some(limits) = &claims.payment_max else {
+        return Ok(());
+    };
+    let currency = money.currency();
+    // Auth writes amounts only; what is none allows nothing.
+    let max = limits
+        .get(currency.code())
+        .and_then(|max| Money::not_negative(max, currency).ok());
+    match max {
+        Some(max) if money.amount() <= max.amount() => Ok(()),
+        max => Err(Refusal::AboveTheToken { max, currency }),
+    }
 }
 
 fn takes_part(account: &Account) -> Result<(), Refusal> {

@@ -11,14 +11,14 @@ use common::token::{self, Keys, Scope, Verified};
 use super::accepted::Accepted;
 use super::envelope::{bearer, body, envelope, needs};
 use crate::core::at::At;
+use crate::core::book::Book;
 use crate::core::rejection;
-use crate::core::rules::Rules;
 
 /// The token and the key, or the rejection.
 pub(super) fn verify(
     message: &Stored,
     at: At,
-    keys: &Keys,
+    book: &Book,
 ) -> Result<Accepted<AnnounceKey>, Box<Answer>> {
     let rejected = |request, reason| Box::new(Answer::Key(rejection::key(at, request, reason)));
     let request: AnnounceKey = match body(message) {
@@ -30,7 +30,7 @@ pub(super) fn verify(
         return Err(rejected(None, reason));
     }
     let verdict = envelope(message, at.rules, REQUESTED, &request.kid)
-        .and_then(|()| vouched_for(message, &request, at.rules, keys));
+        .and_then(|()| vouched_for(message, &request, book));
     match verdict {
         Ok(token) => Ok(Accepted { token, request }),
         Err(reason) => Err(rejected(Some(&request), reason)),
@@ -58,20 +58,24 @@ const MODULUS_CHARS_MAX: usize = 683;
 /// An issuer is a URL.
 const ISSUER_BYTES_MAX: usize = 256;
 
-/// The first key vouches for itself, since only auth may publish here. Each later one needs a token of a known key, so
-/// that another service can't slip one in.
+/// The first key vouches for itself, since only auth may publish here, and so does one that follows when every other was
+/// revoked. Each later one needs a token of a known key, so that another service can't slip one in.
 fn vouched_for(
     message: &Stored,
     request: &AnnounceKey,
-    rules: Rules,
-    keys: &Keys,
+    book: &Book,
 ) -> Result<Arc<Verified>, Reason> {
     let mut own = Keys::default();
     own.insert(&request.kid, &request.issuer, &request.n, &request.e)
         .map_err(|error| Reason::new(Code::NARR, error.to_string()))?;
-    let keys = if keys.is_empty() { &own } else { keys };
+    let keys = if book.believes_a_key() {
+        &book.keys
+    } else {
+        &own
+    };
+    let policy = book.rules.token_policy();
     let token = bearer(message)
-        .and_then(|token| token::verify(token, message.published_at, rules.token_policy(), keys))
+        .and_then(|token| token::verify(token, message.published_at, policy, keys))
         .map_err(|error| Reason::new(Code::AG01, error.to_string()))?;
     needs(&token, &[Scope::AuthAdmin])?;
     Ok(Arc::new(token))

@@ -1,0 +1,68 @@
+//! The grant `token-exchange` (RFC 8693): a caller's token for HTTP in, one for the log out.
+//!
+//! payments and the ledger exchange what their callers send, and nobody else may: whoever holds a token for the log may
+//! write into it. What comes out is the same token but for its audience: the same person or program, scopes, limits, times
+//! and id, so that it ends with the one it stands for and every revocation of that one is its own.
+
+use std::collections::HashMap;
+
+use axum::Json;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Response};
+use common::http::exchange::ACCESS_TOKEN_TYPE;
+use common::service;
+use common::token::{Audience, Policy, TokenError};
+use serde::Serialize;
+
+use super::caller::is_own_service;
+use super::words::{Error, NO_STORE};
+use crate::app::Auth;
+use crate::tokens;
+
+#[derive(Serialize)]
+struct Exchanged {
+    access_token: String,
+    issued_token_type: &'static str,
+    token_type: &'static str,
+    expires_in: i64,
+    scope: String,
+}
+
+/// Hands out a token for the log.
+pub(super) async fn grant(
+    auth: &Auth,
+    headers: &HeaderMap,
+    parameters: &HashMap<String, String>,
+) -> Result<Response, Error> {
+    is_own_service(auth, headers, parameters)?;
+    let parameter = |name: &str| parameters.get(name).map(String::as_str);
+    if parameter("subject_token_type") != Some(ACCESS_TOKEN_TYPE) {
+        return Err(Error::InvalidRequest(
+            "subject_token_type must be that of an access token",
+        ));
+    }
+    if parameter("audience") != Some(Audience::Log.as_str()) {
+        return Err(Error::InvalidTarget);
+    }
+    let token =
+        parameter("subject_token").ok_or(Error::InvalidRequest("subject_token is missing"))?;
+    let mut verified = auth.callers.verify(token, Policy::HTTP);
+    if verified == Err(TokenError::KeyUnknown) {
+        let refreshed = auth.callers.refresh().await;
+        refreshed.map_err(|_| Error::Unavailable)?;
+        verified = auth.callers.verify(token, Policy::HTTP);
+    }
+    let verified = verified.map_err(|_| Error::InvalidGrant)?;
+    if !auth.still_counts(&verified.claims).await? {
+        return Err(Error::InvalidGrant);
+    }
+    let claims = tokens::for_the_log(&verified.claims);
+    let exchanged = Exchanged {
+        access_token: tokens::sign_access(&auth.keys.signing(), &claims),
+        issued_token_type: ACCESS_TOKEN_TYPE,
+        token_type: "Bearer",
+        expires_in: claims.exp - service::now().timestamp(),
+        scope: claims.scope,
+    };
+    Ok((NO_STORE, Json(exchanged)).into_response())
+}
