@@ -16,3 +16,16 @@ create index revocation_published_at on revocation (published_at);
 create index revocation_of_key on revocation (request_seq) where target ->> 'kind' = 'key';
 
 grant select, insert on revocation to payments;
+
+-- By which rules the log is decided: the highest version that the ledger has raised. From version 4 on, a request needs a
+-- token for the log. A service that knew only older rules stopped at that raise, so none is missing here.
+create table rules_raised (
+    version integer not null,
+    -- The answer that raised them.
+    request_seq bigint not null,
+
+    constraint rules_raised_pkey primary key (version),
+    constraint rules_raised_version_positive check (version > 0)
+);
+
+grant select, insert on rules_raised to payments;

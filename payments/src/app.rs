@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use async_nats::jetstream;
 use common::broker::Answers;
-use common::http::caller::{Callers, KeySource};
+use common::http::caller::{Caller, Callers, KeySource};
 use common::http::exchange::LogTokens;
 use common::http::problem::Problem;
-use common::token::{Keys, Revocations};
+use common::token::{Audience, Keys, Revocations};
 use sqlx::PgPool;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +34,16 @@ pub(crate) struct App {
 }
 
 impl App {
+    /// The token under which a caller's requests go into the log. Its own passes over HTTP only, and the log is read by
+    /// many. Rules before those of tokens for the log know no others.
+    pub(crate) async fn log_token(&self, caller: &Caller<'_>) -> Result<Arc<str>, Problem> {
+        let policy = self.projection.trust().policy_of_the_log();
+        match policy.audience {
+            Audience::Http => Ok(caller.token.into()),
+            Audience::Log => self.log_tokens.of(caller).await,
+        }
+    }
+
     /// Waits until the projection has passed what the log holds now. 503 when it does not get there in time.
     pub(crate) async fn catch_up(&self, log: Log) -> Result<(), Problem> {
         catch_up(&self.projection, log).await

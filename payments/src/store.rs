@@ -6,6 +6,7 @@ mod cursors;
 mod keys;
 mod payments;
 mod revocations;
+mod rules;
 
 pub(crate) use cursors::{Range, advance_cursor, cursor};
 pub(crate) use keys::{SigningKey, insert_keys, keys};
@@ -14,3 +15,4 @@ pub(crate) use payments::{
     upsert_decided,
 };
 pub(crate) use revocations::{RevokedRow, insert_revocations, revocations};
+pub(crate) use rules::{RaisedRow, insert_raised, rules};

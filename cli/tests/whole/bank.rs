@@ -23,7 +23,7 @@ use uuid::Uuid;
 pub(crate) const SHOP: &str = "demo-shop";
 /// A producer whose requests go through payments.
 pub(crate) const KIOSK: &str = "kiosk";
-const CLIENT_SECRET: &str = "a secret of the tests, as long as a real one";
+pub(crate) const CLIENT_SECRET: &str = "a secret of the tests, as long as a real one";
 /// Every wait in these tests ends here: far beyond what anything takes, so that only a hang meets it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -76,45 +76,15 @@ impl TestBank {
         directory.close().await;
         let http = reqwest::Client::new();
         let auth = bank.url(Service::Auth);
-        let login = async |email: &str, password: &str| -> Result<String> {
-            let body = json!({"email": email, "password": password});
-            let answer: Value = http
-                .post(format!("{auth}/api/token/"))
-                .json(&body)
-                .send()
-                .await?
-                .json()
-                .await?;
-            Ok(answer["access"]
-                .as_str()
-                .with_context(|| format!("no token: {answer}"))?
-                .to_owned())
-        };
         let (staff, ada_token) = (
-            login("staff@bank.test", "staff-password").await?,
-            login("ada@bank.test", "ada-password").await?,
+            login(&http, &auth, "staff@bank.test", "staff-password").await?,
+            login(&http, &auth, "ada@bank.test", "ada-password").await?,
         );
         // For messages: over HTTP such a token is refused.
-        let client_login = async |client: &str| -> Result<String> {
-            let form = [
-                ("grant_type", "client_credentials"),
-                ("client_id", client),
-                ("client_secret", CLIENT_SECRET),
-                ("audience", "quittance-log"),
-            ];
-            let answer: Value = http
-                .post(format!("{auth}/oauth2/token"))
-                .form(&form)
-                .send()
-                .await?
-                .json()
-                .await?;
-            Ok(answer["access_token"]
-                .as_str()
-                .with_context(|| format!("no token: {answer}"))?
-                .to_owned())
-        };
-        let (shop, kiosk) = (client_login(SHOP).await?, client_login(KIOSK).await?);
+        let (shop, kiosk) = (
+            client_token(&http, &auth, SHOP, "quittance-log").await?,
+            client_token(&http, &auth, KIOSK, "quittance-log").await?,
+        );
         let mut this = Self {
             bank,
             http,
@@ -146,6 +116,16 @@ impl TestBank {
         this.bank
             .set_env(Service::Ledger, "QUITTANCE_CRASH_AT", None);
         Ok(this)
+    }
+
+    /// A person's token for HTTP.
+    pub(crate) async fn login(&self, email: &str, password: &str) -> Result<String> {
+        login(&self.http, &self.bank.url(Service::Auth), email, password).await
+    }
+
+    /// A service account's token for this audience.
+    pub(crate) async fn client_token(&self, client: &str, audience: &str) -> Result<String> {
+        client_token(&self.http, &self.bank.url(Service::Auth), client, audience).await
     }
 
     pub(crate) async fn open(&self, account: Value) -> Result<()> {
@@ -304,6 +284,36 @@ impl TestBank {
         ensure!(ended == part, "{ended:?} died");
         Ok(())
     }
+}
+
+async fn login(http: &reqwest::Client, auth: &str, email: &str, password: &str) -> Result<String> {
+    let body = json!({"email": email, "password": password});
+    let request = http.post(format!("{auth}/api/token/")).json(&body);
+    token(request, "access").await
+}
+
+async fn client_token(
+    http: &reqwest::Client,
+    auth: &str,
+    client: &str,
+    audience: &str,
+) -> Result<String> {
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", client),
+        ("client_secret", CLIENT_SECRET),
+        ("audience", audience),
+    ];
+    let request = http.post(format!("{auth}/oauth2/token")).form(&form);
+    token(request, "access_token").await
+}
+
+async fn token(request: reqwest::RequestBuilder, member: &str) -> Result<String> {
+    let answer: Value = request.send().await?.json().await?;
+    let token = answer[member].as_str();
+    Ok(token
+        .with_context(|| format!("no token: {answer}"))?
+        .to_owned())
 }
 
 /// What a producer sends with a payment.

@@ -2,6 +2,7 @@
 //!
 //! One binary, so that it is linked once. Each test starts a bank of its own on free ports.
 
+mod audiences;
 mod backup;
 mod bad_input;
 mod bank;
@@ -14,6 +15,7 @@ mod log;
 mod outage;
 mod owner;
 mod readiness;
+mod revocations;
 mod rules;
 mod upgrade;
 mod walk;

@@ -98,6 +98,9 @@ async fn be_new(test: &mut TestBank) -> Result<()> {
         raised.as_deref() == Some("rules.raised.v1"),
         "{raised:?} instead of a raise"
     );
+    // payments sends tokens as the rules want them, once it has read the raise: this waits for that.
+    let (status, list) = test.get(Service::Payments, "/payments", &test.ada).await?;
+    ensure!(status == 200, "{status} {list}");
     Ok(())
 }
 

@@ -12,6 +12,8 @@ use crate::timestamp;
 pub const REQUESTED: &str = "rules.requested.v1";
 /// The newest rules whose answers this program can read; the ledger decides by these or older ones.
 pub const NEWEST: u32 = 4;
+/// From these rules on, a request needs a token for the log ([`crate::token::Audience::Log`]).
+pub const LOG_TOKENS: u32 = 4;
 /// Where the ledger raises its rules.
 pub const SUBJECT: &str = "request.rules.v1.ledger";
 

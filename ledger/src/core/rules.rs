@@ -124,6 +124,7 @@ impl Rules {
 
 /// Who reads answers must know the rules that they were decided by.
 const _: () = assert!(Rules::NEWEST.number() == common::kinds::rules::NEWEST);
+const _: () = assert!(Rules::Four.number() == common::kinds::rules::LOG_TOKENS);
 
 /// The log asks for rules that this program does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

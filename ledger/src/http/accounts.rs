@@ -89,7 +89,7 @@ pub(super) async fn open(
     });
     // With this id it can be repeated, and opens no second account, whatever became of this one.
     let with_id = |problem: Problem| problem.with("account_id", id.to_string());
-    let token = app.log_tokens.of(&caller).await.map_err(with_id)?;
+    let token = app.log_token(&caller).await.map_err(with_id)?;
     let message = request.message(&caller.claims().client_id, &token);
     let asked = app.asking.ask(message, ANSWER_TIMEOUT).await;
     let Asked {

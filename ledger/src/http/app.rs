@@ -8,7 +8,7 @@ use common::http::ask::Asking;
 use common::http::caller::{Caller, Callers, KeySource};
 use common::http::exchange::LogTokens;
 use common::http::problem::Problem;
-use common::token::{Keys, Revocations, Scope, TokenError};
+use common::token::{Audience, Keys, Revocations, Scope, TokenError};
 use sqlx::postgres::PgPool;
 
 use crate::store;
@@ -17,7 +17,7 @@ use crate::store;
 pub(crate) struct App {
     pub(super) pool: PgPool,
     pub(super) asking: Asking,
-    pub(super) log_tokens: LogTokens,
+    log_tokens: LogTokens,
     callers: Callers<DecidedKeys>,
 }
 
@@ -42,6 +42,18 @@ impl App {
 }
 
 impl App {
+    /// The token under which a caller's requests go into the log. Its own passes over HTTP only, and the log is read by
+    /// many. Rules before those of tokens for the log know no others.
+    ///
+    /// # Errors
+    /// 401 when auth says that the caller's token counts no more, 503 when auth or the database is away.
+    pub(super) async fn log_token(&self, caller: &Caller<'_>) -> Result<Arc<str>, Problem> {
+        match store::rules(&self.pool).await? {
+            Ok(rules) if rules.token_policy().audience == Audience::Http => Ok(caller.token.into()),
+            Ok(_) | Err(_) => self.log_tokens.of(caller).await,
+        }
+    }
+
     /// Lets in a caller with a valid token that has one of these scopes and was not revoked.
     ///
     /// # Errors

@@ -247,8 +247,7 @@ async fn publish(
             There::Free => app.recent.forget(&key, request_seq),
         }
     };
-    // Its token passes over HTTP only, and the log is read by many.
-    let token = app.log_tokens.of(caller).await?;
+    let token = app.log_token(caller).await?;
     let message = request.message(client_id, &token, traceparent);
     let request_seq = store_message(app, client_id, message).await?;
     first.stored(request_seq);

@@ -11,7 +11,7 @@ use common::kinds::envelope::Expected;
 use common::kinds::payment::{PaymentRequest, REQUESTED};
 use common::message::{EventHeaders, Outgoing};
 use common::reason::{Code, Reason};
-use common::token::{Policy, TokenError, bearer};
+use common::token::{TokenError, bearer};
 use common::{kinds::payment, wire};
 use uuid::Uuid;
 
@@ -85,9 +85,10 @@ pub(super) fn admit(app: &App, published: &Published) -> Result<Admitted, NotAdm
         .ok_or(TokenError::Missing)
         .and_then(bearer)
         .map_err(NotAdmitted::Token)?;
+    let policy = app.projection.trust().policy_of_the_log();
     let verified = app
         .callers
-        .verify(token, Policy::LOG)
+        .verify(token, policy)
         .map_err(NotAdmitted::Token)?;
     if verified.claims.client_id != client {
         let sentence = "AG01: sender_mismatch: the token is another client's than the subject";

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use async_nats::jetstream::{self, context::GetStreamError};
 use common::broker;
-use common::token::{Keys, Revocations};
+use common::kinds::rules::LOG_TOKENS;
+use common::token::{Keys, Policy, Revocations};
 use common::wire::{REQUESTS, SETTLEMENTS};
 use sqlx::PgPool;
 use tokio::sync::watch;
@@ -30,6 +31,19 @@ pub(crate) struct Projection {
 pub(crate) struct Trust {
     pub(crate) keys: Keys,
     pub(crate) revocations: Revocations,
+    /// The version of the rules that the log is decided by.
+    pub(crate) rules: u32,
+}
+
+impl Trust {
+    /// What the tokens of messages are judged by.
+    pub(crate) fn policy_of_the_log(&self) -> Policy {
+        if self.rules >= LOG_TOKENS {
+            Policy::LOG
+        } else {
+            Policy::HTTP
+        }
+    }
 }
 
 impl Projection {

@@ -31,11 +31,15 @@ pub(super) async fn retried<T>(mut work: impl AsyncFnMut() -> sqlx::Result<T>) -
 /// What tokens are verified with.
 pub(super) async fn trust(db: &mut PgConnection) -> sqlx::Result<Trust> {
     let mut keys = Keys::default();
-    for row in store::keys(db).await? {
+    for row in store::keys(&mut *db).await? {
         if let Err(error) = keys.insert(&row.kid, &row.issuer, &row.n, &row.e) {
             tracing::error!(%error, kid = row.kid, "a noted key is not used");
         }
     }
-    let revocations = store::revocations(db).await?;
-    Ok(Trust { keys, revocations })
+    let revocations = store::revocations(&mut *db).await?;
+    Ok(Trust {
+        keys,
+        revocations,
+        rules: store::rules(db).await?,
+    })
 }

@@ -13,12 +13,12 @@ use common::kinds::body::{self, RequestBody as _};
 use common::kinds::payment::PaymentRequest;
 use common::kinds::payment::{PaymentAnswer, PaymentStatus};
 use common::kinds::revocation::{RevocationAnswer, RevocationStatus};
-use common::kinds::rules::NEWEST;
+use common::kinds::rules::{NEWEST, RulesStatus};
 use common::kinds::trust::{KeyAnswer, KeyStatus};
 use common::message::Stored;
 
 use crate::state::{Heard, State, next};
-use crate::store::{DecidedRow, RequestedRow, RevokedRow, SigningKey};
+use crate::store::{DecidedRow, RaisedRow, RequestedRow, RevokedRow, SigningKey};
 
 /// What a batch changes in the database.
 pub(crate) enum Changes {
@@ -31,6 +31,8 @@ pub(crate) struct Answered {
     pub(crate) payments: Vec<DecidedRow>,
     pub(crate) keys: Vec<SigningKey>,
     pub(crate) revocations: Vec<RevokedRow>,
+    /// The newest rules among them.
+    pub(crate) raised: Option<RaisedRow>,
     /// The last answer that names no payment; its request may have no row. 0 when there is none.
     pub(crate) nameless_last: u64,
     /// The first raise to rules whose answers this program may not be able to read.
@@ -38,9 +40,9 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
-    /// Whether the keys or the revocations change.
+    /// Whether the keys, the revocations or the rules change.
     pub(crate) fn changes_trust(&self) -> bool {
-        !self.keys.is_empty() || !self.revocations.is_empty()
+        !self.keys.is_empty() || !self.revocations.is_empty() || self.raised.is_some()
     }
 }
 
@@ -101,7 +103,7 @@ pub(crate) fn answered(batch: &[Stored]) -> Answered {
     let mut payments = BTreeMap::<PaymentKey, DecidedRow>::new();
     let (mut keys, mut revocations) = (Vec::new(), Vec::new());
     let mut nameless_last = 0;
-    let mut newer_rules = None;
+    let (mut raised, mut newer_rules) = (None, None);
     for message in batch {
         match Answer::of_message(message) {
             Ok(answer) if answer.request_seq() != message.sequence => {
@@ -135,6 +137,12 @@ pub(crate) fn answered(batch: &[Stored]) -> Answered {
                 let (seq, rules) = (message.sequence, answer.rules);
                 newer_rules = newer_rules.or(Some(NewerRules { seq, rules }));
             }
+            Ok(Answer::Rules(answer)) if answer.status == RulesStatus::Raised => {
+                raised = Some(RaisedRow {
+                    request_seq: message.sequence,
+                    version: answer.rules,
+                });
+            }
             Ok(Answer::Account(_) | Answer::Rules(_) | Answer::Unknown(_)) => {}
             Err(error) => {
                 tracing::error!(%error, seq = message.sequence, "an answer can't be read, passing over it");
@@ -146,6 +154,7 @@ pub(crate) fn answered(batch: &[Stored]) -> Answered {
         payments: payments.into_values().collect(),
         keys,
         revocations,
+        raised,
         nameless_last,
         newer_rules,
     }

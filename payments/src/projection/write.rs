@@ -109,6 +109,9 @@ async fn write(
             store::upsert_decided(&mut tx, &answered.payments).await?;
             store::insert_keys(&mut tx, &answered.keys).await?;
             store::insert_revocations(&mut tx, &answered.revocations).await?;
+            if let Some(raised) = answered.raised {
+                store::insert_raised(&mut tx, raised).await?;
+            }
         }
     }
     tx.commit().await?;

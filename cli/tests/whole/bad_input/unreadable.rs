@@ -76,7 +76,7 @@ pub(crate) async fn what_no_client_library_would_send(
                     "/payments/{}",
                     payment["payment_id"].as_str().context("an id")?
                 ),
-                &test.shop,
+                &test.staff,
             )
             .await?;
         ensure!(
