@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::ExchangeSecrets;
-use crate::http::caller::OwnKeys;
 use crate::keys::Ring;
+use crate::own_keys::OwnKeys;
 use crate::passwords::Passwords;
 use crate::store;
 

@@ -18,6 +18,7 @@ pub mod tokens;
 mod log;
 
 mod app;
+mod own_keys;
 mod store;
 
 use std::sync::Arc;
@@ -29,8 +30,8 @@ use common::service::{self, Secret};
 use tokio::sync::watch;
 
 use app::Auth;
-use http::caller::OwnKeys;
 pub use keys::{KeyEncryptionKey, SigningKey};
+use own_keys::OwnKeys;
 
 /// What auth needs to know. Each option can also be given in the environment.
 #[derive(Debug, Clone, clap::Args)]

@@ -5,6 +5,7 @@ mod error;
 mod decided_log;
 mod published;
 mod snapshot;
+mod trusted;
 
 mod compare;
 

@@ -15,6 +15,7 @@ mod cursors;
 mod error;
 mod retry;
 mod rows;
+mod trust;
 
 mod learnt;
 mod write;

@@ -3,52 +3,14 @@
 //! Auth is where people and programs are locked out, so it asks its database each time: a token of somebody who was
 //! locked out a moment ago opens nothing here.
 
-use std::sync::{PoisonError, RwLock};
-
 use axum::http::HeaderMap;
-use common::http::caller::{Caller, KeySource};
+use common::http::caller::Caller;
 use common::http::problem::Problem;
-use common::token::{Claims, Keys, Revocations, Scope, TokenError};
-use sqlx::PgPool;
+use common::token::{Claims, Scope, TokenError};
 use uuid::Uuid;
 
 use crate::app::Auth;
 use crate::store;
-
-/// The keys of auth's own database.
-pub(crate) struct OwnKeys {
-    pool: PgPool,
-    issuer: String,
-    known: RwLock<Keys>,
-}
-
-impl OwnKeys {
-    pub(crate) fn new(pool: PgPool, issuer: String) -> Self {
-        Self {
-            pool,
-            issuer,
-            known: RwLock::default(),
-        }
-    }
-}
-
-impl KeySource for OwnKeys {
-    fn judge<R>(&self, judge: impl FnOnce(&Keys, &Revocations) -> R) -> R {
-        // Revocations are read from the database for each call.
-        let keys = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        judge(&keys, &Revocations::default())
-    }
-
-    async fn refresh(&self) -> Result<(), Problem> {
-        let mut keys = Keys::default();
-        for key in store::keys::public_keys(&self.pool).await? {
-            keys.insert(&key.kid, &self.issuer, &key.n, &key.e)
-                .expect("a key of ours was made well");
-        }
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = keys;
-        Ok(())
-    }
-}
 
 impl Auth {
     /// Lets in a caller with a valid token that has one of these scopes, if the person or program is still active and the

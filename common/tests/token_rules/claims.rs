@@ -134,7 +134,14 @@ fn a_token_is_for_us_from_the_owner_of_the_key() {
             TokenError::Issuer,
         ));
     }
-    for audience in ["", "ledger", "Quittance", "quittance ", "quittance,ledger"] {
+    for audience in [
+        "",
+        "ledger",
+        "Quittance",
+        "quittance ",
+        "quittance,ledger",
+        "quittance-log",
+    ] {
         rows.push(row(
             audience,
             with_claim("aud", json!(audience)),
@@ -256,4 +263,53 @@ fn a_token_has_4096_bytes_at_most() {
         row("a little", padded(spare / 4 * 3 + 6), TokenError::Oversize),
         row("much", "x".repeat(1_000_000), TokenError::Oversize),
     ]);
+}
+
+#[test]
+fn a_token_passes_for_its_own_audience_only_also_when_it_is_remembered() {
+    let policies = [Policy::HTTP, Policy::LOG];
+    for own in policies {
+        let token = with_claim("aud", json!(own.audience.as_str()));
+        let mut checked = CheckedTokens::default();
+        for policy in policies.into_iter().chain(policies) {
+            let expected = if policy == own {
+                None
+            } else {
+                Some(TokenError::Audience(policy.audience))
+            };
+            let fresh = verify(&token, now(), policy, &KEYS).err();
+            let remembered = checked.verify(&token, now(), policy, &KEYS).err();
+            assert_eq!(
+                (fresh, remembered),
+                (expected, expected),
+                "{own:?} {policy:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_a_token_says_besides_has_its_form_too() {
+    for (name, good, bad) in [
+        ("sid", json!("a-login"), json!(1)),
+        ("act", json!({"sub": "scheduler"}), json!("scheduler")),
+        ("payment_max", json!({"EUR": "10.00"}), json!({"EUR": 10})),
+        (
+            "accounts",
+            json!(["01900000-ada0-7000-8000-000000000002"]),
+            json!(["ada"]),
+        ),
+    ] {
+        let judged = |value| verify(&with_claim(name, value), now(), Policy::HTTP, &KEYS);
+        assert!(judged(good).is_ok(), "{name}");
+        assert_eq!(judged(bad), Err(TokenError::Claim), "{name}");
+    }
+    for name in ["sid", "jti", "sub"] {
+        let odd = with_claim(name, json!("a\u{0}b"));
+        assert_eq!(
+            verify(&odd, now(), Policy::HTTP, &KEYS),
+            Err(TokenError::Claim),
+            "{name}"
+        );
+    }
 }

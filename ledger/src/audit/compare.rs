@@ -8,8 +8,8 @@ use rust_decimal::Decimal;
 use sqlx::PgConnection;
 
 use super::error::Stop;
-use super::replay::Trusted;
 use super::snapshot::Snapshot;
+use super::trusted::Trusted;
 use crate::core::batch::Decided;
 use crate::core::book::Book;
 use crate::core::book::account::{Account, normal_side, on_debit_side};

@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 
 use common::broker::{self, Reader};
-use common::token::Target;
 use common::wire::{REQUESTS, SETTLEMENTS};
 use sqlx::PgConnection;
 
@@ -15,10 +14,9 @@ use super::decided_log::DecidedLog;
 use super::error::{ReplayError, Stop};
 use super::published::Published;
 use super::snapshot::Snapshot;
+use super::trusted::Trusted;
 use crate::core::batch::Decided;
 use crate::core::chain::{Chain, Cursor};
-use crate::core::change::Change;
-use crate::core::rules::Rules;
 
 /// What a replay found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,10 +78,7 @@ pub async fn replay(
             chain: Chain::START,
         },
         settled: 0,
-        trusted: Trusted {
-            raised: vec![(Rules::One.number(), 0)],
-            revoked: Vec::new(),
-        },
+        trusted: Trusted::at_the_beginning(),
         to,
         progress,
     };
@@ -163,32 +158,5 @@ impl<P: FnMut(u64, u64)> Replay<'_, P> {
         );
         compare::published(decided, &published?)?;
         rows
-    }
-}
-
-/// Every change of what is believed, as a replay meets it.
-#[derive(Debug)]
-pub(super) struct Trusted {
-    /// Every raise of the rules: the version, and the request that raised it.
-    pub(super) raised: Vec<(u32, u64)>,
-    /// Every revocation: the request and what it revoked.
-    pub(super) revoked: Vec<(u64, Target)>,
-}
-
-impl Trusted {
-    fn note(&mut self, decided: &[Decided]) {
-        for item in decided {
-            let seq = item.request.at.seq;
-            for change in &item.changes {
-                match change {
-                    Change::RulesRaised(rules) => self.raised.push((rules.number(), seq)),
-                    Change::Revoked(target, _) => self.revoked.push((seq, (**target).clone())),
-                    Change::PaymentIdUsed(..)
-                    | Change::Posted(_)
-                    | Change::AccountOpened(_)
-                    | Change::KeyNoted(_) => {}
-                }
-            }
-        }
     }
 }

@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use async_nats::jetstream::{self, context::GetStreamError};
 use common::broker;
-use common::kinds::rules::LOG_TOKENS;
-use common::token::{Keys, Policy, Revocations};
 use common::wire::{REQUESTS, SETTLEMENTS};
 use sqlx::PgPool;
 use tokio::sync::watch;
 
 use super::cursors::{Cursors, Log};
-use super::retry::{RETRY_DELAY, trust};
+use super::retry::RETRY_DELAY;
+use super::trust::{Trust, trust};
 use crate::store;
 
 /// The projection of this process: its loops, and what it has learnt.
@@ -24,26 +23,6 @@ pub(crate) struct Projection {
     /// The last message that somebody waits for, in either log: a request and its answer have the same number.
     pub(super) wanted: watch::Sender<u64>,
     pub(super) trust: watch::Sender<Trust>,
-}
-
-/// What tokens are verified with.
-#[derive(Debug)]
-pub(crate) struct Trust {
-    pub(crate) keys: Keys,
-    pub(crate) revocations: Revocations,
-    /// The version of the rules that the log is decided by.
-    pub(crate) rules: u32,
-}
-
-impl Trust {
-    /// What the tokens of messages are judged by.
-    pub(crate) fn policy_of_the_log(&self) -> Policy {
-        if self.rules >= LOG_TOKENS {
-            Policy::LOG
-        } else {
-            Policy::HTTP
-        }
-    }
 }
 
 impl Projection {

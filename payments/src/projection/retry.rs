@@ -1,12 +1,6 @@
-//! Against a database that is away: trying again, and reading what it may have missed.
+//! Against a database that is away: trying again.
 
 use std::time::Duration;
-
-use common::token::Keys;
-use sqlx::PgConnection;
-
-use super::learnt::Trust;
-use crate::store;
 
 /// First and longest pause before the database is tried again.
 pub(super) const RETRY_DELAY: Duration = Duration::from_millis(100);
@@ -26,20 +20,4 @@ pub(super) async fn retried<T>(mut work: impl AsyncFnMut() -> sqlx::Result<T>) -
             }
         }
     }
-}
-
-/// What tokens are verified with.
-pub(super) async fn trust(db: &mut PgConnection) -> sqlx::Result<Trust> {
-    let mut keys = Keys::default();
-    for row in store::keys(&mut *db).await? {
-        if let Err(error) = keys.insert(&row.kid, &row.issuer, &row.n, &row.e) {
-            tracing::error!(%error, kid = row.kid, "a noted key is not used");
-        }
-    }
-    let revocations = store::revocations(&mut *db).await?;
-    Ok(Trust {
-        keys,
-        revocations,
-        rules: store::rules(db).await?,
-    })
 }

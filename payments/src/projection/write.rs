@@ -5,8 +5,9 @@ use sqlx::PgPool;
 
 use super::cursors::Log;
 use super::learnt::Projection;
-use super::retry::{retried, trust};
+use super::retry::retried;
 use super::rows::{self, Changes, NewerRules};
+use super::trust::trust;
 use crate::store;
 
 impl Projection {

@@ -4,6 +4,7 @@ use async_nats::HeaderMap;
 use common::broker;
 use common::broker::Publisher;
 use common::kinds::BODY_BYTES_MAX;
+use common::kinds::rules::NEWEST;
 use common::reason::Code;
 use common::wire::REQUESTS;
 use serde_json::{Value, json};
@@ -11,6 +12,7 @@ use uuid::Uuid;
 
 use crate::signer::{Signer, claims, expired_token, token};
 use crate::support::{Running, World, connect, login, outgoing, payment};
+use crate::upgrading::raise_rules;
 
 const SUBMIT: &str = "payments:submit";
 
@@ -162,7 +164,7 @@ async fn only_a_valid_token_with_the_scope_may_submit() {
 #[tokio::test]
 async fn a_payment_becomes_the_message_that_a_producer_would_send() {
     let world = World::with_key().await;
-    assert_eq!(world.raise_rules().await, 2);
+    assert_eq!(raise_rules(&world, NEWEST).await, 2);
     let service = world.serve().await;
     let (id, token) = (Uuid::now_v7(), token("shop", "payments:submit-any"));
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";

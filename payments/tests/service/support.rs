@@ -18,7 +18,6 @@ use common::kinds::Kind;
 use common::kinds::payment::PaymentRequest;
 use common::kinds::payment::{Original, PaymentAnswer, PaymentStatus};
 use common::kinds::posting::{Direction, Posting};
-use common::kinds::rules::{NEWEST, RulesAnswer, RulesStatus};
 use common::kinds::trust::{KeyAnswer, KeyStatus};
 use common::message::{Outgoing, Stored};
 use common::reason::{Code, Reason};
@@ -99,23 +98,6 @@ impl World {
         };
         self.answer(&request, &Answer::Key(answer)).await;
         request.sequence
-    }
-
-    /// Raises the rules to the newest.
-    pub(crate) async fn raise_rules(&self) -> u64 {
-        // The kind does not matter to the stream: the request only has to be there to be answered.
-        let request = outgoing("request.payment.v1.shop", &json!({}));
-        let seq = self.publish_requests(vec![request]).await;
-        let request = self.request(seq).await;
-        let answer = RulesAnswer {
-            request_seq: seq,
-            rules: NEWEST,
-            status: RulesStatus::Raised,
-            reason: None,
-            published_at: request.published_at,
-        };
-        self.answer(&request, &Answer::Rules(answer)).await;
-        seq
     }
 
     pub(crate) fn jetstream(&self) -> jetstream::Context {

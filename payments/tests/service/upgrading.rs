@@ -11,23 +11,27 @@ use crate::support::{World, eventually, outgoing, payment};
 
 const SHOP: &str = "request.payment.v1.shop";
 
+/// Raises the rules.
+pub(crate) async fn raise_rules(world: &World, rules: u32) -> u64 {
+    // The kind does not matter to the stream: the request only has to be there to be answered.
+    let request = outgoing(SHOP, &json!({}));
+    let seq = world.publish_requests(vec![request]).await;
+    let request = world.request(seq).await;
+    let answer = RulesAnswer {
+        request_seq: seq,
+        rules,
+        status: RulesStatus::Raised,
+        reason: None,
+        published_at: request.published_at,
+    };
+    world.answer(&request, &Answer::Rules(answer)).await;
+    seq
+}
+
 #[tokio::test]
 async fn a_raise_to_rules_that_it_does_not_know_stops_it() {
     let world = World::with_key().await;
-    // The kind does not matter to the stream: the request only has to be there to be answered.
-    let request = outgoing(SHOP, &json!({}));
-    assert_eq!(world.publish_requests(vec![request]).await, 2);
-    let request = world.request(2).await;
-    let raised = |rules| {
-        Answer::Rules(RulesAnswer {
-            request_seq: 2,
-            rules,
-            status: RulesStatus::Raised,
-            reason: None,
-            published_at: request.published_at,
-        })
-    };
-    world.answer(&request, &raised(NEWEST + 1)).await;
+    assert_eq!(raise_rules(&world, NEWEST + 1).await, 2);
     let error = world.serve_unready().end().await.unwrap_err();
     let text = format!("{error:#}");
     let expected = format!("answer 2 raises the rules to version {}", NEWEST + 1);

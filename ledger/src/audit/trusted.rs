@@ -1,0 +1,42 @@
+//! What a log says of rules and revocations, as a replay meets it.
+
+use common::token::Target;
+
+use crate::core::batch::Decided;
+use crate::core::change::Change;
+use crate::core::rules::Rules;
+
+/// Every change of what is believed, as a replay meets it.
+#[derive(Debug)]
+pub(super) struct Trusted {
+    /// Every raise of the rules: the version, and the request that raised it.
+    pub(super) raised: Vec<(u32, u64)>,
+    /// Every revocation: the request and what it revoked.
+    pub(super) revoked: Vec<(u64, Target)>,
+}
+
+impl Trusted {
+    pub(super) fn at_the_beginning() -> Self {
+        Self {
+            raised: vec![(Rules::One.number(), 0)],
+            revoked: Vec::new(),
+        }
+    }
+
+    /// Takes over what a batch changes.
+    pub(super) fn note(&mut self, decided: &[Decided]) {
+        for item in decided {
+            let seq = item.request.at.seq;
+            for change in &item.changes {
+                match change {
+                    Change::RulesRaised(rules) => self.raised.push((rules.number(), seq)),
+                    Change::Revoked(target, _) => self.revoked.push((seq, (**target).clone())),
+                    Change::PaymentIdUsed(..)
+                    | Change::Posted(_)
+                    | Change::AccountOpened(_)
+                    | Change::KeyNoted(_) => {}
+                }
+            }
+        }
+    }
+}
