@@ -191,13 +191,17 @@ pub(crate) mod tests {
 
     /// Keys for other modules' tests; making one takes long.
     pub(crate) fn ring() -> &'static Ring {
-        static RING: LazyLock<Ring> = LazyLock::new(|| {
-            let private = PrivateKey::new(&mut SystemRng, MODULUS_BITS).expect("random enough");
-            let private = private.to_pkcs8_der().expect("a fresh key is encodable");
-            let key = SigningKey::from_pkcs8(private.as_bytes(), "https://auth.test");
-            Ring::new(key.expect("just made"))
-        });
+        static RING: LazyLock<Ring> = LazyLock::new(|| Ring::new(copy_of_the_key()));
         &RING
+    }
+
+    /// The same key once more.
+    pub(crate) fn copy_of_the_key() -> SigningKey {
+        static PRIVATE: LazyLock<rsa::pkcs8::SecretDocument> = LazyLock::new(|| {
+            let private = PrivateKey::new(&mut SystemRng, MODULUS_BITS).expect("random enough");
+            private.to_pkcs8_der().expect("a fresh key is encodable")
+        });
+        SigningKey::from_pkcs8(PRIVATE.as_bytes(), "https://auth.test").expect("just made")
     }
 
     #[test]

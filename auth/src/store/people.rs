@@ -8,10 +8,14 @@ use uuid::Uuid;
 #[derive(Clone)]
 pub(crate) struct User {
     pub(crate) id: Uuid,
+    pub(crate) email: String,
+    pub(crate) username: String,
     pub(crate) password_hash: String,
     pub(crate) is_active: bool,
     pub(crate) role: String,
     pub(crate) scopes: String,
+    /// Tokens that were issued up to this second were revoked.
+    pub(crate) tokens_valid_after: i64,
 }
 
 pub(crate) async fn user_by_email(
@@ -20,7 +24,7 @@ pub(crate) async fn user_by_email(
 ) -> sqlx::Result<Option<User>> {
     sqlx::query_as!(
         User,
-        "select id, password_hash, is_active, role, scopes from users where lower(email) = lower($1)",
+        "select id, email, username, password_hash, is_active, role, scopes, tokens_valid_after from users where lower(email) = lower($1)",
         email,
     )
     .fetch_optional(db)
@@ -30,11 +34,38 @@ pub(crate) async fn user_by_email(
 pub(crate) async fn user_by_id(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Option<User>> {
     sqlx::query_as!(
         User,
-        "select id, password_hash, is_active, role, scopes from users where id = $1",
+        "select id, email, username, password_hash, is_active, role, scopes, tokens_valid_after from users where id = $1",
         id,
     )
     .fetch_optional(db)
     .await
+}
+
+/// The person, who stays so until the transaction ends, and the time of the database: whoever begins a session and whoever
+/// locks somebody out come one after the other, and agree on when.
+pub(crate) async fn lock(
+    db: impl PgExecutor<'_>,
+    id: Uuid,
+) -> sqlx::Result<Option<(User, DateTime<Utc>)>> {
+    let row = sqlx::query!(
+        r#"select id, email, username, password_hash, is_active, role, scopes, tokens_valid_after,
+                  clock_timestamp() as "now!"
+           from users where id = $1 for update"#,
+        id,
+    );
+    Ok(row.fetch_optional(db).await?.map(|row| {
+        let user = User {
+            id: row.id,
+            email: row.email,
+            username: row.username,
+            password_hash: row.password_hash,
+            is_active: row.is_active,
+            role: row.role,
+            scopes: row.scopes,
+            tokens_valid_after: row.tokens_valid_after,
+        };
+        (user, row.now)
+    }))
 }
 
 /// What [`upsert_user`] writes.

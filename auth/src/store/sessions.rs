@@ -1,89 +1,162 @@
-//! Families of refresh tokens: one for each login.
+//! Sessions: one for each login. That of a person who refreshes is a family of refresh tokens.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgExecutor;
+use common::token::Target;
+use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
-/// A family of refresh tokens, as it begins.
-pub(crate) struct NewFamily<'a> {
+use super::events::{self, Event};
+use super::revocations;
+
+/// A session, as it begins.
+pub(crate) struct NewSession {
     pub(crate) id: Uuid,
     pub(crate) user_id: Uuid,
-    pub(crate) jti: &'a str,
     pub(crate) ends_at: DateTime<Utc>,
 }
 
-pub(crate) async fn insert_family(
+pub(crate) async fn insert_session(
     db: impl PgExecutor<'_>,
-    family: &NewFamily<'_>,
+    session: &NewSession,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into refresh_families (id, user_id, jti, generation, created_at, refreshed_at, ends_at)
-         values ($1, $2, $3, 0, $4, $4, $5)",
-        family.id,
-        family.user_id,
-        family.jti,
+        "insert into refresh_families (id, user_id, generation, created_at, refreshed_at, ends_at)
+         values ($1, $2, 0, $3, $3, $4)",
+        session.id,
+        session.user_id,
         now,
-        family.ends_at,
+        session.ends_at,
     )
     .execute(db)
     .await?;
     Ok(())
 }
 
-/// Whose family was advanced, and when it ends for good.
-pub(crate) struct Advanced {
+/// Where a family is.
+pub(crate) struct Family {
     pub(crate) user_id: Uuid,
+    pub(crate) generation: i32,
+    /// When this generation was issued.
+    pub(crate) refreshed_at: DateTime<Utc>,
     pub(crate) ends_at: DateTime<Utc>,
+    pub(crate) is_over: bool,
+    /// Of a family that has no generations yet.
+    pub(crate) jti: Option<String>,
 }
 
-/// Puts `successor` in the place of `jti`, if that is the good token. `None`: it is not, or the family is over.
+/// The family, which stays as it is until the transaction ends: two uses of one token can't both be the first.
+pub(crate) async fn family_for_update(
+    db: impl PgExecutor<'_>,
+    id: Uuid,
+) -> sqlx::Result<Option<Family>> {
+    sqlx::query_as!(
+        Family,
+        r#"select user_id, generation, refreshed_at, ends_at, revoked_at is not null as "is_over!", jti
+           from refresh_families where id = $1 for update"#,
+        id,
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// Begins the next generation.
 pub(crate) async fn advance_family(
     db: impl PgExecutor<'_>,
-    family: Uuid,
-    jti: &str,
-    successor: &str,
+    id: Uuid,
+    generation: i32,
     now: DateTime<Utc>,
-) -> sqlx::Result<Option<Advanced>> {
-    sqlx::query_as!(
-        Advanced,
-        "update refresh_families set jti = $3, generation = generation + 1, refreshed_at = $4
-         where id = $1 and jti = $2 and revoked_at is null and ends_at > $4
-         returning user_id, ends_at",
-        family,
-        jti,
-        successor,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update refresh_families set generation = $2, jti = null, refreshed_at = $3 where id = $1",
+        id,
+        generation,
         now,
     )
-    .fetch_optional(db)
-    .await
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
-/// Ends a family because a used token came again. The user, unless it had been ended before.
-pub(crate) async fn revoke_reused_family(
-    db: impl PgExecutor<'_>,
-    family: Uuid,
+/// Ends a session, if it goes on: its refresh tokens are over, its access tokens are revoked, and auditors hear of it. The
+/// revocation; `None` when it was over.
+pub(crate) async fn end(
+    db: &mut PgConnection,
+    id: Uuid,
+    because: &'static str,
+    actor: Option<&str>,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Option<Uuid>> {
-    sqlx::query_scalar!(
-        "update refresh_families set revoked_at = $2, revoked_because = 'reused'
-         where id = $1 and revoked_at is null
-         returning user_id",
-        family,
+    let ended = sqlx::query_scalar!(
+        "update refresh_families set revoked_at = $2, revoked_because = $3
+         where id = $1 and revoked_at is null returning user_id",
+        id,
         now,
-    )
-    .fetch_optional(db)
-    .await
+        because,
+    );
+    let Some(user_id) = ended.fetch_optional(&mut *db).await? else {
+        return Ok(None);
+    };
+    let target = Target::Session {
+        sid: id.to_string(),
+    };
+    let revocation = revocations::request(&mut *db, &target, because, now).await?;
+    let event = Event {
+        what: "session.ended",
+        actor,
+        about: Some(&user_id.to_string()),
+        detail: serde_json::json!({"session": id, "because": because}),
+    };
+    events::record(&mut *db, &event, now).await?;
+    Ok(Some(revocation))
+}
+
+/// Ends every session of a person, quietly: whoever does so revokes the person's tokens too.
+pub(crate) async fn end_all(
+    db: impl PgExecutor<'_>,
+    user_id: Uuid,
+    because: &'static str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<u64> {
+    let ended = sqlx::query!(
+        "update refresh_families set revoked_at = $2, revoked_because = $3
+         where user_id = $1 and revoked_at is null",
+        user_id,
+        now,
+        because,
+    );
+    Ok(ended.execute(db).await?.rows_affected())
 }
 
 /// Whether a login still counts: neither it nor its person was ended.
-pub(crate) async fn is_alive(db: impl PgExecutor<'_>, family: Uuid) -> sqlx::Result<bool> {
+pub(crate) async fn is_alive(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"select exists (
                select from refresh_families join users on users.id = user_id
                where refresh_families.id = $1 and revoked_at is null and is_active
            ) as "is_alive!""#,
-        family,
+        id,
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// Whether a refresh token is the good one of a login that still counts. One without a generation names its `jti`.
+pub(crate) async fn is_good(
+    db: impl PgExecutor<'_>,
+    id: Uuid,
+    generation: Option<i64>,
+    jti: Option<&str>,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (
+               select from refresh_families join users on users.id = user_id
+               where refresh_families.id = $1 and revoked_at is null and is_active
+                 and case when $2::bigint is null then jti = $3 else generation = $2 end
+           ) as "is_good!""#,
+        id,
+        generation,
+        jti,
     )
     .fetch_one(db)
     .await

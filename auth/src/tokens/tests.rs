@@ -2,8 +2,9 @@
 
 use chrono::DateTime;
 use common::token::{Keys, Policy, TokenError, verify};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
+use super::simplejwt::{Broken, Refresh, read_refresh, refresh};
 use super::*;
 use crate::keys::tests::{ring, signing_key};
 
@@ -52,29 +53,32 @@ fn an_access_token_is_what_every_service_verifies() {
 
 #[test]
 fn a_refresh_token_is_no_access_token_and_ends_with_its_family() {
-    let (jti, family) = (new_jti(), Uuid::now_v7());
+    let family = Uuid::now_v7();
     let mut of = Refresh {
-        jti: &jti,
         user_id: Uuid::now_v7(),
         family,
+        generation: 3,
         family_ends_at: at(14 * 86_400),
+        issued_at: at(0),
     };
-    let token = refresh(signing_key(), &of, at(0));
+    let token = refresh(signing_key(), &of);
+    assert_eq!(
+        token,
+        refresh(signing_key(), &of),
+        "the same however often it is made"
+    );
     assert_eq!(
         verify(&token, at(0), Policy::HTTP, &keys()),
         Err(TokenError::Type)
     );
     let claims = read_refresh(&token, ring(), at(0)).unwrap();
-    assert_eq!(
-        (claims.family, claims.exp),
-        (family, at(86_400).timestamp())
-    );
+    assert_eq!((claims.family, claims.generation), (family, Some(3)));
+    let is_over =
+        |token: &str, seconds| read_refresh(token, ring(), at(seconds)) == Err(Broken::Expired);
+    assert!(!is_over(&token, 86_399) && is_over(&token, 86_400));
     of.family_ends_at = at(60);
-    let last = refresh(signing_key(), &of, at(0));
-    assert_eq!(
-        read_refresh(&last, ring(), at(0)).unwrap().exp,
-        at(60).timestamp()
-    );
+    let last = refresh(signing_key(), &of);
+    assert!(!is_over(&last, 59) && is_over(&last, 60));
 }
 
 /// Signs a refresh token's claims with some of them changed; `null` removes one.

@@ -10,6 +10,7 @@ use common::broker::{Publisher, Reader};
 use common::headers::HeaderLines;
 use common::kinds;
 use common::kinds::Answer;
+use common::kinds::revocation::{self, RevocationAnswer, RevocationStatus, Revoke};
 use common::kinds::trust::AnnounceKey;
 use common::kinds::trust::{KeyAnswer, KeyStatus};
 use common::message::{Outgoing, Stored};
@@ -282,9 +283,37 @@ pub(crate) fn text<'a>(body: &'a Value, name: &str) -> &'a str {
 }
 
 fn answer(request: &Stored, status: KeyStatus) -> Outgoing {
+    let answer = if request.subject == revocation::SUBJECT {
+        revocation_answer(request)
+    } else {
+        key_answer(request, status)
+    };
+    let mut headers = HeaderLines::default();
+    headers.add(wire::CE_TYPE, answer.ce_type());
+    Outgoing {
+        subject: kinds::answer_subject(&request.subject),
+        headers,
+        payload: answer.to_json().into(),
+    }
+}
+
+fn revocation_answer(request: &Stored) -> Answer {
+    let revoke: Revoke = serde_json::from_slice(&request.payload).expect("a revocation");
+    Answer::Revocation(RevocationAnswer {
+        request_seq: request.sequence,
+        revocation_id: Some(revoke.revocation_id),
+        status: RevocationStatus::Noted,
+        reason: None,
+        target: Some(revoke.target),
+        because: Some(revoke.because),
+        published_at: request.published_at,
+    })
+}
+
+fn key_answer(request: &Stored, status: KeyStatus) -> Answer {
     let key: AnnounceKey = serde_json::from_slice(&request.payload).expect("an announcement");
     let rejected = status == KeyStatus::Rejected;
-    let answer = Answer::Key(KeyAnswer {
+    Answer::Key(KeyAnswer {
         request_seq: request.sequence,
         kid: Some(key.kid),
         status,
@@ -293,12 +322,5 @@ fn answer(request: &Stored, status: KeyStatus) -> Outgoing {
         n: Some(key.n),
         e: Some(key.e),
         published_at: request.published_at,
-    });
-    let mut headers = HeaderLines::default();
-    headers.add(wire::CE_TYPE, answer.ce_type());
-    Outgoing {
-        subject: kinds::answer_subject(&request.subject),
-        headers,
-        payload: answer.to_json().into(),
-    }
+    })
 }

@@ -4,4 +4,5 @@ mod announcing;
 mod harness;
 mod oauth;
 mod outages;
+mod sessions;
 mod simplejwt;

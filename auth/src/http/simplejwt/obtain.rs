@@ -1,35 +1,25 @@
-//! `POST /api/token/`: a person logs in.
+//! `POST /api/token/`: a person logs in, and gets the first pair of a new family.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
-use common::service;
-use common::token::{Audience, new_jti};
 use serde::Serialize;
-use uuid::Uuid;
 
-use super::words::{self, Body, Field, Refusal, View};
+use super::login::{FIELDS, LoggedIn, Login, log_in};
+use super::words::{self, Body, Refusal, View};
 use crate::app::Auth;
-use crate::store;
-use crate::tokens::{self, Refresh, Subject, Terms};
+use crate::tokens;
+use crate::tokens::simplejwt::{Refresh, refresh};
 
-const OBTAIN: View = View {
+const VIEW: View = View {
     name: "Auth Token Obtain Pair",
     description: "Custom Token Obtain Pair View to handle token generation requests.",
-    fields: &[
-        Field {
-            name: "email",
-            label: "Email",
-        },
-        Field {
-            name: "password",
-            label: "Password",
-        },
-    ],
+    fields: FIELDS,
 };
-/// `POST /api/token/`: a password in, the first pair of a new family out.
+
+/// A password in, two tokens out.
 pub(super) async fn obtain(
     State(auth): State<Arc<Auth>>,
     method: Method,
@@ -41,46 +31,26 @@ pub(super) async fn obtain(
         refresh: String,
         access: String,
     }
-    let [email, password] = match OBTAIN.read(&method, &headers, body).await? {
-        words::Read::Fields(fields) => fields,
-        words::Read::Answer(answer) => return Ok(answer),
+    let logged_in = match log_in(&auth, &VIEW, &method, &headers, body).await? {
+        Login::Done(logged_in) => logged_in,
+        Login::Answer(answer) => return Ok(answer),
     };
-    auth.refuse_until_ready()?;
-    let user = store::people::user_by_email(&auth.pool, &email).await?;
-    let hash = user.as_ref().map(|user| user.password_hash.clone());
-    let is_right = auth.passwords.verify(password, hash).await?;
-    let Some(user) = user.filter(|user| is_right && user.is_active) else {
-        return Err(Refusal::credentials(
-            "No active account found with the given credentials",
-        ));
-    };
-
-    let (now, jti, family) = (service::now(), new_jti(), Uuid::now_v7());
-    let ends_at = now + tokens::FAMILY_LIFE;
-    let new = store::sessions::NewFamily {
-        id: family,
-        user_id: user.id,
-        jti: &jti,
+    let LoggedIn {
+        user,
+        session,
         ends_at,
-    };
-    let mut tx = auth.pool.begin().await?;
-    store::sessions::insert_family(&mut *tx, &new, now).await?;
-    store::people::note_login(&mut *tx, user.id, now).await?;
-    tx.commit().await?;
-
-    let refresh = Refresh {
-        jti: &jti,
+        now,
+    } = *logged_in;
+    let of_session = Refresh {
         user_id: user.id,
-        family,
+        family: session,
+        generation: 0,
         family_ends_at: ends_at,
+        issued_at: now,
     };
     let key = auth.keys.signing();
     Ok(words::ok(&Pair {
-        refresh: tokens::refresh(&key, &refresh, now),
-        access: tokens::access(
-            &key,
-            Subject::user(user.id, family, user.scopes),
-            Terms::longest(Audience::Http, now),
-        ),
+        refresh: refresh(&key, &of_session),
+        access: tokens::of_session(&key, &user, session, now),
     }))
 }

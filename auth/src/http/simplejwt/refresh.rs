@@ -1,29 +1,39 @@
 //! `POST /api/token/refresh/`: a refresh token is exchanged for its successor.
+//!
+//! The good token of a family makes its successor. The one before it makes the same successor for some seconds more, for a
+//! client that never got the answer. An older one was stolen, or its successor was: the family ends.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
-use common::service;
-use common::token::{Audience, new_jti};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::words::{self, Body, Field, Refusal, View};
 use crate::app::Auth;
 use crate::store;
-use crate::tokens::{self, Refresh, RefreshError, Subject, Terms};
+use crate::store::sessions::Family;
+use crate::tokens;
+use crate::tokens::simplejwt::{
+    Broken, Refresh, RefreshClaims, read_refresh, refresh as successor,
+};
 
-const REFRESH: View = View {
+const VIEW: View = View {
     name: "Token Refresh",
     description: "Takes a refresh type JSON web token and returns an access type JSON web\ntoken if the refresh token is valid.",
     fields: &[Field {
         name: "refresh",
         label: "Refresh",
+        is_trimmed: true,
     }],
 };
 
-/// `POST /api/token/refresh/`: the good token of a family in, its successor out. A used one ends the family.
+/// How long a lost answer may be asked for again.
+const LOST_ANSWER_WINDOW: TimeDelta = TimeDelta::seconds(10);
+
+/// A refresh token in, an access token and the next refresh token out.
 pub(super) async fn refresh(
     State(auth): State<Arc<Auth>>,
     method: Method,
@@ -35,51 +45,86 @@ pub(super) async fn refresh(
         access: String,
         refresh: String,
     }
-    let [token] = match REFRESH.read(&method, &headers, body).await? {
+    let [token] = match VIEW.read(&method, &headers, body).await? {
         words::Read::Fields(fields) => fields,
         words::Read::Answer(answer) => return Ok(answer),
     };
     auth.refuse_until_ready()?;
-    let now = service::now();
-    let claims = tokens::read_refresh(&token, &auth.keys, now)?;
+    let claims = read_refresh(&token, &auth.keys, common::service::now())?;
 
-    let successor = new_jti();
     let mut tx = auth.pool.begin().await?;
-    let advanced =
-        store::sessions::advance_family(&mut *tx, claims.family, &claims.jti, &successor, now)
-            .await?;
-    let Some(advanced) = advanced else {
-        if let Some(user_id) =
-            store::sessions::revoke_reused_family(&mut *tx, claims.family, now).await?
-        {
-            tracing::warn!(%user_id, family = %claims.family, jti = claims.jti, "a used refresh token came again, its family is over");
+    // The person first, then the session: so does whoever locks a person out.
+    let locked = store::people::lock(&mut *tx, claims.user_id).await?;
+    let family = store::sessions::family_for_update(&mut *tx, claims.family).await?;
+    let family = family.filter(|family| family.user_id == claims.user_id);
+    let Some((family, (user, now))) = family.zip(locked) else {
+        return Err(Broken::Blacklisted.into());
+    };
+    let (generation, issued_at) = match next(&family, &claims, now) {
+        Next::New(generation) => {
+            store::sessions::advance_family(&mut *tx, claims.family, generation, now).await?;
+            (generation, now)
         }
-        tx.commit().await?;
-        return Err(RefreshError::Blacklisted.into());
+        Next::Again => (family.generation, family.refreshed_at),
+        Next::Over => return Err(Broken::Blacklisted.into()),
+        Next::Reused => {
+            tracing::warn!(user_id = %user.id, family = %claims.family, "a used refresh token came again, its family is over");
+            store::sessions::end(&mut tx, claims.family, "refresh_reused", None, now).await?;
+            tx.commit().await?;
+            return Err(Broken::Blacklisted.into());
+        }
     };
     // Read again each time: rights that were taken away are gone from here on.
-    let user = store::people::user_by_id(&mut *tx, advanced.user_id).await?;
-    let Some(user) = user.filter(|user| user.is_active) else {
-        tx.rollback().await?;
+    if !user.is_active {
         return Err(Refusal::credentials(
             "No active account found for the given token.",
         ));
-    };
+    }
     tx.commit().await?;
-
-    let refresh = Refresh {
-        jti: &successor,
+    let of_session = Refresh {
         user_id: user.id,
         family: claims.family,
-        family_ends_at: advanced.ends_at,
+        generation,
+        family_ends_at: family.ends_at,
+        issued_at,
     };
     let key = auth.keys.signing();
     Ok(words::ok(&Pair {
-        access: tokens::access(
-            &key,
-            Subject::user(user.id, claims.family, user.scopes),
-            Terms::longest(Audience::Http, now),
-        ),
-        refresh: tokens::refresh(&key, &refresh, now),
+        access: tokens::of_session(&key, &user, claims.family, now),
+        refresh: successor(&key, &of_session),
     }))
+}
+
+/// What a refresh token leads to.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    /// The successor, of this generation.
+    New(i32),
+    /// The successor that was made a moment ago.
+    Again,
+    /// Its login has ended.
+    Over,
+    /// It was used before.
+    Reused,
+}
+
+fn next(family: &Family, token: &RefreshClaims, now: DateTime<Utc>) -> Next {
+    if family.is_over || family.ends_at <= now {
+        return Next::Over;
+    }
+    // A token without a generation is the good one if the family has none either, and names it.
+    let is_good = match token.generation {
+        Some(generation) => generation == family.generation,
+        None => family.jti.as_ref() == Some(&token.jti),
+    };
+    if is_good {
+        return Next::New(family.generation + 1);
+    }
+    let is_last = token
+        .generation
+        .is_some_and(|generation| generation + 1 == family.generation);
+    if is_last && now - family.refreshed_at <= LOST_ANSWER_WINDOW {
+        return Next::Again;
+    }
+    Next::Reused
 }

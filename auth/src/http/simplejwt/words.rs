@@ -3,7 +3,7 @@
 
 use axum::body::Body as HttpBody;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Form, FromRequest as _, Request};
+use axum::extract::{Form, FromRequest as _, Multipart, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -12,13 +12,17 @@ use serde_json::{Map, Value, json};
 
 use crate::app::Auth;
 use crate::passwords::Busy;
-use crate::tokens::RefreshError;
+use crate::tokens::simplejwt::Broken;
 
 /// The body as axum hands it over: all of it, or why not.
 pub(crate) type Body = Result<Bytes, BytesRejection>;
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
+const MULTIPART: &str = "multipart/form-data";
+/// The methods of an endpoint, as `Allow` says them.
+const POST: &str = "POST, OPTIONS";
+pub(super) const GET: &str = "GET, OPTIONS";
 
 /// An endpoint that takes texts.
 pub(super) struct View {
@@ -31,6 +35,8 @@ pub(super) struct View {
 pub(super) struct Field {
     pub(super) name: &'static str,
     pub(super) label: &'static str,
+    /// White space around it is none of it.
+    pub(super) is_trimmed: bool,
 }
 
 /// What a request comes to, before anything is looked up.
@@ -53,8 +59,7 @@ impl View {
             return Ok(Read::Answer(ok(&Metadata::of(self))));
         }
         if method != Method::POST {
-            let text = format!("Method \"{method}\" not allowed.");
-            return Err(Refusal::detail(StatusCode::METHOD_NOT_ALLOWED, &text));
+            return Err(Refusal::method_not_allowed(method));
         }
         let body = body.map_err(|rejection| match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => {
@@ -70,7 +75,7 @@ impl View {
     fn texts<const N: usize>(&self, given: &Map<String, Value>) -> Result<[String; N], Refusal> {
         let (mut texts, mut wrong) = (Vec::with_capacity(N), Map::new());
         for field in self.fields {
-            match text(given.get(field.name)) {
+            match text(given.get(field.name), field.is_trimmed) {
                 Ok(text) => texts.push(text),
                 Err(error) => drop(wrong.insert(field.name.to_owned(), json!([error]))),
             }
@@ -84,12 +89,13 @@ impl View {
     }
 }
 
-/// A `CharField`: trimmed, never blank; numbers are texts too.
-fn text(value: Option<&Value>) -> Result<String, &'static str> {
+/// A `CharField`: never blank; numbers are texts too.
+fn text(value: Option<&Value>, is_trimmed: bool) -> Result<String, &'static str> {
     let text = match value {
         None => return Err("This field is required."),
         Some(Value::Null) => return Err("This field may not be null."),
-        Some(Value::String(text)) => text.trim().to_owned(),
+        Some(Value::String(text)) if is_trimmed => text.trim().to_owned(),
+        Some(Value::String(text)) => text.clone(),
         Some(Value::Number(number)) => number.to_string(),
         Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => {
             return Err("Not a valid string.");
@@ -124,6 +130,14 @@ async fn parse(headers: &HeaderMap, body: Bytes) -> Result<Map<String, Value>, R
             .map(|(name, value)| (name, value.into()))
             .collect());
     }
+    if media_type.eq_ignore_ascii_case(MULTIPART) {
+        return multipart(content_type, body).await.ok_or_else(|| {
+            Refusal::detail(
+                StatusCode::BAD_REQUEST,
+                "Multipart form data can't be read.",
+            )
+        });
+    }
     if !media_type.eq_ignore_ascii_case(JSON) {
         let text = format!("Unsupported media type \"{content_type}\" in request.");
         return Err(Refusal::detail(StatusCode::UNSUPPORTED_MEDIA_TYPE, &text));
@@ -144,6 +158,26 @@ async fn parse(headers: &HeaderMap, body: Bytes) -> Result<Map<String, Value>, R
     Err(Refusal::non_field(&format!(
         "Invalid data. Expected a dictionary, but got {of}."
     )))
+}
+
+/// The fields of a multipart form. A file is no text.
+async fn multipart(content_type: &str, body: Bytes) -> Option<Map<String, Value>> {
+    let request = Request::post("/")
+        .header(header::CONTENT_TYPE, content_type)
+        .body(HttpBody::from(body))
+        .ok()?;
+    let mut parts = Multipart::from_request(request, &()).await.ok()?;
+    let mut fields = Map::new();
+    while let Some(part) = parts.next_field().await.ok()? {
+        let name = part.name()?.to_owned();
+        let value = if part.file_name().is_some() {
+            Value::Array(Vec::new())
+        } else {
+            part.text().await.ok()?.into()
+        };
+        fields.insert(name, value);
+    }
+    Some(fields)
 }
 
 /// The pairs of a form, in order.
@@ -195,7 +229,7 @@ struct Metadata<'a> {
     name: &'static str,
     description: &'static str,
     renders: [&'static str; 1],
-    parses: [&'static str; 2],
+    parses: [&'static str; 3],
     actions: Actions<'a>,
 }
 
@@ -231,7 +265,7 @@ impl<'a> Metadata<'a> {
             name: view.name,
             description: view.description,
             renders: [JSON],
-            parses: [JSON, FORM],
+            parses: [JSON, FORM, MULTIPART],
             actions: Actions { post: view.fields },
         }
     }
@@ -239,19 +273,24 @@ impl<'a> Metadata<'a> {
 
 /// 200. It holds tokens, which no cache may keep.
 pub(super) fn ok(body: &impl Serialize) -> Response {
+    ok_allowing(POST, body)
+}
+
+/// The same of an endpoint with these methods.
+pub(super) fn ok_allowing(methods: &'static str, body: &impl Serialize) -> Response {
     let body = serde_json::to_vec(body).expect("texts and maps of them are JSON");
-    let mut response = answer(StatusCode::OK, body);
+    let mut response = answer(StatusCode::OK, methods, body);
     response
         .headers_mut()
         .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
-fn answer(status: StatusCode, body: Vec<u8>) -> Response {
+fn answer(status: StatusCode, methods: &'static str, body: Vec<u8>) -> Response {
     let headers = [
         (header::CONTENT_TYPE, JSON),
         (header::VARY, "Accept"),
-        (header::ALLOW, "POST, OPTIONS"),
+        (header::ALLOW, methods),
     ];
     (status, headers, body).into_response()
 }
@@ -260,6 +299,7 @@ fn answer(status: StatusCode, body: Vec<u8>) -> Response {
 #[derive(Debug)]
 pub(super) struct Refusal {
     status: StatusCode,
+    methods: &'static str,
     body: Vec<u8>,
 }
 
@@ -273,14 +313,43 @@ struct Detail<'a> {
 impl Refusal {
     fn new(status: StatusCode, body: &impl Serialize) -> Self {
         let body = serde_json::to_vec(body).expect("texts and maps of them are JSON");
-        Self { status, body }
+        Self {
+            status,
+            methods: POST,
+            body,
+        }
+    }
+
+    /// The same of an endpoint with these methods.
+    pub(super) fn allowing(self, methods: &'static str) -> Self {
+        Self { methods, ..self }
+    }
+
+    /// 405.
+    pub(super) fn method_not_allowed(method: &Method) -> Self {
+        let text = format!("Method \"{method}\" not allowed.");
+        Self::detail(StatusCode::METHOD_NOT_ALLOWED, &text)
+    }
+
+    /// 401 with a code.
+    pub(super) fn unauthorized(detail: &str, code: &'static str) -> Self {
+        let detail = Detail {
+            detail,
+            code: Some(code),
+        };
+        Self::unauthorized_with(&detail)
+    }
+
+    /// 401 with a body of its own.
+    pub(super) fn unauthorized_with(body: &impl Serialize) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, body)
     }
 
     fn detail(status: StatusCode, detail: &str) -> Self {
         Self::new(status, &Detail { detail, code: None })
     }
 
-    fn non_field(error: &str) -> Self {
+    pub(super) fn non_field(error: &str) -> Self {
         Self::new(
             StatusCode::BAD_REQUEST,
             &json!({ "non_field_errors": [error] }),
@@ -309,13 +378,9 @@ impl Auth {
     }
 }
 
-impl From<RefreshError> for Refusal {
-    fn from(error: RefreshError) -> Self {
-        let detail = Detail {
-            detail: &error.to_string(),
-            code: Some("token_not_valid"),
-        };
-        Self::new(StatusCode::UNAUTHORIZED, &detail)
+impl From<Broken> for Refusal {
+    fn from(error: Broken) -> Self {
+        Self::unauthorized(&error.to_string(), "token_not_valid")
     }
 }
 
@@ -342,7 +407,7 @@ impl IntoResponse for Refusal {
             }
             _ => None,
         };
-        let mut response = answer(self.status, self.body);
+        let mut response = answer(self.status, self.methods, self.body);
         if let Some((name, value)) = more {
             response
                 .headers_mut()

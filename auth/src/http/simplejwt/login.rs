@@ -1,0 +1,94 @@
+//! Logging in with an address and a password: a session begins.
+
+use axum::http::{HeaderMap, Method};
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::words::{Body, Field, Read, Refusal, View};
+use crate::app::Auth;
+use crate::store;
+use crate::store::events::Event;
+use crate::store::people::User;
+use crate::store::sessions::NewSession;
+use crate::tokens::simplejwt::FAMILY_LIFE;
+
+/// What somebody logs in with.
+pub(super) const FIELDS: &[Field] = &[
+    Field {
+        name: "email",
+        label: "Email",
+        is_trimmed: true,
+    },
+    Field {
+        name: "password",
+        label: "Password",
+        // White space is part of a password.
+        is_trimmed: false,
+    },
+];
+
+/// Somebody who is in.
+pub(super) struct LoggedIn {
+    pub(super) user: User,
+    pub(super) session: Uuid,
+    pub(super) ends_at: DateTime<Utc>,
+    pub(super) now: DateTime<Utc>,
+}
+
+/// What a request to log in comes to.
+pub(super) enum Login {
+    Done(Box<LoggedIn>),
+    /// It asked about the endpoint only.
+    Answer(Response),
+}
+
+/// Reads a request, checks the password, and begins a session.
+///
+/// The person's row is locked until the session stands there, so whoever locks the person out ends this session too or is
+/// seen here.
+pub(super) async fn log_in(
+    auth: &Auth,
+    view: &View,
+    method: &Method,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Login, Refusal> {
+    let [email, password] = match view.read(method, headers, body).await? {
+        Read::Fields(fields) => fields,
+        Read::Answer(answer) => return Ok(Login::Answer(answer)),
+    };
+    auth.refuse_until_ready()?;
+    let refused = || Refusal::credentials("No active account found with the given credentials");
+    let user = store::people::user_by_email(&auth.pool, &email).await?;
+    let hash = user.as_ref().map(|user| user.password_hash.clone());
+    let is_right = auth.passwords.verify(password, hash).await?;
+    let user = user.filter(|_| is_right).ok_or_else(refused)?;
+
+    let mut tx = auth.pool.begin().await?;
+    let locked = store::people::lock(&mut *tx, user.id).await?;
+    // The password is the one that was checked.
+    let is_same = |now: &User| now.is_active && now.password_hash == user.password_hash;
+    let (user, now) = locked.filter(|(now, _)| is_same(now)).ok_or_else(refused)?;
+    let session = NewSession {
+        id: Uuid::now_v7(),
+        user_id: user.id,
+        ends_at: now + FAMILY_LIFE,
+    };
+    store::sessions::insert_session(&mut *tx, &session, now).await?;
+    store::people::note_login(&mut *tx, user.id, now).await?;
+    let event = Event {
+        what: "user.logged_in",
+        actor: None,
+        about: Some(&user.id.to_string()),
+        detail: serde_json::json!({"session": session.id}),
+    };
+    store::events::record(&mut *tx, &event, now).await?;
+    tx.commit().await?;
+    Ok(Login::Done(Box::new(LoggedIn {
+        user,
+        session: session.id,
+        ends_at: session.ends_at,
+        now,
+    })))
+}

@@ -1,0 +1,119 @@
+//! `GET /api/users/me/`: who calls, in the words of a view that SimpleJWT protects.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, header};
+use axum::response::Response;
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::words::{self, GET, Refusal};
+use crate::app::Auth;
+use crate::store;
+use crate::tokens::simplejwt::{Broken, read_bearer};
+
+#[derive(Serialize)]
+struct Me {
+    id: Uuid,
+    email: String,
+    username: String,
+    role: String,
+    /// What a token of this person allows.
+    scopes: Vec<String>,
+    /// The login that the token descends from.
+    session: Uuid,
+}
+
+/// A token in, its person out.
+pub(super) async fn me(
+    State(auth): State<Arc<Auth>>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    if method != Method::GET && method != Method::HEAD {
+        return Err(Refusal::method_not_allowed(&method).allowing(GET));
+    }
+    let answer = show(&auth, &headers).await;
+    answer.map_err(|refusal| refusal.allowing(GET))
+}
+
+async fn show(auth: &Auth, headers: &HeaderMap) -> Result<Response, Refusal> {
+    let token = bearer(headers)?;
+    let claims = read_bearer(token, &auth.keys, common::service::now()).map_err(not_valid)?;
+    let user_id = claims
+        .get("user_id")
+        .and_then(Value::as_str)
+        .ok_or_else(|| {
+            Refusal::unauthorized(
+                "Token contained no recognizable user identification",
+                "token_not_valid",
+            )
+        })?;
+    let not_found = || Refusal::unauthorized("User not found", "user_not_found");
+    let user_id: Uuid = user_id.parse().map_err(|_| not_found())?;
+    let user = store::people::user_by_id(&auth.pool, user_id).await?;
+    let user = user.ok_or_else(not_found)?;
+    if !user.is_active {
+        return Err(Refusal::unauthorized("User is inactive", "user_inactive"));
+    }
+    let session = claims.get("sid").and_then(Value::as_str);
+    let session: Uuid = session
+        .and_then(|session| session.parse().ok())
+        .ok_or_else(|| not_valid(Broken::Invalid))?;
+    if !store::sessions::is_alive(&auth.pool, session).await? {
+        return Err(not_valid(Broken::Blacklisted));
+    }
+    let me = Me {
+        id: user.id,
+        email: user.email,
+        username: user.username,
+        role: user.role,
+        scopes: user.scopes.split(' ').map(str::to_owned).collect(),
+        session,
+    };
+    Ok(words::ok_allowing(GET, &me))
+}
+
+/// The token, in SimpleJWT's reading of the header.
+fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
+    let missing = || Refusal::credentials("Authentication credentials were not provided.");
+    let value = headers.get(header::AUTHORIZATION).ok_or_else(missing)?;
+    let value = value.to_str().map_err(|_| not_valid(Broken::Invalid))?;
+    let mut parts = value.split_ascii_whitespace();
+    if parts.next() != Some("Bearer") {
+        return Err(missing());
+    }
+    match (parts.next(), parts.next()) {
+        (Some(token), None) => Ok(token),
+        _ => Err(Refusal::unauthorized(
+            "Authorization header must contain two space-delimited values",
+            "bad_authorization_header",
+        )),
+    }
+}
+
+fn not_valid(broken: Broken) -> Refusal {
+    #[derive(Serialize)]
+    struct NotValid {
+        detail: &'static str,
+        code: &'static str,
+        messages: [Message; 1],
+    }
+    #[derive(Serialize)]
+    struct Message {
+        token_class: &'static str,
+        token_type: &'static str,
+        message: String,
+    }
+    Refusal::unauthorized_with(&NotValid {
+        detail: "Given token not valid for any token type",
+        code: "token_not_valid",
+        messages: [Message {
+            token_class: "AccessToken",
+            token_type: "access",
+            message: broken.to_string(),
+        }],
+    })
+}

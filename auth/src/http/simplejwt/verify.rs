@@ -1,0 +1,63 @@
+//! `POST /api/token/verify/`: whether a token still counts, whatever its type.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, Method};
+use axum::response::Response;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::words::{self, Body, Field, Refusal, View};
+use crate::app::Auth;
+use crate::store;
+use crate::tokens::simplejwt::{Broken, read};
+
+const VIEW: View = View {
+    name: "Token Verify",
+    description: "Takes a token and indicates if it is valid.  This view provides no\ninformation about a token's fitness for a particular use.",
+    fields: &[Field {
+        name: "token",
+        label: "Token",
+        is_trimmed: true,
+    }],
+};
+
+/// A token in, `{}` out.
+pub(super) async fn verify(
+    State(auth): State<Arc<Auth>>,
+    method: Method,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refusal> {
+    let [token] = match VIEW.read(&method, &headers, body).await? {
+        words::Read::Fields(fields) => fields,
+        words::Read::Answer(answer) => return Ok(answer),
+    };
+    let claims = read(&token, &auth.keys, common::service::now())?;
+    if !counts(&auth, &claims).await? {
+        return Err(Refusal::non_field(&Broken::Blacklisted.to_string()));
+    }
+    Ok(words::ok(&Map::new()))
+}
+
+/// Whether neither its login nor, of a refresh token, its successor ended it.
+async fn counts(auth: &Auth, claims: &Map<String, Value>) -> sqlx::Result<bool> {
+    let id = |name: &str| {
+        let text = claims.get(name).and_then(Value::as_str);
+        text.and_then(|text| text.parse::<Uuid>().ok())
+    };
+    if let Some(session) = id("sid") {
+        return store::sessions::is_alive(&auth.pool, session).await;
+    }
+    if let Some(family) = id("family") {
+        let generation = claims.get("generation").and_then(Value::as_i64);
+        let jti = claims.get("jti").and_then(Value::as_str);
+        return store::sessions::is_good(&auth.pool, family, generation, jti).await;
+    }
+    let client_id = claims.get("client_id").and_then(Value::as_str);
+    match client_id {
+        Some(client_id) => store::clients::is_active(&auth.pool, client_id).await,
+        None => Ok(false),
+    }
+}
