@@ -16,8 +16,10 @@ mod me;
 mod login;
 pub(super) mod words;
 
+mod answers;
+
 #[cfg(test)]
-mod golden;
+mod tests;
 
 use std::sync::Arc;
 
