@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::extract::Request;
+use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use axum::middleware::{Next, from_fn, map_response};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -168,7 +170,7 @@ async fn serve_connections(listener: TcpListener, router: Router, stop: &Cancell
         })
         .await
     {
-        let (Ok((socket, _)), place) = accepted else {
+        let (Ok((socket, peer)), place) = accepted else {
             tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
             continue;
         };
@@ -177,6 +179,10 @@ async fn serve_connections(listener: TcpListener, router: Router, stop: &Cancell
         // Every path also goes with a slash at its end.
         let service = NormalizePath::trim_trailing_slash(router.clone());
         let service = TowerToHyperService::new(service);
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            service.call(request)
+        });
         let connection = http.serve_connection(TokioIo::new(socket), service);
         let connection = graceful.watch(connection);
         connections.spawn(async move {
