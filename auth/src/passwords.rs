@@ -4,6 +4,8 @@
 //! one per core runs, and a bounded queue waits; a login beyond that is refused for now. The login of an unknown person
 //! hashes too, so its time reveals nothing.
 
+pub(crate) mod rules;
+
 use std::sync::Arc;
 use std::thread;
 
@@ -75,7 +77,7 @@ pub(crate) async fn hash(password: String) -> anyhow::Result<String> {
         let mut salt = [0; 16];
         aws_lc_rs::rand::fill(&mut salt).context("no randomness")?;
         hasher()
-            .hash_password_with_salt(password.as_bytes(), &salt)
+            .hash_password_with_salt(rules::normalized(&password).as_bytes(), &salt)
             .map(|hash| hash.to_string())
             .map_err(|error| anyhow!("argon2: {error}"))
     })
@@ -85,7 +87,9 @@ pub(crate) async fn hash(password: String) -> anyhow::Result<String> {
 /// Takes 25 ms of the calling thread.
 pub(crate) fn is_password_of(password: &str, hash: &str) -> bool {
     // The hash names its own parameters.
-    hasher().verify_password(password.as_bytes(), hash).is_ok()
+    hasher()
+        .verify_password(rules::normalized(password).as_bytes(), hash)
+        .is_ok()
 }
 
 fn hasher() -> Argon2<'static> {
