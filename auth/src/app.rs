@@ -12,6 +12,7 @@ use crate::keys::Ring;
 use crate::own_keys::OwnKeys;
 use crate::passwords::Passwords;
 use crate::store;
+use crate::throttle::{Network, Throttle};
 
 /// The state of the running service.
 pub(crate) struct Auth {
@@ -20,6 +21,9 @@ pub(crate) struct Auth {
     pub(crate) passwords: Passwords,
     /// What payments and the ledger prove themselves with.
     pub(crate) exchange_secrets: ExchangeSecrets,
+    pub(crate) throttle: Throttle,
+    /// Who may say in `X-Forwarded-For` which client a request comes from.
+    pub(crate) trusted_proxies: Vec<Network>,
     /// Who calls auth's own API.
     pub(crate) callers: Callers<OwnKeys>,
     /// Changes whenever the ledger may have noted revocations.

@@ -2,6 +2,7 @@
 //!
 //! A request comes in as bytes of at most 16 KiB. Each world words what is wrong in its own way.
 
+pub(crate) mod address;
 pub(crate) mod caller;
 
 mod discovery;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use common::http::body::hurry_body;
 
 use crate::app::Auth;
@@ -27,5 +28,6 @@ pub(crate) fn routes(auth: Arc<Auth>) -> Router {
         .merge(discovery::routes())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn(hurry_body))
+        .layer(from_fn_with_state(auth.clone(), address::find))
         .with_state(auth)
 }

@@ -13,6 +13,7 @@ pub mod people;
 
 mod keys;
 mod passwords;
+mod throttle;
 pub mod tokens;
 
 mod log;
@@ -32,6 +33,7 @@ use tokio::sync::watch;
 use app::Auth;
 pub use keys::{KeyEncryptionKey, SigningKey};
 use own_keys::OwnKeys;
+pub use throttle::Network;
 
 /// What auth needs to know. Each option can also be given in the environment.
 #[derive(Debug, Clone, clap::Args)]
@@ -52,6 +54,15 @@ pub struct Config {
     /// Who may exchange tokens.
     #[command(flatten)]
     pub exchange_secrets: ExchangeSecrets,
+    /// Proxies that say in X-Forwarded-For which client a request comes from, such as `10.0.0.0/8`; several with commas.
+    #[arg(
+        long = "trusted-proxies",
+        value_name = "NETWORKS",
+        env = "QUITTANCE_TRUSTED_PROXIES",
+        value_delimiter = ',',
+        default_value = "127.0.0.0/8,::1"
+    )]
+    pub trusted_proxies: Vec<Network>,
 }
 
 /// What payments and the ledger prove themselves with when they exchange their callers' tokens.
@@ -116,6 +127,8 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
             .await
             .context("no password can be hashed")?,
         revoked: watch::Sender::new(()),
+        throttle: throttle::Throttle::open(config.service.database.options()?).await?,
+        trusted_proxies: config.trusted_proxies,
         ready,
     });
     let readiness = service::Readiness::starting();
@@ -127,11 +140,23 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         std::future::pending().await
     };
     // Side by side in one task: whoever drops this future stops all.
-    tokio::select! {
+    let ended = tokio::select! {
         served = serve_http(&config.service.web, http::routes(auth.clone()), readiness.clone(), stop.clone()) => served,
         failed = log::run(&auth, &config.service.broker, &announced, &stop) => failed.map(|never| match never {}),
         never = issuing => never,
+        never = auth.throttle.noted.run(&auth.pool, service::now) => never,
+        never = auth.throttle.forget(service::now) => never,
         never = service::watch_database(&readiness, &database) => match never {},
         never = service::watch_broker(&readiness, &config.service.broker, |_| {}) => match never {},
+    };
+    // What was counted and is not due yet would be lost.
+    if let Err(error) = auth
+        .throttle
+        .noted
+        .write(&auth.pool, service::now(), true)
+        .await
+    {
+        tracing::error!(%error, "failed logins were not written");
     }
+    ended
 }

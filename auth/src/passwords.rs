@@ -1,8 +1,8 @@
 //! Passwords: argon2id, a bounded number at a time.
 //!
 //! One hash takes 19 MiB and some 25 ms of a core, so a flood of logins could take all memory and every core. At most
-//! one per core runs, and a bounded queue waits; a login beyond that is refused for now. The login of an unknown person
-//! hashes too, so its time reveals nothing.
+//! one per core runs, and the others wait in lines that take turns ([`Turns`]); a login beyond that is refused for now. The
+//! login of an unknown person hashes too, so its time reveals nothing.
 
 pub(crate) mod rules;
 
@@ -12,52 +12,44 @@ use std::thread;
 use anyhow::{Context as _, anyhow};
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
-use tokio::sync::Semaphore;
+
+use crate::throttle::{Busy, Line, Turns};
 
 /// 19 MiB, two passes, one lane. Source: OWASP's minimum for argon2id, which is also the crate's default.
 const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
-/// Logins that may wait per core: at 25 ms each, the last one waits 0.8 s.
-const QUEUE_PER_CORE: usize = 32;
 
 /// Hashes and checks passwords.
 pub(crate) struct Passwords {
-    running: Arc<Semaphore>,
-    /// Running and waiting ones.
-    admitted: Semaphore,
+    turns: Arc<Turns>,
     /// The hash of a password that nobody has.
     dummy: String,
 }
 
-/// The queue is full.
-#[derive(Debug)]
-pub(crate) struct Busy;
-
 impl Passwords {
     pub(crate) async fn new() -> anyhow::Result<Self> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        Self::with_limits(cores, cores * (1 + QUEUE_PER_CORE)).await
+        Self::with_limit(cores).await
     }
 
-    async fn with_limits(running_max: usize, admitted_max: usize) -> anyhow::Result<Self> {
+    async fn with_limit(running_max: usize) -> anyhow::Result<Self> {
         let mut nobodys = [0; 32];
         aws_lc_rs::rand::fill(&mut nobodys).context("no randomness")?;
         Ok(Self {
-            running: Arc::new(Semaphore::new(running_max)),
-            admitted: Semaphore::new(admitted_max),
+            turns: Turns::new(running_max),
             dummy: hash(String::from_utf8_lossy(&nobodys).into_owned()).await?,
         })
     }
 
-    /// Whether this is the password of `hash`; never, but after the same time, when there is no hash.
+    /// Whether this is the password of `hash`; never, but after the same time, when there is no hash. It waits in `line`.
     pub(crate) async fn verify(
         &self,
+        line: Line,
         password: String,
         hash: Option<String>,
     ) -> Result<bool, Busy> {
-        let _admitted = self.admitted.try_acquire().map_err(|_| Busy)?;
-        let running = self.running.clone().acquire_owned().await;
+        let running = self.turns.wait(line).await?;
         let is_known = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.dummy.clone());
         let is_right = tokio::task::spawn_blocking(move || {
@@ -100,6 +92,7 @@ fn hasher() -> Argon2<'static> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::throttle::Key;
 
     #[tokio::test]
     async fn a_password_opens_its_own_hash_only() {
@@ -117,29 +110,42 @@ mod tests {
             ("", None, false),
             ("right one", Some(&"not a hash".to_owned()), false),
         ] {
-            let verified = passwords.verify(password.to_owned(), hash.cloned()).await;
+            let line = Line::Strangers(Key::default());
+            let verified = passwords
+                .verify(line, password.to_owned(), hash.cloned())
+                .await;
             assert_eq!(verified.unwrap(), is_right, "{password:?} against {hash:?}");
         }
     }
 
     #[tokio::test]
-    async fn a_full_queue_turns_logins_away_at_once() {
-        let passwords = Arc::new(Passwords::with_limits(1, 3).await.unwrap());
-        let logins: Vec<_> = (0..20)
+    async fn a_full_line_turns_logins_away_at_once() {
+        let passwords = Arc::new(Passwords::with_limit(1).await.unwrap());
+        let line = Line::Strangers(Key::default());
+        let working = passwords.turns.wait(line).await.unwrap();
+        let logins: Vec<_> = (0..200)
             .map(|_| {
                 let passwords = passwords.clone();
-                tokio::spawn(async move { passwords.verify("x".to_owned(), None).await })
+                tokio::spawn(async move {
+                    let hash = Some("not a hash".to_owned());
+                    passwords.verify(line, "x".to_owned(), hash).await
+                })
             })
             .collect();
+        // 128 have a place, the others are turned away before anybody works.
+        while logins.iter().filter(|login| login.is_finished()).count() < 72 {
+            tokio::task::yield_now().await;
+        }
+        drop(working);
         let mut turned_away = 0;
         for login in logins {
             if login.await.unwrap().is_err() {
                 turned_away += 1;
             }
         }
-        assert!(turned_away > 0, "three at most were let in at a time");
+        assert_eq!(turned_away, 72);
         assert!(
-            !passwords.verify("x".to_owned(), None).await.unwrap(),
+            !passwords.verify(line, "x".to_owned(), None).await.unwrap(),
             "and then it is free again"
         );
     }

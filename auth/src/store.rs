@@ -6,3 +6,4 @@ pub(crate) mod keys;
 pub(crate) mod people;
 pub(crate) mod revocations;
 pub(crate) mod sessions;
+pub(crate) mod throttle;

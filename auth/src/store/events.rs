@@ -1,5 +1,7 @@
 //! What happened, for auditors. Rows are added and never changed.
 
+pub(crate) mod names;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgExecutor;

@@ -6,3 +6,4 @@ mod oauth;
 mod outages;
 mod sessions;
 mod simplejwt;
+mod throttle;

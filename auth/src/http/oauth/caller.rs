@@ -7,12 +7,15 @@ use axum::http::{HeaderMap, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::ids::ClientId;
+use common::service::{self, Secret};
 
 use super::words::Error;
 use crate::app::Auth;
 use crate::clients::secret_hash;
+use crate::http::address;
 use crate::store;
 use crate::store::clients::ServiceAccount;
+use crate::throttle::Account;
 
 /// The service account that authenticates, if it is active.
 pub(super) async fn authenticated(
@@ -34,23 +37,46 @@ pub(super) async fn authenticated(
         is_secret(&credentials.decoded_secret),
     );
     let is_right = as_sent || as_form;
+    let is_known = account.is_some();
     let account = account.filter(|account| is_right && account.is_active);
-    account
-        .map(|account| (credentials.client_id, account))
-        .ok_or(Error::InvalidClient)
+    match account {
+        Some(account) => Ok((credentials.client_id, account)),
+        None => Err(wrong(auth, headers, &credentials.client_id, is_known).await),
+    }
+}
+
+/// Counts a wrong secret. The right one passes however many were wrong: nobody guesses 32 random characters, and whoever
+/// knows a program's id must not be able to stop it.
+async fn wrong(auth: &Auth, headers: &HeaderMap, client_id: &ClientId, is_known: bool) -> Error {
+    let (account, from) = (Account::program(client_id.as_str()), address::of(headers));
+    match auth.throttle.admit(account, from, service::now).await {
+        Ok(attempt) => {
+            let about = is_known.then(|| client_id.to_string());
+            attempt.failed(about, service::now());
+            Error::InvalidClient
+        }
+        Err(refused) => refused.into(),
+    }
 }
 
 /// Lets in payments and the ledger, which are no service accounts: their secrets are settings.
-pub(super) fn is_own_service(
+pub(super) async fn is_own_service(
     auth: &Auth,
     headers: &HeaderMap,
     parameters: &HashMap<String, String>,
 ) -> Result<(), Error> {
     let credentials = credentials(headers, parameters)?;
-    let secret = auth.exchange_secrets.of(credentials.client_id.as_str());
-    let secret = secret.ok_or(Error::InvalidClient)?.expose();
-    verify_slices_are_equal(&secret_hash(secret), &secret_hash(&credentials.secret))
-        .map_err(|_| Error::InvalidClient)
+    let client_id = &credentials.client_id;
+    let sent = secret_hash(&credentials.secret);
+    let secret = auth.exchange_secrets.of(client_id.as_str());
+    let is_known = secret.is_some();
+    let is_right =
+        |secret: &Secret| verify_slices_are_equal(&secret_hash(secret.expose()), &sent).is_ok();
+    if secret.is_some_and(is_right) {
+        Ok(())
+    } else {
+        Err(wrong(auth, headers, client_id, is_known).await)
+    }
 }
 
 struct Credentials {

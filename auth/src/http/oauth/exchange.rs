@@ -34,7 +34,7 @@ pub(super) async fn grant(
     headers: &HeaderMap,
     parameters: &HashMap<String, String>,
 ) -> Result<Response, Error> {
-    is_own_service(auth, headers, parameters)?;
+    is_own_service(auth, headers, parameters).await?;
     let parameter = |name: &str| parameters.get(name).map(String::as_str);
     if parameter("subject_token_type") != Some(ACCESS_TOKEN_TYPE) {
         return Err(Error::InvalidRequest(

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use axum::Json;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::http::simplejwt::words::{Body, form};
+use crate::throttle::Refused;
 
 /// Neither a token nor what was wrong with a request for one may be kept. Source: RFC 6749 §5.1.
 pub(super) const NO_STORE: [(HeaderName, &str); 2] = [
@@ -63,6 +64,8 @@ pub(super) enum Error {
     InvalidTarget,
     UnsupportedGrantType,
     TooLarge,
+    /// Too many wrong secrets: again after so many seconds.
+    Throttled(u64),
     /// Starting, or the database is away.
     Unavailable,
 }
@@ -71,6 +74,15 @@ impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         tracing::error!(%error, "the database does not answer");
         Self::Unavailable
+    }
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::For { seconds } => Self::Throttled(seconds),
+            Refused::Database(error) => error.into(),
+        }
     }
 }
 
@@ -113,6 +125,11 @@ impl IntoResponse for Error {
                 "invalid_request",
                 "the body is too large",
             ),
+            Self::Throttled(_) => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "temporarily_unavailable",
+                "too many wrong secrets, see Retry-After",
+            ),
             Self::Unavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "temporarily_unavailable",
@@ -125,8 +142,12 @@ impl IntoResponse for Error {
         };
         let mut response = (status, NO_STORE, Json(answer)).into_response();
         let more = match self {
-            Self::InvalidClient => Some((header::WWW_AUTHENTICATE, "Basic realm=\"quittance\"")),
-            Self::Unavailable => Some((header::RETRY_AFTER, "1")),
+            Self::InvalidClient => Some((
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Basic realm=\"quittance\""),
+            )),
+            Self::Throttled(seconds) => Some((header::RETRY_AFTER, seconds.into())),
+            Self::Unavailable => Some((header::RETRY_AFTER, HeaderValue::from_static("1"))),
             Self::InvalidRequest(_)
             | Self::InvalidScope
             | Self::InvalidGrant
@@ -135,9 +156,7 @@ impl IntoResponse for Error {
             | Self::TooLarge => None,
         };
         if let Some((name, value)) = more {
-            response
-                .headers_mut()
-                .insert(name, header::HeaderValue::from_static(value));
+            response.headers_mut().insert(name, value);
         }
         response
     }

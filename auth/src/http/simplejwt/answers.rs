@@ -1,12 +1,13 @@
 //! Answers as Django REST framework gives them: bodies, headers, and the words of refusals.
 
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+mod throttled;
+
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::app::Auth;
-use crate::passwords::Busy;
 use crate::tokens::simplejwt::Broken;
 
 const JSON: &str = "application/json";
@@ -44,6 +45,8 @@ pub(super) struct Refusal {
     status: StatusCode,
     methods: &'static str,
     body: Vec<u8>,
+    /// When to come again, for 429 and 503.
+    retry_seconds: u64,
 }
 
 #[derive(Serialize)]
@@ -60,6 +63,7 @@ impl Refusal {
             status,
             methods: POST,
             body,
+            retry_seconds: 1,
         }
     }
 
@@ -127,13 +131,6 @@ impl From<Broken> for Refusal {
     }
 }
 
-impl From<Busy> for Refusal {
-    fn from(_: Busy) -> Self {
-        let text = "Request was throttled. Expected available in 1 second.";
-        Self::detail(StatusCode::TOO_MANY_REQUESTS, text)
-    }
-}
-
 impl From<sqlx::Error> for Refusal {
     fn from(error: sqlx::Error) -> Self {
         tracing::error!(%error, "the database does not answer");
@@ -143,33 +140,20 @@ impl From<sqlx::Error> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let more: Option<(HeaderName, &'static str)> = match self.status {
-            StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer realm=\"api\"")),
+        let more = match self.status {
+            StatusCode::UNAUTHORIZED => {
+                let challenge = HeaderValue::from_static("Bearer realm=\"api\"");
+                Some((header::WWW_AUTHENTICATE, challenge))
+            }
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-                Some((header::RETRY_AFTER, "1"))
+                Some((header::RETRY_AFTER, self.retry_seconds.into()))
             }
             _ => None,
         };
         let mut response = answer(self.status, self.methods, self.body);
         if let Some((name, value)) = more {
-            response
-                .headers_mut()
-                .insert(name, HeaderValue::from_static(value));
+            response.headers_mut().insert(name, value);
         }
         response
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_is_turned_away_is_told_when_to_come_again() {
-        for (refusal, status) in [(Refusal::from(Busy), 429), (Refusal::unavailable(), 503)] {
-            let answer = refusal.into_response();
-            assert_eq!(answer.status(), status);
-            assert_eq!(answer.headers()[header::RETRY_AFTER], "1");
-        }
     }
 }

@@ -3,14 +3,18 @@
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
+use common::ids::ClientId;
+use common::service;
 use uuid::Uuid;
 
 use super::words::{Body, Field, Read, Refusal, View};
 use crate::app::Auth;
+use crate::http::address;
 use crate::store;
-use crate::store::events::Event;
+use crate::store::events::{Event, names};
 use crate::store::people::User;
 use crate::store::sessions::NewSession;
+use crate::throttle::{Account, Busy, Refused};
 use crate::tokens::simplejwt::FAMILY_LIFE;
 
 /// What somebody logs in with.
@@ -60,10 +64,24 @@ pub(super) async fn log_in(
     };
     auth.refuse_until_ready()?;
     let refused = || Refusal::credentials("No active account found with the given credentials");
+    let from = address::of(headers);
+    let attempt = auth
+        .throttle
+        .admit(Account::person(&email), from, service::now)
+        .await?;
     let user = store::people::user_by_email(&auth.pool, &email).await?;
     let hash = user.as_ref().map(|user| user.password_hash.clone());
-    let is_right = auth.passwords.verify(password, hash).await?;
-    let user = user.filter(|_| is_right).ok_or_else(refused)?;
+    let verified = auth.passwords.verify(attempt.line(), password, hash).await;
+    let Ok(is_right) = verified else {
+        attempt.take_back(service::now()).await?;
+        return Err(Refused::from(Busy).into());
+    };
+    let about = user.as_ref().map(|user| user.id.to_string());
+    let Some(user) = user.filter(|user| is_right && user.is_active) else {
+        attempt.failed(about, service::now());
+        return Err(refused());
+    };
+    attempt.succeeded(service::now()).await?;
 
     let mut tx = auth.pool.begin().await?;
     let locked = store::people::lock(&mut *tx, user.id).await?;
@@ -78,10 +96,10 @@ pub(super) async fn log_in(
     store::sessions::insert_session(&mut *tx, &session, now).await?;
     store::people::note_login(&mut *tx, user.id, now).await?;
     let event = Event {
-        what: "user.logged_in",
-        actor: None,
-        about: Some(&user.id.to_string()),
-        detail: serde_json::json!({"session": session.id}),
+        what: names::USER_LOGGED_IN,
+        actor: Some(ClientId::of_user(user.id).as_str()),
+        about: about.as_deref(),
+        detail: serde_json::json!({"session": session.id, "address": from.to_string()}),
     };
     store::events::record(&mut *tx, &event, now).await?;
     tx.commit().await?;

@@ -1,0 +1,76 @@
+//! What events are called: `noun.verb_past`. A name stays what it means for ever, because its rows do.
+//!
+//! Each name that is recorded anywhere is here, as a test checks; who needs a new one adds a line.
+
+macro_rules! names {
+    ($($name:ident = $word:literal, $meaning:literal;)*) => {
+        $(#[doc = $meaning] pub(crate) const $name: &str = $word;)*
+        /// All names, with what they mean.
+        pub(crate) const ALL: &[(&str, &str)] = &[$(($name, $meaning)),*];
+    };
+}
+
+names! {
+    USER_LOGGED_IN = "user.logged_in", "A person logged in: `session` and `address`.";
+    USER_LOGIN_FAILED = "user.login_failed", "A wrong password, an unknown or an inactive person: `count` tries from `address`.";
+    USER_LOGIN_REFUSED = "user.login_refused", "Tries at locked accounts, or beyond an address's share: `count` from `address`.";
+    CLIENT_LOGIN_FAILED = "client.login_failed", "A wrong secret, an unknown or an inactive program: `count` tries from `address`.";
+    CLIENT_LOGIN_REFUSED = "client.login_refused", "Wrong secrets beyond the limit: `count` from `address`.";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// The words that a source records: `what: "…"`.
+    fn recorded(directory: &Path, words: &mut Vec<String>) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                recorded(&path, words);
+            } else {
+                let source = fs::read_to_string(&path).unwrap_or_default();
+                let after = source.split("what: \"").skip(1);
+                words.extend(after.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+            }
+        }
+    }
+
+    #[test]
+    fn every_event_has_its_name_in_the_list() {
+        let mut words = Vec::new();
+        recorded(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+            &mut words,
+        );
+        // Of this very test.
+        words.retain(|word| word.contains('.'));
+        for word in words {
+            let is_listed = ALL.iter().any(|(name, _)| *name == word);
+            assert!(is_listed, "{word} is not in store/events/names.rs");
+        }
+    }
+
+    #[test]
+    fn a_name_is_a_noun_and_a_verb_once() {
+        for (at, (name, meaning)) in ALL.iter().enumerate() {
+            let is_word = |word: &str| {
+                !word.is_empty()
+                    && word
+                        .bytes()
+                        .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+            };
+            let is_name = name
+                .split_once('.')
+                .is_some_and(|(noun, verb)| is_word(noun) && is_word(verb));
+            assert!(is_name && meaning.ends_with('.'), "{name}: {meaning}");
+            assert!(
+                ALL[..at].iter().all(|(earlier, _)| earlier != name),
+                "{name} twice"
+            );
+        }
+    }
+}
