@@ -5,6 +5,8 @@
 pub(crate) mod address;
 pub(crate) mod caller;
 
+mod audit;
+
 mod discovery;
 mod oauth;
 mod simplejwt;
@@ -26,6 +28,7 @@ pub(crate) fn routes(auth: Arc<Auth>) -> Router {
         .merge(simplejwt::routes())
         .merge(oauth::routes())
         .merge(discovery::routes())
+        .merge(audit::routes())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn(hurry_body))
         .layer(from_fn_with_state(auth.clone(), address::find))

@@ -36,3 +36,49 @@ pub(crate) async fn record(
     .await?;
     Ok(())
 }
+
+/// An event as it was recorded.
+pub(crate) struct Recorded {
+    pub(crate) id: i64,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) what: String,
+    pub(crate) actor: Option<String>,
+    pub(crate) about: Option<String>,
+    pub(crate) detail: Value,
+}
+
+/// What a reader looks for; what is `None` does not matter.
+#[derive(Debug, Default)]
+pub(crate) struct Filter<'f> {
+    pub(crate) about: Option<&'f str>,
+    pub(crate) actor: Option<&'f str>,
+    pub(crate) what: Option<&'f str>,
+    /// At this time or later.
+    pub(crate) from: Option<DateTime<Utc>>,
+    /// Recorded before this one.
+    pub(crate) before: Option<i64>,
+}
+
+/// The newest first, at most `limit`.
+pub(crate) async fn page(
+    db: impl PgExecutor<'_>,
+    filter: &Filter<'_>,
+    limit: i64,
+) -> sqlx::Result<Vec<Recorded>> {
+    sqlx::query_as!(
+        Recorded,
+        "select id, at, what, actor, about, detail from events
+         where ($1::text is null or about = $1) and ($2::text is null or actor = $2)
+           and ($3::text is null or what = $3) and ($4::timestamptz is null or at >= $4)
+           and ($5::bigint is null or id < $5)
+         order by id desc limit $6",
+        filter.about,
+        filter.actor,
+        filter.what,
+        filter.from,
+        filter.before,
+        limit,
+    )
+    .fetch_all(db)
+    .await
+}

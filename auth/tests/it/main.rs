@@ -1,6 +1,7 @@
 //! The service as others meet it: over HTTP and in the log, with real servers behind it.
 
 mod announcing;
+mod audit;
 mod harness;
 mod oauth;
 mod outages;

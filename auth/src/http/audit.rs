@@ -1,0 +1,136 @@
+//! `GET /api/audit/`: what happened in auth, the newest first, for auditors and administrators.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use chrono::{DateTime, Utc};
+use common::http::page::{self, Page};
+use common::http::problem::Problem;
+use common::timestamp;
+use common::token::Scope;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::app::Auth;
+use crate::store::events::{self, Filter, Recorded, names};
+
+const READERS: &[Scope] = &[Scope::AuditRead, Scope::AuthAdmin];
+/// Events in a list, unless asked for otherwise.
+const ROWS_DEFAULT: u32 = 50;
+
+const PATH: &str = "/api/audit";
+
+pub(super) fn routes() -> Router<Arc<Auth>> {
+    Router::new().route(PATH, get(list))
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    /// A person's id, a service account's, a key's, a session's.
+    about: Option<String>,
+    /// `client_id` of who did it.
+    actor: Option<String>,
+    what: Option<String>,
+    /// The earliest time, RFC 3339.
+    from: Option<String>,
+    limit: Option<u32>,
+    /// The last event of the page before.
+    cursor: Option<i64>,
+}
+
+/// A page of events, the newest first.
+#[derive(Debug, Serialize, JsonSchema)]
+struct EventList {
+    events: Vec<Event>,
+    /// Where the list goes on; `null` at its end. Also in the header `Link`.
+    next: Option<String>,
+}
+
+/// Something that happened.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Event {
+    /// In the order in which they were recorded.
+    id: i64,
+    #[serde(serialize_with = "timestamp::serialize")]
+    at: DateTime<Utc>,
+    /// As in `user.logged_in`.
+    what: String,
+    /// `client_id` of who did it; `null` when nobody was logged in.
+    actor: Option<String>,
+    /// Whom or what it is about.
+    about: Option<String>,
+    /// More, such as the address it came from.
+    detail: Value,
+}
+
+impl From<Recorded> for Event {
+    fn from(event: Recorded) -> Self {
+        Self {
+            id: event.id,
+            at: event.at,
+            what: event.what,
+            actor: event.actor,
+            about: event.about,
+            detail: event.detail,
+        }
+    }
+}
+
+/// `GET /api/audit/?about=&actor=&what=&from=&limit=&cursor=`.
+async fn list(
+    State(auth): State<Arc<Auth>>,
+    headers: HeaderMap,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Response, Problem> {
+    drop(auth.caller(&headers, READERS).await?);
+    let Query(query) = query?;
+    let limit = page::limit(query.limit, ROWS_DEFAULT)?;
+    let filter = Filter {
+        about: query.about.as_deref(),
+        actor: query.actor.as_deref(),
+        what: query.what.as_deref().map(known).transpose()?,
+        from: query.from.as_deref().map(time).transpose()?,
+        before: query.cursor,
+    };
+    let rows = events::page(&auth.pool, &filter, i64::from(limit) + 1).await?;
+    let page = Page::cut(rows, limit, PATH, |last| ListQuery {
+        about: query.about.clone(),
+        actor: query.actor.clone(),
+        what: query.what.clone(),
+        from: query.from.clone(),
+        limit: query.limit,
+        cursor: Some(last.id),
+    });
+    let link = page.link();
+    let list = EventList {
+        events: page.rows.into_iter().map(Event::from).collect(),
+        next: page.next,
+    };
+    Ok((link.map(|link| [link]), Json(list)).into_response())
+}
+
+/// A name of an event: a misspelt one would look as if nothing had happened.
+fn known(what: &str) -> Result<&str, Problem> {
+    if names::ALL.iter().any(|(name, _)| *name == what) {
+        return Ok(what);
+    }
+    let all: Vec<_> = names::ALL.iter().map(|(name, _)| *name).collect();
+    Err(bad(format!("what is one of {}", all.join(", "))))
+}
+
+fn time(text: &str) -> Result<DateTime<Utc>, Problem> {
+    let time = DateTime::parse_from_rfc3339(text);
+    let time = time.map_err(|_| bad("from is a time like 2026-11-27T08:00:00Z".to_owned()))?;
+    Ok(time.to_utc())
+}
+
+fn bad(detail: String) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, detail)
+}
