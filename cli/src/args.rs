@@ -62,7 +62,7 @@ enum Command {
     Payment(payment::Command),
     /// Print answers as the ledger publishes them
     Watch(watch::Watch),
-    /// Check the books against the log
+    /// Check the books against the log, and show what happened in auth
     #[command(subcommand)]
     Audit(audit::Command),
     /// Measure how fast banks of its own are, and check their books

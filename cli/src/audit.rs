@@ -1,4 +1,7 @@
-//! `quittance audit replay`: decides the whole log again, into empty books, and compares everything.
+//! `quittance audit`: [`Command::Replay`] decides the whole log again, into empty books, and compares everything;
+//! [`events`] shows what happened in auth.
+
+mod events;
 
 use std::path::Path;
 
@@ -16,6 +19,8 @@ use crate::running::Running;
 pub(crate) enum Command {
     /// Decide every request again from the first one on; compare each answer, each balance and the hash chain
     Replay(Replay),
+    /// Show what happened in auth, the newest first: logins, failed ones too, and who changed what
+    Events(events::Events),
 }
 
 /// Options of `quittance audit replay`.
@@ -28,7 +33,10 @@ pub(crate) struct Replay {
 
 /// An error, and so exit code 1, when something differs.
 pub(crate) async fn run(command: &Command, home: &Path) -> Result<()> {
-    let Command::Replay(options) = command;
+    let options = match command {
+        Command::Replay(options) => options,
+        Command::Events(options) => return events::run(options, home).await,
+    };
     let running = Running::find(home)?;
     let bar = if options.json {
         ProgressBar::hidden()

@@ -38,6 +38,7 @@ fn every_command_tells_its_options() {
         "payment list",
         "watch",
         "audit replay",
+        "audit events",
         "completions",
     ];
     let nowhere = Path::new("/nowhere");

@@ -1,0 +1,142 @@
+//! `quittance audit events`: who did what in auth, and which logins failed.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::client::Client;
+use crate::names::Person;
+use crate::print;
+use crate::running::Running;
+
+/// Options of `quittance audit events`.
+#[derive(Debug, Args)]
+pub(crate) struct Events {
+    /// Who looks; it takes the right to audit
+    #[arg(
+        long = "as",
+        value_enum,
+        value_name = "WHO",
+        default_value = "staff",
+        ignore_case = true
+    )]
+    person: Person,
+    /// Only about this person, program, key or session, by its id
+    #[arg(long, value_name = "ID")]
+    about: Option<String>,
+    /// Only what this client did
+    #[arg(long, value_name = "CLIENT")]
+    actor: Option<String>,
+    /// Only this, such as user.login_failed
+    #[arg(long, value_name = "EVENT")]
+    what: Option<String>,
+    /// Only from this time on, such as 2026-11-27T08:00:00Z
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// Only those before this one
+    #[arg(long, value_name = "NUMBER")]
+    before: Option<i64>,
+    /// How many at most
+    #[arg(long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u32).range(1..=100))]
+    limit: u32,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// An event of a list.
+#[derive(Debug, Deserialize)]
+struct Event {
+    id: i64,
+    at: String,
+    what: String,
+    actor: Option<String>,
+    about: Option<String>,
+    detail: Map<String, Value>,
+}
+
+pub(super) async fn run(options: &Events, home: &Path) -> Result<()> {
+    let running = Running::find(home)?;
+    let client = Client::new(&running.status, &running.home)?;
+    let token = client
+        .token(&options.person.login(running.demo()?)?)
+        .await?;
+    let mut query = vec![("limit", options.limit.to_string())];
+    for (name, asked) in [
+        ("about", &options.about),
+        ("actor", &options.actor),
+        ("what", &options.what),
+        ("from", &options.from),
+    ] {
+        query.extend(asked.clone().map(|asked| (name, asked)));
+    }
+    query.extend(options.before.map(|id| ("cursor", id.to_string())));
+    let page = client.events(&token, &query).await?;
+    if options.json {
+        print::json(&page)?;
+        return Ok(());
+    }
+    let events =
+        Vec::<Event>::deserialize(&page["events"]).context("auth answered in an unknown form")?;
+    if events.is_empty() {
+        print::line("No events.")?;
+        return Ok(());
+    }
+    for event in &events {
+        print::line(&told(event))?;
+    }
+    if let (false, Some(last)) = (page["next"].is_null(), events.last()) {
+        let id = last.id;
+        print::line(&format!("\nOlder ones: the same with `--before {id}`."))?;
+    }
+    Ok(())
+}
+
+/// One event: number, time and name, then what it is about.
+fn told(event: &Event) -> String {
+    let head = format!("{:>6}  {}  ", event.id, event.at);
+    let named = [("by", &event.actor), ("about", &event.about)];
+    let named = named
+        .into_iter()
+        .filter_map(|(word, who)| Some(format!("{word} {}", who.as_deref()?)));
+    let detail = event.detail.iter().filter_map(|(name, value)| match value {
+        Value::Null => None,
+        Value::String(text) => Some(format!("{name} {text}")),
+        other => Some(format!("{name} {other}")),
+    });
+    let more: Vec<_> = named
+        .chain(detail)
+        .map(|text| print::readable(&text))
+        .collect();
+    let line = format!(
+        "{head}{}  {}",
+        print::readable(&event.what),
+        more.join(", ")
+    );
+    print::folded(&line, 8)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_event_fits_a_terminal_and_commands_none() {
+        let event = json!({
+            "id": 12, "at": "2026-11-27T08:00:00.000Z", "what": "user.login_failed", "actor": null,
+            "about": "01939000-0000-7000-8000-000000000000",
+            "detail": {"address": "192.0.2.1\u{1b}[2J", "count": 3, "other": null},
+        });
+        let event = Event::deserialize(event).unwrap();
+        assert_eq!(
+            told(&event),
+            "    12  2026-11-27T08:00:00.000Z  user.login_failed  about\n        \
+             01939000-0000-7000-8000-000000000000, address 192.0.2.1\\u001b[2J, count 3"
+        );
+    }
+}
