@@ -4,7 +4,7 @@
 //! database, where all instances count: a try counts as wrong until it proves right, and the [`curve`] says what wrong tries
 //! lead to, a lock of some seconds. An account has one count for each place that it was logged in from during 30 days, and one
 //! for all other places: an attacker elsewhere can't lock its owner out. Strange places also have a share for each address.
-//! Then the [`turns`] at the password's hash, where addresses and known places take turns. At last the login itself says
+//! Then the [`turns`] at the password's hash, where known places, other addresses and noisy ones take turns. At last the login itself says
 //! whether the try was right.
 //!
 //! Unknown people go through the same doors, so that nothing tells them from known ones. What failed is in the audit log
@@ -105,12 +105,22 @@ impl From<sqlx::Error> for Refused {
     }
 }
 
+/// Where a try comes from, as far as the account is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// It was logged in from there not long ago.
+    Known,
+    Strange,
+    /// Strange, and many wrong tries came from there just now.
+    Noisy,
+}
+
 /// A try that was let through and counts as wrong until [`Admitted::succeeded`].
 pub(crate) struct Admitted<'t> {
     throttle: &'t Throttle,
     account: Account,
     address: Address,
-    is_known_place: bool,
+    place: Place,
     /// The next one of this account and place goes in when this one has ended.
     _passage: Passage,
 }
@@ -145,11 +155,11 @@ impl Throttle {
         };
         let now = clock();
         match self.count(account, address, now).await? {
-            Ok(is_known_place) => Ok(Admitted {
+            Ok(place) => Ok(Admitted {
                 throttle: self,
                 account,
                 address,
-                is_known_place,
+                place,
                 _passage: passage,
             }),
             Err(wait) => {
@@ -161,13 +171,13 @@ impl Throttle {
         }
     }
 
-    /// Counts a try: whether it comes from a known place, or how long until the next one may come.
+    /// Counts a try: where it comes from, or how long until the next one may come.
     async fn count(
         &self,
         account: Account,
         address: Address,
         now: DateTime<Utc>,
-    ) -> sqlx::Result<Result<bool, TimeDelta>> {
+    ) -> sqlx::Result<Result<Place, TimeDelta>> {
         let (place, from) = (place(account, address), source(address));
         let mut tx = self.pool.begin().await?;
         let known = store::throttle::tries(&mut *tx, &place.0).await?;
@@ -178,7 +188,7 @@ impl Throttle {
                 store::throttle::put_tries(&mut *tx, &place.0, &tries).await?;
                 tx.commit().await?;
             }
-            return Ok(attempt.map(|()| true));
+            return Ok(attempt.map(|()| Place::Known));
         }
 
         let mut tries = store::throttle::hold_tries(&mut *tx, &account.key.0, now).await?;
@@ -193,7 +203,13 @@ impl Throttle {
             store::throttle::put_paid_until(&mut *tx, &from.0, paid_until).await?;
             tx.commit().await?;
         }
-        Ok(attempt.map(|_| false))
+        Ok(attempt.map(|paid_until| {
+            if curve::is_noisy(paid_until, now) {
+                Place::Noisy
+            } else {
+                Place::Strange
+            }
+        }))
     }
 
     /// Deletes rows that no longer matter, for as long as it is let.
@@ -212,10 +228,10 @@ impl Throttle {
 impl Admitted<'_> {
     /// Where it waits for expensive work.
     pub(crate) fn line(&self) -> Line {
-        if self.is_known_place {
-            Line::Known(place(self.account, self.address))
-        } else {
-            Line::Strangers(source(self.address))
+        match self.place {
+            Place::Known => Line::Known(place(self.account, self.address)),
+            Place::Strange => Line::Strangers(source(self.address)),
+            Place::Noisy => Line::Noisy(source(self.address)),
         }
     }
 
@@ -224,7 +240,7 @@ impl Admitted<'_> {
         let (place, from) = (place(self.account, self.address), source(self.address));
         let mut tx = self.throttle.pool.begin().await?;
         store::throttle::put_tries(&mut *tx, &place.0, &Tries::known_place(now)).await?;
-        if !self.is_known_place {
+        if self.place != Place::Known {
             store::throttle::delete_tries(&mut *tx, &self.account.key.0).await?;
             let paid = store::throttle::hold_paid_until(&mut *tx, &from.0, now).await?;
             let paid = curve::give_back_share(paid);
@@ -243,7 +259,7 @@ impl Admitted<'_> {
     pub(crate) async fn take_back(self, now: DateTime<Utc>) -> sqlx::Result<()> {
         let noted = &self.throttle.noted;
         noted.note(self.account.refused, None, self.address, now);
-        let key = if self.is_known_place {
+        let key = if self.place == Place::Known {
             place(self.account, self.address)
         } else {
             self.account.key

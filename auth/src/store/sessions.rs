@@ -5,7 +5,7 @@ use common::token::Target;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
-use super::events::{self, Event};
+use super::events::{self, Event, names};
 use super::revocations;
 
 /// A session, as it begins.
@@ -102,7 +102,7 @@ pub(crate) async fn end(
     };
     let revocation = revocations::request(&mut *db, &target, because, now).await?;
     let event = Event {
-        what: "session.ended",
+        what: names::SESSION_ENDED,
         actor,
         about: Some(&user_id.to_string()),
         detail: serde_json::json!({"session": id, "because": because}),
@@ -126,6 +126,38 @@ pub(crate) async fn end_all(
         because,
     );
     Ok(ended.execute(db).await?.rows_affected())
+}
+
+/// A login that goes on.
+pub(crate) struct Session {
+    pub(crate) id: Uuid,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) refreshed_at: DateTime<Utc>,
+    pub(crate) ends_at: DateTime<Utc>,
+}
+
+/// A person's, the newest first.
+pub(crate) async fn of_user(
+    db: impl PgExecutor<'_>,
+    user_id: Uuid,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<Session>> {
+    sqlx::query_as!(
+        Session,
+        "select id, created_at, refreshed_at, ends_at from refresh_families
+         where user_id = $1 and revoked_at is null and ends_at > $2 order by created_at desc, id limit 1000",
+        user_id,
+        now,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Whose session it is.
+pub(crate) async fn owner(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Option<Uuid>> {
+    sqlx::query_scalar!("select user_id from refresh_families where id = $1", id)
+        .fetch_optional(db)
+        .await
 }
 
 /// Whether a login still counts: neither it nor its person was ended.

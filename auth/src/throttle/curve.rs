@@ -142,6 +142,14 @@ pub(super) fn take_share(
     }
 }
 
+/// So many wrong tries of one address within moments are no typing mistakes.
+const NOISY_TRIES: i32 = 10;
+
+/// Whether an address has just had many wrong tries.
+pub(super) fn is_noisy(paid_until: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    paid_until - now > SHARE_TRY * NOISY_TRIES
+}
+
 /// The share when a try is given back.
 pub(super) fn give_back_share(paid_until: DateTime<Utc>) -> DateTime<Utc> {
     paid_until - SHARE_TRY
@@ -226,6 +234,7 @@ mod tests {
             used = take_share(used, at(0)).unwrap();
         }
         assert_eq!(take_share(used, at(0)), Err(SHARE_TRY));
+        assert!(is_noisy(used, at(900)) && !is_noisy(used, at(990)));
         assert!(take_share(used, at(1)).is_ok());
         assert!(take_share(give_back_share(used), at(0)).is_ok());
         assert_eq!(take_share(used, at(100_000)), Ok(at(100_001)));

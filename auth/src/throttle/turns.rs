@@ -2,7 +2,8 @@
 //!
 //! Those who wait stand in lines: one for each address, or for each account at a place that it was logged in from before. The
 //! lines take turns, so an address with a hundred logins delays another one's login by one turn, not by a hundred. Lines of
-//! known places and lines of strangers take turns too, so a thousand strange addresses delay a known one by one turn.
+//! known places, of strangers, and of addresses that have just had many wrong tries take turns too, so a thousand attackers
+//! delay somebody else by a turn or two.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -14,7 +15,7 @@ use super::key::{Busy, Key};
 
 /// Waiting in one line: at 25 ms for a hash and two cores, the last one waits 1.6 s.
 const LINE_MAX: usize = 128;
-/// Waiting in all lines of strangers, and in all lines of known places: as many as there are connections.
+/// Waiting in all lines of one kind: as many as there are connections.
 const WAITING_MAX: usize = 512;
 
 /// Where somebody waits.
@@ -24,6 +25,20 @@ pub(crate) enum Line {
     Known(Key),
     /// Everybody else of one address.
     Strangers(Key),
+    /// The same, after many wrong tries of that address.
+    Noisy(Key),
+}
+
+const KINDS: usize = 3;
+
+impl Line {
+    fn kind_and_key(self) -> (usize, Key) {
+        match self {
+            Self::Known(key) => (0, key),
+            Self::Strangers(key) => (1, key),
+            Self::Noisy(key) => (2, key),
+        }
+    }
 }
 
 /// A number of turns that go round.
@@ -32,10 +47,9 @@ pub(crate) struct Turns(Mutex<State>);
 struct State {
     /// Turns that nobody has.
     free: usize,
-    known: Lines,
-    strangers: Lines,
-    /// Whose turn it is next.
-    is_knowns_turn: bool,
+    kinds: [Lines; KINDS],
+    /// The kind whose turn it is.
+    next: usize,
 }
 
 #[derive(Default)]
@@ -61,9 +75,8 @@ impl Turns {
     pub(crate) fn new(running_max: usize) -> Arc<Self> {
         Arc::new(Self(Mutex::new(State {
             free: running_max,
-            known: Lines::default(),
-            strangers: Lines::default(),
-            is_knowns_turn: true,
+            kinds: Default::default(),
+            next: 0,
         })))
     }
 
@@ -78,10 +91,8 @@ impl Turns {
                 state.free -= 1;
                 return Ok(Turn(Some(self.clone())));
             }
-            match line {
-                Line::Known(key) => state.known.join(key)?,
-                Line::Strangers(key) => state.strangers.join(key)?,
-            }
+            let (kind, key) = line.kind_and_key();
+            state.kinds[kind].join(key)?
         };
         Ok(turn.await.expect("whoever waits is served"))
     }
@@ -93,18 +104,15 @@ impl Turns {
     /// The one who is next; when nobody waits, the turn is free.
     fn next(&self) -> Option<oneshot::Sender<Turn>> {
         let mut state = self.state();
-        let state = &mut *state;
-        let (first, second) = if state.is_knowns_turn {
-            (&mut state.known, &mut state.strangers)
-        } else {
-            (&mut state.strangers, &mut state.known)
-        };
-        let next = first.leave().or_else(|| second.leave());
-        match next {
-            Some(_) => state.is_knowns_turn = !state.is_knowns_turn,
-            None => state.free += 1,
+        for offset in 0..KINDS {
+            let kind = (state.next + offset) % KINDS;
+            if let Some(next) = state.kinds[kind].leave() {
+                state.next = kind + 1;
+                return Some(next);
+            }
         }
-        next
+        state.free += 1;
+        None
     }
 }
 
@@ -191,10 +199,12 @@ mod tests {
         Key([u8::try_from(name).unwrap(); 32])
     }
 
-    /// Lower case: a stranger's address. Upper case: a known place.
+    /// Lower case: a stranger's address. Upper case: a known place. A digit: an address with many wrong tries.
     fn line(name: char) -> Line {
         if name.is_uppercase() {
             Line::Known(key(name))
+        } else if name.is_ascii_digit() {
+            Line::Noisy(key(name))
         } else {
             Line::Strangers(key(name))
         }
@@ -222,7 +232,13 @@ mod tests {
         }
         assert_eq!(names, served, "{come}");
         assert_eq!(turns.state().free, 1);
-        assert!(turns.state().strangers.waiting.is_empty());
+        assert!(
+            turns
+                .state()
+                .kinds
+                .iter()
+                .all(|kind| kind.waiting.is_empty())
+        );
     }
 
     #[tokio::test]
@@ -231,6 +247,7 @@ mod tests {
         check("aaabbbc", "abcabab").await;
         check("abcdeX", "Xabcde").await;
         check("abcXXXY", "XaYbXcX").await;
+        check("111a22X", "Xa12121").await;
     }
 
     #[tokio::test]

@@ -306,7 +306,8 @@ async fn a_flood_from_one_address_delays_others_by_moments() {
     // Some 50 ms on a quiet machine.
     assert!(slowest < Duration::from_secs(4), "{slowest:?}");
     let grown_mib = (most - before) / 1024;
-    assert!(grown_mib < 300, "{grown_mib} MiB more than before");
+    // 80 hashes at once would take 1520 MiB. Other tests run in this process too.
+    assert!(grown_mib < 1000, "{grown_mib} MiB more than before");
     eprintln!(
         "{} tries of {CONNECTIONS} connections; the slowest login of others took {slowest:?}, {grown_mib} MiB more",
         answered.load(Ordering::Relaxed)

@@ -98,10 +98,13 @@ pub(super) async fn run(options: &Events, home: &Path) -> Result<()> {
 /// One event: number, time and name, then what it is about.
 fn told(event: &Event) -> String {
     let head = format!("{:>6}  {}  ", event.id, event.at);
-    let named = [("by", &event.actor), ("about", &event.about)];
+    let (actor, about) = (event.actor.as_deref(), event.about.as_deref());
+    // A person's client is called after the person.
+    let about = about.filter(|about| actor.is_none_or(|actor| !actor.ends_with(about)));
+    let named = [("by", actor), ("about", about)];
     let named = named
         .into_iter()
-        .filter_map(|(word, who)| Some(format!("{word} {}", who.as_deref()?)));
+        .filter_map(|(word, who)| Some(format!("{word} {}", who?)));
     let detail = event.detail.iter().filter_map(|(name, value)| match value {
         Value::Null => None,
         Value::String(text) => Some(format!("{name} {text}")),

@@ -14,6 +14,10 @@ names! {
     USER_LOGGED_IN = "user.logged_in", "A person logged in: `session` and `address`.";
     USER_LOGIN_FAILED = "user.login_failed", "A wrong password, an unknown or an inactive person: `count` tries from `address`.";
     USER_LOGIN_REFUSED = "user.login_refused", "Tries at locked accounts, or beyond an address's share: `count` from `address`.";
+    SESSION_ENDED = "session.ended", "A login ended: `session`, `because`.";
+    USER_LOCKED_OUT = "user.locked_out", "Every session of a person ended, and every token: `because`.";
+    USER_CREATED = "user.created", "Somebody may log in from now on: `role`.";
+    USER_ACTIVATED = "user.activated", "A person may log in again.";
     CLIENT_LOGIN_FAILED = "client.login_failed", "A wrong secret, an unknown or an inactive program: `count` tries from `address`.";
     CLIENT_LOGIN_REFUSED = "client.login_refused", "Wrong secrets beyond the limit: `count` from `address`.";
 }
