@@ -11,6 +11,8 @@ mod http;
 pub mod clients;
 pub mod people;
 
+mod lockout;
+
 mod keys;
 mod passwords;
 mod throttle;

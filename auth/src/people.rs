@@ -10,12 +10,16 @@ use uuid::Uuid;
 use crate::{passwords, store};
 
 /// What a person is to the bank.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Has accounts and pays from them.
+    #[default]
     Customer,
     /// Works at the bank: opens accounts, takes deposits.
     Staff,
+    /// Works at the bank, and decides who else does.
+    Admin,
 }
 
 impl Role {
@@ -25,6 +29,7 @@ impl Role {
         match self {
             Self::Customer => "customer",
             Self::Staff => "staff",
+            Self::Admin => "admin",
         }
     }
 
@@ -35,6 +40,9 @@ impl Role {
             Self::Customer => "payments:submit payments:read accounts:read",
             Self::Staff => {
                 "bank:operate accounts:write accounts:read payments:submit payments:read audit:read"
+            }
+            Self::Admin => {
+                "bank:operate accounts:write accounts:read payments:submit payments:read audit:read auth:admin"
             }
         }
     }
@@ -68,7 +76,7 @@ pub async fn ensure_user(
         email: &email,
         username,
         password_hash: &passwords::hash(password.to_owned()).await?,
-        is_staff: role == Role::Staff,
+        is_staff: role != Role::Customer,
         role: role.as_str(),
         scopes: role.scopes(),
     };
@@ -78,7 +86,7 @@ pub async fn ensure_user(
 }
 
 /// The address with its domain in lower case, as Django keeps it.
-fn normalized(email: &str) -> anyhow::Result<String> {
+pub(crate) fn normalized(email: &str) -> anyhow::Result<String> {
     let email = email.trim();
     let (local, domain) = email
         .rsplit_once('@')

@@ -43,7 +43,7 @@ pub(crate) async fn seed(bank: &Bank) -> Result<Demo> {
         let password = password.to_owned();
         Ok((DemoLogin { email, password }, id))
     };
-    let (staff, _) = person("staff", &secrets.staff, Role::Staff).await?;
+    let (staff, _) = person("staff", &secrets.staff, Role::Admin).await?;
     let (ada, ada_id) = person("ada", &secrets.ada, Role::Customer).await?;
     let (grace, grace_id) = person("grace", &secrets.grace, Role::Customer).await?;
     let shop: ClientId = SHOP.parse()?;

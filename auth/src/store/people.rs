@@ -119,3 +119,117 @@ pub(crate) async fn note_login(
     .await?;
     Ok(())
 }
+
+/// Adds a person; `false` when somebody has the address.
+pub(crate) async fn insert_user(
+    db: impl PgExecutor<'_>,
+    user: &NewUser<'_>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let inserted = sqlx::query!(
+        "insert into users (id, email, username, password_hash, is_active, is_staff, role, scopes, created_at, updated_at)
+         values ($1, $2, $3, $4, true, $5, $6, $7, $8, $8) on conflict (lower(email)) do nothing",
+        user.id,
+        user.email,
+        user.username,
+        user.password_hash,
+        user.is_staff,
+        user.role,
+        user.scopes,
+        now,
+    );
+    Ok(inserted.execute(db).await?.rows_affected() == 1)
+}
+
+pub(crate) async fn set_active(
+    db: impl PgExecutor<'_>,
+    id: Uuid,
+    is_active: bool,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update users set is_active = $2, updated_at = $3 where id = $1",
+        id,
+        is_active,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn set_password(
+    db: impl PgExecutor<'_>,
+    id: Uuid,
+    password_hash: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update users set password_hash = $2, updated_at = $3 where id = $1",
+        id,
+        password_hash,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Tokens that are issued from now on are issued behind this second.
+pub(crate) async fn set_tokens_valid_after(
+    db: impl PgExecutor<'_>,
+    id: Uuid,
+    second: i64,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update users set tokens_valid_after = greatest(tokens_valid_after, $2) where id = $1",
+        id,
+        second,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// A person of a list.
+pub(crate) struct Listed {
+    pub(crate) id: Uuid,
+    pub(crate) email: String,
+    pub(crate) username: String,
+    pub(crate) role: String,
+    pub(crate) scopes: String,
+    pub(crate) is_active: bool,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) last_login_at: Option<DateTime<Utc>>,
+}
+
+/// People by address: those with this part in it, behind this address, at most `limit`.
+pub(crate) async fn page(
+    db: impl PgExecutor<'_>,
+    part: Option<&str>,
+    after: Option<&str>,
+    limit: i64,
+) -> sqlx::Result<Vec<Listed>> {
+    sqlx::query_as!(
+        Listed,
+        "select id, email, username, role, scopes, is_active, created_at, last_login_at from users
+         where ($1::text is null or position(lower($1) in lower(email)) > 0)
+           and ($2::text is null or lower(email) > lower($2))
+         order by lower(email) limit $3",
+        part,
+        after,
+        limit,
+    )
+    .fetch_all(db)
+    .await
+}
+
+pub(crate) async fn listed(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Option<Listed>> {
+    sqlx::query_as!(
+        Listed,
+        "select id, email, username, role, scopes, is_active, created_at, last_login_at from users where id = $1",
+        id,
+    )
+    .fetch_optional(db)
+    .await
+}

@@ -5,6 +5,7 @@ mod audit;
 mod harness;
 mod oauth;
 mod outages;
+mod people;
 mod sessions;
 mod simplejwt;
 mod throttle;

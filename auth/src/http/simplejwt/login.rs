@@ -95,9 +95,10 @@ pub(super) async fn log_in(
     };
     store::sessions::insert_session(&mut *tx, &session, now).await?;
     store::people::note_login(&mut *tx, user.id, now).await?;
+    let client_id = ClientId::of_user(user.id);
     let event = Event {
         what: names::USER_LOGGED_IN,
-        actor: Some(ClientId::of_user(user.id).as_str()),
+        actor: Some(client_id.as_str()),
         about: about.as_deref(),
         detail: serde_json::json!({"session": session.id, "address": from.to_string()}),
     };

@@ -20,6 +20,7 @@ use crate::app::Auth;
 use crate::keys::tests::signing_key;
 use crate::own_keys::OwnKeys;
 use crate::people::{Role, ensure_user};
+use crate::throttle::Throttle;
 use crate::tokens::sign;
 use crate::{ExchangeSecrets, MIGRATIONS, keys, passwords};
 
@@ -104,6 +105,10 @@ impl World {
                 ledger_secret: None,
             },
             callers: Callers::new(OwnKeys::new(pool.clone(), key.issuer.clone())),
+            throttle: Throttle::open(database.options().expect("a URL of ours"))
+                .await
+                .expect("a database"),
+            trusted_proxies: Vec::new(),
             revoked: watch::Sender::new(()),
             ready: ready.subscribe(),
         });

@@ -1,0 +1,121 @@
+//! Sessions: what is logged in, and ending it.
+//!
+//! A person sees and ends the own ones; `auth:admin` those of anybody.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::{delete, get};
+use axum::{Json, Router};
+use chrono::{DateTime, Utc};
+use common::http::problem::Problem;
+use common::token::{Claims, Scope};
+use schemars::JsonSchema;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::EVERYBODY;
+use crate::app::Auth;
+use crate::lockout::{Because, lock_out};
+use crate::store;
+
+pub(super) fn routes() -> Router<Arc<Auth>> {
+    Router::new()
+        .route("/api/sessions", get(list).delete(end_all))
+        .route("/api/sessions/{id}", delete(end))
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Sessions {
+    sessions: Vec<Session>,
+}
+
+/// A login that goes on.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Session {
+    id: Uuid,
+    created_at: DateTime<Utc>,
+    refreshed_at: DateTime<Utc>,
+    /// However often it is refreshed, the person logs in again after this.
+    ends_at: DateTime<Utc>,
+    /// The one that asks.
+    is_current: bool,
+}
+
+/// The person that a token is of.
+fn person(claims: &Claims) -> Result<Uuid, Problem> {
+    let nobody = || {
+        Problem::new(
+            StatusCode::FORBIDDEN,
+            "a program has no sessions; ask as a person",
+        )
+    };
+    let is_person = claims.sid.is_some();
+    claims
+        .sub
+        .parse()
+        .ok()
+        .filter(|_| is_person)
+        .ok_or_else(nobody)
+}
+
+/// `GET /api/sessions/`: those of the caller.
+async fn list(
+    State(auth): State<Arc<Auth>>,
+    headers: HeaderMap,
+) -> Result<Json<Sessions>, Problem> {
+    let caller = auth.caller(&headers, EVERYBODY).await?;
+    let user = person(caller.claims())?;
+    let current = caller.claims().sid.as_deref();
+    let rows = store::sessions::of_user(&auth.pool, user, common::service::now()).await?;
+    let sessions = rows.into_iter().map(|row| Session {
+        is_current: current == Some(&row.id.to_string()),
+        id: row.id,
+        created_at: row.created_at,
+        refreshed_at: row.refreshed_at,
+        ends_at: row.ends_at,
+    });
+    Ok(Json(Sessions {
+        sessions: sessions.collect(),
+    }))
+}
+
+/// `DELETE /api/sessions/{id}`: log-out there.
+async fn end(
+    State(auth): State<Arc<Auth>>,
+    headers: HeaderMap,
+    id: Result<Path<Uuid>, PathRejection>,
+) -> Result<StatusCode, Problem> {
+    let caller = auth.caller(&headers, EVERYBODY).await?;
+    let none = || Problem::new(StatusCode::NOT_FOUND, "there is no such session of yours");
+    let Path(id) = id.map_err(|_| none())?;
+    let owner = store::sessions::owner(&auth.pool, id)
+        .await?
+        .ok_or_else(none)?;
+    let claims = caller.claims();
+    if owner.to_string() != claims.sub && !claims.allows(Scope::AuthAdmin) {
+        return Err(none());
+    }
+    let mut tx = auth.pool.begin().await?;
+    let (_, now) = store::people::lock(&mut *tx, owner)
+        .await?
+        .ok_or_else(none)?;
+    let actor = claims.client_id.as_str();
+    let ended = store::sessions::end(&mut tx, id, "logged_out", Some(actor), now).await?;
+    tx.commit().await?;
+    if let Some(revocation) = ended {
+        auth.until_revoked(&[revocation]).await?;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `DELETE /api/sessions/`: log-out everywhere, here too.
+async fn end_all(State(auth): State<Arc<Auth>>, headers: HeaderMap) -> Result<StatusCode, Problem> {
+    let caller = auth.caller(&headers, EVERYBODY).await?;
+    let user = person(caller.claims())?;
+    let actor = caller.claims().client_id.as_str();
+    lock_out(&auth, user, Because::LoggedOutEverywhere, actor).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
