@@ -14,7 +14,7 @@ use local::Home;
 use crate::failure::Exit;
 use crate::{
     account, audit, bench, demo, health, migrate, pay, payment, print, secrets, serve, status,
-    token, up, watch,
+    token, up, users, watch,
 };
 
 /// A payment ledger on one machine: every payment request gets one answer, booked double-entry.
@@ -60,6 +60,9 @@ enum Command {
     /// Show payments
     #[command(subcommand)]
     Payment(payment::Command),
+    /// Say who may log in, and lock somebody out
+    #[command(subcommand)]
+    Users(users::Command),
     /// Print answers as the ledger publishes them
     Watch(watch::Watch),
     /// Check the books against the log, and show what happened in auth
@@ -109,7 +112,7 @@ impl Arguments {
 }
 
 /// What people type who know other programs, and what we call it.
-const OTHER_WORDS: [(&str, &str); 18] = [
+const OTHER_WORDS: [(&str, &str); 20] = [
     ("accounts", "account list"),
     ("balance", "account show"),
     ("balances", "account list"),
@@ -126,6 +129,8 @@ const OTHER_WORDS: [(&str, &str); 18] = [
     ("start", "up"),
     ("stop", "down"),
     ("tail", "watch"),
+    ("people", "users"),
+    ("user", "users"),
     ("transfer", "pay"),
     ("verify", "audit replay"),
 ];
@@ -163,6 +168,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Account(command) => account::run(command, &home()?).await?,
         Command::Pay(options) => return pay::run(options, &home()?).await,
         Command::Payment(command) => payment::run(command, &home()?).await?,
+        Command::Users(command) => users::run(command, &home()?).await?,
         Command::Watch(options) => watch::run(&options, &home()?).await?,
         Command::Audit(command) => audit::run(&command, &home()?).await?,
         Command::Bench(options) => bench::run(options).await?,

@@ -1,6 +1,7 @@
 //! The HTTP side of the bank, as its clients see it. Nothing here knows more than they do.
 
 mod audit;
+mod users;
 
 use std::path::Path;
 use std::time::Duration;

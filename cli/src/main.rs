@@ -22,6 +22,7 @@ mod demo;
 mod pay;
 mod payment;
 mod token;
+mod users;
 mod watch;
 
 mod client;

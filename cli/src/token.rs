@@ -85,7 +85,7 @@ fn login(options: Token, running: &Running) -> Result<Login> {
 }
 
 /// The first line of standard input. Nothing is asked: scripts would hang, and a terminal would show what is typed.
-fn secret(option: &str) -> Result<String> {
+pub(crate) fn secret(option: &str) -> Result<String> {
     let input = std::io::stdin();
     if input.is_terminal() {
         bail!("give the secret with {option}, in the environment, or on standard input");

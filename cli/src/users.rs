@@ -1,0 +1,239 @@
+//! `quittance users`: who may log in, and locking somebody out.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, Subcommand, ValueEnum};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::client::Client;
+use crate::failure::{Exit, Hinted as _};
+use crate::names::Person;
+use crate::print;
+use crate::running::Running;
+use crate::token::secret;
+
+/// What to do with people.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List people, by e-mail address
+    List(List),
+    /// Make somebody who can log in
+    Create(Create),
+    /// Let somebody log in again
+    Activate(Named),
+    /// Log somebody out everywhere, and let in no more; the ledger refuses every token at once
+    Deactivate(Named),
+    /// Log somebody out everywhere; the ledger refuses every token at once
+    LogOut(Named),
+    /// Give somebody a new password, and log out everywhere
+    SetPassword(SetPassword),
+}
+
+/// Who calls, and how the answer looks.
+#[derive(Debug, Args)]
+struct Asked {
+    /// Who calls; it takes the right to administer
+    #[arg(
+        long = "as",
+        value_enum,
+        value_name = "WHO",
+        default_value = "staff",
+        ignore_case = true
+    )]
+    person: Person,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Options of `quittance users list`.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only those with this in their address
+    #[arg(long, value_name = "TEXT")]
+    email: Option<String>,
+    /// Only those behind this address
+    #[arg(long, value_name = "EMAIL")]
+    after: Option<String>,
+    /// How many at most
+    #[arg(long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u32).range(1..=100))]
+    limit: u32,
+    #[command(flatten)]
+    asked: Asked,
+}
+
+/// Options of `quittance users create`.
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    /// The e-mail address to log in with
+    email: String,
+    /// What the person is to the bank
+    #[arg(long, value_enum, value_name = "ROLE", default_value = "customer")]
+    role: Role,
+    /// The password; without it the first line of standard input
+    #[arg(long, env = "QUITTANCE_PASSWORD", hide_env_values = true)]
+    password: Option<String>,
+    #[command(flatten)]
+    asked: Asked,
+}
+
+/// What a person is to the bank.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Role {
+    /// Has accounts and pays from them
+    Customer,
+    /// Opens accounts and takes deposits
+    Staff,
+    /// Staff that decides who else is
+    Admin,
+}
+
+/// Options of a command about one person.
+#[derive(Debug, Args)]
+pub(crate) struct Named {
+    /// The person: an e-mail address or an id
+    user: String,
+    #[command(flatten)]
+    asked: Asked,
+}
+
+/// Options of `quittance users set-password`.
+#[derive(Debug, Args)]
+pub(crate) struct SetPassword {
+    /// The person: an e-mail address or an id
+    user: String,
+    /// The password; without it the first line of standard input
+    #[arg(long, env = "QUITTANCE_PASSWORD", hide_env_values = true)]
+    password: Option<String>,
+    #[command(flatten)]
+    asked: Asked,
+}
+
+/// A person, as auth shows one.
+#[derive(Debug, Deserialize)]
+struct Shown {
+    id: String,
+    email: String,
+    role: String,
+    is_active: bool,
+    last_login_at: Option<String>,
+}
+
+pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
+    let running = Running::find(home)?;
+    match command {
+        Command::List(options) => list(&options, &running).await,
+        Command::Create(options) => create(options, &running).await,
+        Command::Activate(named) => change(&named, "activate", &running).await,
+        Command::Deactivate(named) => change(&named, "deactivate", &running).await,
+        Command::LogOut(named) => change(&named, "log-out", &running).await,
+        Command::SetPassword(options) => set_password(options, &running).await,
+    }
+}
+
+async fn caller(asked: &Asked, running: &Running) -> Result<(Client, String)> {
+    let client = Client::new(&running.status, &running.home)?;
+    let token = client.token(&asked.person.login(running.demo()?)?).await?;
+    Ok((client, token))
+}
+
+async fn list(options: &List, running: &Running) -> Result<()> {
+    let (client, token) = caller(&options.asked, running).await?;
+    let mut query = vec![("limit", options.limit.to_string())];
+    query.extend(options.email.clone().map(|part| ("email", part)));
+    query.extend(options.after.clone().map(|email| ("cursor", email)));
+    let page = client.users(&token, &query).await?;
+    if options.asked.json {
+        print::json(&page)?;
+        return Ok(());
+    }
+    let users = Vec::<Shown>::deserialize(&page["users"]);
+    let users = users.context("auth answered in an unknown form")?;
+    if users.is_empty() {
+        print::line("No people.")?;
+        return Ok(());
+    }
+    let mut table = print::table(&["email", "role", "", "last login"]);
+    for user in &users {
+        let login = user.last_login_at.as_deref().unwrap_or("never");
+        table.add_row([
+            print::readable(&user.email),
+            user.role.clone(),
+            if user.is_active { "" } else { "inactive" }.to_owned(),
+            login.get(..16).unwrap_or(login).replace('T', " "),
+        ]);
+    }
+    print::line(&print::text(table))?;
+    if let (false, Some(last)) = (page["next"].is_null(), users.last()) {
+        let email = print::readable(&last.email);
+        print::line(&format!("\nMore: the same with `--after {email}`."))?;
+    }
+    Ok(())
+}
+
+async fn create(options: Create, running: &Running) -> Result<()> {
+    let password = options.password.map_or_else(|| secret("--password"), Ok)?;
+    let (client, token) = caller(&options.asked, running).await?;
+    let role = options
+        .role
+        .to_possible_value()
+        .context("every role has a word")?;
+    let user = json!({"email": options.email, "password": password, "role": role.get_name()});
+    let user = client.create_user(&token, &user).await?;
+    told(&user, &options.asked)
+}
+
+async fn change(named: &Named, action: &str, running: &Running) -> Result<()> {
+    let (client, token) = caller(&named.asked, running).await?;
+    let id = id(&client, &token, &named.user).await?;
+    let user = client.change_user(&token, &id, action, None).await?;
+    told(&user, &named.asked)
+}
+
+async fn set_password(options: SetPassword, running: &Running) -> Result<()> {
+    let password = options.password.map_or_else(|| secret("--password"), Ok)?;
+    let (client, token) = caller(&options.asked, running).await?;
+    let id = id(&client, &token, &options.user).await?;
+    let body = json!({"password": password});
+    let user = client
+        .change_user(&token, &id, "password", Some(&body))
+        .await?;
+    told(&user, &options.asked)
+}
+
+/// The id of a person who is named by address or by id.
+async fn id(client: &Client, token: &str, user: &str) -> Result<String> {
+    if !user.contains('@') {
+        return Ok(user.to_owned());
+    }
+    let query = [("email", user.to_owned()), ("limit", "100".to_owned())];
+    let page = client.users(token, &query).await?;
+    let users = Vec::<Shown>::deserialize(&page["users"]);
+    let users = users.context("auth answered in an unknown form")?;
+    let found = users
+        .into_iter()
+        .find(|found| found.email.eq_ignore_ascii_case(user));
+    let found = found.with_context(|| format!("nobody has the address {user}"));
+    Ok(found
+        .exit(Exit::NotFound)
+        .hint("`quittance users list` shows everybody")?
+        .id)
+}
+
+fn told(user: &Value, asked: &Asked) -> Result<()> {
+    if asked.json {
+        print::json(user)?;
+        return Ok(());
+    }
+    let user = Shown::deserialize(user).context("auth answered in an unknown form")?;
+    let state = if user.is_active { "active" } else { "inactive" };
+    print::line(&print::pairs(&[
+        ("email", print::readable(&user.email)),
+        ("id", user.id),
+        ("role", user.role),
+        ("state", state.to_owned()),
+    ]))?;
+    Ok(())
+}
