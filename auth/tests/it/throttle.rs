@@ -269,10 +269,11 @@ async fn a_flood_from_one_address_delays_others_by_moments() {
     assert_eq!(login(&bank, ATTACKER, EMAIL, PASSWORD).await, 200);
     let (before, stop) = (memory_kib(), Arc::new(AtomicBool::new(false)));
     let answered = Arc::new(AtomicU64::new(0));
+    let attacker = Client::new();
     let flood: Vec<_> = (0..CONNECTIONS)
         .map(|number| {
             let (stop, answered) = (stop.clone(), answered.clone());
-            let (http, url) = (Client::new(), bank.at("/api/token/"));
+            let (http, url) = (attacker.clone(), bank.at("/api/token/"));
             tokio::spawn(async move {
                 let mut tries = 0;
                 while !stop.load(Ordering::Relaxed) {

@@ -139,7 +139,7 @@ mod tests {
         assert_eq!(
             told(&event),
             "    12  2026-11-27T08:00:00.000Z  user.login_failed  about\n        \
-             01939000-0000-7000-8000-000000000000, address 192.0.2.1\\u001b[2J, count 3"
+             01939000-0000-7000-8000-000000000000, address 192.0.2.1\\u001b[2J, count\n        3"
         );
     }
 }
