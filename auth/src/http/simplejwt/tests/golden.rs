@@ -100,6 +100,10 @@ impl World {
             pool: pool.clone(),
             keys: keys::Ring::new(keys::tests::copy_of_the_key()),
             passwords: passwords::Passwords::new().await.expect("argon2 works"),
+            throttle: Throttle::open(database.options().expect("a URL"))
+                .await
+                .expect("a database"),
+            trusted_proxies: Vec::new(),
             exchange_secrets: ExchangeSecrets {
                 payments_secret: None,
                 ledger_secret: None,
