@@ -39,6 +39,8 @@ pub(crate) use turns::{Line, Turns};
 
 /// Connections for counting: its own, so that a flood leaves those alone that logins need.
 const CONNECTIONS_MAX: u32 = 4;
+/// As many as can be connected: whoever waits to be counted is never turned away.
+const HTTP_CONNECTIONS_MAX: usize = 512;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often rows that no longer matter are deleted, and how many at once.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
@@ -80,6 +82,8 @@ impl Account {
 pub(crate) struct Throttle {
     pool: PgPool,
     gates: Arc<Gates>,
+    /// One address's tries are counted a few at a time, so that its flood leaves connections for others.
+    counting: Arc<Gates>,
     pub(crate) noted: Noted,
 }
 
@@ -136,7 +140,8 @@ impl Throttle {
             .context("the database does not let the service in")?;
         Ok(Self {
             pool,
-            gates: Arc::default(),
+            gates: Gates::new(gates::INSIDE_MAX),
+            counting: Gates::new(HTTP_CONNECTIONS_MAX),
             noted: Noted::default(),
         })
     }
@@ -153,8 +158,11 @@ impl Throttle {
             self.noted.note(account.refused, None, address, clock());
             return Err(Busy.into());
         };
+        let counting = self.counting.enter(source(address)).await?;
         let now = clock();
-        match self.count(account, address, now).await? {
+        let counted = self.count(account, address, now).await?;
+        drop(counting);
+        match counted {
             Ok(place) => Ok(Admitted {
                 throttle: self,
                 account,

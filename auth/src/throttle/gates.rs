@@ -13,11 +13,13 @@ use super::key::{Busy, Key};
 /// Tries at a time for one account from one place. Two instances together stay below the tries that are free.
 const RUNNING_MAX: usize = 2;
 /// Running and waiting ones: what waits longer than this many has no hope of being served in time.
-const INSIDE_MAX: usize = 128;
+pub(super) const INSIDE_MAX: usize = 128;
 
 /// All gates of an instance. A gate is there while somebody is inside.
-#[derive(Default)]
-pub(super) struct Gates(Mutex<HashMap<Key, Gate>>);
+pub(super) struct Gates {
+    gates: Mutex<HashMap<Key, Gate>>,
+    inside_max: usize,
+}
 
 struct Gate {
     running: Arc<Semaphore>,
@@ -38,15 +40,23 @@ struct Inside {
 }
 
 impl Gates {
+    /// So many run and wait at each gate.
+    pub(super) fn new(inside_max: usize) -> Arc<Self> {
+        Arc::new(Self {
+            gates: Mutex::default(),
+            inside_max,
+        })
+    }
+
     /// Waits until it is this one's turn.
     pub(super) async fn enter(self: &Arc<Self>, key: Key) -> Result<Passage, Busy> {
         let (inside, running) = {
-            let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
             let gate = gates.entry(key).or_insert_with(|| Gate {
                 running: Arc::new(Semaphore::new(RUNNING_MAX)),
                 inside: 0,
             });
-            if gate.inside >= INSIDE_MAX {
+            if gate.inside >= self.inside_max {
                 return Err(Busy);
             }
             gate.inside += 1;
@@ -63,7 +73,11 @@ impl Gates {
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        let mut gates = self.gates.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gates = self
+            .gates
+            .gates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let gate = gates.get_mut(&self.key).expect("somebody is inside");
         gate.inside -= 1;
         if gate.inside == 0 {
@@ -78,7 +92,7 @@ mod tests {
 
     #[tokio::test]
     async fn two_run_the_others_wait_and_nothing_stays() {
-        let gates = Arc::new(Gates::default());
+        let gates = Gates::new(INSIDE_MAX);
         let (ada, grace) = (Key([1; 32]), Key([2; 32]));
         let first = gates.enter(ada).await.ok().unwrap();
         let second = gates.enter(ada).await.ok().unwrap();
@@ -96,12 +110,12 @@ mod tests {
         drop(first);
         assert!(third.await.is_ok());
         drop(second);
-        assert!(gates.0.lock().unwrap().is_empty());
+        assert!(gates.gates.lock().unwrap().is_empty());
     }
 
     #[tokio::test]
     async fn a_full_gate_turns_the_next_one_away() {
-        let (gates, ada) = (Arc::new(Gates::default()), Key([1; 32]));
+        let (gates, ada) = (Gates::new(INSIDE_MAX), Key([1; 32]));
         let mut waiting: Vec<_> = (0..INSIDE_MAX)
             .map(|_| Box::pin(gates.enter(ada)))
             .collect();
@@ -116,6 +130,6 @@ mod tests {
         assert_eq!(passages.len(), RUNNING_MAX);
         assert!(gates.enter(ada).await.is_err());
         drop((waiting, passages));
-        assert!(gates.0.lock().unwrap().is_empty());
+        assert!(gates.gates.lock().unwrap().is_empty());
     }
 }
