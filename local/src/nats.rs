@@ -19,7 +19,7 @@ use crate::secrets::write_private;
 use crate::staging::Staging;
 
 const CONFIGURATION: &str = include_str!("../../nats/nats-server.conf");
-/// One producer, `demo-shop`; the pattern for all.
+/// The door's login, and one producer, `demo-shop`: the pattern for all.
 const PRODUCERS: &str = include_str!("../../nats/producers.conf");
 /// No producer; the same pattern.
 const DIRECT: &str = include_str!("../../nats/direct.conf");
@@ -185,19 +185,20 @@ fn environment(home: &Home, port: u16, monitor_port: u16) -> Vec<(String, String
 
 /// `producers.conf` or `direct.conf` with an entry for each producer of this way, made from the committed one.
 fn render_producers(home: &Home, producers: &[Producer], way: Way) -> Result<String> {
-    let (head, rest) = PRODUCERS
-        .split_once("users: [\n")
-        .context("producers.conf has no users")?;
+    let start = PRODUCERS
+        .find("  { user: \"demo-shop\"")
+        .context("producers.conf has no demo-shop")?;
+    let (head, rest) = PRODUCERS.split_at(start);
     let (entry, foot) = rest
         .split_once("\n]")
         .context("producers.conf has no end of users")?;
-    let head = match way {
-        Way::Door => head,
-        Way::Direct => DIRECT
-            .strip_suffix("users: []\n")
-            .context("direct.conf has users")?,
+    let mut text = match way {
+        Way::Door => head.to_owned(),
+        Way::Direct => {
+            let head = DIRECT.strip_suffix("]\n");
+            head.context("direct.conf has users")?.to_owned() + "\n"
+        }
     };
-    let mut text = format!("{head}users: [\n");
     for Producer { client_id, .. } in producers.iter().filter(|producer| producer.way == way) {
         // It becomes part of subjects and of this file.
         let is_plain = client_id
@@ -232,10 +233,11 @@ mod tests {
         assert_eq!(direct.matches("user: ").count(), 1);
         assert!(direct.contains("\"request.payment.v1.treasury\""));
         let text = render_producers(&home, &producers, Way::Door).unwrap();
-        assert_eq!(text.matches("user: ").count(), 2);
+        assert_eq!(text.matches("user: ").count(), 3);
+        assert!(text.contains("request.payment.v1.* door") && !direct.contains("payments-door"));
         assert!(text.contains("\"request.payment.v1.shop-a\""));
         assert!(text.contains("\"_INBOX_shop-b.>\""));
-        assert!(!text.contains("demo-shop") && !text.contains("$NATS_PASSWORD"));
+        assert!(!text.contains("demo-shop") && !text.contains("$NATS_PASSWORD_DEMO_SHOP"));
     }
 
     #[test]

@@ -94,12 +94,12 @@ impl Servers {
         self.nats.url()
     }
 
-    /// The NATS password of `auth`, `ledger`, `payments`, `audit`, of a second login such as `ledger-reader`, or of a
-    /// producer (account EDGE or DIRECT). Its inbox is `_INBOX_<user>`. Panics when there is no such user.
+    /// The NATS password of `auth`, `ledger`, `payments`, `audit`, of a further login such as `ledger-reader` or
+    /// `payments-door`, or of a producer (account EDGE or DIRECT). Its inbox is `_INBOX_<user>`. Panics when there is no such user.
     #[must_use]
     pub fn nats_password(&self, user: &str) -> &str {
         let secrets = self.home.secrets();
-        let service = user.strip_suffix("-reader");
+        let service = user.split_once('-').map(|(service, _)| service);
         let password = secrets
             .nats
             .get(user)

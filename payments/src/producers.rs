@@ -22,8 +22,8 @@ use self::admit::{Admitted, NotAdmitted};
 use crate::app::App;
 use crate::door::{Place, Told};
 
-/// Where producers' publishes come to: the broker maps `request.payment.v1.<client_id>` of the account EDGE to this.
-const SUBJECT_PREFIX: &str = "door.payment.v1.";
+/// What producers publish begins with this, in the account EDGE; their id follows.
+const SUBJECT_PREFIX: &str = "request.payment.v1.";
 /// The processes that share them.
 const GROUP: &str = "door";
 /// Places that wait to be told: as many as a batch has. The door waits beyond that.

@@ -35,13 +35,30 @@ async fn no_reply_subject_or_block_of_headers_cuts_the_door_for_others() -> Resu
     let mut hostile = bytes(&test).await?;
     let subject = format!("request.payment.v1.{KIOSK}");
     let tiny = format!("NATS/1.0\r\n{}\r\n", ":\n".repeat(15_000));
-    let attacks = [
-        format!("PUB {subject} $JS.ACK. 1\r\nx\r\n"),
-        format!("PUB {subject} $JS.API.STREAM.DELETE.REQUESTS 1\r\nx\r\n"),
-        format!("PUB {subject} settlement.payment.v1.demo-shop 1\r\nx\r\n"),
-        format!("PUB {subject} {subject} 1\r\nx\r\n"),
-        format!("HPUB {subject} {0} {0}\r\n{tiny}\r\n", tiny.len()),
+    let (inbox, many) = (format!("_INBOX_{KIOSK}"), tiny.len());
+    let replies = [
+        "$JS.ACK.".to_owned(),
+        "$JS.>".to_owned(),
+        "$JS.API.STREAM.DELETE.REQUESTS".to_owned(),
+        "settlement.payment.v1.demo-shop".to_owned(),
+        subject.clone(),
+        ">".to_owned(),
+        "*".to_owned(),
+        "*.>".to_owned(),
+        "*.*.*".to_owned(),
+        ">.x.y".to_owned(),
+        format!("{inbox}.>"),
+        format!("{inbox}.*"),
+        format!("{inbox}.*.*"),
+        format!("{inbox}..x"),
+        format!("{inbox}."),
+        format!("{inbox}.\u{1}"),
+        "..".to_owned(),
     ];
+    let mut attacks = replies
+        .map(|reply| format!("PUB {subject} {reply} 1\r\nx\r\n"))
+        .to_vec();
+    attacks.push(format!("HPUB {subject} {many} {many}\r\n{tiny}\r\n"));
     for attack in &attacks {
         for _ in 0..20 {
             hostile.write_all(attack.as_bytes()).await?;

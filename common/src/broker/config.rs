@@ -66,6 +66,14 @@ impl Config {
         }
     }
 
+    /// A further login of a service that answers producers: in their account. It has the same password.
+    pub(super) fn door(&self) -> Self {
+        Self {
+            user: format!("{}-door", self.user),
+            ..self.clone()
+        }
+    }
+
     /// The subject under which this user hears answers to whatever is called `name`.
     ///
     /// Nobody else may subscribe to `_INBOX_<user>.>`.

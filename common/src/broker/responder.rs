@@ -1,7 +1,10 @@
-//! Answers what is published on a subject, together with other processes of the same service.
+//! Answers what producers publish on a subject, together with other processes of the same service.
 //!
 //! NATS gives each message to one member of the group. A message is not kept anywhere: if its member dies, its sender
 //! hears nothing and sends it again.
+//!
+//! We log in where the producers do, so a reply subject comes as its sender wrote it, who may write anything. Through an
+//! import between accounts the server would write one of its own, and forget those of others with each that has wildcards.
 
 use std::time::Duration;
 
@@ -17,9 +20,6 @@ const RETRY_DELAY: Duration = Duration::from_millis(100);
 /// The broker asks every two minutes whether we are there. One that is silent for longer is gone.
 const SILENCE_MAX: Duration = Duration::from_secs(300);
 
-/// What the subjects begin with that the server makes for answers across accounts. Any other was chosen by the publisher, who
-/// could have us speak to somebody else, or end our connection by an answer that we may not give.
-const REPLY_PREFIX: &[u8] = b"_R_.";
 /// Longest block of headers that is read: a token and ours at their limits take 5 KB. Thousands of tiny ones cost a
 /// millisecond to read.
 const HEADERS_BYTES_MAX: usize = 8 * 1024;
@@ -48,7 +48,7 @@ pub struct Published {
     pub headers: Option<Headers>,
     /// Its body.
     pub payload: Bytes,
-    /// Where its sender waits for an answer, if it does.
+    /// Where its sender waits for an answer, if that is its own inbox.
     pub reply_to: Option<ReplyTo>,
 }
 
@@ -68,11 +68,11 @@ impl Published {
 pub struct ReplyTo(Bytes);
 
 impl Responder {
-    /// A member of `group` that answers what is published on `subject`; wildcards are allowed.
+    /// A member of `group` that answers what is published on `subject`, which ends in a wildcard for the sender's name.
     #[must_use]
     pub fn new(config: &Config, subject: &str, group: &str) -> Self {
         Self {
-            config: config.clone(),
+            config: config.door(),
             subject: subject.to_owned(),
             group: group.to_owned(),
             connection: None,
@@ -98,7 +98,7 @@ impl Responder {
                     payload,
                 }) => {
                     self.burst += 1;
-                    let reply_to = reply.filter(|reply| reply.starts_with(REPLY_PREFIX));
+                    let reply_to = reply.filter(|reply| is_own_inbox(&subject, reply));
                     return Some(Published {
                         subject: text(&subject).into_owned(),
                         headers: Some(&headers)
@@ -162,5 +162,64 @@ impl Responder {
             connection.send(std::mem::take(&mut self.answers));
         }
         connection.operation(SILENCE_MAX).await
+    }
+}
+
+/// Whether this reply subject is a literal one in the inbox of whom the subject's last word names: `_INBOX_<client_id>.…`,
+/// where nobody else may listen. Any other could have us speak to somebody else, or end our connection by an answer that we
+/// may not give.
+fn is_own_inbox(subject: &[u8], reply: &[u8]) -> bool {
+    let client = subject.rsplit(|byte| *byte == b'.').next();
+    let place = reply
+        .strip_prefix(b"_INBOX_")
+        .and_then(|rest| rest.strip_prefix(client?))
+        .and_then(|rest| rest.strip_prefix(b"."));
+    let is_literal =
+        |word: &[u8]| !matches!(word, b"" | b"*" | b">") && word.iter().all(u8::is_ascii_graphic);
+    place.is_some_and(|place| place.split(|byte| *byte == b'.').all(is_literal))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_literal_subject_in_the_senders_own_inbox_is_answered() {
+        let check = |reply: &[u8], is_answered: bool| {
+            let is_own = is_own_inbox(b"request.payment.v1.shop", reply);
+            assert_eq!(is_own, is_answered, "{}", text(reply));
+        };
+        for reply in ["_INBOX_shop.x", "_INBOX_shop.aB3.4-_$", "_INBOX_shop.a*.b>"] {
+            check(reply.as_bytes(), true);
+        }
+        for reply in [
+            "",
+            ">",
+            "*",
+            "*.x",
+            "*.>",
+            "_INBOX_shop",
+            "_INBOX_shop.",
+            "_INBOX_shop.>",
+            "_INBOX_shop.*",
+            "_INBOX_shop.*.x",
+            "_INBOX_shop.x.>",
+            "_INBOX_shop.x.",
+            "_INBOX_shop..x",
+            "_INBOX_shop.\u{1}",
+            "_INBOX_shop.é",
+            "_INBOX_shop-2.x",
+            "_INBOX_other.x",
+            "_INBOX_*.x",
+            "_INBOX_payments.x",
+            "_R_.x",
+            "$JS.ACK.",
+            "$JS.>",
+            "request.payment.v1.shop",
+            "settlement.payment.v1.shop",
+        ] {
+            check(reply.as_bytes(), false);
+        }
+        check(b"_INBOX_shop.\xff", false);
     }
 }

@@ -45,7 +45,6 @@ async fn publishes_its_own_subject(servers: &Servers) {
     let mut ledger = ledger_with_streams(servers).await;
     let mut shop = User::connect(servers, "demo-shop").await;
     for subject in [
-        "door.payment.v1.demo-shop",
         "request.payment.v1.other-shop",
         "request.payment.v1.demo-shop.more",
         "request.account.v1.demo-shop",
@@ -86,32 +85,99 @@ async fn a_producer_at_the_door_reaches_payments_and_not_the_log() {
     let refused = shop.client.request(subject, "{}".into()).await;
     assert_eq!(refused.unwrap_err().kind(), RequestErrorKind::NoResponders);
 
-    let payments = User::connect(&servers, "payments").await;
+    let mut payments = User::connect(&servers, "payments-door").await;
+    let mut door = door(&mut payments).await;
     let client = &payments.client;
-    let mut door = (client
-        .queue_subscribe("door.payment.v1.*", "door".into())
-        .await)
-        .unwrap();
-    client.flush().await.unwrap();
-    // What the server answers to is a subject of its own: nobody's inbox is named.
     let answering = async {
         let asked = door.next().await.unwrap();
-        assert_eq!(asked.subject.as_str(), "door.payment.v1.demo-shop");
+        assert_eq!(asked.subject.as_str(), "request.payment.v1.demo-shop");
         let reply = asked.reply.unwrap();
-        assert!(reply.starts_with("_R_."), "{reply}");
+        assert!(reply.starts_with("_INBOX_demo-shop."), "{reply}");
         client.publish(reply, "stored".into()).await.unwrap();
     };
-    // Flushing sends the subscription; until the server has heard of it, nobody is there.
-    let asking = async {
-        loop {
-            match shop.client.request(subject, "{}".into()).await {
-                Ok(answer) => return answer,
-                Err(error) => assert_eq!(error.kind(), RequestErrorKind::NoResponders),
-            }
-        }
-    };
+    let asking = shop.client.request(subject, "{}".into());
     let (answer, ()) = tokio::join!(asking, answering);
-    assert_eq!(answer.payload, "stored");
+    assert_eq!(answer.unwrap().payload, "stored");
     let requests = ledger.jetstream().get_stream("REQUESTS").await.unwrap();
     assert_eq!(requests.cached_info().state.messages, 0);
+}
+
+/// What the payments service subscribes to.
+async fn door(payments: &mut User) -> async_nats::Subscriber {
+    let subject = "request.payment.v1.*";
+    let door = payments.client.queue_subscribe(subject, "door".into());
+    let door = door.await.unwrap();
+    // When the server refuses this, it has handled the subscription in front of it.
+    payments.may_not_publish("$JS.API.INFO").await;
+    door
+}
+
+#[tokio::test]
+async fn no_reply_subject_of_a_producer_loses_another_ones_acknowledgement() {
+    let servers = testing::servers_with(&["demo-shop", "other-shop"].map(Producer::new)).await;
+    let mut payments = User::connect(&servers, "payments-door").await;
+    let shop = User::connect(&servers, "demo-shop").await;
+    let other = User::connect(&servers, "other-shop").await;
+    let mut door = door(&mut payments).await;
+    // With wildcards, and without words; and what is nobody's business of the producer's.
+    for reply in [
+        ">",
+        "*",
+        "*.>",
+        "*.*",
+        "*.*.*",
+        ">.x.y",
+        "_INBOX_demo-shop.>",
+        "_INBOX_demo-shop.*",
+        "_INBOX_demo-shop.*.*",
+        "..",
+        "a..>",
+        "$JS.>",
+        "$JS.ACK.",
+    ] {
+        let waiting = shop
+            .client
+            .request("request.payment.v1.demo-shop", "x".into());
+        let between = async {
+            let first = door.next().await.unwrap();
+            let hostile = "request.payment.v1.other-shop";
+            let ask = (other.client).publish_with_reply(hostile, reply, "x".into());
+            ask.await.unwrap();
+            let second = door.next().await.unwrap();
+            assert_eq!(second.subject.as_str(), hostile);
+            // The door itself does not answer such a one.
+            let refuse = payments.client.publish(second.reply.unwrap(), "no".into());
+            refuse.await.ok();
+            let answer = payments.client.publish(first.reply.unwrap(), "ok".into());
+            answer.await.unwrap();
+        };
+        let (answer, ()) = tokio::join!(waiting, between);
+        assert_eq!(answer.unwrap().payload, "ok", "{reply}");
+    }
+}
+
+#[tokio::test]
+async fn the_door_answers_producers_and_does_nothing_else_among_them() {
+    let servers = testing::servers_with(&["demo-shop"].map(Producer::new)).await;
+    let mut payments = User::connect(&servers, "payments-door").await;
+    for subject in [
+        "request.payment.v1.demo-shop",
+        "settlement.payment.v1.demo-shop",
+        "$JS.API.CONSUMER.MSG.NEXT.SETTLEMENTS.demo-shop",
+        "$JS.quittance.API.CONSUMER.MSG.NEXT.SETTLEMENTS.demo-shop",
+        "$JS.quittance.API.CONSUMER.INFO.SETTLEMENTS.demo-shop",
+        "$JS.ACK.SETTLEMENTS.demo-shop.1.1.1.1.1",
+        "$JS.API.INFO",
+        "$SYS.REQ.SERVER.PING",
+    ] {
+        payments.may_not_publish(subject).await;
+    }
+    for subject in [
+        ">",
+        "request.payment.v1.*",
+        "settlement.*.v1.demo-shop",
+        "_INBOX_demo-shop.>",
+    ] {
+        payments.may_not_subscribe(subject).await;
+    }
 }
