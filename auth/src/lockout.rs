@@ -40,7 +40,7 @@ pub(crate) async fn lock_out(
     actor: &str,
 ) -> sqlx::Result<bool> {
     let mut tx = auth.pool.begin().await?;
-    let Some((_, now)) = store::people::lock(&mut *tx, user).await? else {
+    let Some((_, now)) = store::people::lock(&mut tx, user).await? else {
         return Ok(false);
     };
     match because {

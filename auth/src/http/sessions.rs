@@ -99,7 +99,7 @@ async fn end(
         return Err(none());
     }
     let mut tx = auth.pool.begin().await?;
-    let (_, now) = store::people::lock(&mut *tx, owner)
+    let (_, now) = store::people::lock(&mut tx, owner)
         .await?
         .ok_or_else(none)?;
     let actor = claims.client_id.as_str();

@@ -209,9 +209,7 @@ async fn activate(
     let caller = auth.caller(&headers, ADMINS).await?;
     let id = named(id)?;
     let mut tx = auth.pool.begin().await?;
-    let (user, now) = store::people::lock(&mut *tx, id)
-        .await?
-        .ok_or_else(nobody)?;
+    let (user, now) = store::people::lock(&mut tx, id).await?.ok_or_else(nobody)?;
     if !user.is_active {
         store::people::set_active(&mut *tx, id, true, now).await?;
         let event = Event {

@@ -1,7 +1,7 @@
 //! People.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgExecutor;
+use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 /// A person.
@@ -44,28 +44,23 @@ pub(crate) async fn user_by_id(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Resul
 /// The person, who stays so until the transaction ends, and the time of the database: whoever begins a session and whoever
 /// locks somebody out come one after the other, and agree on when.
 pub(crate) async fn lock(
-    db: impl PgExecutor<'_>,
+    db: &mut PgConnection,
     id: Uuid,
 ) -> sqlx::Result<Option<(User, DateTime<Utc>)>> {
-    let row = sqlx::query!(
-        r#"select id, email, username, password_hash, is_active, role, scopes, tokens_valid_after,
-                  clock_timestamp() as "now!"
-           from users where id = $1 for update"#,
+    let user = sqlx::query_as!(
+        User,
+        "select id, email, username, password_hash, is_active, role, scopes, tokens_valid_after
+         from users where id = $1 for update",
         id,
     );
-    Ok(row.fetch_optional(db).await?.map(|row| {
-        let user = User {
-            id: row.id,
-            email: row.email,
-            username: row.username,
-            password_hash: row.password_hash,
-            is_active: row.is_active,
-            role: row.role,
-            scopes: row.scopes,
-            tokens_valid_after: row.tokens_valid_after,
-        };
-        (user, row.now)
-    }))
+    let Some(user) = user.fetch_optional(&mut *db).await? else {
+        return Ok(None);
+    };
+    // A statement of its own: in that one the time would be read before the lock was waited for.
+    let now = sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#)
+        .fetch_one(db)
+        .await?;
+    Ok(Some((user, now)))
 }
 
 /// What [`upsert_user`] writes.

@@ -30,7 +30,7 @@ pub(crate) struct Events {
     /// Only what this client did
     #[arg(long, value_name = "CLIENT")]
     actor: Option<String>,
-    /// Only this, such as user.login_failed
+    /// Only this, such as `user.login_failed`
     #[arg(long, value_name = "EVENT")]
     what: Option<String>,
     /// Only from this time on, such as 2026-11-27T08:00:00Z

@@ -36,7 +36,7 @@ pub(super) async fn blacklist(
     };
     let claims = read_refresh(&token, &auth.keys, common::service::now())?;
     let mut tx = auth.pool.begin().await?;
-    let locked = store::people::lock(&mut *tx, claims.user_id).await?;
+    let locked = store::people::lock(&mut tx, claims.user_id).await?;
     let (_, now) = locked.ok_or(Broken::Blacklisted)?;
     let family = store::sessions::family_for_update(&mut *tx, claims.family).await?;
     let actor = ClientId::of_user(claims.user_id);

@@ -84,7 +84,7 @@ pub(super) async fn log_in(
     attempt.succeeded(service::now()).await?;
 
     let mut tx = auth.pool.begin().await?;
-    let locked = store::people::lock(&mut *tx, user.id).await?;
+    let locked = store::people::lock(&mut tx, user.id).await?;
     // The password is the one that was checked.
     let is_same = |now: &User| now.is_active && now.password_hash == user.password_hash;
     let (user, now) = locked.filter(|(now, _)| is_same(now)).ok_or_else(refused)?;

@@ -54,7 +54,7 @@ pub(super) async fn refresh(
 
     let mut tx = auth.pool.begin().await?;
     // The person first, then the session: so does whoever locks a person out.
-    let locked = store::people::lock(&mut *tx, claims.user_id).await?;
+    let locked = store::people::lock(&mut tx, claims.user_id).await?;
     let family = store::sessions::family_for_update(&mut *tx, claims.family).await?;
     let family = family.filter(|family| family.user_id == claims.user_id);
     let Some((family, (user, now))) = family.zip(locked) else {

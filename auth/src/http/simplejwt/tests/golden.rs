@@ -109,10 +109,6 @@ impl World {
                 ledger_secret: None,
             },
             callers: Callers::new(OwnKeys::new(pool.clone(), key.issuer.clone())),
-            throttle: Throttle::open(database.options().expect("a URL of ours"))
-                .await
-                .expect("a database"),
-            trusted_proxies: Vec::new(),
             revoked: watch::Sender::new(()),
             ready: ready.subscribe(),
         });
