@@ -11,7 +11,9 @@ mod audit;
 mod sessions;
 mod users;
 
+mod clients;
 mod discovery;
+mod metadata;
 mod oauth;
 mod simplejwt;
 
@@ -48,6 +50,8 @@ pub(crate) fn routes(auth: Arc<Auth>) -> Router {
         .merge(audit::routes())
         .merge(sessions::routes())
         .merge(users::routes())
+        .merge(metadata::routes())
+        .merge(clients::routes())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn(hurry_body))
         .layer(from_fn_with_state(auth.clone(), address::find))

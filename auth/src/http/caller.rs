@@ -31,15 +31,25 @@ impl Auth {
         }
     }
 
-    /// Whether a token still counts: the person or program is active and the login has not ended.
+    /// Whether a token still counts: the person or program is active, and the login, the secret or the key has not ended.
     ///
     /// # Errors
     /// When the database is away.
     pub(crate) async fn still_counts(&self, claims: &Claims) -> sqlx::Result<bool> {
+        if store::revocations::has_token(&self.pool, &claims.jti).await? {
+            return Ok(false);
+        }
+        let client_id = claims.client_id.as_str();
         match claims.sid.as_deref().map(str::parse::<Uuid>) {
-            Some(Ok(session)) => store::sessions::is_alive(&self.pool, session).await,
             Some(Err(_)) => Ok(false),
-            None => store::clients::is_active(&self.pool, claims.client_id.as_str()).await,
+            Some(Ok(login)) if client_id.starts_with("user-") => {
+                store::sessions::is_alive(&self.pool, login).await
+            }
+            Some(Ok(credential)) => {
+                store::clients::still_counts(&self.pool, client_id, Some(credential), claims.iat)
+                    .await
+            }
+            None => store::clients::still_counts(&self.pool, client_id, None, claims.iat).await,
         }
     }
 }

@@ -4,8 +4,12 @@
 
 mod client_credentials;
 mod exchange;
+mod introspect;
+mod revoke;
 
+mod assertion;
 mod caller;
+mod presented;
 mod words;
 
 use std::sync::Arc;
@@ -19,10 +23,14 @@ use common::http::exchange::GRANT_TYPE;
 
 use crate::app::Auth;
 use crate::http::simplejwt::words::Body;
+pub(super) use assertion::token_endpoint;
 use words::Error;
 
 pub(super) fn routes() -> Router<Arc<Auth>> {
-    Router::new().route("/oauth2/token", post(token))
+    Router::new()
+        .route("/oauth2/token", post(token))
+        .route("/oauth2/revoke", post(revoke::revoke))
+        .route("/oauth2/introspect", post(introspect::introspect))
 }
 
 /// `POST /oauth2/token`: one grant each has its file.

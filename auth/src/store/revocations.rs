@@ -73,3 +73,15 @@ pub(crate) async fn noted(db: impl PgExecutor<'_>, ids: &[Uuid]) -> sqlx::Result
     .fetch_one(db)
     .await
 }
+
+/// Whether this one token was revoked.
+pub(crate) async fn has_token(db: impl PgExecutor<'_>, jti: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (
+               select from revocations where target ->> 'kind' = 'token' and target ->> 'jti' = $1
+           ) as "has!""#,
+        jti,
+    )
+    .fetch_one(db)
+    .await
+}

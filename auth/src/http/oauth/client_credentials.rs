@@ -1,20 +1,24 @@
-//! The grant `client_credentials`: a program's id and secret in, an access token out (RFC 6749 §4.4).
+//! The grant `client_credentials`: a program's proof in, an access token out (RFC 6749 §4.4).
 //!
-//! No refresh token comes with it: the secret is at hand anyway.
+//! No refresh token comes with it: the secret or the key is at hand anyway. The token names the credential that it was
+//! issued for as its `sid`, so that deleting the credential ends its tokens and no others.
 
 use std::collections::HashMap;
 
 use axum::Json;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
-use common::service;
+use common::ids::AccountId;
 use common::token::Audience;
 use serde::Serialize;
 
 use super::caller::authenticated;
 use super::words::{Error, NO_STORE};
 use crate::app::Auth;
-use crate::tokens::{self, ACCESS_SECONDS, Subject, Terms};
+use crate::tokens::{self, Limits, Subject, Terms};
+
+/// Life of a program's token, in seconds. Another is had at any time.
+const TOKEN_SECONDS: i64 = 300;
 
 #[derive(Serialize)]
 struct Granted {
@@ -30,29 +34,50 @@ pub(super) async fn grant(
     headers: &HeaderMap,
     parameters: &HashMap<String, String>,
 ) -> Result<Response, Error> {
-    let (client_id, account) = authenticated(auth, headers, parameters).await?;
-    let audience = audience(parameters)?;
+    let program = authenticated(auth, headers, parameters).await?;
+    let account = program.account;
+    let audience = audience(parameters, account.audience.as_deref())?;
     let scopes = granted(&account.scopes, parameters.get("scope"))?;
-    let subject = Subject::client(client_id, scopes.clone());
+    let subject = Subject {
+        sid: Some(program.credential),
+        limits: Limits {
+            payment_max: account.payment_max.map(|maxima| maxima.0),
+            accounts: account
+                .accounts
+                .map(|ids| ids.into_iter().map(AccountId).collect()),
+        },
+        ..Subject::client(program.client_id, scopes.clone())
+    };
+    // The database's clock before it showed the account as active: a deactivation that this did not see is later.
+    let issued_at = account.asked_at.max(account.tokens_valid_after + 1);
+    let terms = Terms {
+        audience,
+        issued_at,
+        expires_at: issued_at + TOKEN_SECONDS,
+    };
     let granted = Granted {
-        access_token: tokens::access(
-            &auth.keys.signing(),
-            subject,
-            Terms::longest(audience, service::now()),
-        ),
+        access_token: tokens::access(&auth.keys.signing(), subject, terms),
         token_type: "Bearer",
-        expires_in: ACCESS_SECONDS,
+        expires_in: TOKEN_SECONDS,
         scope: scopes,
     };
     Ok((NO_STORE, Json(granted)).into_response())
 }
 
-/// Where the token shall pass: the parameter `audience` (RFC 8693 §2.1), HTTP when it is missing.
-fn audience(parameters: &HashMap<String, String>) -> Result<Audience, Error> {
-    match parameters.get("audience") {
-        None => Ok(Audience::Http),
-        Some(word) => Audience::from_word(word).ok_or(Error::InvalidTarget),
+/// Where the token shall pass: the parameter `audience` (RFC 8693 §2.1). When it is missing, where the account's tokens
+/// must pass, or else over HTTP.
+///
+/// RFC 8707's `resource` is refused: ignored, it would give a token for something else than what was asked for.
+fn audience(parameters: &HashMap<String, String>, only: Option<&str>) -> Result<Audience, Error> {
+    let only = only.and_then(Audience::from_word);
+    let asked = match parameters.get("audience") {
+        None => only.unwrap_or(Audience::Http),
+        Some(word) => Audience::from_word(word).ok_or(Error::InvalidTarget)?,
+    };
+    if parameters.contains_key("resource") || only.is_some_and(|only| only != asked) {
+        return Err(Error::InvalidTarget);
     }
+    Ok(asked)
 }
 
 /// What is asked for, if it is all within `allowed`; everything when nothing is asked for.

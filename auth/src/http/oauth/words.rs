@@ -98,7 +98,7 @@ impl IntoResponse for Error {
             Self::InvalidClient => (
                 StatusCode::UNAUTHORIZED,
                 "invalid_client",
-                "no active client has this id and this secret",
+                "no active client has this id and this proof",
             ),
             Self::InvalidScope => (
                 StatusCode::BAD_REQUEST,
@@ -113,7 +113,7 @@ impl IntoResponse for Error {
             Self::InvalidTarget => (
                 StatusCode::BAD_REQUEST,
                 "invalid_target",
-                "the audience must be quittance (for HTTP) or quittance-log (for messages)",
+                "the audience must be quittance (for HTTP) or quittance-log (for messages), and the client's",
             ),
             Self::UnsupportedGrantType => (
                 StatusCode::BAD_REQUEST,

@@ -47,6 +47,13 @@ async fn counts(auth: &Auth, claims: &Map<String, Value>) -> sqlx::Result<bool> 
         let text = claims.get(name).and_then(Value::as_str);
         text.and_then(|text| text.parse::<Uuid>().ok())
     };
+    let client_id = claims.get("client_id").and_then(Value::as_str);
+    // A program's token names its credential, a person's the login.
+    if let Some(program) = client_id.filter(|id| !id.starts_with("user-")) {
+        let issued_at = claims.get("iat").and_then(Value::as_i64);
+        let issued_at = issued_at.unwrap_or_default();
+        return store::clients::still_counts(&auth.pool, program, id("sid"), issued_at).await;
+    }
     if let Some(session) = id("sid") {
         return store::sessions::is_alive(&auth.pool, session).await;
     }
@@ -55,9 +62,5 @@ async fn counts(auth: &Auth, claims: &Map<String, Value>) -> sqlx::Result<bool> 
         let jti = claims.get("jti").and_then(Value::as_str);
         return store::sessions::is_good(&auth.pool, family, generation, jti).await;
     }
-    let client_id = claims.get("client_id").and_then(Value::as_str);
-    match client_id {
-        Some(client_id) => store::clients::is_active(&auth.pool, client_id).await,
-        None => Ok(false),
-    }
+    Ok(false)
 }

@@ -18,6 +18,13 @@ names! {
     USER_LOCKED_OUT = "user.locked_out", "Every session of a person ended, and every token: `because`.";
     USER_CREATED = "user.created", "Somebody may log in from now on: `role`.";
     USER_ACTIVATED = "user.activated", "A person may log in again.";
+    SERVICE_ACCOUNT_CREATED = "service_account.created", "A program may get tokens from now on: `scopes`, `audience`, `payment_max`, `accounts`.";
+    SERVICE_ACCOUNT_ACTIVATED = "service_account.activated", "A program may get tokens again.";
+    SERVICE_ACCOUNT_DEACTIVATED = "service_account.deactivated", "A program gets no tokens, and those that it had ended.";
+    SERVICE_ACCOUNT_DELETED = "service_account.deleted", "The same for ever.";
+    CREDENTIAL_ADDED = "credential.added", "A program may prove itself with one more secret or key: `credential`, `kind`, `kid`.";
+    CREDENTIAL_DELETED = "credential.deleted", "A secret or key proves nothing more, and its tokens ended: `credential`.";
+    TOKEN_REVOKED = "token.revoked", "A program ended one of its tokens: `jti`.";
     CLIENT_LOGIN_FAILED = "client.login_failed", "A wrong secret, an unknown or an inactive program: `count` tries from `address`.";
     CLIENT_LOGIN_REFUSED = "client.login_refused", "Wrong secrets beyond the limit: `count` from `address`.";
 }
