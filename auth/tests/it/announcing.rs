@@ -208,7 +208,7 @@ async fn the_service_can_delete_nothing_and_change_no_key() {
         "delete from users",
         "delete from refresh_families",
         "delete from signing_keys",
-        "truncate service_accounts",
+        "truncate service_accounts cascade",
         "update signing_keys set private_sealed = ''",
         "update refresh_families set ends_at = now()",
     ] {

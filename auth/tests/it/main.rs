@@ -1,8 +1,11 @@
 //! The service as others meet it: over HTTP and in the log, with real servers behind it.
 
 mod announcing;
+mod assertions;
 mod audit;
+mod clients;
 mod harness;
+mod interop;
 mod oauth;
 mod outages;
 mod people;

@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use crate::harness::{Bank, eventually, text};
 
-const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 const SCOPES: &str = "payments:submit-any payments:read accounts:read";
 
-async fn with_shop() -> (Bank, impl Sized) {
+pub(crate) async fn with_shop() -> (Bank, impl Sized) {
     let (bank, auth, ledger) = Bank::open().await;
     let shop = "demo-shop".parse().expect("a good id");
     for _ in 0..2 {
@@ -20,7 +20,7 @@ async fn with_shop() -> (Bank, impl Sized) {
     (bank, (auth, ledger))
 }
 
-async fn error(answer: Response) -> (u16, String) {
+pub(crate) async fn error(answer: Response) -> (u16, String) {
     assert_eq!(answer.headers()["cache-control"], "no-store");
     let status = answer.status().as_u16();
     let challenge = answer
@@ -59,9 +59,10 @@ async fn a_program_gets_a_token_for_its_secret_and_nothing_for_less() {
             (text(&body, "token_type"), text(&body, "scope")),
             ("Bearer", expected)
         );
-        assert_eq!(body["expires_in"], 900);
+        assert_eq!(body["expires_in"], 300);
         assert!(body.get("refresh_token").is_none());
         let claims = bank.verified(text(&body, "access_token")).await.claims;
+        assert!(claims.sid.is_some() && claims.exp - claims.iat == 300);
         assert_eq!(
             (claims.sub.as_str(), claims.client_id.as_str()),
             ("demo-shop", "demo-shop")
@@ -79,6 +80,8 @@ async fn a_program_gets_a_token_for_its_secret_and_nothing_for_less() {
         (vec![grant, grant, id, secret], 400, "invalid_request"),
         (vec![grant, id, secret, ("scope", "auth:admin")], 400, "invalid_scope"),
         (vec![grant, id, secret, ("scope", "payments:read auth:admin")], 400, "invalid_scope"),
+        (vec![grant, id, secret, ("audience", "all")], 400, "invalid_target"),
+        (vec![grant, id, secret, ("resource", "https://a")], 400, "invalid_target"),
         (vec![grant], 401, "invalid_client"),
         (vec![grant, id], 401, "invalid_client"),
         (vec![grant, id, ("client_secret", "wrong")], 401, "invalid_client"),
