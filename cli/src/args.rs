@@ -13,8 +13,8 @@ use local::Home;
 
 use crate::failure::Exit;
 use crate::{
-    account, audit, bench, demo, health, migrate, pay, payment, print, secrets, serve, status,
-    token, up, users, watch,
+    account, audit, bench, clients, demo, health, migrate, pay, payment, print, secrets, serve,
+    status, token, up, users, watch,
 };
 
 /// A payment ledger on one machine: every payment request gets one answer, booked double-entry.
@@ -55,6 +55,9 @@ enum Command {
     /// Open, show and list accounts
     #[command(subcommand)]
     Account(account::Command),
+    /// Make, show and end service accounts: the programs that get tokens
+    #[command(subcommand)]
+    Clients(clients::Command),
     /// Move money from one account to another
     Pay(pay::Pay),
     /// Show payments
@@ -166,6 +169,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Demo(options) => demo::run(&options, &home()?).await?,
         Command::Token(options) => token::run(options, &home()?).await?,
         Command::Account(command) => account::run(command, &home()?).await?,
+        Command::Clients(command) => clients::run(command, &home()?).await?,
         Command::Pay(options) => return pay::run(options, &home()?).await,
         Command::Payment(command) => payment::run(command, &home()?).await?,
         Command::Users(command) => users::run(command, &home()?).await?,

@@ -1,6 +1,7 @@
 //! The HTTP side of the bank, as its clients see it. Nothing here knows more than they do.
 
 mod audit;
+mod clients;
 mod users;
 
 use std::path::Path;
@@ -294,7 +295,10 @@ impl Client {
             let exit = refused.exit();
             return Err(refused).exit(exit);
         }
-        let body = body.context("the answer is no JSON")?;
+        let body = match status {
+            StatusCode::NO_CONTENT => Value::Null,
+            _ => body.context("the answer is no JSON")?,
+        };
         Ok((status, Done { body, is_repeated }))
     }
 

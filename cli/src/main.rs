@@ -18,6 +18,7 @@ mod up;
 mod account;
 mod audit;
 mod bench;
+mod clients;
 mod demo;
 mod pay;
 mod payment;
