@@ -1,4 +1,4 @@
-//! What clients read to configure themselves (RFC 8414), under two names: OpenID libraries look for the second. There are no
+//! What clients read to configure themselves (RFC 8414), under two names: `OpenID` libraries look for the second. There are no
 //! ID tokens here.
 
 use std::sync::Arc;

@@ -70,6 +70,10 @@ async fn introspected(bank: &Bank, client_id: &str, secret: &str, token: &str) -
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one life from its beginning to its end"
+)]
 async fn a_service_account_lives_and_its_tokens_end_with_it() {
     let (bank, _running) = with_shop().await;
     let admin = administrator(&bank).await;

@@ -78,7 +78,7 @@ async fn end_token(auth: &Auth, program: &Program, token: &str) -> Result<Option
 /// Ends a login, if it goes on. The revocation.
 async fn end_login(auth: &Auth, person: Uuid, family: Uuid) -> Result<Option<Uuid>, Error> {
     let mut tx = auth.pool.begin().await?;
-    let Some((_, now)) = store::people::lock(&mut *tx, person).await? else {
+    let Some((_, now)) = store::people::lock(&mut tx, person).await? else {
         return Ok(None);
     };
     let found = store::sessions::family_for_update(&mut *tx, family).await?;

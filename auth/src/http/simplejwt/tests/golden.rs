@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use common::http::caller::Callers;
 use common::service::{self, Database, Owner};
 use local::{Service, testing};
@@ -149,7 +149,7 @@ impl World {
 
     /// A well-signed token with some claims changed; `null` removes one.
     fn token(&self, kind: &str, changes: &Value) -> String {
-        let now = Utc::now();
+        let now = service::now();
         let mut claims = json!({
             "token_type": kind, "exp": (now + TimeDelta::minutes(5)).timestamp(), "iat": now.timestamp(),
             "jti": Uuid::new_v4().simple().to_string(), "user_id": self.user, "family": Uuid::now_v7(), "generation": 0,
@@ -187,7 +187,7 @@ impl World {
             let request = self.http.get(format!("{}{path}", self.url));
             request.header("authorization", value)
         };
-        let expired = json!({"exp": Utc::now().timestamp() - 5});
+        let expired = json!({"exp": service::now().timestamp() - 5});
         match name {
             "refresh ok" => refresh(self.pair().await.0),
             "refresh reused (blacklisted)" => refresh(self.used().await),
