@@ -33,7 +33,7 @@ pub(crate) async fn candidates(
     sqlx::query_as!(
         Candidate,
         r#"select scopes, is_active, audience, payment_max as "payment_max: Json<BTreeMap<String, String>>", accounts,
-                  tokens_valid_after, extract(epoch from statement_timestamp())::bigint as "asked_at!",
+                  tokens_valid_after, floor(extract(epoch from statement_timestamp()))::bigint as "asked_at!",
                   c.id as "id?", c.secret_sha256, c.n, c.e, c.last_used_at
            from service_accounts a
            left join client_credentials c
