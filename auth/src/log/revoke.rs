@@ -1,41 +1,66 @@
-//! Publishes revocations: each goes into the log until the ledger has answered it.
+//! Publishes revocations: each goes into the log at once, and is done when the ledger has answered it.
 //!
 //! ```text
 //! row in the database ──► request in REQUESTS ──► answer N in SETTLEMENTS ──► noted_seq = N
 //! ```
 //! The row is written in the transaction that ended a login, a person, a program or a key. Dying anywhere behind it is
 //! harmless: the next start publishes again, and so may two instances at once; the ledger answers that it is a duplicate.
+//! A revocation counts from its place in the log, so none waits for the answer to another: also while the ledger is away,
+//! what is published behind it will be refused.
 
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
-use common::broker::Answers;
+use common::broker::{Answers, ReadError};
 use common::kinds::Answer;
 use common::kinds::revocation::{RevocationStatus, Revoke};
+use common::message::Stored;
 use common::service;
 use common::token::{Audience, Scope};
 use common::wire;
 use sqlx::postgres::PgListener;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
+use uuid::Uuid;
 
 use super::{CLIENT_ID, Streams};
 use crate::app::Auth;
 use crate::store;
-use crate::store::revocations::{REVOCATION_CHANNEL, Waiting};
+use crate::store::revocations::REVOCATION_CHANNEL;
 use crate::tokens::{self, Subject, Terms};
 
 /// Most revocations that are published at a time, in one atomic batch.
 const BATCH_MAX: i64 = 500;
-/// How long one wait for the ledger's answer lasts before the revocation is published again.
+/// How long one wait for the ledger's answer lasts before it is noted in the log and begun again.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The table is looked through this often even without a notification: the database's connection may have been away.
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
+/// A revocation that the ledger refuses is published again so much later: its rules may have been raised by then. Each try
+/// stays in the log for ever.
+const REFUSED_DELAY: Duration = Duration::from_secs(600);
+
+/// What this process has published.
+#[derive(Default)]
+struct Published {
+    /// By sequence; not answered yet.
+    waiting: BTreeMap<u64, Uuid>,
+    /// The ledger did not take these.
+    refused: HashMap<Uuid, Instant>,
+}
+
+impl Published {
+    /// Those that are not to be published now.
+    fn ids(&mut self) -> Vec<Uuid> {
+        self.refused.retain(|_, at| at.elapsed() < REFUSED_DELAY);
+        let waiting = self.waiting.values();
+        waiting.chain(self.refused.keys()).copied().collect()
+    }
+}
 
 /// Publishes what is in the table, and then what comes.
 ///
 /// # Errors
-/// When the database or the broker does not answer, or the ledger refuses a revocation: trying again may help.
+/// When the database or the broker does not answer: trying again may help.
 pub(super) async fn run(auth: &Auth, streams: &Streams) -> anyhow::Result<Infallible> {
     let mut heard = PgListener::connect_with(&auth.pool).await?;
     heard.listen(REVOCATION_CHANNEL).await?;
@@ -44,69 +69,103 @@ pub(super) async fn run(auth: &Auth, streams: &Streams) -> anyhow::Result<Infall
     let answers = Answers::start(streams.config.clone(), streams.jetstream.clone(), stop).await?;
     let mut check = tokio::time::interval(CHECK_INTERVAL);
     check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut published = Published::default();
     loop {
-        // A notification, a lost connection or the time: each is a reason to look.
+        // A notification, a lost connection, the time, an answer: each is a reason to look.
         tokio::select! {
             _ = check.tick() => {}
             notification = heard.try_recv() => drop(notification?),
-        }
-        loop {
-            let waiting = store::revocations::waiting(&auth.pool, BATCH_MAX).await?;
-            // Somebody may wait for what another instance has published.
-            auth.revoked.send_replace(());
-            if waiting.is_empty() {
-                break;
+            answered = next_answer(&answers, &published.waiting) => {
+                let (sequence, answer) = answered?;
+                note(auth, &mut published, sequence, answer).await?;
             }
-            publish(auth, streams, &answers, waiting).await?;
+        }
+        publish_waiting(auth, streams, &mut published).await?;
+        // Somebody may wait for what this or another instance has published.
+        auth.revoked.send_replace(());
+    }
+}
+
+/// The answer to the first of these; none comes while there are none.
+async fn next_answer(
+    answers: &Answers,
+    waiting: &BTreeMap<u64, Uuid>,
+) -> Result<(u64, Stored), ReadError> {
+    let Some((sequence, id)) = waiting.first_key_value() else {
+        return std::future::pending().await;
+    };
+    loop {
+        match answers.wait(*sequence, ANSWER_TIMEOUT).await? {
+            Some(answer) => return Ok((*sequence, answer)),
+            None => tracing::warn!(sequence, %id, "waiting for the ledger to answer a revocation"),
         }
     }
 }
 
-/// Publishes these and notes the ledger's answers.
-async fn publish(
+/// Takes an answer over.
+async fn note(
     auth: &Auth,
-    streams: &Streams,
-    answers: &Answers,
-    waiting: Vec<Waiting>,
+    published: &mut Published,
+    sequence: u64,
+    answer: Stored,
 ) -> anyhow::Result<()> {
-    let client_id = CLIENT_ID.parse().expect("a constant of letters");
-    let subject = Subject::client(client_id, Scope::AuthAdmin.as_str().to_owned());
-    let terms = Terms::longest(Audience::Log, service::now());
-    let token = tokens::access(&auth.keys.signing(), subject, terms);
-    let (ids, messages): (Vec<_>, Vec<_>) = waiting
-        .into_iter()
-        .map(|waiting| {
-            let revoke = Revoke {
-                revocation_id: waiting.id,
-                target: waiting.target.0,
-                because: waiting.because,
-            };
-            (waiting.id, revoke.message(&token))
-        })
-        .unzip();
-    let last = streams
-        .publisher
-        .publish_batch(wire::REQUESTS, &messages, None)
-        .await?
-        .sequence;
-    let count = u64::try_from(ids.len()).expect("at most BATCH_MAX");
-    for (sequence, id) in (last + 1 - count..).zip(ids) {
-        let answer = answers.wait(sequence, ANSWER_TIMEOUT).await?;
-        let answer = answer.context("the ledger has not answered a revocation yet")?;
-        match Answer::of_message(&answer)? {
-            Answer::Revocation(answer) if answer.revocation_id == Some(id) => {
-                let reason = answer.reason.map(|reason| reason.message);
-                ensure!(
-                    answer.status != RevocationStatus::Rejected,
-                    "the ledger rejects revocation {id} (request {sequence}): {}",
-                    reason.unwrap_or_default(),
-                );
-            }
-            // By rules before 4 the ledger knows no revocations.
-            other => anyhow::bail!("answer {sequence} is to no revocation: {other:?}"),
+    let Some(id) = published.waiting.remove(&sequence) else {
+        return Ok(());
+    };
+    let is_noted = match Answer::of_message(&answer)? {
+        Answer::Revocation(answer) => {
+            answer.revocation_id == Some(id) && answer.status != RevocationStatus::Rejected
         }
+        // By rules before 4 the ledger knows no revocations.
+        Answer::Payment(_)
+        | Answer::Account(_)
+        | Answer::Key(_)
+        | Answer::Rules(_)
+        | Answer::Unknown(_) => false,
+    };
+    if is_noted {
         store::revocations::set_noted(&auth.pool, id, i64::try_from(sequence)?).await?;
         tracing::info!(%id, sequence, "revoked");
+    } else {
+        let answer = String::from_utf8_lossy(&answer.payload);
+        tracing::error!(%id, sequence, %answer, "the ledger refuses a revocation; the tokens still pass");
+        published.refused.insert(id, Instant::now());
     }
     Ok(())
+}
+
+/// Publishes every revocation of the table that was not published by this process.
+async fn publish_waiting(
+    auth: &Auth,
+    streams: &Streams,
+    published: &mut Published,
+) -> anyhow::Result<()> {
+    loop {
+        let known = published.ids();
+        let waiting = store::revocations::waiting(&auth.pool, &known, BATCH_MAX).await?;
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let client_id = CLIENT_ID.parse().expect("a constant of letters");
+        let subject = Subject::client(client_id, Scope::AuthAdmin.as_str().to_owned());
+        let terms = Terms::longest(Audience::Log, service::now());
+        let token = tokens::access(&auth.keys.signing(), subject, terms);
+        let (ids, messages): (Vec<_>, Vec<_>) = waiting
+            .into_iter()
+            .map(|waiting| {
+                let revoke = Revoke {
+                    revocation_id: waiting.id,
+                    target: waiting.target.0,
+                    because: waiting.because,
+                };
+                (waiting.id, revoke.message(&token))
+            })
+            .unzip();
+        let batch = streams
+            .publisher
+            .publish_batch(wire::REQUESTS, &messages, None);
+        let last = batch.await?.sequence;
+        let count = u64::try_from(ids.len()).expect("at most BATCH_MAX");
+        published.waiting.extend((last + 1 - count..).zip(ids));
+    }
 }

@@ -133,9 +133,11 @@ pub(crate) async fn lock(db: impl PgExecutor<'_>, client_id: &str) -> sqlx::Resu
 
 /// The second that the database's clock shows, in seconds since 1970.
 pub(crate) async fn clock(db: impl PgExecutor<'_>) -> sqlx::Result<i64> {
-    sqlx::query_scalar!(r#"select floor(extract(epoch from clock_timestamp()))::bigint as "second!""#)
-        .fetch_one(db)
-        .await
+    sqlx::query_scalar!(
+        r#"select floor(extract(epoch from clock_timestamp()))::bigint as "second!""#
+    )
+    .fetch_one(db)
+    .await
 }
 
 pub(crate) async fn activate(

@@ -36,12 +36,17 @@ pub(crate) async fn request(
     Ok(id)
 }
 
-/// Those that the ledger has not answered, the oldest first; at most `limit`.
-pub(crate) async fn waiting(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<Vec<Waiting>> {
+/// Those that the ledger has not answered, but for these, the oldest first; at most `limit`.
+pub(crate) async fn waiting(
+    db: impl PgExecutor<'_>,
+    known: &[Uuid],
+    limit: i64,
+) -> sqlx::Result<Vec<Waiting>> {
     sqlx::query_as!(
         Waiting,
         r#"select id, target as "target: Json<Target>", because from revocations
-           where noted_seq is null order by id limit $1"#,
+           where noted_seq is null and id <> all ($1) order by id limit $2"#,
+        known,
         limit,
     )
     .fetch_all(db)

@@ -9,6 +9,7 @@ mod interop;
 mod oauth;
 mod outages;
 mod people;
+mod secrets;
 mod sessions;
 mod simplejwt;
 mod throttle;

@@ -172,6 +172,8 @@ fn a_database_url_that_is_none_is_told_without_its_password() {
                         .args(["--listen", "127.0.0.1:0"])
                         .args(["--nats-user", "x", "--nats-password", "y"])
                         .env("QUITTANCE_KEY_ENCRYPTION_KEY", "00".repeat(32))
+                        .env("QUITTANCE_AUTH_URL", "http://127.0.0.1:1")
+                        .env("QUITTANCE_EXCHANGE_SECRET", "z")
                         .env("QUITTANCE_NATS_URL", "nats://127.0.0.1:1");
                 }
                 let ran: Ran = program.env(&variable, value).output().unwrap().into();

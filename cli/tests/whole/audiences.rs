@@ -140,6 +140,62 @@ async fn auth_is_asked_once_for_each_token() -> Result<()> {
     Ok(())
 }
 
+/// Everything that the three services log while people log in, pay, are refused and log out.
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_hold_no_token() -> Result<()> {
+    let test = TestBank::start().await?;
+    let pair = json!({"email": "ada@bank.test", "password": "ada-password"});
+    let url = |path: &str| format!("{}{path}", test.bank.url(Service::Auth));
+    let pair: Value = test
+        .http
+        .post(url("/api/token/"))
+        .json(&pair)
+        .send()
+        .await?
+        .json()
+        .await?;
+    let (access, refresh) = (
+        pair["access"].as_str().context("a token")?,
+        &pair["refresh"],
+    );
+    let paid = payment(test.adas, test.graces, "1.00");
+    ensure!(test.pay(access, paid.clone(), Some(20)).await?.0 == 202);
+    ensure!(test.pay(&format!("{access}x"), paid.clone(), None).await?.0 == 401);
+    ensure!(
+        test.pay(refresh.as_str().context("a token")?, paid.clone(), None)
+            .await?
+            .0
+            == 401
+    );
+    let shop = test.producer().await?;
+    for token in [&test.shop, access, "x.y.z"] {
+        let mut headers = test.headers(&paid);
+        headers.insert("Authorization", format!("Bearer {token}"));
+        test.publish(&shop, headers, paid.to_string()).await?;
+    }
+    let refreshed = test
+        .http
+        .post(url("/api/token/refresh/"))
+        .json(&json!({"refresh": refresh}));
+    ensure!(refreshed.send().await?.status() == StatusCode::OK);
+    let out = test
+        .http
+        .post(url("/api/token/blacklist/"))
+        .json(&json!({"refresh": refresh}));
+    ensure!(out.send().await?.status() == StatusCode::RESET_CONTENT);
+    test.check_invariants().await?;
+    for part in [Part::Auth, Part::Ledger, Part::Payments] {
+        let log = std::fs::read_to_string(test.bank.home().log(part))?;
+        ensure!(!log.is_empty(), "{part:?} logs nothing");
+        ensure!(!log.contains("eyJ"), "a token is in the log of {part:?}");
+        ensure!(
+            !log.contains("ada-password") && !log.contains(CLIENT_SECRET),
+            "{part:?}"
+        );
+    }
+    Ok(())
+}
+
 fn says_audience(body: &Value, audience: &str) -> bool {
     body["detail"] == format!("aud_rejected: the audience is not {audience}")
 }
