@@ -40,7 +40,7 @@ pub(crate) async fn lock_out(
     actor: &str,
 ) -> sqlx::Result<bool> {
     let mut tx = auth.pool.begin().await?;
-    let Some((_, now)) = store::people::lock(&mut tx, user).await? else {
+    let Some((person, now)) = store::people::lock(&mut tx, user).await? else {
         return Ok(false);
     };
     match because {
@@ -52,7 +52,8 @@ pub(crate) async fn lock_out(
     }
     let word = because.as_str();
     store::sessions::end_all(&mut *tx, user, word, now).await?;
-    let until = now.timestamp();
+    // Within the second of the lock-out before, tokens were issued a second ahead: they end too.
+    let until = now.timestamp().max(person.tokens_valid_after + 1);
     store::people::set_tokens_valid_after(&mut *tx, user, until).await?;
     let target = Target::Subject {
         sub: user.to_string(),

@@ -148,7 +148,8 @@ async fn end(
     because: &'static str,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Uuid> {
-    let issued_until = store::clients::clock(&mut *tx).await? + ISSUING_SECONDS;
+    let issued_until =
+        store::clients::issued_until(&mut *tx, client_id.as_str(), ISSUING_SECONDS).await?;
     store::clients::deactivate(&mut *tx, client_id.as_str(), issued_until, now).await?;
     let target = Target::Client {
         client_id: client_id.clone(),

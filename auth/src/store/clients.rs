@@ -131,10 +131,18 @@ pub(crate) async fn lock(db: impl PgExecutor<'_>, client_id: &str) -> sqlx::Resu
     .await
 }
 
-/// The second that the database's clock shows, in seconds since 1970.
-pub(crate) async fn clock(db: impl PgExecutor<'_>) -> sqlx::Result<i64> {
+/// The last second, since 1970, in which a token of the account may have been issued: so many behind the database's clock,
+/// or one behind its last revocation, since tokens within that one's second were issued ahead.
+pub(crate) async fn issued_until(
+    db: impl PgExecutor<'_>,
+    client_id: &str,
+    seconds: i64,
+) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
-        r#"select floor(extract(epoch from clock_timestamp()))::bigint as "second!""#
+        r#"select greatest(floor(extract(epoch from clock_timestamp()))::bigint + $2, tokens_valid_after + 1) as "second!"
+           from service_accounts where client_id = $1"#,
+        client_id,
+        seconds,
     )
     .fetch_one(db)
     .await

@@ -306,3 +306,29 @@ async fn an_administrator_makes_people_and_nobody_else_does() {
         );
     }
 }
+
+/// A second has room for several log-outs, and each ends the tokens that were issued behind the one before.
+#[tokio::test]
+async fn lock_outs_within_one_second_end_all_that_was_issued_between() {
+    let (bank, _auth, _ledger) = Bank::open().await;
+    let admin = with_admin(&bank).await;
+    let id = id_of(&bank, &admin, EMAIL).await;
+    for _ in 0..4 {
+        let session = pair(&bank, EMAIL, PASSWORD).await;
+        let claims = bank.verified(text(&session, "access")).await.claims;
+        let path = format!("/api/users/{id}/log-out");
+        let (status, person) = call(&bank, Method::POST, &path, &admin, None).await;
+        assert_eq!(status, StatusCode::OK, "{person}");
+        let until: i64 = sqlx::query_scalar(
+            "select (target ->> 'issued_until')::bigint from revocations order by id desc limit 1",
+        )
+        .fetch_one(&bank.pool)
+        .await
+        .expect("a revocation");
+        assert!(
+            claims.iat <= until,
+            "issued at {}, revoked until {until}",
+            claims.iat
+        );
+    }
+}
