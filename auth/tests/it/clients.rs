@@ -295,11 +295,20 @@ async fn a_program_revokes_its_own_tokens_and_learns_of_no_others() {
         (&seen["active"], &seen["token_type"]),
         (&json!(true), &json!("Bearer"))
     );
+    let verify = json!({"token": shops});
+    let verified = async || {
+        bank.post("/api/token/verify/", &verify)
+            .await
+            .status()
+            .as_u16()
+    };
+    assert_eq!(verified().await, 200);
     for _ in 0..2 {
         assert_eq!(
             revoke("demo-shop", SECRET, &shops).await.status().as_u16(),
             200
         );
+        assert_eq!(verified().await, 400, "SimpleJWT's view knows too");
         assert_eq!(
             introspected(&bank, "demo-shop", SECRET, &shops).await,
             json!({"active": false})

@@ -47,6 +47,13 @@ async fn counts(auth: &Auth, claims: &Map<String, Value>) -> sqlx::Result<bool> 
         let text = claims.get(name).and_then(Value::as_str);
         text.and_then(|text| text.parse::<Uuid>().ok())
     };
+    let jti = claims
+        .get("jti")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    if store::revocations::has_token(&auth.pool, jti).await? {
+        return Ok(false);
+    }
     let client_id = claims.get("client_id").and_then(Value::as_str);
     // A program's token names its credential, a person's the login.
     if let Some(program) = client_id.filter(|id| !id.starts_with("user-")) {
@@ -59,8 +66,7 @@ async fn counts(auth: &Auth, claims: &Map<String, Value>) -> sqlx::Result<bool> 
     }
     if let Some(family) = id("family") {
         let generation = claims.get("generation").and_then(Value::as_i64);
-        let jti = claims.get("jti").and_then(Value::as_str);
-        return store::sessions::is_good(&auth.pool, family, generation, jti).await;
+        return store::sessions::is_good(&auth.pool, family, generation, Some(jti)).await;
     }
     Ok(false)
 }
