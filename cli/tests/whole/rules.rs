@@ -1,6 +1,8 @@
 //! The rules are raised in the log: what the old ones decided stays, and the new ones decide what follows.
 
 use anyhow::{Context as _, Result, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use common::broker::{self, Publisher};
 use common::headers::HeaderLines;
 use common::kinds::rules;
@@ -98,9 +100,16 @@ async fn be_new(test: &mut TestBank) -> Result<()> {
         raised.as_deref() == Some("rules.raised.v1"),
         "{raised:?} instead of a raise"
     );
-    // payments sends tokens as the rules want them, once it has read the raise: this waits for that.
-    let (status, list) = test.get(Service::Payments, "/payments", &test.ada).await?;
-    ensure!(status == 200, "{status} {list}");
+    // payments sends tokens as the rules want them, once it has projected the raise. A key that it does not know makes it
+    // project all answers first; other requests do not wait for them.
+    let (_, rest) = test.ada.split_once('.').context("a JWT")?;
+    let header = r#"{"alg":"RS256","typ":"at+jwt","kid":"unheard-of"}"#;
+    let of_nobody = format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header));
+    let (status, answer) = test.get(Service::Payments, "/payments", &of_nobody).await?;
+    ensure!(
+        status == 401 && answer.to_string().contains("key_unknown"),
+        "{status} {answer}"
+    );
     Ok(())
 }
 
