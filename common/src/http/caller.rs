@@ -59,8 +59,6 @@ impl<K: KeySource> Callers<K> {
 
     /// Lets in a caller with a valid token that has one of these scopes.
     ///
-    /// An unknown key may have been announced a moment ago, so the keys are refreshed once before the answer.
-    ///
     /// # Errors
     /// 401 without a valid token, 403 without such a scope, 503 when the keys can't be refreshed.
     pub async fn authorize<'h>(
@@ -69,11 +67,7 @@ impl<K: KeySource> Callers<K> {
         scopes: &[Scope],
     ) -> Result<Caller<'h>, Problem> {
         let token = bearer_token(headers)?;
-        let mut verified = self.verify(token, Policy::HTTP);
-        if verified == Err(TokenError::KeyUnknown) {
-            self.keys.refresh().await?;
-            verified = self.verify(token, Policy::HTTP);
-        }
+        let verified = self.verify_with_new_keys(token, &[Policy::HTTP]).await?;
         let verified = verified.map_err(Problem::unauthorized)?;
         if !verified.claims.allows_any(scopes) {
             let words: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
@@ -88,6 +82,36 @@ impl<K: KeySource> Callers<K> {
     /// 503 when they can't be had.
     pub async fn refresh(&self) -> Result<(), Problem> {
         self.keys.refresh().await
+    }
+
+    /// Judges a token by the first of these policies whose audience it has.
+    ///
+    /// An unknown key may have been announced a moment ago, so the keys are refreshed once before the answer.
+    ///
+    /// # Errors
+    /// 503 when the keys can't be refreshed; the inner error is the first rule that the token breaks.
+    pub async fn verify_with_new_keys(
+        &self,
+        token: &str,
+        policies: &[Policy],
+    ) -> Result<Result<Arc<Verified>, TokenError>, Problem> {
+        let judge = || {
+            let mut verdict = Err(TokenError::Missing);
+            for policy in policies {
+                verdict = self.verify(token, *policy);
+                if !matches!(verdict, Err(TokenError::Audience(_))) {
+                    break;
+                }
+            }
+            verdict
+        };
+        match judge() {
+            Err(TokenError::KeyUnknown) => {
+                self.keys.refresh().await?;
+                Ok(judge())
+            }
+            verdict => Ok(verdict),
+        }
     }
 
     /// Judges a token by the keys and the revocations that are known.

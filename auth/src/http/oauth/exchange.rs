@@ -11,7 +11,7 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use common::http::exchange::ACCESS_TOKEN_TYPE;
 use common::service;
-use common::token::{Audience, Policy, TokenError};
+use common::token::{Audience, Policy};
 use serde::Serialize;
 
 use super::caller::is_own_service;
@@ -46,12 +46,11 @@ pub(super) async fn grant(
     }
     let token =
         parameter("subject_token").ok_or(Error::InvalidRequest("subject_token is missing"))?;
-    let mut verified = auth.callers.verify(token, Policy::HTTP);
-    if verified == Err(TokenError::KeyUnknown) {
-        let refreshed = auth.callers.refresh().await;
-        refreshed.map_err(|_| Error::Unavailable)?;
-        verified = auth.callers.verify(token, Policy::HTTP);
-    }
+    let verified = auth
+        .callers
+        .verify_with_new_keys(token, &[Policy::HTTP])
+        .await;
+    let verified = verified.map_err(|_| Error::Unavailable)?;
     let verified = verified.map_err(|_| Error::InvalidGrant)?;
     if !auth.still_counts(&verified.claims).await? {
         return Err(Error::InvalidGrant);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use common::token::{Policy, TokenError, Verified};
+use common::token::{Policy, Verified};
 
 use super::words::Error;
 use crate::app::Auth;
@@ -12,20 +12,7 @@ use crate::app::Auth;
 /// # Errors
 /// When the database is away.
 pub(super) async fn access_token(auth: &Auth, token: &str) -> Result<Option<Arc<Verified>>, Error> {
-    let judge = || {
-        let verified = auth.callers.verify(token, Policy::HTTP);
-        match verified {
-            Err(TokenError::Audience(_)) => auth.callers.verify(token, Policy::LOG),
-            other => other,
-        }
-    };
-    let mut verified = judge();
-    if verified == Err(TokenError::KeyUnknown) {
-        auth.callers
-            .refresh()
-            .await
-            .map_err(|_| Error::Unavailable)?;
-        verified = judge();
-    }
-    Ok(verified.ok())
+    let policies = [Policy::HTTP, Policy::LOG];
+    let verified = auth.callers.verify_with_new_keys(token, &policies).await;
+    Ok(verified.map_err(|_| Error::Unavailable)?.ok())
 }
