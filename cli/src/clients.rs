@@ -8,9 +8,10 @@ use clap::{Args, Subcommand};
 use common::ids::AccountId;
 use serde_json::{Value, json};
 
+use crate::asking::Asking;
 use crate::client::Client;
 use crate::failure::{Exit, Hinted as _};
-use crate::names::{self, Person};
+use crate::names;
 use crate::print;
 use crate::running::Running;
 
@@ -41,23 +42,6 @@ pub(crate) enum Credentials {
     Add(Add),
     /// Delete a secret or key, and end the tokens it got
     Delete(DeleteCredential),
-}
-
-/// Who asks, and how it is printed.
-#[derive(Debug, Args)]
-pub(crate) struct Asking {
-    /// Who asks; it takes the scope auth:admin
-    #[arg(
-        long = "as",
-        value_enum,
-        value_name = "WHO",
-        default_value = "staff",
-        ignore_case = true
-    )]
-    person: Person,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
 /// Options of `quittance clients list`.
@@ -146,9 +130,7 @@ fn maximum(text: &str) -> Result<(String, String), String> {
 pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
     let running = Running::find(home)?;
     let client = Client::new(&running.status, &running.home)?;
-    let token = async |asking: &Asking| -> Result<String> {
-        client.token(&asking.person.login(running.demo()?)?).await
-    };
+    let token = async |asking: &Asking| -> Result<String> { asking.token(&client, &running).await };
     match command {
         Command::List(asked) => {
             let mut query = vec![("limit", asked.limit.to_string())];

@@ -26,6 +26,7 @@ mod token;
 mod users;
 mod watch;
 
+mod asking;
 mod client;
 mod environment;
 mod failure;

@@ -7,9 +7,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::asking::Asking;
 use crate::client::Client;
 use crate::failure::{Exit, Hinted as _};
-use crate::names::Person;
 use crate::print;
 use crate::running::Running;
 use crate::token::secret;
@@ -31,23 +31,6 @@ pub(crate) enum Command {
     SetPassword(SetPassword),
 }
 
-/// Who calls, and how the answer looks.
-#[derive(Debug, Args)]
-struct Asked {
-    /// Who calls; it takes the right to administer
-    #[arg(
-        long = "as",
-        value_enum,
-        value_name = "WHO",
-        default_value = "staff",
-        ignore_case = true
-    )]
-    person: Person,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
 /// Options of `quittance users list`.
 #[derive(Debug, Args)]
 pub(crate) struct List {
@@ -61,7 +44,7 @@ pub(crate) struct List {
     #[arg(long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u32).range(1..=100))]
     limit: u32,
     #[command(flatten)]
-    asked: Asked,
+    asking: Asking,
 }
 
 /// Options of `quittance users create`.
@@ -76,7 +59,7 @@ pub(crate) struct Create {
     #[arg(long, env = "QUITTANCE_PASSWORD", hide_env_values = true)]
     password: Option<String>,
     #[command(flatten)]
-    asked: Asked,
+    asking: Asking,
 }
 
 /// What a person is to the bank.
@@ -96,7 +79,7 @@ pub(crate) struct Named {
     /// The person: an e-mail address or an id
     user: String,
     #[command(flatten)]
-    asked: Asked,
+    asking: Asking,
 }
 
 /// Options of `quittance users set-password`.
@@ -108,7 +91,7 @@ pub(crate) struct SetPassword {
     #[arg(long, env = "QUITTANCE_PASSWORD", hide_env_values = true)]
     password: Option<String>,
     #[command(flatten)]
-    asked: Asked,
+    asking: Asking,
 }
 
 /// A person, as auth shows one.
@@ -133,19 +116,19 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
     }
 }
 
-async fn caller(asked: &Asked, running: &Running) -> Result<(Client, String)> {
+async fn caller(asking: &Asking, running: &Running) -> Result<(Client, String)> {
     let client = Client::new(&running.status, &running.home)?;
-    let token = client.token(&asked.person.login(running.demo()?)?).await?;
+    let token = asking.token(&client, running).await?;
     Ok((client, token))
 }
 
 async fn list(options: &List, running: &Running) -> Result<()> {
-    let (client, token) = caller(&options.asked, running).await?;
+    let (client, token) = caller(&options.asking, running).await?;
     let mut query = vec![("limit", options.limit.to_string())];
     query.extend(options.email.clone().map(|part| ("email", part)));
     query.extend(options.after.clone().map(|email| ("cursor", email)));
     let page = client.users(&token, &query).await?;
-    if options.asked.json {
+    if options.asking.json {
         print::json(&page)?;
         return Ok(());
     }
@@ -175,32 +158,32 @@ async fn list(options: &List, running: &Running) -> Result<()> {
 
 async fn create(options: Create, running: &Running) -> Result<()> {
     let password = options.password.map_or_else(|| secret("--password"), Ok)?;
-    let (client, token) = caller(&options.asked, running).await?;
+    let (client, token) = caller(&options.asking, running).await?;
     let role = options
         .role
         .to_possible_value()
         .context("every role has a word")?;
     let user = json!({"email": options.email, "password": password, "role": role.get_name()});
     let user = client.create_user(&token, &user).await?;
-    told(&user, &options.asked)
+    told(&user, &options.asking)
 }
 
 async fn change(named: &Named, action: &str, running: &Running) -> Result<()> {
-    let (client, token) = caller(&named.asked, running).await?;
+    let (client, token) = caller(&named.asking, running).await?;
     let id = id(&client, &token, &named.user).await?;
     let user = client.change_user(&token, &id, action, None).await?;
-    told(&user, &named.asked)
+    told(&user, &named.asking)
 }
 
 async fn set_password(options: SetPassword, running: &Running) -> Result<()> {
     let password = options.password.map_or_else(|| secret("--password"), Ok)?;
-    let (client, token) = caller(&options.asked, running).await?;
+    let (client, token) = caller(&options.asking, running).await?;
     let id = id(&client, &token, &options.user).await?;
     let body = json!({"password": password});
     let user = client
         .change_user(&token, &id, "password", Some(&body))
         .await?;
-    told(&user, &options.asked)
+    told(&user, &options.asking)
 }
 
 /// The id of a person who is named by address or by id.
@@ -222,8 +205,8 @@ async fn id(client: &Client, token: &str, user: &str) -> Result<String> {
         .id)
 }
 
-fn told(user: &Value, asked: &Asked) -> Result<()> {
-    if asked.json {
+fn told(user: &Value, asking: &Asking) -> Result<()> {
+    if asking.json {
         print::json(user)?;
         return Ok(());
     }

@@ -1,12 +1,37 @@
 //! What lies in auth's database opens nothing.
 
-use reqwest::StatusCode;
+use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
 use crate::harness::{Bank, EMAIL, EXCHANGE_SECRET, PASSWORD, text};
 
 const SECRET: &str = "a secret of the tests, as long as a real one";
+
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+
+/// Asks for a token in exchange.
+async fn exchange(
+    bank: &Bank,
+    client: &str,
+    secret: &str,
+    token: &str,
+    kind: &str,
+    audience: &str,
+) -> Response {
+    let form = [
+        (
+            "grant_type",
+            "urn:ietf:params:oauth:grant-type:token-exchange",
+        ),
+        ("client_id", client),
+        ("client_secret", secret),
+        ("subject_token", token),
+        ("subject_token_type", kind),
+        ("audience", audience),
+    ];
+    bank.post_form("/oauth2/token", &form).await
+}
 
 /// Every row of every table, as text.
 async fn dump(bank: &Bank) -> String {
@@ -54,21 +79,16 @@ async fn dump_contains_no_usable_secret() {
     ];
     let granted = bank.post_form("/oauth2/token", &form).await;
     let granted: Value = granted.json().await.expect("a token");
-    let exchange = [
-        (
-            "grant_type",
-            "urn:ietf:params:oauth:grant-type:token-exchange",
-        ),
-        ("client_id", "payments"),
-        ("client_secret", EXCHANGE_SECRET),
-        ("subject_token", text(&next, "access")),
-        (
-            "subject_token_type",
-            "urn:ietf:params:oauth:token-type:access_token",
-        ),
-        ("audience", "quittance-log"),
-    ];
-    let exchanged = bank.post_form("/oauth2/token", &exchange).await;
+    let access = text(&next, "access");
+    let exchanged = exchange(
+        &bank,
+        "payments",
+        EXCHANGE_SECRET,
+        access,
+        ACCESS_TOKEN,
+        "quittance-log",
+    )
+    .await;
     assert_eq!(exchanged.status(), StatusCode::OK);
     let exchanged: Value = exchanged.json().await.expect("a token");
     let logged_out = bank
@@ -122,20 +142,8 @@ async fn tokens_are_exchanged_for_services_of_the_bank_only() {
         .await
         .expect("a pair");
     let access = text(&pair, "access");
-    let access_token = "urn:ietf:params:oauth:token-type:access_token";
     let ask = async |client: &str, secret: &str, token: &str, kind: &str, audience: &str| {
-        let form = [
-            (
-                "grant_type",
-                "urn:ietf:params:oauth:grant-type:token-exchange",
-            ),
-            ("client_id", client),
-            ("client_secret", secret),
-            ("subject_token", token),
-            ("subject_token_type", kind),
-            ("audience", audience),
-        ];
-        let answer = bank.post_form("/oauth2/token", &form).await;
+        let answer = exchange(&bank, client, secret, token, kind, audience).await;
         let status = answer.status().as_u16();
         (status, answer.json::<Value>().await.expect("JSON"))
     };
@@ -143,7 +151,7 @@ async fn tokens_are_exchanged_for_services_of_the_bank_only() {
         "payments",
         EXCHANGE_SECRET,
         access,
-        access_token,
+        ACCESS_TOKEN,
         "quittance-log",
     )
     .await;
@@ -156,7 +164,7 @@ async fn tokens_are_exchanged_for_services_of_the_bank_only() {
             "demo-shop",
             SECRET,
             access,
-            access_token,
+            ACCESS_TOKEN,
             "quittance-log",
             "invalid_client",
         ),
@@ -165,7 +173,7 @@ async fn tokens_are_exchanged_for_services_of_the_bank_only() {
             "payments",
             SECRET,
             access,
-            access_token,
+            ACCESS_TOKEN,
             "quittance-log",
             "invalid_client",
         ),
@@ -174,7 +182,7 @@ async fn tokens_are_exchanged_for_services_of_the_bank_only() {
             "ledger",
             EXCHANGE_SECRET,
             access,
-            access_token,
+            ACCESS_TOKEN,
             "quittance-log",
             "invalid_client",
         ),
@@ -183,7 +191,7 @@ async fn tokens_are_exchanged_for_services_of_the_bank_only() {
             "payments",
             EXCHANGE_SECRET,
             access,
-            access_token,
+            ACCESS_TOKEN,
             "quittance",
             "invalid_target",
         ),
@@ -201,7 +209,7 @@ async fn tokens_are_exchanged_for_services_of_the_bank_only() {
             "payments",
             EXCHANGE_SECRET,
             refresh,
-            access_token,
+            ACCESS_TOKEN,
             "quittance-log",
             "invalid_grant",
         ),
@@ -210,7 +218,7 @@ async fn tokens_are_exchanged_for_services_of_the_bank_only() {
             "payments",
             EXCHANGE_SECRET,
             &for_the_log,
-            access_token,
+            ACCESS_TOKEN,
             "quittance-log",
             "invalid_grant",
         ),
@@ -219,7 +227,7 @@ async fn tokens_are_exchanged_for_services_of_the_bank_only() {
             "payments",
             EXCHANGE_SECRET,
             "x.y.z",
-            access_token,
+            ACCESS_TOKEN,
             "quittance-log",
             "invalid_grant",
         ),
@@ -234,7 +242,7 @@ async fn tokens_are_exchanged_for_services_of_the_bank_only() {
         "payments",
         EXCHANGE_SECRET,
         access,
-        access_token,
+        ACCESS_TOKEN,
         "quittance-log",
     )
     .await;
