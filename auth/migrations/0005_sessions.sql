@@ -8,13 +8,6 @@ alter table refresh_families drop constraint refresh_families_revoked_because_kn
 alter table refresh_families add constraint refresh_families_revoked_because_known
     check (revoked_because ~ '^[a-z_]{1,64}$');
 
--- Where somebody logged in: for people who look through their sessions.
-alter table refresh_families add column address text;
-alter table refresh_families add column user_agent text;
-alter table refresh_families add constraint refresh_families_client_lengths
-    check (length(address) <= 64 and length(user_agent) <= 256);
-grant select, insert on refresh_families to auth;
-
 -- Tokens that were issued up to this second (since 1970) were revoked; those of later logins are issued behind it.
 alter table users add column tokens_valid_after bigint not null default 0;
 alter table service_accounts add column tokens_valid_after bigint not null default 0;
