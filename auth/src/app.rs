@@ -1,5 +1,6 @@
 //! What the endpoints work with.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::http::caller::Callers;
@@ -8,7 +9,8 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::ExchangeSecrets;
-use crate::keys::Ring;
+use crate::keys::SigningKey;
+use crate::keys::keeper::Keeper;
 use crate::own_keys::OwnKeys;
 use crate::passwords::Passwords;
 use crate::store;
@@ -17,7 +19,7 @@ use crate::throttle::{Network, Throttle};
 /// The state of the running service.
 pub(crate) struct Auth {
     pub(crate) pool: PgPool,
-    pub(crate) keys: Ring,
+    pub(crate) keys: Keeper,
     pub(crate) passwords: Passwords,
     /// What payments and the ledger prove themselves with.
     pub(crate) exchange_secrets: ExchangeSecrets,
@@ -36,25 +38,61 @@ pub(crate) struct Auth {
 const REVOKED_WAIT_MAX: Duration = Duration::from_secs(2);
 
 impl Auth {
+    /// The key that signs tokens now; `None` before it is announced, and while a revoked one waits for its successor.
+    pub(crate) fn signing_key(&self) -> Option<Arc<SigningKey>> {
+        let is_ready = *self.ready.borrow();
+        self.keys.ring.signing().filter(|_| is_ready)
+    }
+
     /// Waits until the ledger has noted these revocations, for a little while: then the caller can rely on what follows.
     ///
     /// # Errors
     /// When the database is away.
     pub(crate) async fn until_revoked(&self, ids: &[Uuid]) -> sqlx::Result<()> {
+        self.until_noted(Awaited::Revocations(ids)).await
+    }
+
+    /// Waits until the ledger has noted that this key is revoked, for a little while.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub(crate) async fn until_key_revoked(&self, kid: &str) -> sqlx::Result<()> {
+        self.until_noted(Awaited::Key(kid)).await
+    }
+
+    async fn until_noted(&self, awaited: Awaited<'_>) -> sqlx::Result<()> {
         let mut revoked = self.revoked.subscribe();
-        let all_noted = async {
-            let count = i64::try_from(ids.len()).expect("a few");
-            while store::revocations::noted(&self.pool, ids).await? < count {
+        let noted = async {
+            while !awaited.is_noted(&self.pool).await? {
                 revoked.changed().await.expect("the sender is in self");
             }
             Ok(())
         };
-        match tokio::time::timeout(REVOKED_WAIT_MAX, all_noted).await {
+        match tokio::time::timeout(REVOKED_WAIT_MAX, noted).await {
             Ok(noted) => noted,
             Err(_) => {
                 tracing::warn!("the ledger has not noted a revocation yet");
                 Ok(())
             }
+        }
+    }
+}
+
+/// What the ledger is to note.
+enum Awaited<'a> {
+    Revocations(&'a [Uuid]),
+    /// The revocation of this key.
+    Key(&'a str),
+}
+
+impl Awaited<'_> {
+    async fn is_noted(&self, pool: &PgPool) -> sqlx::Result<bool> {
+        match self {
+            Self::Revocations(ids) => {
+                let count = i64::try_from(ids.len()).expect("a few");
+                Ok(store::revocations::noted(pool, ids).await? >= count)
+            }
+            Self::Key(kid) => store::revocations::has_noted_key(pool, kid).await,
         }
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod address;
 pub(crate) mod caller;
 
 mod audit;
+mod keys;
 mod sessions;
 mod users;
 
@@ -52,6 +53,7 @@ pub(crate) fn routes(auth: Arc<Auth>) -> Router {
         .merge(users::routes())
         .merge(metadata::routes())
         .merge(clients::routes())
+        .merge(keys::routes())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn(hurry_body))
         .layer(from_fn_with_state(auth.clone(), address::find))

@@ -1,30 +1,29 @@
-//! The signing key: made at the first start, sealed in the database, parsed once.
+//! Signing keys: made here, sealed in the database, parsed once, and followed by others.
 //!
 //! The private half is PKCS#8 under AES-256-GCM with a key that is in no database; the kid is authenticated with it.
 //! `rsa` makes the key and never touches it again: signing is aws-lc's, in constant time, on one parsed pair, because
 //! parsing costs more than signing (890 µs against 340 µs).
 
-mod ring;
+pub(crate) mod administration;
+pub(crate) mod keeper;
+pub(crate) mod lifecycle;
+pub(crate) mod public;
+pub(crate) mod ring;
 mod seal;
 
 use std::fmt;
 
-use anyhow::{Context as _, anyhow, ensure};
+use anyhow::{Context as _, anyhow};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, Utc};
 use common::token;
 use rsa::PrivateKey;
 use rsa::pkcs8::EncodePrivateKey as _;
-use sqlx::PgPool;
 
-pub(crate) use ring::Ring;
-pub use seal::KeyEncryptionKey;
-
-use crate::store;
-use crate::store::keys::StoredKey;
+pub use public::public_jwk;
+pub use seal::KeyEncryptionKeys;
 
 /// RSA-2048: what every verifier of the old system can do, 112 bits of strength, 23 µs to verify.
 const MODULUS_BITS: usize = 2048;
@@ -73,14 +72,6 @@ impl SigningKey {
         signature
     }
 
-    /// Whether this key has signed `message`.
-    pub(crate) fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
-        use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
-        UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, self.pair.public_key())
-            .verify(message, signature)
-            .is_ok()
-    }
-
     fn from_pkcs8(private: &[u8], issuer: &str) -> anyhow::Result<Self> {
         let pair = RsaKeyPair::from_pkcs8(private)
             .map_err(|error| anyhow!("the signing key can't be read: {error}"))?;
@@ -95,50 +86,6 @@ impl SigningKey {
             pair,
         })
     }
-}
-
-/// The active key; the first start makes it.
-///
-/// # Errors
-/// When the database does not answer, the key does not open, or the issuer is not the one it was made for.
-pub(crate) async fn load_or_create(
-    pool: &PgPool,
-    seal: &KeyEncryptionKey,
-    issuer: &str,
-    now: DateTime<Utc>,
-) -> anyhow::Result<SigningKey> {
-    // A bad one is an error before the first key is made.
-    seal.cipher()?;
-    if store::keys::active_key(pool).await?.is_none() {
-        let (key, private) = generate(issuer.to_owned()).await?;
-        let stored = StoredKey {
-            private_sealed: seal.seal(&key.kid, private.as_bytes())?,
-            kid: key.kid,
-            issuer: key.issuer,
-            n: key.n,
-            e: key.e,
-        };
-        store::keys::insert_active_key(pool, &stored, now).await?;
-    }
-    // Read again: another instance may have been faster, and its key counts.
-    let stored = store::keys::active_key(pool)
-        .await?
-        .context("the active signing key has gone while this was starting")?;
-    ensure!(
-        stored.issuer == issuer,
-        "signing key {} is announced for the issuer {}; set QUITTANCE_ISSUER to it",
-        stored.kid,
-        stored.issuer,
-    );
-    let private = seal.open(&stored.kid, &stored.private_sealed)?;
-    let key = SigningKey::from_pkcs8(&private, issuer)?;
-    ensure!(
-        (&key.kid, &key.n, &key.e) == (&stored.kid, &stored.n, &stored.e),
-        "the row of signing key {} holds another public key than its private half has; restore it from a backup",
-        stored.kid,
-    );
-    tracing::info!(kid = key.kid, "signing key loaded");
-    Ok(key)
 }
 
 /// Takes 35 to 170 ms of one core (eight measured).
@@ -178,42 +125,4 @@ impl rsa::rand_core::TryRng for SystemRng {
 impl rsa::rand_core::TryCryptoRng for SystemRng {}
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use std::sync::{Arc, LazyLock};
-
-    use super::*;
-
-    /// The key of [`ring`].
-    pub(crate) fn signing_key() -> &'static SigningKey {
-        static KEY: LazyLock<Arc<SigningKey>> = LazyLock::new(|| ring().signing());
-        &KEY
-    }
-
-    /// Keys for other modules' tests; making one takes long.
-    pub(crate) fn ring() -> &'static Ring {
-        static RING: LazyLock<Ring> = LazyLock::new(|| Ring::new(copy_of_the_key()));
-        &RING
-    }
-
-    /// The same key once more.
-    pub(crate) fn copy_of_the_key() -> SigningKey {
-        static PRIVATE: LazyLock<rsa::pkcs8::SecretDocument> = LazyLock::new(|| {
-            let private = PrivateKey::new(&mut SystemRng, MODULUS_BITS).expect("random enough");
-            private.to_pkcs8_der().expect("a fresh key is encodable")
-        });
-        SigningKey::from_pkcs8(PRIVATE.as_bytes(), "https://auth.test").expect("just made")
-    }
-
-    #[test]
-    fn a_key_knows_its_own_signature_only() {
-        let key = signing_key();
-        let signature = key.sign(b"message");
-        assert!(key.has_signed(b"message", &signature));
-        assert!(!key.has_signed(b"massage", &signature));
-        assert!(!key.has_signed(b"message", &signature[1..]));
-        assert_eq!(
-            format!("{key:?}"),
-            format!("SigningKey {{ kid: {:?}, .. }}", key.kid)
-        );
-    }
-}
+pub(crate) mod tests;

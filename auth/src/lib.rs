@@ -20,6 +20,7 @@ pub mod tokens;
 
 mod log;
 
+mod again;
 mod app;
 mod own_keys;
 mod store;
@@ -27,13 +28,15 @@ mod store;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use chrono::TimeDelta;
 use common::http::caller::Callers;
 use common::http::serve::serve_http;
 use common::service::{self, Secret};
 use tokio::sync::watch;
 
 use app::Auth;
-pub use keys::{KeyEncryptionKey, SigningKey};
+use keys::keeper::Keeper;
+pub use keys::{KeyEncryptionKeys, SigningKey, public_jwk};
 use own_keys::OwnKeys;
 pub use throttle::Network;
 
@@ -43,9 +46,19 @@ pub struct Config {
     /// What every service needs.
     #[command(flatten)]
     pub service: service::Config,
-    /// 64 hex digits (32 bytes) that private signing keys are sealed with in the database.
+    /// 64 hex digits (32 bytes) that private signing keys are sealed with in the database; several with commas: the first
+    /// seals, the others open what they sealed before.
     #[arg(long, env = "QUITTANCE_KEY_ENCRYPTION_KEY", hide_env_values = true)]
-    pub key_encryption_key: KeyEncryptionKey,
+    pub key_encryption_key: KeyEncryptionKeys,
+    /// Days for which a key signs; its successor takes over by itself.
+    #[arg(
+        long,
+        value_name = "DAYS",
+        env = "QUITTANCE_KEY_ROTATION_DAYS",
+        default_value = "30",
+        value_parser = clap::value_parser!(u16).range(1..=3650)
+    )]
+    pub key_rotation_days: u16,
     /// The `iss` of every token.
     #[arg(
         long,
@@ -111,11 +124,11 @@ pub async fn migrate(owner: &service::Owner) -> anyhow::Result<()> {
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let stop = service::stop_signal(config.service.stop_with_parent)?;
     let pool = service::open_database(&config.service.database, "auth", &MIGRATIONS).await?;
-    let key = keys::load_or_create(
+    let keys = Keeper::open(
         &pool,
         &config.key_encryption_key,
         &config.issuer,
-        service::now(),
+        TimeDelta::days(i64::from(config.key_rotation_days)),
     )
     .await?;
     let (announced, ready) = watch::channel(false);
@@ -124,7 +137,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         pool,
         callers,
         exchange_secrets: config.exchange_secrets.clone(),
-        keys: keys::Ring::new(key),
+        keys,
         passwords: passwords::Passwords::new()
             .await
             .context("no password can be hashed")?,
@@ -146,6 +159,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         served = serve_http(&config.service.web, http::routes(auth.clone()), readiness.clone(), stop.clone()) => served,
         failed = log::run(&auth, &config.service.broker, &announced, &stop) => failed.map(|never| match never {}),
         never = issuing => never,
+        never = again::ever_again("keys have to wait", async || keys::keeper::watch(&auth).await) => match never {},
         never = auth.throttle.noted.run(&auth.pool, service::now) => never,
         never = auth.throttle.forget(service::now) => never,
         never = service::watch_database(&readiness, &database) => match never {},

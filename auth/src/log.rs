@@ -1,11 +1,10 @@
-//! What faces the broker: the signing key is announced, revocations follow, and every service account gets its consumer.
+//! What faces the broker: signing keys are announced, revocations follow, and every service account gets its consumer.
 
 mod announce;
 mod consumers;
 mod revoke;
 
 use std::convert::Infallible;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use async_nats::ConnectErrorKind;
@@ -15,14 +14,12 @@ use common::broker::Publisher;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::again::{Backoff, ever_again};
 use crate::app::Auth;
 use announce::Failure;
 
 /// Who announces keys and revocations.
 const CLIENT_ID: &str = "auth";
-/// Between two tries; doubled from the first to the second. A start of everything at once takes a second or two.
-const RETRY_DELAY_MIN: Duration = Duration::from_millis(50);
-const RETRY_DELAY_MAX: Duration = Duration::from_secs(2);
 
 /// Announces, says `ready`, and serves service accounts until it is dropped.
 ///
@@ -45,16 +42,23 @@ pub(crate) async fn run(
     let mut backoff = Backoff::new();
     let mut told = None;
     loop {
-        match announce::announce(auth, &streams, &mut told).await {
-            Ok(()) => break,
+        let announced = announce::announce_first(auth, &streams, &mut told).await;
+        let error = match announced {
+            // The first key of all may sign now.
+            Ok(()) => match auth.keys.keep(&auth.pool).await {
+                Ok(()) => break,
+                Err(error) => error,
+            },
             Err(Failure::Refused(error)) => return Err(error),
-            Err(Failure::Away(error)) => {
-                backoff
-                    .wait("the signing key is not announced yet", &error)
-                    .await;
-            }
-        }
+            Err(Failure::Away(error)) => error,
+        };
+        backoff
+            .wait("the signing key is not announced yet", &error)
+            .await;
     }
+    let announcing = ever_again("the next key has to wait", async || {
+        announce::run(auth, &streams).await
+    });
     let serving = ever_again(
         "service accounts have to wait for their consumers",
         async || consumers::serve(&auth.pool, &jetstream, ready, consumers::CHECK_INTERVAL).await,
@@ -65,18 +69,7 @@ pub(crate) async fn run(
     tokio::select! {
         never = serving => match never {},
         never = revoking => match never {},
-    }
-}
-
-/// Begins again, a little later, whenever something fails.
-async fn ever_again(what: &str, work: impl AsyncFn() -> anyhow::Result<Infallible>) -> Infallible {
-    let mut backoff = Backoff::new();
-    loop {
-        let error = match work().await {
-            Ok(never) => match never {},
-            Err(error) => error,
-        };
-        backoff.wait(what, &error).await;
+        never = announcing => match never {},
     }
 }
 
@@ -111,19 +104,4 @@ pub(crate) struct Streams {
     publisher: Publisher,
     jetstream: jetstream::Context,
     stop: CancellationToken,
-}
-
-/// Longer and longer pauses, up to a limit, and one line in the log for each.
-struct Backoff(Duration);
-
-impl Backoff {
-    fn new() -> Self {
-        Self(RETRY_DELAY_MIN)
-    }
-
-    async fn wait(&mut self, what: &str, error: &anyhow::Error) {
-        tracing::warn!(error = format!("{error:#}"), "{what}, trying again");
-        tokio::time::sleep(self.0).await;
-        self.0 = (self.0 * 2).min(RETRY_DELAY_MAX);
-    }
 }

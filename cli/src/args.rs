@@ -13,8 +13,8 @@ use local::Home;
 
 use crate::failure::Exit;
 use crate::{
-    account, audit, bench, clients, demo, health, migrate, pay, payment, print, secrets, serve,
-    status, token, up, users, watch,
+    account, audit, bench, clients, demo, health, keys, migrate, pay, payment, print, secrets,
+    serve, status, token, up, users, watch,
 };
 
 /// A payment ledger on one machine: every payment request gets one answer, booked double-entry.
@@ -66,6 +66,9 @@ enum Command {
     /// Say who may log in, and lock somebody out
     #[command(subcommand)]
     Users(users::Command),
+    /// List, rotate and revoke the keys that tokens are signed with
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Print answers as the ledger publishes them
     Watch(watch::Watch),
     /// Check the books against the log, and show what happened in auth
@@ -170,6 +173,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Token(options) => token::run(options, &home()?).await?,
         Command::Account(command) => account::run(command, &home()?).await?,
         Command::Clients(command) => clients::run(command, &home()?).await?,
+        Command::Keys(command) => keys::run(command, &home()?).await?,
         Command::Pay(options) => return pay::run(options, &home()?).await,
         Command::Payment(command) => payment::run(command, &home()?).await?,
         Command::Users(command) => users::run(command, &home()?).await?,

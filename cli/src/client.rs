@@ -2,6 +2,7 @@
 
 mod audit;
 mod clients;
+mod keys;
 mod users;
 
 use std::path::Path;

@@ -30,6 +30,7 @@ mod asking;
 mod client;
 mod environment;
 mod failure;
+mod keys;
 mod logs;
 mod migrate;
 mod names;

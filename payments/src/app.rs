@@ -40,8 +40,20 @@ impl App {
         let policy = self.projection.trust().policy_of_the_log();
         match policy.audience {
             Audience::Http => Ok(caller.token.into()),
-            Audience::Log => self.log_tokens.of(caller).await,
+            Audience::Log => {
+                let token = self.log_tokens.of(caller).await?;
+                let is_good = !self.has_revoked_key(&token.kid);
+                if is_good {
+                    return Ok(token.text);
+                }
+                self.log_tokens.forget(caller);
+                Ok(self.log_tokens.of(caller).await?.text)
+            }
         }
+    }
+
+    fn has_revoked_key(&self, kid: &str) -> bool {
+        self.projection.trust().revocations.has_revoked_key(kid)
     }
 
     /// Waits until the projection has passed what the log holds now. 503 when it does not get there in time.

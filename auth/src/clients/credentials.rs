@@ -4,15 +4,13 @@ use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use common::token::{Target, thumbprint};
-use rsa::pkcs1::DecodeRsaPublicKey as _;
-use rsa::pkcs8::DecodePublicKey as _;
-use rsa::traits::PublicKeyParts as _;
+use common::token::Target;
 use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::{Error, secret_hash};
+use crate::keys::public::PublicHalf;
 use crate::store;
 use crate::store::clients::credentials::NewCredential;
 use crate::store::events::Event;
@@ -41,49 +39,10 @@ impl Proof {
     /// # Errors
     /// [`Error::Invalid`] when it is neither, or weak, or a private key.
     pub(crate) fn from_public_key(key: &Value) -> Result<Self, Error> {
-        let invalid = |text: &str| Error::Invalid(format!("public_key: {text}"));
-        let (n, e) = match key {
-            Value::String(pem) => from_pem(pem).ok_or_else(|| {
-                invalid("no RSA key in PEM (BEGIN PUBLIC KEY or BEGIN RSA PUBLIC KEY)")
-            })?,
-            Value::Object(jwk) => {
-                let text = |name: &str| jwk.get(name).and_then(Value::as_str);
-                if ["d", "p", "q", "dp", "dq", "qi"]
-                    .iter()
-                    .any(|name| jwk.contains_key(*name))
-                {
-                    return Err(invalid(
-                        "this is the private half; it was not kept, but treat it as known and make another",
-                    ));
-                }
-                let is_signing = jwk.get("use").is_none_or(|used| used == "sig")
-                    && jwk.get("alg").is_none_or(|alg| alg == "RS256");
-                match (text("kty"), text("n"), text("e")) {
-                    (Some("RSA"), Some(n), Some(e)) if is_signing => (n.to_owned(), e.to_owned()),
-                    _ => {
-                        return Err(invalid(
-                            "a JWK needs kty RSA, n and e, and is for RS256 signatures",
-                        ));
-                    }
-                }
-            }
-            _ => return Err(invalid("a JWK or a PEM text")),
-        };
-        let kid = thumbprint(&n, &e).map_err(|error| invalid(&error.to_string()))?;
+        let PublicHalf { kid, n, e } = PublicHalf::read(key)
+            .map_err(|error| Error::Invalid(format!("public_key: {error}")))?;
         Ok(Self::Key { kid, n, e })
     }
-}
-
-fn from_pem(pem: &str) -> Option<(String, String)> {
-    let key = rsa::PublicKey::from_public_key_pem(pem)
-        .ok()
-        .or_else(|| rsa::PublicKey::from_pkcs1_pem(pem).ok())?;
-    let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-    let trimmed = |bytes: Box<[u8]>| {
-        let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
-        text(&bytes[zeros..])
-    };
-    Some((trimmed(key.n_bytes()), trimmed(key.e_bytes())))
 }
 
 /// Adds a credential to an account.

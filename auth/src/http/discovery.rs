@@ -2,17 +2,22 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
-use axum::http::header;
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::Router;
+use axum::extract::State as Shared;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use common::http::problem::Problem;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::app::Auth;
+use crate::keys::lifecycle::{KEY_SET_MAX_AGE, State};
 use crate::store;
+use crate::store::keys::StoredKey;
 
 pub(super) fn routes() -> Router<Arc<Auth>> {
     Router::new().route("/.well-known/jwks.json", get(jwks))
@@ -39,20 +44,40 @@ struct PublicKey {
     e: String,
 }
 
-/// `GET /.well-known/jwks.json`.
-async fn jwks(State(auth): State<Arc<Auth>>) -> Result<Response, Problem> {
-    let keys = store::keys::public_keys(&auth.pool).await?;
-    let keys = keys.into_iter().map(|key| PublicKey {
-        kty: "RSA",
-        used_for: "sig",
-        alg: "RS256",
-        kid: key.kid,
-        n: key.n,
-        e: key.e,
-    });
+/// `GET /.well-known/jwks.json`: the key that signs, those whose tokens may still be alive, and the one that comes next.
+async fn jwks(Shared(auth): Shared<Arc<Auth>>, headers: HeaderMap) -> Result<Response, Problem> {
+    let keys = store::keys::all(&auth.pool).await?;
+    let is_shown = |key: &StoredKey| State::from_word(&key.state).is_some_and(State::is_shown);
+    // The newest first.
+    let keys = keys
+        .into_iter()
+        .rev()
+        .filter(is_shown)
+        .map(|key| PublicKey {
+            kty: "RSA",
+            used_for: "sig",
+            alg: "RS256",
+            kid: key.kid,
+            n: key.n,
+            e: key.e,
+        });
     let set = KeySet {
         keys: keys.collect(),
     };
-    let cache = [(header::CACHE_CONTROL, "public, max-age=600")];
-    Ok((cache, Json(set)).into_response())
+    let body = serde_json::to_vec(&set).map_err(|error| Problem::unavailable("keys", &error))?;
+    let tag = digest(&SHA256, &body);
+    let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(tag));
+    let is_known = headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|known| known.trim() == tag || known.trim() == "*");
+    let cache = format!("public, max-age={}", KEY_SET_MAX_AGE.as_secs());
+    let cache = [(header::CACHE_CONTROL, cache), (header::ETAG, tag)];
+    if is_known {
+        return Ok((StatusCode::NOT_MODIFIED, cache).into_response());
+    }
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    Ok((cache, json, body).into_response())
 }

@@ -24,7 +24,7 @@ pub(super) fn routes() -> Router<Arc<Auth>> {
 }
 
 async fn metadata(State(auth): State<Arc<Auth>>) -> Response {
-    let issuer = &auth.keys.signing().issuer;
+    let issuer = &auth.keys.issuer;
     let at = |path: &str| format!("{}{path}", issuer.trim_end_matches('/'));
     let methods = [
         "client_secret_basic",

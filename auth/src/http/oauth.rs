@@ -43,12 +43,10 @@ async fn token(
     let grant_type = parameters
         .get("grant_type")
         .ok_or(Error::InvalidRequest("grant_type is missing"))?;
-    if !*auth.ready.borrow() {
-        return Err(Error::Unavailable);
-    }
+    let key = auth.signing_key().ok_or(Error::Unavailable)?;
     match &**grant_type {
-        "client_credentials" => client_credentials::grant(&auth, &headers, &parameters).await,
-        GRANT_TYPE => exchange::grant(&auth, &headers, &parameters).await,
+        "client_credentials" => client_credentials::grant(&auth, &key, &headers, &parameters).await,
+        GRANT_TYPE => exchange::grant(&auth, &key, &headers, &parameters).await,
         _ => Err(Error::UnsupportedGrantType),
     }
 }

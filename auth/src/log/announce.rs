@@ -1,12 +1,14 @@
-//! Announces the signing key.
+//! Announces signing keys.
 //!
 //! ```text
-//! key in the database ──► request in REQUESTS ──► answer N in SETTLEMENTS ──► announced_seq = N ──► ready
+//! key in the database ──► request in REQUESTS ──► answer N in SETTLEMENTS ──► announced_seq = N ──► it may sign
 //! ```
-//! Until then no token is issued, so a reader of the log meets the key before its first token. Dying anywhere in
-//! between is harmless: the next start announces again, and the ledger answers that it is a duplicate. When the broker
-//! or the ledger is away, auth waits. Only a rejection ends the service, because waiting does not mend it.
+//! Until then it signs no token, so a reader of the log meets the key before its first token. The first key vouches for
+//! itself, and each later one is announced under a token of the key before it. Dying anywhere in between is harmless: the
+//! next start announces again, and the ledger answers that it is a duplicate. When the broker or the ledger is away, auth
+//! waits. Only a rejection of the key that signs ends the service, because waiting does not mend it.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail, ensure};
@@ -17,17 +19,24 @@ use common::message::Stored;
 use common::service;
 use common::token::{Audience, Scope};
 use common::wire;
+use sqlx::postgres::PgListener;
+use tokio::time::MissedTickBehavior;
 
 use super::{CLIENT_ID, Streams};
 use crate::app::Auth;
-use crate::keys::SigningKey;
+use crate::keys::lifecycle::State;
 use crate::store;
+use crate::store::keys::{SIGNING_KEY_CHANNEL, StoredKey};
 use crate::tokens::{self, Subject, Terms};
 
 /// What the reason of a rejection begins with when the token is for another audience. Source: `TokenError::Audience`.
 const AUDIENCE_REJECTED: &str = "aud_rejected";
 /// How long one wait for the ledger's answer lasts before it is noted in the log and begun again.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The keys are looked through this often even without a notification: the database's connection may have been away.
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
+/// A key that the ledger refuses is announced again so much later. Each try stays in the log for ever.
+const REFUSED_DELAY: Duration = Duration::from_secs(600);
 
 /// Why a key is not announced.
 pub(super) enum Failure {
@@ -43,15 +52,85 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for Failure {
     }
 }
 
-/// Makes sure that the key is in the log, with the ledger's consent. `told` is the sequence of this process's own
-/// announcement.
-pub(super) async fn announce(
+/// What this process has announced, in the log since this sequence.
+pub(super) struct Told {
+    kid: String,
+    sequence: u64,
+}
+
+/// Makes sure that the keys which this process begins with are in this log, with the ledger's consent: the one that signs,
+/// or vouches for others, and then the one that follows it.
+pub(super) async fn announce_first(
     auth: &Auth,
     streams: &Streams,
-    told: &mut Option<u64>,
+    told: &mut Option<Told>,
 ) -> Result<(), Failure> {
-    let key = &*auth.keys.signing();
-    if let Some(sequence) = store::keys::announced_seq(&auth.pool, &key.kid).await? {
+    let voucher = auth.keys.ring.voucher();
+    let keys = store::keys::all(&auth.pool).await?;
+    let is_voucher = |key: &&StoredKey| key.kid == voucher.kid;
+    let is_next = |key: &&StoredKey| key.state == State::Pending.as_str() && !is_voucher(key);
+    for key in keys
+        .iter()
+        .filter(is_voucher)
+        .chain(keys.iter().filter(is_next))
+    {
+        announce(auth, streams, key, told).await?;
+    }
+    Ok(())
+}
+
+/// Announces every key that is made from now on.
+///
+/// # Errors
+/// When the database, the broker or the ledger does not answer: trying again may help.
+pub(super) async fn run(auth: &Auth, streams: &Streams) -> anyhow::Result<Infallible> {
+    let mut heard = PgListener::connect_with(&auth.pool).await?;
+    heard.listen(SIGNING_KEY_CHANNEL).await?;
+    let mut check = tokio::time::interval(CHECK_INTERVAL);
+    check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut told = None;
+    loop {
+        tokio::select! {
+            _ = check.tick() => {}
+            notification = heard.try_recv() => drop(notification?),
+        }
+        while let Some(key) = unannounced(auth).await? {
+            let voucher = auth.keys.ring.voucher();
+            match announce(auth, streams, &key, &mut told).await {
+                Ok(()) => {}
+                Err(Failure::Away(error)) => return Err(error),
+                Err(Failure::Refused(error)) => {
+                    told = None;
+                    auth.keys.keep(&auth.pool).await?;
+                    // Whoever vouched for it may have been revoked meanwhile: then another does.
+                    if auth.keys.ring.voucher().kid == voucher.kid {
+                        tracing::error!(
+                            error = format!("{error:#}"),
+                            "the ledger refuses the next key"
+                        );
+                        tokio::time::sleep(REFUSED_DELAY).await;
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn unannounced(auth: &Auth) -> sqlx::Result<Option<StoredKey>> {
+    let is_new =
+        |key: &StoredKey| key.state == State::Pending.as_str() && key.announced_seq.is_none();
+    let keys = store::keys::all(&auth.pool).await?;
+    Ok(keys.into_iter().find(is_new))
+}
+
+/// Makes sure that the key is in the log, with the ledger's consent. `told` is this process's last announcement.
+async fn announce(
+    auth: &Auth,
+    streams: &Streams,
+    key: &StoredKey,
+    told: &mut Option<Told>,
+) -> Result<(), Failure> {
+    if let Some(sequence) = key.announced_seq {
         let sequence = u64::try_from(sequence)?;
         if streams.still_holds(&key.kid, sequence).await? {
             return Ok(());
@@ -62,27 +141,19 @@ pub(super) async fn announce(
             "the log is not the one that the key was announced in"
         );
     }
-    let sequence = match *told {
-        Some(sequence) if streams.reaches(sequence).await? => sequence,
-        _ => streams.publish(key, Audience::Log).await?,
+    let mut sequence = match told {
+        Some(told) if told.kid == key.kid && streams.reaches(told.sequence).await? => told.sequence,
+        _ => streams.publish(auth, key, Audience::Log, told).await?,
     };
-    *told = Some(sequence);
-    let sequence = match streams.wait_until_noted(&key.kid, sequence).await? {
-        Noted::Yes => sequence,
+    if let Noted::OtherAudience = streams.wait_until_noted(&key.kid, sequence).await? {
         // The log's rules are older than tokens for the log.
-        Noted::OtherAudience => {
-            let sequence = streams.publish(key, Audience::Http).await?;
-            *told = Some(sequence);
-            match streams.wait_until_noted(&key.kid, sequence).await? {
-                Noted::Yes => sequence,
-                // They have been raised meanwhile.
-                Noted::OtherAudience => {
-                    *told = None;
-                    return Err(Failure::Away(anyhow!("the ledger is raising its rules")));
-                }
-            }
+        sequence = streams.publish(auth, key, Audience::Http, told).await?;
+        if let Noted::OtherAudience = streams.wait_until_noted(&key.kid, sequence).await? {
+            // They have been raised meanwhile.
+            *told = None;
+            return Err(Failure::Away(anyhow!("the ledger is raising its rules")));
         }
-    };
+    }
     store::keys::set_announced_seq(&auth.pool, &key.kid, i64::try_from(sequence)?).await?;
     tracing::info!(kid = key.kid, sequence, "signing key announced");
     Ok(())
@@ -109,7 +180,13 @@ impl Streams {
     }
 
     /// Publishes the announcement and returns its sequence.
-    async fn publish(&self, key: &SigningKey, audience: Audience) -> Result<u64, PublishError> {
+    async fn publish(
+        &self,
+        auth: &Auth,
+        key: &StoredKey,
+        audience: Audience,
+        told: &mut Option<Told>,
+    ) -> Result<u64, PublishError> {
         let body = AnnounceKey {
             kid: key.kid.clone(),
             issuer: key.issuer.clone(),
@@ -118,12 +195,17 @@ impl Streams {
         };
         let client_id = CLIENT_ID.parse().expect("a constant of letters");
         let subject = Subject::client(client_id, Scope::AuthAdmin.as_str().to_owned());
+        let voucher = auth.keys.ring.voucher();
         // Made anew for each try: the broker may have been away for longer than a token lives.
-        let token = tokens::access(key, subject, Terms::longest(audience, service::now()));
+        let token = tokens::access(&voucher, subject, Terms::longest(audience, service::now()));
         let ack = self
             .publisher
             .publish_one(wire::REQUESTS, body.message(&token))
             .await?;
+        *told = Some(Told {
+            kid: key.kid.clone(),
+            sequence: ack.sequence,
+        });
         Ok(ack.sequence)
     }
 

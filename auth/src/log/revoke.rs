@@ -43,17 +43,24 @@ const REFUSED_DELAY: Duration = Duration::from_secs(600);
 #[derive(Default)]
 struct Published {
     /// By sequence; not answered yet.
-    waiting: BTreeMap<u64, Uuid>,
+    waiting: BTreeMap<u64, Told>,
     /// The ledger did not take these.
     refused: HashMap<Uuid, Instant>,
+}
+
+/// A revocation in the log.
+struct Told {
+    id: Uuid,
+    /// The key that signed its token.
+    kid: String,
 }
 
 impl Published {
     /// Those that are not to be published now.
     fn ids(&mut self) -> Vec<Uuid> {
         self.refused.retain(|_, at| at.elapsed() < REFUSED_DELAY);
-        let waiting = self.waiting.values();
-        waiting.chain(self.refused.keys()).copied().collect()
+        let waiting = self.waiting.values().map(|told| told.id);
+        waiting.chain(self.refused.keys().copied()).collect()
     }
 }
 
@@ -89,9 +96,9 @@ pub(super) async fn run(auth: &Auth, streams: &Streams) -> anyhow::Result<Infall
 /// The answer to the first of these; none comes while there are none.
 async fn next_answer(
     answers: &Answers,
-    waiting: &BTreeMap<u64, Uuid>,
+    waiting: &BTreeMap<u64, Told>,
 ) -> Result<(u64, Stored), ReadError> {
-    let Some((sequence, id)) = waiting.first_key_value() else {
+    let Some((sequence, Told { id, .. })) = waiting.first_key_value() else {
         return std::future::pending().await;
     };
     loop {
@@ -109,7 +116,7 @@ async fn note(
     sequence: u64,
     answer: Stored,
 ) -> anyhow::Result<()> {
-    let Some(id) = published.waiting.remove(&sequence) else {
+    let Some(Told { id, kid }) = published.waiting.remove(&sequence) else {
         return Ok(());
     };
     let is_noted = match Answer::of_message(&answer)? {
@@ -126,7 +133,11 @@ async fn note(
     if is_noted {
         store::revocations::set_noted(&auth.pool, id, i64::try_from(sequence)?).await?;
         tracing::info!(%id, sequence, "revoked");
-    } else {
+        return Ok(());
+    }
+    auth.keys.keep(&auth.pool).await?;
+    // The key that signed its token may have been revoked: then it is published again at once, under the next.
+    if auth.keys.ring.voucher().kid == kid {
         let answer = String::from_utf8_lossy(&answer.payload);
         tracing::error!(%id, sequence, %answer, "the ledger refuses a revocation; the tokens still pass");
         published.refused.insert(id, Instant::now());
@@ -146,10 +157,17 @@ async fn publish_waiting(
         if waiting.is_empty() {
             return Ok(());
         }
+        if auth.keys.ring.signing().is_none() {
+            // Another instance may have found the next key.
+            auth.keys.keep(&auth.pool).await?;
+        }
+        let Some(key) = auth.keys.ring.signing() else {
+            return Ok(());
+        };
         let client_id = CLIENT_ID.parse().expect("a constant of letters");
         let subject = Subject::client(client_id, Scope::AuthAdmin.as_str().to_owned());
         let terms = Terms::longest(Audience::Log, service::now());
-        let token = tokens::access(&auth.keys.signing(), subject, terms);
+        let token = tokens::access(&key, subject, terms);
         let (ids, messages): (Vec<_>, Vec<_>) = waiting
             .into_iter()
             .map(|waiting| {
@@ -166,6 +184,10 @@ async fn publish_waiting(
             .publish_batch(wire::REQUESTS, &messages, None);
         let last = batch.await?.sequence;
         let count = u64::try_from(ids.len()).expect("at most BATCH_MAX");
-        published.waiting.extend((last + 1 - count..).zip(ids));
+        let told = ids.into_iter().map(|id| Told {
+            id,
+            kid: key.kid.clone(),
+        });
+        published.waiting.extend((last + 1 - count..).zip(told));
     }
 }

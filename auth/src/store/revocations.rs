@@ -79,6 +79,21 @@ pub(crate) async fn noted(db: impl PgExecutor<'_>, ids: &[Uuid]) -> sqlx::Result
     .await
 }
 
+/// Whether the ledger has noted that a key is revoked, or never knew the key.
+pub(crate) async fn has_noted_key(db: impl PgExecutor<'_>, kid: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (
+               select from signing_keys where kid = $1 and is_imported
+           ) or exists (
+               select from revocations
+               where target ->> 'kind' = 'key' and target ->> 'kid' = $1 and noted_seq is not null
+           ) as "has!""#,
+        kid,
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// Whether this one token was revoked.
 pub(crate) async fn has_token(db: impl PgExecutor<'_>, jti: &str) -> sqlx::Result<bool> {
     sqlx::query_scalar!(

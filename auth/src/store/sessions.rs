@@ -15,22 +15,21 @@ pub(crate) struct NewSession {
     pub(crate) ends_at: DateTime<Utc>,
 }
 
+/// Begins a session; `false` when there is one of this id.
 pub(crate) async fn insert_session(
     db: impl PgExecutor<'_>,
     session: &NewSession,
     now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    sqlx::query!(
+) -> sqlx::Result<bool> {
+    let inserted = sqlx::query!(
         "insert into refresh_families (id, user_id, generation, created_at, refreshed_at, ends_at)
-         values ($1, $2, 0, $3, $3, $4)",
+         values ($1, $2, 0, $3, $3, $4) on conflict (id) do nothing",
         session.id,
         session.user_id,
         now,
         session.ends_at,
-    )
-    .execute(db)
-    .await?;
-    Ok(())
+    );
+    Ok(inserted.execute(db).await?.rows_affected() == 1)
 }
 
 /// Where a family is.
@@ -128,6 +127,25 @@ pub(crate) async fn end_all(
     Ok(ended.execute(db).await?.rows_affected())
 }
 
+/// Ends, quietly, every session whose last refresh token was issued at this time: by a key that is revoked.
+pub(crate) async fn end_refreshed(
+    db: impl PgExecutor<'_>,
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+    because: &'static str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<u64> {
+    let ended = sqlx::query!(
+        "update refresh_families set revoked_at = $3, revoked_because = $4
+         where revoked_at is null and refreshed_at between $1 and $2",
+        from,
+        until,
+        now,
+        because,
+    );
+    Ok(ended.execute(db).await?.rows_affected())
+}
+
 /// A login that goes on.
 pub(crate) struct Session {
     pub(crate) id: Uuid,
@@ -168,6 +186,27 @@ pub(crate) async fn is_alive(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<
                where refresh_families.id = $1 and revoked_at is null and is_active
            ) as "is_alive!""#,
         id,
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// Whether a token of another system counts: its person is here and active, was not locked out since it was issued, and
+/// a refresh token was not used.
+pub(crate) async fn is_good_imported(
+    db: impl PgExecutor<'_>,
+    user_id: Uuid,
+    issued_at: i64,
+    family: Option<Uuid>,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (
+               select from users where id = $1 and is_active and tokens_valid_after < $2
+                 and not exists (select from refresh_families where refresh_families.id = $3)
+           ) as "is_good!""#,
+        user_id,
+        issued_at,
+        family,
     )
     .fetch_one(db)
     .await

@@ -4,17 +4,22 @@
 //! token. A refresh token names its login and its generation: only the newest generation is good. A sliding token names
 //! its login, and lives and ends with it.
 
+mod imported;
+
+pub(crate) use imported::IMPORTED_FROM;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
-use common::token::{ACCESS_TOKEN_TYPE, ACCESS_TYP, Audience, Header, TOKEN_BYTES_MAX};
+use common::token::{ACCESS_TOKEN_TYPE, ACCESS_TYP, Audience, TOKEN_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::sign;
-use crate::keys::{Ring, SigningKey};
+use crate::keys::SigningKey;
+use crate::keys::ring::{Ring, Signer};
 
 /// Life of one refresh token, and of a sliding one with its refreshes. Source: SimpleJWT's default, which the old system kept.
 const REFRESH_LIFE: TimeDelta = TimeDelta::days(1);
@@ -34,7 +39,7 @@ const SLIDING: &str = "sliding";
 pub(crate) struct RefreshClaims {
     token_type: String,
     exp: i64,
-    iat: i64,
+    pub(crate) iat: i64,
     pub(crate) jti: String,
     pub(crate) user_id: Uuid,
     /// The login that it descends from.
@@ -43,6 +48,9 @@ pub(crate) struct RefreshClaims {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) generation: Option<i32>,
     iss: String,
+    /// The key of another system that signed it.
+    #[serde(default, skip_serializing)]
+    pub(crate) imported_from: Option<String>,
 }
 
 /// Which refresh token.
@@ -67,6 +75,7 @@ pub(crate) fn refresh(key: &SigningKey, refresh: &Refresh) -> String {
         family: refresh.family,
         generation: Some(refresh.generation),
         iss: key.issuer.clone(),
+        imported_from: None,
     };
     sign(key, JWT_TYP, &claims)
 }
@@ -199,7 +208,7 @@ pub(crate) fn read(
     keys: &Ring,
     now: DateTime<Utc>,
 ) -> Result<Map<String, Value>, Broken> {
-    let claims = read_signed(token, keys).ok_or(Broken::Invalid)?;
+    let claims = read_signed(token, keys, now).ok_or(Broken::Invalid)?;
     let exp = claims.get("exp").ok_or(Broken::NoExpiry)?;
     if now.timestamp() >= exp.as_i64().ok_or(Broken::Invalid)? {
         return Err(Broken::Expired);
@@ -218,19 +227,33 @@ fn of_type(claims: Map<String, Value>, types: &[&str]) -> Result<Map<String, Val
     }
 }
 
-/// The claims of any token that a key of ours signed.
-fn read_signed(token: &str, keys: &Ring) -> Option<Map<String, Value>> {
+/// The claims of any token that a key of ours signed, or one that was imported.
+fn read_signed(token: &str, keys: &Ring, now: DateTime<Utc>) -> Option<Map<String, Value>> {
+    /// Other header parameters than these three are refused, as `common::token` does.
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Header {
+        alg: String,
+        typ: String,
+        /// Ours always have it, SimpleJWT's never.
+        #[serde(default)]
+        kid: Option<String>,
+    }
     if token.len() > TOKEN_BYTES_MAX {
         return None;
     }
     let (signed, signature) = token.rsplit_once('.')?;
     let (header, claims) = signed.split_once('.')?;
-    // Other header parameters than these three are refused, as `common::token` does.
     let header: Header = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
-    let is_ours = header.alg == "RS256" && (header.typ == JWT_TYP || header.typ == ACCESS_TYP);
-    let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-    if !is_ours || !keys.has_signed(&header.kid, signed.as_bytes(), &signature) {
+    let is_known = header.alg == "RS256" && (header.typ == JWT_TYP || header.typ == ACCESS_TYP);
+    if !is_known {
         return None;
     }
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()
+    let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+    let signer = keys.signer(header.kid.as_deref(), signed.as_bytes(), &signature, now)?;
+    let claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
+    match signer {
+        Signer::Ours => Some(claims),
+        Signer::Imported(kid) => imported::translated(claims, &kid),
+    }
 }

@@ -176,7 +176,7 @@ async fn a_wrong_configuration_is_told_and_its_secrets_are_not() {
 
     let mut config = bank.config();
     config.key_encryption_key = "00".repeat(32).parse().unwrap();
-    let error = auth::serve(config).await.unwrap_err().to_string();
+    let error = format!("{:#}", auth::serve(config).await.unwrap_err());
     assert!(
         error.contains("QUITTANCE_KEY_ENCRYPTION_KEY is not the one"),
         "{error}"
@@ -209,7 +209,9 @@ async fn the_service_can_delete_nothing_and_change_no_key() {
         "delete from refresh_families",
         "delete from signing_keys",
         "truncate service_accounts cascade",
-        "update signing_keys set private_sealed = ''",
+        "update signing_keys set n = ''",
+        "update signing_keys set kid = ''",
+        "delete from signing_key_lock",
         "update refresh_families set ends_at = now()",
     ] {
         let error = sqlx::query(statement)
@@ -220,5 +222,13 @@ async fn the_service_can_delete_nothing_and_change_no_key() {
             error.to_string().contains("permission denied"),
             "{statement}: {error}"
         );
+    }
+    // A key goes on through its life, and never back.
+    for statement in [
+        "update signing_keys set state = 'pending', activates_at = now()",
+        "update signing_keys set private_sealed = null",
+    ] {
+        let refused = sqlx::query(statement).execute(&bank.pool).await;
+        assert!(refused.is_err(), "{statement}");
     }
 }

@@ -18,12 +18,12 @@ use crate::oauth::{error, with_shop};
 
 const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-static KEY: LazyLock<RsaKeyPair> =
+pub(crate) static KEY: LazyLock<RsaKeyPair> =
     LazyLock::new(|| RsaKeyPair::generate(KeySize::Rsa2048).expect("a key"));
 static OTHER: LazyLock<RsaKeyPair> =
     LazyLock::new(|| RsaKeyPair::generate(KeySize::Rsa2048).expect("a key"));
 
-fn jwk(key: &RsaKeyPair) -> Value {
+pub(crate) fn jwk(key: &RsaKeyPair) -> Value {
     let part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
     let public = key.public_key();
     json!({
@@ -33,7 +33,7 @@ fn jwk(key: &RsaKeyPair) -> Value {
     })
 }
 
-fn signed(key: &RsaKeyPair, header: &Value, claims: &Value) -> String {
+pub(crate) fn signed(key: &RsaKeyPair, header: &Value, claims: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let text = format!("{}.{}", part(header), part(claims));
     let mut signature = vec![0; key.public_modulus_len()];

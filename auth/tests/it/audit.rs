@@ -57,7 +57,8 @@ async fn an_auditor_reads_what_happened_the_newest_first() {
     .await;
 
     let all = events(&bank, &auditor, "/api/audit").await;
-    assert_eq!(all.len(), 4);
+    // The first key was made, and signs.
+    assert_eq!(all.len(), 4 + 2);
     assert!(all.is_sorted_by_key(|event| std::cmp::Reverse(event["id"].as_i64())));
     let logins = events(&bank, &auditor, "/api/audit/?what=user.logged_in").await;
     let (of_auditor, of_ada) = (&logins[0], &logins[1]);
@@ -80,7 +81,7 @@ async fn an_auditor_reads_what_happened_the_newest_first() {
         (format!("about={ada_id}&what=user.login_failed"), 1),
         (format!("actor=user-{ada_id}"), 1),
         ("about=nobody".to_owned(), 0),
-        ("from=2000-01-01T00:00:00Z".to_owned(), 4),
+        ("from=2000-01-01T00:00:00Z".to_owned(), 4 + 2),
         ("from=2999-01-01T00:00:00%2B01:00".to_owned(), 0),
         (
             format!("cursor={}", of_auditor["id"]),
@@ -134,7 +135,8 @@ async fn a_list_of_events_is_read_page_by_page() {
             expected.as_ref().map(String::as_bytes)
         );
     }
-    assert_eq!(ids, [5, 4, 3, 2, 1]);
+    assert_eq!(ids.len(), 5);
+    assert!(ids.is_sorted_by(|newer, older| newer > older), "{ids:?}");
 }
 
 #[tokio::test]

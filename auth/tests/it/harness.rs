@@ -117,10 +117,6 @@ impl Bank {
     }
 
     pub(crate) fn config(&self) -> auth::Config {
-        let environment = self.servers.service_env(Service::Auth, 1);
-        let sealed_with = environment
-            .iter()
-            .find(|(name, _)| name == "QUITTANCE_KEY_ENCRYPTION_KEY");
         auth::Config {
             service: service::Config {
                 web: service::Web {
@@ -133,11 +129,8 @@ impl Bank {
                 },
                 stop_with_parent: false,
             },
-            key_encryption_key: sealed_with
-                .expect("auth gets one")
-                .1
-                .parse()
-                .expect("any text"),
+            key_encryption_key: self.key_encryption_key().parse().expect("any text"),
+            key_rotation_days: 30,
             issuer: "https://auth.test".to_owned(),
             exchange_secrets: auth::ExchangeSecrets {
                 payments_secret: Some(EXCHANGE_SECRET.parse().expect("any text")),
@@ -145,6 +138,14 @@ impl Bank {
             },
             trusted_proxies: vec!["127.0.0.1".parse().expect("an address")],
         }
+    }
+
+    pub(crate) fn key_encryption_key(&self) -> String {
+        let environment = self.servers.service_env(Service::Auth, 1);
+        let mut sealed_with = environment
+            .into_iter()
+            .filter(|(name, _)| name == "QUITTANCE_KEY_ENCRYPTION_KEY");
+        sealed_with.next().expect("auth gets one").1
     }
 
     fn url(&self, url: &str) -> service::DatabaseUrl {

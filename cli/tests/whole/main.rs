@@ -11,6 +11,7 @@ mod door;
 mod empty_messages;
 mod freeze;
 mod hostile;
+mod keys;
 mod log;
 mod outage;
 mod owner;

@@ -5,7 +5,7 @@
 //! come at a time, and remembered as long as the token is.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -16,7 +16,7 @@ use tokio::sync::OnceCell;
 use super::caller::Caller;
 use super::problem::Problem;
 use crate::service::{Exchange, Secret};
-use crate::token::{Audience, TokenError};
+use crate::token::{Audience, Header, TokenError};
 
 /// The grant. Source: RFC 8693 §2.1.
 pub const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -34,7 +34,16 @@ pub struct LogTokens {
     url: String,
     client_id: &'static str,
     secret: Secret,
-    known: Mutex<HashMap<String, Arc<OnceCell<Arc<str>>>>>,
+    known: Mutex<HashMap<String, Arc<OnceCell<LogToken>>>>,
+}
+
+/// A token for the log.
+#[derive(Debug, Clone)]
+pub struct LogToken {
+    /// As it goes into the log.
+    pub text: Arc<str>,
+    /// The key that signed it, which may be a newer one than the caller's token has.
+    pub kid: Arc<str>,
 }
 
 impl LogTokens {
@@ -60,14 +69,23 @@ impl LogTokens {
     ///
     /// # Errors
     /// 401 when auth says that the caller's token counts no more, 503 when auth does not answer.
-    pub async fn of(&self, caller: &Caller<'_>) -> Result<Arc<str>, Problem> {
+    pub async fn of(&self, caller: &Caller<'_>) -> Result<LogToken, Problem> {
         let cell = self.cell(caller.token);
         let token = cell.get_or_try_init(|| self.exchange(caller.token)).await?;
         Ok(token.clone())
     }
 
-    fn cell(&self, token: &str) -> Arc<OnceCell<Arc<str>>> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Asks for another one when the caller comes again: the key that signed this one was revoked.
+    pub fn forget(&self, caller: &Caller<'_>) {
+        self.lock().remove(caller.token);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<OnceCell<LogToken>>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cell(&self, token: &str) -> Arc<OnceCell<LogToken>> {
+        let mut known = self.lock();
         if let Some(cell) = known.get(token) {
             return cell.clone();
         }
@@ -79,7 +97,7 @@ impl LogTokens {
         cell
     }
 
-    async fn exchange(&self, token: &str) -> Result<Arc<str>, Problem> {
+    async fn exchange(&self, token: &str) -> Result<LogToken, Problem> {
         #[derive(Deserialize)]
         struct Granted {
             access_token: String,
@@ -110,7 +128,11 @@ impl LogTokens {
                 .json()
                 .await
                 .map_err(|error| unavailable(&error.without_url()))?;
-            return Ok(granted.access_token.into());
+            let header = Header::of(&granted.access_token).map_err(|error| unavailable(&error))?;
+            return Ok(LogToken {
+                text: granted.access_token.into(),
+                kid: header.kid.into(),
+            });
         }
         let retry_after = answer.headers().get(header::RETRY_AFTER).cloned();
         match answer.json::<Refused>().await {

@@ -106,7 +106,7 @@ fn knows_secret(credentials: &Credentials, candidates: &[Candidate]) -> Option<u
 /// The place of the candidate whose key has signed. It takes as long for an unknown client, and for one with fewer keys:
 /// then a key of ours is tried, which has signed nothing of this kind and would not count.
 fn signed(auth: &Auth, assertion: &Assertion, candidates: &[Candidate]) -> Option<usize> {
-    let ours = auth.keys.signing();
+    let ours = auth.keys.ring.voucher();
     let mut found = None;
     for place in 0..CANDIDATES {
         let key = candidates

@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::caller::authenticated;
 use super::words::{Error, NO_STORE};
 use crate::app::Auth;
+use crate::keys::SigningKey;
 use crate::tokens::{self, Limits, Subject, Terms};
 
 /// Life of a program's token, in seconds. Another is had at any time.
@@ -31,6 +32,7 @@ struct Granted {
 /// Hands out a token.
 pub(super) async fn grant(
     auth: &Auth,
+    key: &SigningKey,
     headers: &HeaderMap,
     parameters: &HashMap<String, String>,
 ) -> Result<Response, Error> {
@@ -56,7 +58,7 @@ pub(super) async fn grant(
         expires_at: issued_at + TOKEN_SECONDS,
     };
     let granted = Granted {
-        access_token: tokens::access(&auth.keys.signing(), subject, terms),
+        access_token: tokens::access(key, subject, terms),
         token_type: "Bearer",
         expires_in: TOKEN_SECONDS,
         scope: scopes,

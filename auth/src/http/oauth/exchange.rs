@@ -17,6 +17,7 @@ use serde::Serialize;
 use super::caller::is_own_service;
 use super::words::{Error, NO_STORE};
 use crate::app::Auth;
+use crate::keys::SigningKey;
 use crate::tokens;
 
 #[derive(Serialize)]
@@ -31,6 +32,7 @@ struct Exchanged {
 /// Hands out a token for the log.
 pub(super) async fn grant(
     auth: &Auth,
+    key: &SigningKey,
     headers: &HeaderMap,
     parameters: &HashMap<String, String>,
 ) -> Result<Response, Error> {
@@ -57,7 +59,7 @@ pub(super) async fn grant(
     }
     let claims = tokens::for_the_log(&verified.claims);
     let exchanged = Exchanged {
-        access_token: tokens::sign_access(&auth.keys.signing(), &claims),
+        access_token: tokens::sign_access(key, &claims),
         issued_token_type: ACCESS_TOKEN_TYPE,
         token_type: "Bearer",
         expires_in: claims.exp - service::now().timestamp(),

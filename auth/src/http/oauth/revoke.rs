@@ -31,7 +31,7 @@ pub(super) async fn revoke(
 ) -> Result<Response, Error> {
     let parameters = words::read(&headers, body).await?;
     let token = parameters.get("token").map(String::as_str);
-    let refresh = token.map(|token| read_refresh(token, &auth.keys, service::now()));
+    let refresh = token.map(|token| read_refresh(token, &auth.keys.ring, service::now()));
     let refresh = refresh.and_then(Result::ok);
     let revocation = match (refresh, names_client(&headers, &parameters)) {
         (Some(refresh), false) => end_login(&auth, refresh.user_id, refresh.family).await?,

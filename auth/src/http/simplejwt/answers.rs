@@ -7,7 +7,6 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::app::Auth;
 use crate::tokens::simplejwt::Broken;
 
 const JSON: &str = "application/json";
@@ -112,16 +111,6 @@ impl Refusal {
     pub(super) fn unavailable() -> Self {
         let text = "Service temporarily unavailable, try again later.";
         Self::detail(StatusCode::SERVICE_UNAVAILABLE, text)
-    }
-}
-
-impl Auth {
-    /// No token is issued before the key is announced.
-    pub(super) fn refuse_until_ready(&self) -> Result<(), Refusal> {
-        if *self.ready.borrow() {
-            return Ok(());
-        }
-        Err(Refusal::unavailable())
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) async fn blacklist(
         words::Read::Fields(fields) => fields,
         words::Read::Answer(answer) => return Ok(answer),
     };
-    let claims = read_refresh(&token, &auth.keys, common::service::now())?;
+    let claims = read_refresh(&token, &auth.keys.ring, common::service::now())?;
     let mut tx = auth.pool.begin().await?;
     let locked = store::people::lock(&mut tx, claims.user_id).await?;
     let (_, now) = locked.ok_or(Broken::Blacklisted)?;

@@ -1,5 +1,7 @@
 //! Logging in with an address and a password: a session begins.
 
+use std::sync::Arc;
+
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
@@ -10,6 +12,7 @@ use uuid::Uuid;
 use super::words::{Body, Field, Read, Refusal, View};
 use crate::app::Auth;
 use crate::http::address;
+use crate::keys::SigningKey;
 use crate::store;
 use crate::store::events::{Event, names};
 use crate::store::people::User;
@@ -34,6 +37,8 @@ pub(super) const FIELDS: &[Field] = &[
 
 /// Somebody who is in.
 pub(super) struct LoggedIn {
+    /// What signs the tokens.
+    pub(super) key: Arc<SigningKey>,
     pub(super) user: User,
     pub(super) session: Uuid,
     pub(super) ends_at: DateTime<Utc>,
@@ -62,7 +67,7 @@ pub(super) async fn log_in(
         Read::Fields(fields) => fields,
         Read::Answer(answer) => return Ok(Login::Answer(answer)),
     };
-    auth.refuse_until_ready()?;
+    let key = auth.signing_key().ok_or_else(Refusal::unavailable)?;
     let refused = || Refusal::credentials("No active account found with the given credentials");
     let from = address::of(headers);
     let attempt = auth
@@ -105,6 +110,7 @@ pub(super) async fn log_in(
     store::events::record(&mut *tx, &event, now).await?;
     tx.commit().await?;
     Ok(Login::Done(Box::new(LoggedIn {
+        key,
         user,
         session: session.id,
         ends_at: session.ends_at,

@@ -41,7 +41,7 @@ pub(super) async fn me(
 
 async fn show(auth: &Auth, headers: &HeaderMap) -> Result<Response, Refusal> {
     let token = bearer(headers)?;
-    let claims = read_bearer(token, &auth.keys, common::service::now()).map_err(not_valid)?;
+    let claims = read_bearer(token, &auth.keys.ring, common::service::now()).map_err(not_valid)?;
     let user_id = claims
         .get("user_id")
         .and_then(Value::as_str)

@@ -36,6 +36,7 @@ pub(super) async fn obtain(
         Login::Answer(answer) => return Ok(answer),
     };
     let LoggedIn {
+        key,
         user,
         session,
         ends_at,
@@ -48,7 +49,6 @@ pub(super) async fn obtain(
         family_ends_at: ends_at,
         issued_at: now,
     };
-    let key = auth.keys.signing();
     Ok(words::ok(&Pair {
         refresh: refresh(&key, &of_session),
         access: tokens::of_session(&key, &user, session, now),

@@ -9,15 +9,19 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use chrono::{DateTime, TimeDelta, Utc};
+use common::ids::ClientId;
 use serde::Serialize;
+use sqlx::PgConnection;
 
 use super::words::{self, Body, Field, Refusal, View};
 use crate::app::Auth;
 use crate::store;
-use crate::store::sessions::Family;
+use crate::store::events::{Event, names};
+use crate::store::people::User;
+use crate::store::sessions::{Family, NewSession};
 use crate::tokens;
 use crate::tokens::simplejwt::{
-    Broken, Refresh, RefreshClaims, read_refresh, refresh as successor,
+    Broken, FAMILY_LIFE, Refresh, RefreshClaims, read_refresh, refresh as successor,
 };
 
 const VIEW: View = View {
@@ -49,12 +53,15 @@ pub(super) async fn refresh(
         words::Read::Fields(fields) => fields,
         words::Read::Answer(answer) => return Ok(answer),
     };
-    auth.refuse_until_ready()?;
-    let claims = read_refresh(&token, &auth.keys, common::service::now())?;
+    let key = auth.signing_key().ok_or_else(Refusal::unavailable)?;
+    let claims = read_refresh(&token, &auth.keys.ring, common::service::now())?;
 
     let mut tx = auth.pool.begin().await?;
     // The person first, then the session: so does whoever locks a person out.
     let locked = store::people::lock(&mut tx, claims.user_id).await?;
+    if let (Some(kid), Some((user, now))) = (&claims.imported_from, &locked) {
+        begin_imported(&mut tx, &claims, kid, user, *now).await?;
+    }
     let family = store::sessions::family_for_update(&mut *tx, claims.family).await?;
     let family = family.filter(|family| family.user_id == claims.user_id);
     let Some((family, (user, now))) = family.zip(locked) else {
@@ -88,11 +95,40 @@ pub(super) async fn refresh(
         family_ends_at: family.ends_at,
         issued_at,
     };
-    let key = auth.keys.signing();
     Ok(words::ok(&Pair {
         access: tokens::of_session(&key, &user, claims.family, now),
         refresh: successor(&key, &of_session),
     }))
+}
+
+/// Begins the session that a refresh token of another system stands for, when it comes for the first time and its person
+/// was not locked out since it was issued.
+async fn begin_imported(
+    tx: &mut PgConnection,
+    claims: &RefreshClaims,
+    kid: &str,
+    user: &User,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    if !user.is_active || claims.iat <= user.tokens_valid_after {
+        return Ok(());
+    }
+    let session = NewSession {
+        id: claims.family,
+        user_id: user.id,
+        ends_at: now + FAMILY_LIFE,
+    };
+    if !store::sessions::insert_session(&mut *tx, &session, now).await? {
+        return Ok(());
+    }
+    let client_id = ClientId::of_user(user.id);
+    let event = Event {
+        what: names::USER_LOGGED_IN,
+        actor: Some(client_id.as_str()),
+        about: Some(&user.id.to_string()),
+        detail: serde_json::json!({"session": session.id, "imported_from": kid}),
+    };
+    store::events::record(tx, &event, now).await
 }
 
 /// What a refresh token leads to.

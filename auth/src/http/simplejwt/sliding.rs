@@ -47,8 +47,8 @@ pub(super) async fn obtain(
         Login::Done(logged_in) => logged_in,
         Login::Answer(answer) => return Ok(answer),
     };
-    let key = auth.keys.signing();
-    let token = sliding(&key, logged_in.user.id, logged_in.session, logged_in.now);
+    let key = &logged_in.key;
+    let token = sliding(key, logged_in.user.id, logged_in.session, logged_in.now);
     Ok(words::ok(&Token { token }))
 }
 
@@ -63,9 +63,9 @@ pub(super) async fn refresh(
         words::Read::Fields(fields) => fields,
         words::Read::Answer(answer) => return Ok(answer),
     };
-    auth.refuse_until_ready()?;
+    let key = auth.signing_key().ok_or_else(Refusal::unavailable)?;
     let now = common::service::now();
-    let claims = read_sliding(&token, &auth.keys, now)?;
+    let claims = read_sliding(&token, &auth.keys.ring, now)?;
     let user = store::people::user_by_id(&auth.pool, claims.user_id).await?;
     if !user.is_some_and(|user| user.is_active) {
         return Err(Refusal::credentials(
@@ -75,6 +75,6 @@ pub(super) async fn refresh(
     if !store::sessions::is_alive(&auth.pool, claims.sid).await? {
         return Err(Broken::Blacklisted.into());
     }
-    let token = slid(&auth.keys.signing(), &claims, now);
+    let token = slid(&key, &claims, now);
     Ok(words::ok(&Token { token }))
 }

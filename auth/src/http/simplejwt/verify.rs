@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::words::{self, Body, Field, Refusal, View};
 use crate::app::Auth;
 use crate::store;
-use crate::tokens::simplejwt::{Broken, read};
+use crate::tokens::simplejwt::{Broken, IMPORTED_FROM, read};
 
 const VIEW: View = View {
     name: "Token Verify",
@@ -34,7 +34,7 @@ pub(super) async fn verify(
         words::Read::Fields(fields) => fields,
         words::Read::Answer(answer) => return Ok(answer),
     };
-    let claims = read(&token, &auth.keys, common::service::now())?;
+    let claims = read(&token, &auth.keys.ring, common::service::now())?;
     if !counts(&auth, &claims).await? {
         return Err(Refusal::non_field(&Broken::Blacklisted.to_string()));
     }
@@ -54,11 +54,18 @@ async fn counts(auth: &Auth, claims: &Map<String, Value>) -> sqlx::Result<bool> 
     if store::revocations::has_token(&auth.pool, jti).await? {
         return Ok(false);
     }
+    let issued_at = claims.get("iat").and_then(Value::as_i64);
+    let issued_at = issued_at.unwrap_or_default();
+    if claims.contains_key(IMPORTED_FROM) {
+        let Some(user) = id("user_id") else {
+            return Ok(false);
+        };
+        let family = id("family");
+        return store::sessions::is_good_imported(&auth.pool, user, issued_at, family).await;
+    }
     let client_id = claims.get("client_id").and_then(Value::as_str);
     // A program's token names its credential, a person's the login.
     if let Some(program) = client_id.filter(|id| !id.starts_with("user-")) {
-        let issued_at = claims.get("iat").and_then(Value::as_i64);
-        let issued_at = issued_at.unwrap_or_default();
         return store::clients::still_counts(&auth.pool, program, id("sid"), issued_at).await;
     }
     if let Some(session) = id("sid") {

@@ -25,6 +25,12 @@ names! {
     CREDENTIAL_ADDED = "credential.added", "A program may prove itself with one more secret or key: `credential`, `kind`, `kid`.";
     CREDENTIAL_DELETED = "credential.deleted", "A secret or key proves nothing more, and its tokens ended: `credential`.";
     TOKEN_REVOKED = "token.revoked", "A program ended one of its tokens: `jti`.";
+    KEY_CREATED = "key.created", "A signing key was made: `activates_at`.";
+    KEY_ACTIVATED = "key.activated", "It signs from now on.";
+    KEY_RETIRED = "key.retired", "It has stopped signing, its last tokens are over, its private half was deleted.";
+    KEY_REVOKED = "key.revoked", "Nothing that it signed counts from now on.";
+    KEY_IMPORTED = "key.imported", "Another system's key: its refresh tokens are taken for a day.";
+    KEY_RESEALED = "key.resealed", "Its private half was sealed with the first key encryption key.";
     CLIENT_LOGIN_FAILED = "client.login_failed", "A wrong secret, an unknown or an inactive program: `count` tries from `address`.";
     CLIENT_LOGIN_REFUSED = "client.login_refused", "Wrong secrets beyond the limit: `count` from `address`.";
 }

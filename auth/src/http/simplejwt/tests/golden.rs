@@ -98,7 +98,7 @@ impl World {
         let (ready, _) = (watch::Sender::new(true), ());
         let auth = Arc::new(Auth {
             pool: pool.clone(),
-            keys: keys::Ring::new(keys::tests::copy_of_the_key()),
+            keys: keys::tests::keeper(),
             passwords: passwords::Passwords::new().await.expect("argon2 works"),
             throttle: Throttle::open(database.options().expect("a URL"))
                 .await
