@@ -159,7 +159,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         served = serve_http(&config.service.web, http::routes(auth.clone()), readiness.clone(), stop.clone()) => served,
         failed = log::run(&auth, &config.service.broker, &announced, &stop) => failed.map(|never| match never {}),
         never = issuing => never,
-        never = again::ever_again("keys have to wait", async || keys::keeper::watch(&auth).await) => match never {},
+        never = again::ever_again("keys have to wait", async || keys::keeper::watch(&auth.keys, &auth.pool, &auth.callers).await) => match never {},
         never = auth.throttle.noted.run(&auth.pool, service::now) => never,
         never = auth.throttle.forget(service::now) => never,
         never = service::watch_database(&readiness, &database) => match never {},

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
+use common::http::caller::{Callers, KeySource};
 use common::service;
 use serde_json::{Value, json};
 use sqlx::postgres::PgListener;
@@ -19,7 +20,6 @@ use super::lifecycle::{self, Life, REFRESHABLE, State, Step};
 use super::ring::{Believed, Held, Ring};
 use super::seal::{KeyEncryptionKeys, Seal};
 use super::{SigningKey, generate};
-use crate::app::Auth;
 use crate::store;
 use crate::store::events::{Event, names};
 use crate::store::keys::{NewKey, SIGNING_KEY_CHANNEL, StoredKey};
@@ -91,8 +91,12 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// When the database does not answer: trying again may help.
-pub(crate) async fn watch(auth: &Auth) -> anyhow::Result<Infallible> {
-    let mut heard = PgListener::connect_with(&auth.pool).await?;
+pub(crate) async fn watch(
+    keeper: &Keeper,
+    pool: &PgPool,
+    callers: &Callers<impl KeySource>,
+) -> anyhow::Result<Infallible> {
+    let mut heard = PgListener::connect_with(pool).await?;
     heard.listen(SIGNING_KEY_CHANNEL).await?;
     let mut check = tokio::time::interval(CHECK_INTERVAL);
     check.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -101,8 +105,8 @@ pub(crate) async fn watch(auth: &Auth) -> anyhow::Result<Infallible> {
             _ = check.tick() => {}
             notification = heard.try_recv() => drop(notification?),
         }
-        auth.keys.keep(&auth.pool).await?;
-        let refreshed = auth.callers.refresh().await;
+        keeper.keep(pool).await?;
+        let refreshed = callers.refresh().await;
         refreshed.map_err(|problem| anyhow!("{problem:?}"))?;
     }
 }

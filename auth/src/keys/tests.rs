@@ -1,3 +1,5 @@
+//! Keys for the tests of other modules, and what a signature is worth.
+
 use std::sync::{Arc, LazyLock};
 
 use super::keeper::Keeper;

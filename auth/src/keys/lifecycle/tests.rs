@@ -1,3 +1,5 @@
+//! The steps of keys, one table for each story.
+
 use super::*;
 
 const MONTH: TimeDelta = TimeDelta::days(30);
