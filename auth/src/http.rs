@@ -9,6 +9,7 @@ pub(crate) mod caller;
 
 mod audit;
 mod keys;
+mod mandates;
 mod sessions;
 mod users;
 
@@ -54,6 +55,7 @@ pub(crate) fn routes(auth: Arc<Auth>) -> Router {
         .merge(metadata::routes())
         .merge(clients::routes())
         .merge(keys::routes())
+        .merge(mandates::routes())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn(hurry_body))
         .layer(from_fn_with_state(auth.clone(), address::find))

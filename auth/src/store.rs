@@ -3,6 +3,7 @@
 pub(crate) mod clients;
 pub(crate) mod events;
 pub(crate) mod keys;
+pub(crate) mod mandates;
 pub(crate) mod people;
 pub(crate) mod revocations;
 pub(crate) mod sessions;

@@ -13,8 +13,8 @@ use local::Home;
 
 use crate::failure::Exit;
 use crate::{
-    account, audit, bench, clients, demo, health, keys, migrate, pay, payment, print, secrets,
-    serve, status, token, up, users, watch,
+    account, audit, bench, clients, demo, health, keys, mandates, migrate, pay, payment, print,
+    secrets, serve, status, token, up, users, watch,
 };
 
 /// A payment ledger on one machine: every payment request gets one answer, booked double-entry.
@@ -66,6 +66,9 @@ enum Command {
     /// Say who may log in, and lock somebody out
     #[command(subcommand)]
     Users(users::Command),
+    /// Let a program pay in somebody's name, and end that
+    #[command(subcommand)]
+    Mandates(mandates::Command),
     /// List, rotate and revoke the keys that tokens are signed with
     #[command(subcommand)]
     Keys(keys::Command),
@@ -173,6 +176,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Token(options) => token::run(options, &home()?).await?,
         Command::Account(command) => account::run(command, &home()?).await?,
         Command::Clients(command) => clients::run(command, &home()?).await?,
+        Command::Mandates(command) => mandates::run(command, &home()?).await?,
         Command::Keys(command) => keys::run(command, &home()?).await?,
         Command::Pay(options) => return pay::run(options, &home()?).await,
         Command::Payment(command) => payment::run(command, &home()?).await?,

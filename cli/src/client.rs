@@ -3,6 +3,7 @@
 mod audit;
 mod clients;
 mod keys;
+mod mandates;
 mod users;
 
 use std::path::Path;

@@ -120,7 +120,7 @@ pub(crate) struct DeleteCredential {
     asking: Asking,
 }
 
-fn maximum(text: &str) -> Result<(String, String), String> {
+pub(crate) fn maximum(text: &str) -> Result<(String, String), String> {
     let (currency, amount) = text
         .split_once('=')
         .ok_or("it is a currency and an amount, as EUR=250.00")?;
@@ -196,19 +196,25 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
 }
 
 fn new(asked: &Create) -> Result<Value> {
-    let maxima: BTreeMap<_, _> = asked.payment_max.iter().cloned().collect();
-    if maxima.len() < asked.payment_max.len() {
-        bail!("--payment-max names a currency twice");
-    }
+    let maxima = maxima(&asked.payment_max)?;
     Ok(json!({
         "client_id": asked.id,
         "name": asked.name,
         "scopes": asked.scopes,
         "audience": asked.audience,
-        "payment_max": (!maxima.is_empty()).then_some(maxima),
+        "payment_max": maxima,
         "accounts": (!asked.accounts.is_empty()).then_some(&asked.accounts),
         "credential": {"public_key": public_key(asked.public_key.as_deref())?},
     }))
+}
+
+/// Limits as auth takes them; nothing when there are none.
+pub(crate) fn maxima(asked: &[(String, String)]) -> Result<Option<BTreeMap<String, String>>> {
+    let maxima: BTreeMap<_, _> = asked.iter().cloned().collect();
+    if maxima.len() < asked.len() {
+        bail!("--payment-max names a currency twice");
+    }
+    Ok((!maxima.is_empty()).then_some(maxima))
 }
 
 /// A key as auth takes it: a JWK as an object, PEM as a text.

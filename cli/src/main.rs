@@ -32,6 +32,7 @@ mod environment;
 mod failure;
 mod keys;
 mod logs;
+mod mandates;
 mod migrate;
 mod names;
 mod print;

@@ -87,15 +87,7 @@ impl Asked {
                 return invalid("audience: quittance (for HTTP) or quittance-log (for messages)");
             }
         };
-        if let Some(maxima) = &self.payment_max {
-            check_maxima(maxima)?;
-        }
-        if let Some(accounts) = &self.accounts {
-            let different: BTreeSet<_> = accounts.iter().collect();
-            if !(1..=ACCOUNTS_MAX).contains(&accounts.len()) || different.len() < accounts.len() {
-                return invalid("accounts: 1 to 20 different ones");
-            }
-        }
+        check_limits(self.payment_max.as_ref(), self.accounts.as_deref())?;
         Ok(Terms {
             scopes: scopes.into_iter().collect::<Vec<_>>().join(" "),
             client_id,
@@ -110,6 +102,28 @@ impl Asked {
 /// A person's `sub`, however it is written.
 fn is_uuid(id: &str) -> bool {
     uuid::Uuid::try_parse(id).is_ok()
+}
+
+/// Checks what a token may do at most.
+///
+/// # Errors
+/// [`Error::Invalid`] with the first rule that is broken.
+pub(crate) fn check_limits(
+    payment_max: Option<&BTreeMap<String, String>>,
+    accounts: Option<&[AccountId]>,
+) -> Result<(), Error> {
+    if let Some(maxima) = payment_max {
+        check_maxima(maxima)?;
+    }
+    if let Some(accounts) = accounts {
+        let different: BTreeSet<_> = accounts.iter().collect();
+        if !(1..=ACCOUNTS_MAX).contains(&accounts.len()) || different.len() < accounts.len() {
+            return Err(Error::Invalid(
+                "accounts: 1 to 20 different ones".to_owned(),
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn check_maxima(maxima: &BTreeMap<String, String>) -> Result<(), Error> {

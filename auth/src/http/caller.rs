@@ -3,7 +3,7 @@
 //! Auth is where people and programs are locked out, so it asks its database each time: a token of somebody who was
 //! locked out a moment ago opens nothing here.
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use common::http::caller::Caller;
 use common::http::problem::Problem;
 use common::token::{Claims, Scope, TokenError};
@@ -24,6 +24,11 @@ impl Auth {
         scopes: &[Scope],
     ) -> Result<Caller<'h>, Problem> {
         let caller = self.callers.authorize(headers, scopes).await?;
+        // A program that acts for somebody pays, and does nothing here.
+        if caller.claims().act.is_some() {
+            let text = "this token is for payments in somebody's name; log in as yourself";
+            return Err(Problem::new(StatusCode::FORBIDDEN, text));
+        }
         if self.still_counts(caller.claims()).await? {
             Ok(caller)
         } else {
@@ -40,7 +45,11 @@ impl Auth {
             return Ok(false);
         }
         let client_id = claims.client_id.as_str();
-        match claims.sid.as_deref().map(str::parse::<Uuid>) {
+        let login = claims.sid.as_deref().map(str::parse::<Uuid>);
+        if let (Some(actor), Some(Ok(mandate))) = (&claims.act, &login) {
+            return store::mandates::counts(&self.pool, *mandate, &actor.sub).await;
+        }
+        match login {
             Some(Err(_)) => Ok(false),
             Some(Ok(login)) if client_id.starts_with("user-") => {
                 store::sessions::is_alive(&self.pool, login).await

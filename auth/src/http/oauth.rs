@@ -5,6 +5,7 @@
 mod client_credentials;
 mod exchange;
 mod introspect;
+mod mandate;
 mod revoke;
 
 mod assertion;
@@ -46,7 +47,10 @@ async fn token(
     let key = auth.signing_key().ok_or(Error::Unavailable)?;
     match &**grant_type {
         "client_credentials" => client_credentials::grant(&auth, &key, &headers, &parameters).await,
-        GRANT_TYPE => exchange::grant(&auth, &key, &headers, &parameters).await,
+        GRANT_TYPE => match parameters.get("subject_token_type").map(String::as_str) {
+            Some(mandate::MANDATE_TYPE) => mandate::grant(&auth, &key, &headers, &parameters).await,
+            _ => exchange::grant(&auth, &key, &headers, &parameters).await,
+        },
         _ => Err(Error::UnsupportedGrantType),
     }
 }

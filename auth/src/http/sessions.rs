@@ -45,7 +45,7 @@ struct Session {
 }
 
 /// The person that a token is of.
-fn person(claims: &Claims) -> Result<Uuid, Problem> {
+pub(super) fn person(claims: &Claims) -> Result<Uuid, Problem> {
     let nobody = || {
         Problem::new(
             StatusCode::FORBIDDEN,

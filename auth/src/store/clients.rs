@@ -220,3 +220,15 @@ pub(crate) async fn still_counts(
     .fetch_one(db)
     .await
 }
+
+/// Whether there is an active service account of this name.
+pub(crate) async fn is_active(db: impl PgExecutor<'_>, client_id: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (
+               select from service_accounts where client_id = $1 and is_active
+           ) as "is_active!""#,
+        client_id,
+    )
+    .fetch_one(db)
+    .await
+}

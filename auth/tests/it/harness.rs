@@ -244,8 +244,13 @@ impl Bank {
             .expect("a statement");
     }
 
-    /// Judges an access token with the published keys, now.
+    /// Judges an access token for HTTP with the published keys, now.
     pub(crate) async fn verified(&self, token: &str) -> Verified {
+        self.verified_by(token, Policy::HTTP).await
+    }
+
+    /// Judges an access token with the published keys, now.
+    pub(crate) async fn verified_by(&self, token: &str, policy: Policy) -> Verified {
         let answer = self
             .http
             .get(self.at("/.well-known/jwks.json"))
@@ -260,7 +265,7 @@ impl Bank {
             keys.insert(text("kid"), "https://auth.test", text("n"), text("e"))
                 .expect("a good key");
         }
-        verify(token, service::now(), Policy::HTTP, &keys).expect("a good token")
+        verify(token, service::now(), policy, &keys).expect("a good token")
     }
 }
 

@@ -7,6 +7,7 @@ mod clients;
 mod harness;
 mod interop;
 mod keys;
+mod mandates;
 mod oauth;
 mod outages;
 mod people;

@@ -13,6 +13,7 @@ mod freeze;
 mod hostile;
 mod keys;
 mod log;
+mod mandates;
 mod outage;
 mod owner;
 mod readiness;

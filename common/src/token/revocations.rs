@@ -35,7 +35,7 @@ pub enum Target {
         /// Those issued up to this second since 1970, itself included.
         issued_until: i64,
     },
-    /// The tokens of a login.
+    /// The tokens of a login, of a program's credential, or under a mandate.
     Session {
         /// The `sid` of the tokens.
         sid: String,

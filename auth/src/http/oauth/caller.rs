@@ -134,23 +134,23 @@ async fn wrong(auth: &Auth, headers: &HeaderMap, client_id: &ClientId, is_known:
     }
 }
 
-/// Lets in payments and the ledger, which are no service accounts: their secrets are settings.
-pub(super) async fn is_own_service(
+/// Lets in payments and the ledger, which are no service accounts: their secrets are settings. Which of them it is.
+pub(super) async fn own_service(
     auth: &Auth,
     headers: &HeaderMap,
     parameters: &HashMap<String, String>,
-) -> Result<(), Error> {
+) -> Result<ClientId, Error> {
     let credentials = credentials(headers, parameters)?;
-    let client_id = &credentials.client_id;
+    let client_id = credentials.client_id;
     let sent = secret_hash(&credentials.secret);
     let secret = auth.exchange_secrets.of(client_id.as_str());
     let is_known = secret.is_some();
     let is_right =
         |secret: &Secret| verify_slices_are_equal(&secret_hash(secret.expose()), &sent).is_ok();
     if secret.is_some_and(is_right) {
-        Ok(())
+        Ok(client_id)
     } else {
-        Err(wrong(auth, headers, client_id, is_known).await)
+        Err(wrong(auth, headers, &client_id, is_known).await)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::keys::SigningKey;
 use crate::tokens::{self, Limits, Subject, Terms};
 
 /// Life of a program's token, in seconds. Another is had at any time.
-const TOKEN_SECONDS: i64 = 300;
+pub(super) const TOKEN_SECONDS: i64 = 300;
 
 #[derive(Serialize)]
 struct Granted {

@@ -14,7 +14,7 @@ use common::service;
 use common::token::{Audience, Policy};
 use serde::Serialize;
 
-use super::caller::is_own_service;
+use super::caller::own_service;
 use super::words::{Error, NO_STORE};
 use crate::app::Auth;
 use crate::keys::SigningKey;
@@ -36,7 +36,7 @@ pub(super) async fn grant(
     headers: &HeaderMap,
     parameters: &HashMap<String, String>,
 ) -> Result<Response, Error> {
-    is_own_service(auth, headers, parameters).await?;
+    own_service(auth, headers, parameters).await?;
     let parameter = |name: &str| parameters.get(name).map(String::as_str);
     if parameter("subject_token_type") != Some(ACCESS_TOKEN_TYPE) {
         return Err(Error::InvalidRequest(

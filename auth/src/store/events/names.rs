@@ -31,6 +31,8 @@ names! {
     KEY_REVOKED = "key.revoked", "Nothing that it signed counts from now on.";
     KEY_IMPORTED = "key.imported", "Another system's key: its refresh tokens are taken for a day.";
     KEY_RESEALED = "key.resealed", "Its private half was sealed with the first key encryption key.";
+    MANDATE_GIVEN = "mandate.given", "A person lets a program pay: `mandate`, `client_id`, `payment_max`, `accounts`, `expires_at`.";
+    MANDATE_ENDED = "mandate.ended", "A program pays no more in a person's name: `mandate`.";
     CLIENT_LOGIN_FAILED = "client.login_failed", "A wrong secret, an unknown or an inactive program: `count` tries from `address`.";
     CLIENT_LOGIN_REFUSED = "client.login_refused", "Wrong secrets beyond the limit: `count` from `address`.";
 }
