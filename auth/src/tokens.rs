@@ -132,15 +132,21 @@ pub fn access(key: &SigningKey, subject: Subject, terms: Terms) -> String {
     sign_access(key, &claims)
 }
 
-/// The access token of a person's login.
+/// The access token of a person's login, and when the login ends.
 pub(crate) fn of_session(
     key: &SigningKey,
     user: &User,
-    session: Uuid,
+    (session, ends_at): (Uuid, DateTime<Utc>),
     now: DateTime<Utc>,
 ) -> String {
     let subject = Subject::user(user.id, session, user.scopes.clone());
     let terms = Terms::behind(user.tokens_valid_after, Audience::Http, now);
+    // It does not outlive its login. One that is over has no tokens, so a second is left.
+    let expires_at = terms.expires_at.min(ends_at.timestamp());
+    let terms = Terms {
+        expires_at: expires_at.max(terms.issued_at + 1),
+        ..terms
+    };
     access(key, subject, terms)
 }
 

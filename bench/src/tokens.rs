@@ -15,7 +15,7 @@ use aws_lc_rs::signature::{
 };
 use common::service::now;
 use common::token;
-use common::token::{Audience, Keys, Policy};
+use common::token::{Audience, CheckedTokens, Keys, Policy, Revocations, Target};
 use indicatif::ProgressBar;
 use local::Service;
 use sqlx::{Connection as _, PgConnection};
@@ -71,6 +71,10 @@ pub(crate) async fn tokens(
             "rsa_verifications_per_s",
             "aws-lc: RS256 verifications with a parsed key, one core",
         ),
+        rounds.remembered.rate(
+            "tokens_remembered_per_s",
+            "tokens verified before: time and revocation checked again, one core",
+        ),
         rounds.verifying.over(
             &rounds.bare_verifying,
             "tokens_verified_over_rsa_verifications",
@@ -103,6 +107,7 @@ struct Rounds {
     bare_signing: Rates,
     verifying: Rates,
     bare_verifying: Rates,
+    remembered: Rates,
 }
 
 async fn in_process(bank: &BenchBank, size: Size) -> Result<Rounds> {
@@ -135,17 +140,26 @@ async fn in_process(bank: &BenchBank, size: Size) -> Result<Rounds> {
         announced(bank).await?,
     );
     let at = now();
+    let (mut checked, mut revocations) = (CheckedTokens::default(), Revocations::default());
+    for number in 0..1000 {
+        let jti = format!("somebody else's {number}");
+        revocations.insert(&Target::Token { jti }, at);
+    }
 
     let turns = if size.is_quick { 10 } else { 100 };
     let mut rounds = Rounds::default();
     for _ in 0..size.runs {
-        let mut tallies = [Tally::default(); 4];
-        let [signing, bare_signing, verifying, bare_verifying] = &mut tallies;
+        let mut tallies = [Tally::default(); 5];
+        let [signing, bare_signing, verifying, bare_verifying, remembered] = &mut tallies;
         for _ in 0..turns {
             signing.turn(|| !issue().is_empty())?;
             bare_signing.turn(&mut sign)?;
             verifying.turn(|| token::verify(&token, at, Policy::HTTP, &keys).is_ok())?;
             bare_verifying.turn(|| public.verify_sig(message, &signed).is_ok())?;
+            remembered.turn(|| {
+                let verified = checked.verify(&token, at, Policy::HTTP, &keys);
+                verified.is_ok_and(|token| !revocations.has_revoked(&token, at))
+            })?;
             // Here the benchmark can be interrupted.
             tokio::task::yield_now().await;
         }
@@ -153,6 +167,7 @@ async fn in_process(bank: &BenchBank, size: Size) -> Result<Rounds> {
         rounds.bare_signing.0.push(bare_signing.rate());
         rounds.verifying.0.push(verifying.rate());
         rounds.bare_verifying.0.push(bare_verifying.rate());
+        rounds.remembered.0.push(remembered.rate());
     }
     Ok(rounds)
 }

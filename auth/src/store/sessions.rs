@@ -183,7 +183,7 @@ pub(crate) async fn is_alive(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<
     sqlx::query_scalar!(
         r#"select exists (
                select from refresh_families join users on users.id = user_id
-               where refresh_families.id = $1 and revoked_at is null and is_active
+               where refresh_families.id = $1 and revoked_at is null and ends_at > now() and is_active
            ) as "is_alive!""#,
         id,
     )

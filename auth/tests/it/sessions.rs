@@ -18,6 +18,15 @@ async fn refresh(bank: &Bank, pair: &Value) -> Response {
         .await
 }
 
+/// The `jti` of a refresh token, which is its family's and its generation's.
+fn jti(token: &str) -> String {
+    use base64::Engine as _;
+    let claims = token.split('.').nth(1).expect("claims");
+    let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(claims);
+    let claims: Value = serde_json::from_slice(&claims.expect("base64url")).expect("JSON");
+    text(&claims, "jti").to_owned()
+}
+
 async fn log_out(bank: &Bank, pair: &Value) -> Response {
     bank.post(
         "/api/token/blacklist/",
@@ -43,7 +52,7 @@ async fn revoked(bank: &Bank) -> Vec<(String, bool)> {
 /// Tabs that refresh at once, and a client that never got the answer.
 #[tokio::test]
 async fn a_lost_answer_may_be_asked_for_again_and_is_the_same() {
-    let (bank, _auth, _ledger) = Bank::open().await;
+    let (bank, auth, _ledger) = Bank::open().await;
     let first = log_in(&bank).await;
     let answers = join_all((0..20).map(|_| refresh(&bank, &first))).await;
     let mut successors = Vec::new();
@@ -56,9 +65,16 @@ async fn a_lost_answer_may_be_asked_for_again_and_is_the_same() {
     let [successor] = successors.as_slice() else {
         panic!("{} different successors", successors.len());
     };
-    // And so it is when auth has started again meanwhile.
     let again: Value = refresh(&bank, &first).await.json().await.expect("a pair");
     assert_eq!(text(&again, "refresh"), successor);
+    // So it is when auth has started again meanwhile. The start may take long, so the moment of issue is moved.
+    drop(auth);
+    let _auth = bank.auth();
+    bank.wait_until_ready().await;
+    bank.sql("update refresh_families set refreshed_at = now() where generation = 1")
+        .await;
+    let again: Value = refresh(&bank, &first).await.json().await.expect("a pair");
+    assert_eq!(jti(text(&again, "refresh")), jti(successor));
     let next = refresh(&bank, &again).await;
     assert_eq!(next.status(), StatusCode::OK);
     assert!(revoked(&bank).await.is_empty());
@@ -126,4 +142,42 @@ async fn who_logs_out_is_out_with_every_token_of_the_session() {
         .post("/api/token/verify/", &json!({"token": other["refresh"]}))
         .await;
     assert_eq!(verified.status(), StatusCode::OK);
+}
+
+/// Whoever logs out while a tab refreshes is out: either the refresh came first and its pair ends too, or it finds nothing.
+#[tokio::test]
+async fn a_log_out_beside_a_refresh_leaves_nothing_alive() {
+    let (bank, _auth, _ledger) = Bank::open().await;
+    for _ in 0..20 {
+        let pair = log_in(&bank).await;
+        let (refreshed, left) = tokio::join!(refresh(&bank, &pair), log_out(&bank, &pair));
+        assert_eq!(left.status(), StatusCode::RESET_CONTENT);
+        if refreshed.status() == StatusCode::OK {
+            let next: Value = refreshed.json().await.expect("a pair");
+            assert_eq!(me(&bank, &next).await, StatusCode::UNAUTHORIZED);
+            assert_eq!(
+                refresh(&bank, &next).await.status(),
+                StatusCode::UNAUTHORIZED
+            );
+        }
+        assert_eq!(me(&bank, &pair).await, StatusCode::UNAUTHORIZED);
+    }
+}
+
+#[tokio::test]
+async fn an_access_token_does_not_outlive_its_session() {
+    let (bank, _auth, _ledger) = Bank::open().await;
+    let pair = log_in(&bank).await;
+    bank.sql("update refresh_families set ends_at = now() + interval '60 s'")
+        .await;
+    let next: Value = refresh(&bank, &pair).await.json().await.expect("a pair");
+    let claims = bank.verified(text(&next, "access")).await.claims;
+    assert!(claims.exp - claims.iat <= 60, "{}", claims.exp - claims.iat);
+    bank.sql("update refresh_families set ends_at = now()")
+        .await;
+    assert_eq!(me(&bank, &next).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        refresh(&bank, &next).await.status(),
+        StatusCode::UNAUTHORIZED
+    );
 }

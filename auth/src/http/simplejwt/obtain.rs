@@ -51,6 +51,6 @@ pub(super) async fn obtain(
     };
     Ok(words::ok(&Pair {
         refresh: refresh(&key, &of_session),
-        access: tokens::of_session(&key, &user, session, now),
+        access: tokens::of_session(&key, &user, (session, ends_at), now),
     }))
 }

@@ -96,7 +96,7 @@ pub(super) async fn refresh(
         issued_at,
     };
     Ok(words::ok(&Pair {
-        access: tokens::of_session(&key, &user, claims.family, now),
+        access: tokens::of_session(&key, &user, (claims.family, family.ends_at), now),
         refresh: successor(&key, &of_session),
     }))
 }
