@@ -10,6 +10,7 @@ pub(crate) mod caller;
 mod audit;
 mod keys;
 mod mandates;
+mod owners;
 mod sessions;
 mod users;
 
@@ -56,6 +57,7 @@ pub(crate) fn routes(auth: Arc<Auth>) -> Router {
         .merge(clients::routes())
         .merge(keys::routes())
         .merge(mandates::routes())
+        .merge(owners::routes())
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn(hurry_body))
         .layer(from_fn_with_state(auth.clone(), address::find))

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, TypedValueParser};
-use common::ids::{AccountId, ClientId};
+use common::ids::{AccountId, ClientId, OWNER_BANK};
 use common::token::Audience;
 use local::Demo;
 use uuid::Uuid;
@@ -22,7 +22,7 @@ const SHORT_ID: usize = 4;
 /// The service account, and the NATS login of the same shop.
 pub(crate) const SHOP: &str = "demo-shop";
 /// The owner of the bank's own accounts.
-pub(crate) const BANK: &str = "bank";
+pub(crate) const BANK: &str = OWNER_BANK;
 
 /// The bank's own cash, from which all money of the demo comes.
 pub(crate) const CASH: AccountId = demo_account(0xca54, 1);

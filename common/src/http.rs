@@ -6,5 +6,6 @@ pub mod ask;
 pub mod body;
 pub mod caller;
 pub mod exchange;
+pub mod owners;
 pub mod page;
 pub mod serve;

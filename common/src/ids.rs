@@ -113,6 +113,9 @@ impl Serialize for ClientId {
     }
 }
 
+/// The owner of the bank's own accounts.
+pub const OWNER_BANK: &str = "bank";
+
 /// The owner of an account, in one spelling: a UUID in lower case with hyphens, anything else as it is.
 ///
 /// An owner is the `sub` of tokens: a person's UUID or the id of a service account.

@@ -21,6 +21,7 @@ use anyhow::Context as _;
 use common::broker;
 use common::broker::{Answers, BATCH_MESSAGES_MAX, Publisher};
 use common::http::exchange::LogTokens;
+use common::http::owners::Owners;
 use common::http::serve::serve_http;
 use common::service;
 use tokio::sync::watch;
@@ -106,8 +107,9 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     readiness.started();
     let (database, config_of_broker) = (config.service.database.options()?, config.service.broker);
     let watched_publisher = publisher.clone();
+    let owners = Owners::new(&config.exchange.auth_url).context("QUITTANCE_AUTH_URL")?;
     let log_tokens = LogTokens::new("ledger", config.exchange).context("no client for auth")?;
-    let routes = http::routes(http::App::new(publisher, pool, answers, log_tokens));
+    let routes = http::routes(http::App::new(publisher, pool, answers, log_tokens, owners));
     let (web, stop_serving, served_readiness) =
         (config.service.web, stop.clone(), readiness.clone());
     let serving = tracker

@@ -47,7 +47,10 @@ struct PublicKey {
 /// `GET /.well-known/jwks.json`: the key that signs, those whose tokens may still be alive, and the one that comes next.
 async fn jwks(Shared(auth): Shared<Arc<Auth>>, headers: HeaderMap) -> Result<Response, Problem> {
     let keys = store::keys::all(&auth.pool).await?;
-    let is_shown = |key: &StoredKey| State::from_word(&key.state).is_some_and(State::is_shown);
+    // Another system's key signs nothing that a verifier of ours should take.
+    let is_shown = |key: &StoredKey| {
+        !key.is_imported && State::from_word(&key.state).is_some_and(State::is_shown)
+    };
     // The newest first.
     let keys = keys
         .into_iter()

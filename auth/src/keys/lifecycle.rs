@@ -22,7 +22,7 @@ const PENDING: TimeDelta = TimeDelta::seconds(1200);
 const RETIRING: TimeDelta = TimeDelta::seconds(LIFETIME_SECONDS_MAX + LEEWAY_SECONDS + 60);
 /// How long auth takes refresh tokens that a key has signed which has stopped signing: a day, and a minute for clocks.
 pub(super) const REFRESHABLE: TimeDelta = TimeDelta::seconds(86_400 + 60);
-/// How long another system's key is shown and its tokens are taken: the life of its refresh tokens.
+/// How long another system's tokens are taken: the life of its refresh tokens.
 pub(super) const IMPORTED: TimeDelta = REFRESHABLE;
 
 /// Where a key is in its life.

@@ -232,3 +232,15 @@ pub(crate) async fn is_active(db: impl PgExecutor<'_>, client_id: &str) -> sqlx:
     .fetch_one(db)
     .await
 }
+
+/// Whether there is a service account of this name that was not deleted.
+pub(crate) async fn exists(db: impl PgExecutor<'_>, client_id: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (
+               select from service_accounts where client_id = $1 and deleted_at is null
+           ) as "exists!""#,
+        client_id,
+    )
+    .fetch_one(db)
+    .await
+}

@@ -2,6 +2,7 @@
 //!
 //! One binary, so that it is linked once. Each test starts a bank of its own on free ports.
 
+mod accounts;
 mod audiences;
 mod backup;
 mod bad_input;

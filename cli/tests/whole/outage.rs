@@ -10,12 +10,12 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 
-use crate::bank::{PATIENCE, TestBank, payment};
+use crate::bank::{PATIENCE, SHOP, TestBank, payment};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_that_may_have_been_opened_is_opened_once_when_asked_for_again() -> Result<()> {
     let mut test = TestBank::start().await?;
-    let mut account = json!({"owner": "eve", "currency": "EUR"});
+    let mut account = json!({"owner": SHOP, "currency": "EUR"});
     test.bank.kill(Part::Nats);
     let (status, problem) = open(&test, &account).await?;
     ensure!(
@@ -41,7 +41,11 @@ async fn an_account_that_may_have_been_opened_is_opened_once_when_asked_for_agai
     ensure!(status.is_success(), "{status} {opened}");
     ensure!(opened["account_id"] == id, "{opened}");
     let (_, list) = test
-        .get(Service::Ledger, "/accounts?owner=eve", &test.staff)
+        .get(
+            Service::Ledger,
+            &format!("/accounts?owner={SHOP}"),
+            &test.staff,
+        )
         .await?;
     let count = list["accounts"].as_array().map(Vec::len);
     ensure!(count == Some(1), "{list}");

@@ -79,16 +79,20 @@ pub(super) async fn open(
     let caller = app.caller(&headers, WRITERS).await?;
     let Json(new) = body?;
     let id = new.account_id;
+    // With this id it can be repeated, and opens no second account, whatever became of this one.
+    let with_id = |problem: Problem| problem.with("account_id", id.to_string());
+    let owner = match &new.owner {
+        Some(owner) => app.owners.known(&caller, owner).await.map_err(with_id)?,
+        None => caller.claims().sub.clone(),
+    };
     let request = AccountRequest::Open(OpenAccount {
         account_id: id,
-        owner: new.owner.unwrap_or_else(|| caller.claims().sub.clone()),
+        owner,
         currency: new.currency,
         category: new.category,
         name: new.name,
         overdraft_limit: new.overdraft_limit,
     });
-    // With this id it can be repeated, and opens no second account, whatever became of this one.
-    let with_id = |problem: Problem| problem.with("account_id", id.to_string());
     let token = app.log_token(&caller).await.map_err(with_id)?;
     let message = request.message(&caller.claims().client_id, &token);
     let asked = app.asking.ask(message, ANSWER_TIMEOUT).await;

@@ -7,6 +7,7 @@ use common::broker::{Answers, Publisher};
 use common::http::ask::Asking;
 use common::http::caller::{Caller, Callers, KeySource};
 use common::http::exchange::LogTokens;
+use common::http::owners::Owners;
 use common::http::problem::Problem;
 use common::token::{Audience, Keys, Revocations, Scope, TokenError};
 use sqlx::postgres::PgPool;
@@ -18,6 +19,7 @@ pub(crate) struct App {
     pub(super) pool: PgPool,
     pub(super) asking: Asking,
     log_tokens: LogTokens,
+    pub(super) owners: Owners,
     callers: Callers<DecidedKeys>,
 }
 
@@ -27,6 +29,7 @@ impl App {
         pool: PgPool,
         answers: Answers,
         log_tokens: LogTokens,
+        owners: Owners,
     ) -> Arc<Self> {
         let keys = DecidedKeys {
             pool: pool.clone(),
@@ -36,6 +39,7 @@ impl App {
             pool,
             asking: Asking::new(publisher, answers),
             log_tokens,
+            owners,
             callers: Callers::new(keys),
         })
     }
