@@ -170,6 +170,36 @@ pub(crate) async fn set_password(
     Ok(())
 }
 
+/// The iterations of the slowest PBKDF2 hash with which somebody may log in; 0 when nobody has one. An index knows.
+pub(crate) async fn slowest_iterations(db: impl PgExecutor<'_>) -> sqlx::Result<u32> {
+    let slowest = sqlx::query_scalar!(
+        "select max(split_part(password_hash, '$', 2)::integer) from users
+         where is_active and password_hash like 'pbkdf2_sha256$%'",
+    );
+    let slowest = slowest.fetch_one(db).await?.unwrap_or(0);
+    Ok(u32::try_from(slowest).unwrap_or(0))
+}
+
+/// Replaces a hash of the same password; a hash that was changed meanwhile stays.
+pub(crate) async fn rehash(
+    db: impl PgExecutor<'_>,
+    id: Uuid,
+    old: &str,
+    new: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update users set password_hash = $3, updated_at = $4 where id = $1 and password_hash = $2",
+        id,
+        old,
+        new,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Tokens that are issued from now on are issued behind this second.
 pub(crate) async fn set_tokens_valid_after(
     db: impl PgExecutor<'_>,
