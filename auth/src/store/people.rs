@@ -136,6 +136,47 @@ pub(crate) async fn insert_user(
     Ok(inserted.execute(db).await?.rows_affected() == 1)
 }
 
+/// Until the transaction ends nobody else imports.
+pub(crate) async fn lock_import(db: impl PgExecutor<'_>) -> sqlx::Result<()> {
+    sqlx::query!("select pg_advisory_xact_lock(hashtext('users.import'))")
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// What [`insert_moved`] writes.
+pub(crate) struct MovedUser<'a> {
+    pub(crate) user: NewUser<'a>,
+    pub(crate) is_active: bool,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) last_login_at: Option<DateTime<Utc>>,
+}
+
+/// Adds somebody of another system; `false` when somebody has the id or the address.
+pub(crate) async fn insert_moved(
+    db: impl PgExecutor<'_>,
+    moved: &MovedUser<'_>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let inserted = sqlx::query!(
+        "insert into users
+            (id, email, username, password_hash, is_active, is_staff, role, scopes, created_at, updated_at, last_login_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict do nothing",
+        moved.user.id,
+        moved.user.email,
+        moved.user.username,
+        moved.user.password_hash,
+        moved.is_active,
+        moved.user.is_staff,
+        moved.user.role,
+        moved.user.scopes,
+        moved.created_at,
+        now,
+        moved.last_login_at,
+    );
+    Ok(inserted.execute(db).await?.rows_affected() == 1)
+}
+
 pub(crate) async fn set_active(
     db: impl PgExecutor<'_>,
     id: Uuid,
