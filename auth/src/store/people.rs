@@ -136,14 +136,6 @@ pub(crate) async fn insert_user(
     Ok(inserted.execute(db).await?.rows_affected() == 1)
 }
 
-/// Until the transaction ends nobody else imports.
-pub(crate) async fn lock_import(db: impl PgExecutor<'_>) -> sqlx::Result<()> {
-    sqlx::query!("select pg_advisory_xact_lock(hashtext('users.import'))")
-        .execute(db)
-        .await?;
-    Ok(())
-}
-
 /// What [`insert_moved`] writes.
 pub(crate) struct MovedUser<'a> {
     pub(crate) user: NewUser<'a>,

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use crate::harness::{Bank, EMAIL, PASSWORD, text};
 
 const ADMIN: &str = "admin@b.rw";
-const NEW_PASSWORD: &str = "seven quiet rivers meet";
+pub(crate) const NEW_PASSWORD: &str = "seven quiet rivers meet";
 
-async fn log_in(bank: &Bank, email: &str, password: &str) -> Response {
+pub(crate) async fn log_in(bank: &Bank, email: &str, password: &str) -> Response {
     bank.post(
         "/api/token/",
         &json!({"email": email, "password": password}),
@@ -17,21 +17,21 @@ async fn log_in(bank: &Bank, email: &str, password: &str) -> Response {
     .await
 }
 
-async fn pair(bank: &Bank, email: &str, password: &str) -> Value {
+pub(crate) async fn pair(bank: &Bank, email: &str, password: &str) -> Value {
     let answer = log_in(bank, email, password).await;
     assert_eq!(answer.status(), StatusCode::OK);
     answer.json().await.expect("a pair")
 }
 
 /// A bank with an administrator; the administrator's token.
-async fn with_admin(bank: &Bank) -> Value {
+pub(crate) async fn with_admin(bank: &Bank) -> Value {
     people::ensure_user(&bank.pool, ADMIN, PASSWORD, Role::Admin)
         .await
         .expect("an administrator");
     pair(bank, ADMIN, PASSWORD).await
 }
 
-async fn call(
+pub(crate) async fn call(
     bank: &Bank,
     method: Method,
     path: &str,
@@ -49,7 +49,7 @@ async fn call(
     (answer.status(), answer.json().await.unwrap_or_default())
 }
 
-async fn id_of(bank: &Bank, admin: &Value, email: &str) -> String {
+pub(crate) async fn id_of(bank: &Bank, admin: &Value, email: &str) -> String {
     let (status, list) = call(
         bank,
         Method::GET,

@@ -92,11 +92,17 @@ async fn import(
     }
     let actor = caller.claims().client_id.as_str();
     let same_address = same_address(&chunk.people);
+    let mut rows: Vec<_> = chunk
+        .people
+        .into_iter()
+        .zip(same_address)
+        .enumerate()
+        .collect();
+    // In one order: two imports that add the same people otherwise would wait for each other.
+    rows.sort_by_cached_key(|(_, (row, _))| row.email.to_lowercase());
     let mut tx = auth.pool.begin().await?;
-    // Two imports that add the same people in another order would wait for each other.
-    store::people::lock_import(&mut *tx).await?;
-    let mut people = Vec::with_capacity(chunk.people.len());
-    for (row, is_shared) in chunk.people.into_iter().zip(same_address) {
+    let mut people = Vec::with_capacity(rows.len());
+    for (at, (row, is_shared)) in rows {
         let came_to = match row.read() {
             Err(reason) => CameTo::Refused { reason },
             Ok(_) if is_shared => CameTo::Refused {
@@ -104,12 +110,15 @@ async fn import(
             },
             Ok(moved) => create(&mut tx, &moved, actor).await?,
         };
-        people.push(Outcome {
+        let outcome = Outcome {
             key: row.id,
             email: row.email,
             came_to,
-        });
+        };
+        people.push((at, outcome));
     }
+    people.sort_by_key(|(at, _)| *at);
+    let people = people.into_iter().map(|(_, outcome)| outcome).collect();
     if chunk.dry_run {
         tx.rollback().await?;
     } else {
