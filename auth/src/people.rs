@@ -2,6 +2,8 @@
 //!
 //! Everything here can be repeated. It works on the database alone, as the role `auth`, while the service runs or not.
 
+pub(crate) mod import;
+
 use anyhow::{Context as _, ensure};
 use common::service;
 use sqlx::PgPool;

@@ -1,5 +1,8 @@
 //! `quittance users`: who may log in, and locking somebody out.
 
+mod dumpdata;
+mod import;
+
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -29,6 +32,8 @@ pub(crate) enum Command {
     LogOut(Named),
     /// Give somebody a new password, and log out everywhere
     SetPassword(SetPassword),
+    /// Take in the people of a Django system, with their passwords; those who are there already stay as they are
+    Import(import::Import),
 }
 
 /// Options of `quittance users list`.
@@ -113,6 +118,7 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
         Command::Deactivate(named) => change(&named, "deactivate", &running).await,
         Command::LogOut(named) => change(&named, "log-out", &running).await,
         Command::SetPassword(options) => set_password(options, &running).await,
+        Command::Import(options) => import::run(&options, &running).await,
     }
 }
 

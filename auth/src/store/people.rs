@@ -136,6 +136,39 @@ pub(crate) async fn insert_user(
     Ok(inserted.execute(db).await?.rows_affected() == 1)
 }
 
+/// What [`insert_moved`] writes.
+pub(crate) struct MovedUser<'a> {
+    pub(crate) user: NewUser<'a>,
+    pub(crate) is_active: bool,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) last_login_at: Option<DateTime<Utc>>,
+}
+
+/// Adds somebody of another system; `false` when somebody has the id or the address.
+pub(crate) async fn insert_moved(
+    db: impl PgExecutor<'_>,
+    moved: &MovedUser<'_>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let inserted = sqlx::query!(
+        "insert into users
+            (id, email, username, password_hash, is_active, is_staff, role, scopes, created_at, updated_at, last_login_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict do nothing",
+        moved.user.id,
+        moved.user.email,
+        moved.user.username,
+        moved.user.password_hash,
+        moved.is_active,
+        moved.user.is_staff,
+        moved.user.role,
+        moved.user.scopes,
+        moved.created_at,
+        now,
+        moved.last_login_at,
+    );
+    Ok(inserted.execute(db).await?.rows_affected() == 1)
+}
+
 pub(crate) async fn set_active(
     db: impl PgExecutor<'_>,
     id: Uuid,
@@ -163,6 +196,36 @@ pub(crate) async fn set_password(
         "update users set password_hash = $2, updated_at = $3 where id = $1",
         id,
         password_hash,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The iterations of the slowest PBKDF2 hash with which somebody may log in; 0 when nobody has one. An index knows.
+pub(crate) async fn slowest_iterations(db: impl PgExecutor<'_>) -> sqlx::Result<u32> {
+    let slowest = sqlx::query_scalar!(
+        "select max(split_part(password_hash, '$', 2)::integer) from users
+         where is_active and password_hash like 'pbkdf2_sha256$%'",
+    );
+    let slowest = slowest.fetch_one(db).await?.unwrap_or(0);
+    Ok(u32::try_from(slowest).unwrap_or(0))
+}
+
+/// Replaces a hash of the same password; a hash that was changed meanwhile stays.
+pub(crate) async fn rehash(
+    db: impl PgExecutor<'_>,
+    id: Uuid,
+    old: &str,
+    new: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update users set password_hash = $3, updated_at = $4 where id = $1 and password_hash = $2",
+        id,
+        old,
+        new,
         now,
     )
     .execute(db)

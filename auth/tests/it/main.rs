@@ -5,6 +5,7 @@ mod assertions;
 mod audit;
 mod clients;
 mod harness;
+mod importing;
 mod interop;
 mod keys;
 mod mandates;

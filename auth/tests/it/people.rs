@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use crate::harness::{Bank, EMAIL, PASSWORD, text};
 
 const ADMIN: &str = "admin@b.rw";
-const NEW_PASSWORD: &str = "seven quiet rivers meet";
+pub(crate) const NEW_PASSWORD: &str = "seven quiet rivers meet";
 
-async fn log_in(bank: &Bank, email: &str, password: &str) -> Response {
+pub(crate) async fn log_in(bank: &Bank, email: &str, password: &str) -> Response {
     bank.post(
         "/api/token/",
         &json!({"email": email, "password": password}),
@@ -49,7 +49,7 @@ pub(crate) async fn call(
     (answer.status(), answer.json().await.unwrap_or_default())
 }
 
-async fn id_of(bank: &Bank, admin: &Value, email: &str) -> String {
+pub(crate) async fn id_of(bank: &Bank, admin: &Value, email: &str) -> String {
     let (status, list) = call(
         bank,
         Method::GET,

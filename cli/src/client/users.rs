@@ -19,6 +19,12 @@ impl Client {
         self.send(request.bearer_auth(token).json(user)).await
     }
 
+    /// What came of each person of a chunk.
+    pub(crate) async fn import_users(&self, token: &str, chunk: &Value) -> Result<Value> {
+        let request = self.request(Method::POST, &self.status.auth, "/api/users/import")?;
+        self.send(request.bearer_auth(token).json(chunk)).await
+    }
+
     /// Does something with a person; the person as it is then.
     pub(crate) async fn change_user(
         &self,

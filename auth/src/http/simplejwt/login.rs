@@ -13,6 +13,7 @@ use super::words::{Body, Field, Read, Refusal, View};
 use crate::app::Auth;
 use crate::http::address;
 use crate::keys::SigningKey;
+use crate::passwords::django::DjangoHash;
 use crate::store;
 use crate::store::events::{Event, names};
 use crate::store::people::User;
@@ -75,21 +76,42 @@ pub(super) async fn log_in(
         .admit(Account::person(&email), from, service::now)
         .await?;
     let user = store::people::user_by_email(&auth.pool, &email).await?;
-    let hash = user.as_ref().map(|user| user.password_hash.clone());
-    let verified = auth.passwords.verify(attempt.line(), password, hash).await;
-    let Ok(is_right) = verified else {
+    // Those who may not log in are checked as nobody is: their hashes do not count for how long a check takes.
+    let hash = user.as_ref().filter(|user| user.is_active);
+    let hash = hash.map(|user| user.password_hash.clone());
+    let slowest = store::people::slowest_iterations(&auth.pool).await?;
+    let line = attempt.line();
+    let verified = auth
+        .passwords
+        .verify(line, password.clone(), hash, slowest)
+        .await;
+    let Ok(verified) = verified else {
         attempt.take_back(service::now()).await?;
         return Err(Refused::from(Busy).into());
     };
     let about = user.as_ref().map(|user| user.id.to_string());
-    let Some(user) = user.filter(|user| is_right && user.is_active) else {
+    let Some(mut user) = user.filter(|user| verified.is_right && user.is_active) else {
         attempt.failed(about, service::now());
         return Err(refused());
     };
     attempt.succeeded(service::now()).await?;
 
     let mut tx = auth.pool.begin().await?;
-    let locked = store::people::lock(&mut tx, user.id).await?;
+    let mut locked = store::people::lock(&mut tx, user.id).await?;
+    if let (Some((now, _)), Some(_)) = (&locked, &verified.rehashed)
+        && now.password_hash != user.password_hash
+    {
+        // Another log-in of this person replaced Django's hash, or the password was changed: it is checked again.
+        user = now.clone();
+        tx.rollback().await?;
+        let hash = Some(user.password_hash.clone());
+        let again = auth.passwords.verify(line, password, hash, 0).await;
+        if !again.map_err(Refused::from)?.is_right {
+            return Err(refused());
+        }
+        tx = auth.pool.begin().await?;
+        locked = store::people::lock(&mut tx, user.id).await?;
+    }
     // The password is the one that was checked.
     let is_same = |now: &User| now.is_active && now.password_hash == user.password_hash;
     let (user, now) = locked.filter(|(now, _)| is_same(now)).ok_or_else(refused)?;
@@ -100,6 +122,9 @@ pub(super) async fn log_in(
     };
     store::sessions::insert_session(&mut *tx, &session, now).await?;
     store::people::note_login(&mut *tx, user.id, now).await?;
+    if let Some(ours) = verified.rehashed.filter(|_| is_of_django(&user)) {
+        store::people::rehash(&mut *tx, user.id, &user.password_hash, &ours, now).await?;
+    }
     let client_id = ClientId::of_user(user.id);
     let event = Event {
         what: names::USER_LOGGED_IN,
@@ -116,4 +141,8 @@ pub(super) async fn log_in(
         ends_at: session.ends_at,
         now,
     })))
+}
+
+fn is_of_django(user: &User) -> bool {
+    DjangoHash::read(&user.password_hash).is_some()
 }

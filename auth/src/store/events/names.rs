@@ -17,6 +17,7 @@ names! {
     SESSION_ENDED = "session.ended", "A login ended: `session`, `because`.";
     USER_LOCKED_OUT = "user.locked_out", "Every session of a person ended, and every token: `because`.";
     USER_CREATED = "user.created", "Somebody may log in from now on: `role`.";
+    USER_IMPORTED = "user.imported", "Somebody came from another system: `role`, `is_active`, `has_password`.";
     USER_ACTIVATED = "user.activated", "A person may log in again.";
     SERVICE_ACCOUNT_CREATED = "service_account.created", "A program may get tokens from now on: `scopes`, `audience`, `payment_max`, `accounts`.";
     SERVICE_ACCOUNT_ACTIVATED = "service_account.activated", "A program may get tokens again.";
