@@ -23,7 +23,8 @@ pub(crate) enum Key {
 }
 
 impl Key {
-    fn id(&self) -> Option<Uuid> {
+    /// The id that the person has here.
+    pub(crate) fn id(&self) -> Option<Uuid> {
         match self {
             Self::Number(number) => Some(of_number(*number)),
             Self::Text(text) => text.parse().ok(),

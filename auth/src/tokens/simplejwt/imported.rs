@@ -8,13 +8,22 @@ use serde_json::{Map, Value};
 use uuid::{Builder, Uuid};
 
 use super::REFRESH;
+use crate::people::import::Key;
 
 /// Says of a claims set which imported key signed it. No token of ours says so.
 pub(crate) const IMPORTED_FROM: &str = "imported_from";
 
 /// What a token of another system says, in the words of ours; `None` when it names nobody who could be here.
 pub(super) fn translated(mut claims: Map<String, Value>, kid: &str) -> Option<Map<String, Value>> {
-    let user: Uuid = claims.get("user_id")?.as_str()?.parse().ok()?;
+    let user = match claims.get("user_id")? {
+        // SimpleJWT writes a number as it is, or as a text.
+        Value::String(text) => match text.parse() {
+            Ok(number) => Key::Number(number),
+            Err(_) => Key::Text(text.clone()),
+        },
+        number => Key::Number(number.as_i64()?),
+    };
+    let user = user.id()?;
     claims.insert("user_id".to_owned(), user.to_string().into());
     claims.insert("iss".to_owned(), Value::from(""));
     claims.insert(IMPORTED_FROM.to_owned(), kid.into());

@@ -140,6 +140,31 @@ async fn tokens_of_another_system_count_while_its_key_is_imported() {
         "the family is over"
     );
 
+    // People who had a number in the other system are known by it.
+    let moved = json!({
+        "id": 7, "email": "seven@b.rw", "username": null, "password": "!", "is_active": true, "is_staff": false,
+        "is_superuser": false, "date_joined": null, "last_login": null,
+    });
+    let body = json!({"people": [moved]});
+    let (status, report) = call(
+        &bank,
+        Method::POST,
+        "/api/users/import",
+        &admin,
+        Some(&body),
+    )
+    .await;
+    assert_eq!(status, StatusCode::OK, "{report}");
+    for number in [json!(7), json!("7")] {
+        let (iat, jti) = (service::now().timestamp(), Uuid::new_v4().simple());
+        let claims = json!({"token_type": "refresh", "exp": iat + 60, "iat": iat, "jti": jti, "user_id": number});
+        let token = signed(&KEY, &json!({"alg": "RS256", "typ": "JWT"}), &claims);
+        let (status, pair) = refreshed(&bank, &json!({"refresh": token})).await;
+        assert_eq!(status, StatusCode::OK, "{pair}");
+        let claims = bank.verified(text(&pair, "access")).await.claims;
+        assert_eq!(claims.sub, text(&report["people"][0], "id"));
+    }
+
     // It says nothing that the bank's own tokens say, and is no token for the bank's services.
     let access = json!({"access": token("access", 5)});
     let (status, _) = call(&bank, Method::GET, "/api/sessions", &access, None).await;
