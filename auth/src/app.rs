@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::ExchangeSecrets;
-use crate::keys::Ring;
+use crate::keys::{KeyEncryptionKey, Ring};
 use crate::own_keys::OwnKeys;
 use crate::passwords::Passwords;
 use crate::store;
@@ -18,6 +18,8 @@ use crate::throttle::{Network, Throttle};
 pub(crate) struct Auth {
     pub(crate) pool: PgPool,
     pub(crate) keys: Ring,
+    /// What secrets are sealed with in the database.
+    pub(crate) seal: KeyEncryptionKey,
     pub(crate) passwords: Passwords,
     /// What payments and the ledger prove themselves with.
     pub(crate) exchange_secrets: ExchangeSecrets,

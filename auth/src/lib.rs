@@ -12,6 +12,10 @@ pub mod clients;
 pub mod people;
 
 mod lockout;
+mod second_factor;
+
+mod codes;
+mod totp;
 
 mod keys;
 mod passwords;
@@ -43,7 +47,7 @@ pub struct Config {
     /// What every service needs.
     #[command(flatten)]
     pub service: service::Config,
-    /// 64 hex digits (32 bytes) that private signing keys are sealed with in the database.
+    /// 64 hex digits (32 bytes) that private signing keys and second factors are sealed with in the database.
     #[arg(long, env = "QUITTANCE_KEY_ENCRYPTION_KEY", hide_env_values = true)]
     pub key_encryption_key: KeyEncryptionKey,
     /// The `iss` of every token.
@@ -125,6 +129,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         callers,
         exchange_secrets: config.exchange_secrets.clone(),
         keys: keys::Ring::new(key),
+        seal: config.key_encryption_key,
         passwords: passwords::Passwords::new()
             .await
             .context("no password can be hashed")?,

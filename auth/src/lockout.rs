@@ -17,6 +17,8 @@ pub(crate) enum Because<'b> {
     Deactivated,
     /// The hash of the new password.
     PasswordChanged(&'b str),
+    /// An administrator takes the second factor away, if there is one.
+    SecondFactorReset,
 }
 
 impl Because<'_> {
@@ -25,6 +27,7 @@ impl Because<'_> {
             Self::LoggedOutEverywhere => "logged_out_everywhere",
             Self::Deactivated => "deactivated",
             Self::PasswordChanged(_) => "password_changed",
+            Self::SecondFactorReset => "second_factor_reset",
         }
     }
 }
@@ -48,6 +51,17 @@ pub(crate) async fn lock_out(
         Because::Deactivated => store::people::set_active(&mut *tx, user, false, now).await?,
         Because::PasswordChanged(hash) => {
             store::people::set_password(&mut *tx, user, hash, now).await?;
+        }
+        Because::SecondFactorReset => {
+            if store::second_factors::delete(&mut *tx, user).await? {
+                let event = Event {
+                    what: names::SECOND_FACTOR_OFF,
+                    actor: Some(actor),
+                    about: Some(&user.to_string()),
+                    detail: serde_json::json!({"because": "reset"}),
+                };
+                store::events::record(&mut *tx, &event, now).await?;
+            }
         }
     }
     let word = because.as_str();

@@ -5,5 +5,6 @@ pub(crate) mod events;
 pub(crate) mod keys;
 pub(crate) mod people;
 pub(crate) mod revocations;
+pub(crate) mod second_factors;
 pub(crate) mod sessions;
 pub(crate) mod throttle;

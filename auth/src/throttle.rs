@@ -280,6 +280,11 @@ impl Admitted<'_> {
     }
 }
 
+/// Where work waits that is for nobody's log-in.
+pub(crate) fn line_of(address: Address) -> Line {
+    Line::Strangers(source(address))
+}
+
 /// One account at one address.
 fn place(account: Account, address: Address) -> Key {
     Key::of("place", &[&account.key.0[..], &address.octets()].concat())

@@ -43,7 +43,7 @@ impl KeyEncryptionKey {
     }
 
     /// Nonce, ciphertext, tag.
-    pub(super) fn seal(&self, kid: &str, private: &[u8]) -> anyhow::Result<Vec<u8>> {
+    pub(crate) fn seal(&self, kid: &str, private: &[u8]) -> anyhow::Result<Vec<u8>> {
         let mut text = private.to_vec();
         let nonce = self
             .cipher()?
@@ -52,7 +52,7 @@ impl KeyEncryptionKey {
         Ok([nonce.as_ref().as_slice(), &text].concat())
     }
 
-    pub(super) fn open(&self, kid: &str, sealed: &[u8]) -> anyhow::Result<Vec<u8>> {
+    pub(crate) fn open(&self, kid: &str, sealed: &[u8]) -> anyhow::Result<Vec<u8>> {
         let (nonce, text) = sealed
             .split_first_chunk::<NONCE_LEN>()
             .context("the sealed signing key is cut off")?;

@@ -194,6 +194,7 @@ pub(crate) struct Listed {
     pub(crate) role: String,
     pub(crate) scopes: String,
     pub(crate) is_active: bool,
+    pub(crate) has_second_factor: bool,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) last_login_at: Option<DateTime<Utc>>,
 }
@@ -207,10 +208,13 @@ pub(crate) async fn page(
 ) -> sqlx::Result<Vec<Listed>> {
     sqlx::query_as!(
         Listed,
-        "select id, email, username, role, scopes, is_active, created_at, last_login_at from users
-         where ($1::text is null or position(lower($1) in lower(email)) > 0)
-           and ($2::text is null or lower(email) > lower($2))
-         order by lower(email) limit $3",
+        r#"select id, email, username, role, scopes, is_active, created_at, last_login_at, exists (
+               select from second_factors where user_id = users.id and confirmed_at is not null
+           ) as "has_second_factor!"
+           from users
+           where ($1::text is null or position(lower($1) in lower(email)) > 0)
+             and ($2::text is null or lower(email) > lower($2))
+           order by lower(email) limit $3"#,
         part,
         after,
         limit,
@@ -222,7 +226,10 @@ pub(crate) async fn page(
 pub(crate) async fn listed(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Option<Listed>> {
     sqlx::query_as!(
         Listed,
-        "select id, email, username, role, scopes, is_active, created_at, last_login_at from users where id = $1",
+        r#"select id, email, username, role, scopes, is_active, created_at, last_login_at, exists (
+               select from second_factors where user_id = users.id and confirmed_at is not null
+           ) as "has_second_factor!"
+           from users where id = $1"#,
         id,
     )
     .fetch_optional(db)

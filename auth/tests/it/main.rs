@@ -9,6 +9,8 @@ mod interop;
 mod oauth;
 mod outages;
 mod people;
+mod persons;
+mod second_factor;
 mod secrets;
 mod sessions;
 mod simplejwt;

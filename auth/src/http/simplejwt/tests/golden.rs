@@ -99,6 +99,7 @@ impl World {
         let auth = Arc::new(Auth {
             pool: pool.clone(),
             keys: keys::Ring::new(keys::tests::copy_of_the_key()),
+            seal: "00".repeat(32).parse().expect("any text"),
             passwords: passwords::Passwords::new().await.expect("argon2 works"),
             throttle: Throttle::open(database.options().expect("a URL"))
                 .await
