@@ -52,10 +52,7 @@ pub(crate) async fn seed(bank: &Bank) -> Result<Demo> {
 
     let client = Client::new(&bank.status(None), bank.home().path())?;
     let token = client
-        .token(&Login::Person {
-            email: staff.email.clone(),
-            password: staff.password.clone(),
-        })
+        .token(&Login::person(&staff.email, &staff.password))
         .await?;
     let staff_client = StaffClient { client, token };
     staff_client

@@ -34,6 +34,7 @@ mod logs;
 mod migrate;
 mod names;
 mod print;
+mod prompt;
 mod running;
 
 use std::process::ExitCode;

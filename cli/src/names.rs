@@ -71,16 +71,10 @@ impl Person {
                 .customers
                 .get(number)
                 .context("there is no such customer")?;
-            Ok(Login::Person {
-                email: customer.email.clone(),
-                password: customer.password.clone(),
-            })
+            Ok(Login::person(&customer.email, &customer.password))
         };
         match self {
-            Self::Staff => Ok(Login::Person {
-                email: demo.staff.email.clone(),
-                password: demo.staff.password.clone(),
-            }),
+            Self::Staff => Ok(Login::person(&demo.staff.email, &demo.staff.password)),
             Self::Ada => customer(0),
             Self::Grace => customer(1),
             Self::Shop => Ok(Login::Program {

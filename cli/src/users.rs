@@ -1,5 +1,7 @@
 //! `quittance users`: who may log in, and locking somebody out.
 
+mod second_factor;
+
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -29,6 +31,9 @@ pub(crate) enum Command {
     LogOut(Named),
     /// Give somebody a new password, and log out everywhere
     SetPassword(SetPassword),
+    /// Codes of an authenticator besides the password
+    #[command(subcommand)]
+    SecondFactor(second_factor::Command),
 }
 
 /// Options of `quittance users list`.
@@ -113,6 +118,7 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
         Command::Deactivate(named) => change(&named, "deactivate", &running).await,
         Command::LogOut(named) => change(&named, "log-out", &running).await,
         Command::SetPassword(options) => set_password(options, &running).await,
+        Command::SecondFactor(command) => second_factor::run(command, &running).await,
     }
 }
 
