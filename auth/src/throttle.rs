@@ -220,6 +220,11 @@ impl Throttle {
         }))
     }
 
+    /// Forgets the wrong tries at an account, except those from places that it was logged in from: their locks are for seconds.
+    pub(crate) async fn forgive(&self, account: Account) -> sqlx::Result<()> {
+        store::throttle::delete_tries(&self.pool, &account.key.0).await
+    }
+
     /// Deletes rows that no longer matter, for as long as it is let.
     pub(crate) async fn forget(&self, clock: fn() -> DateTime<Utc>) -> ! {
         loop {

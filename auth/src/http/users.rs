@@ -54,6 +54,8 @@ pub(super) fn routes() -> Router<Arc<Auth>> {
         .route("/api/users/{id}/deactivate", post(change::deactivate))
         .route("/api/users/{id}/log-out", post(change::log_out))
         .route("/api/users/{id}/password", post(change::set_password))
+        .route("/api/users/{id}/role", post(change::change_role))
+        .route("/api/users/{id}/unlock", post(change::unlock))
         .route(
             "/api/users/{id}/second-factor/reset",
             post(second_factor::reset),

@@ -63,6 +63,15 @@ pub(crate) async fn lock(
     Ok(Some((user, now)))
 }
 
+/// The active administrators, who stay so until the transaction ends. They are locked in one order, before anybody else is.
+pub(crate) async fn lock_admins(db: &mut PgConnection) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        "select id from users where role = 'admin' and is_active order by id for update"
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// What [`upsert_user`] writes.
 pub(crate) struct NewUser<'a> {
     pub(crate) id: Uuid,
@@ -146,6 +155,32 @@ pub(crate) async fn set_active(
         "update users set is_active = $2, updated_at = $3 where id = $1",
         id,
         is_active,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// What [`set_role`] writes.
+pub(crate) struct NewRole {
+    pub(crate) role: &'static str,
+    pub(crate) scopes: &'static str,
+    pub(crate) is_staff: bool,
+}
+
+pub(crate) async fn set_role(
+    db: impl PgExecutor<'_>,
+    id: Uuid,
+    new: &NewRole,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update users set role = $2, scopes = $3, is_staff = $4, updated_at = $5 where id = $1",
+        id,
+        new.role,
+        new.scopes,
+        new.is_staff,
         now,
     )
     .execute(db)

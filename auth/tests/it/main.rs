@@ -10,6 +10,7 @@ mod oauth;
 mod outages;
 mod people;
 mod persons;
+mod roles;
 mod second_factor;
 mod secrets;
 mod sessions;

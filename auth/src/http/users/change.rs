@@ -13,9 +13,11 @@ use uuid::Uuid;
 
 use super::{ADMINS, Person, check_password, found, hashed, named, nobody};
 use crate::app::Auth;
-use crate::lockout::{Because, lock_out};
+use crate::lockout::{self, Because, Outcome};
+use crate::people::Role;
 use crate::store;
 use crate::store::events::{Event, names};
+use crate::throttle::Account;
 
 /// `POST /api/users/{id}/deactivate`: out everywhere, and in no more.
 pub(super) async fn deactivate(
@@ -91,14 +93,66 @@ pub(super) async fn set_password(
     locked_out(&auth, id, Because::PasswordChanged(&hash), actor).await
 }
 
-async fn locked_out(
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChangedRole {
+    role: Role,
+}
+
+/// `POST /api/users/{id}/role`. Whoever may do less by it logs in again.
+pub(super) async fn change_role(
+    State(auth): State<Arc<Auth>>,
+    headers: HeaderMap,
+    id: Result<Path<Uuid>, PathRejection>,
+    body: Result<Json<ChangedRole>, JsonRejection>,
+) -> Result<Json<Person>, Problem> {
+    let caller = auth.caller(&headers, ADMINS).await?;
+    let (id, Json(changed)) = (named(id)?, body?);
+    let actor = caller.claims().client_id.as_str();
+    done(lockout::change_role(&auth, id, changed.role, actor).await?)?;
+    found(&auth, id).await.map(Json)
+}
+
+/// `POST /api/users/{id}/unlock`: wrong tries at the password are forgotten, and the lock that they led to.
+pub(super) async fn unlock(
+    State(auth): State<Arc<Auth>>,
+    headers: HeaderMap,
+    id: Result<Path<Uuid>, PathRejection>,
+) -> Result<Json<Person>, Problem> {
+    let caller = auth.caller(&headers, ADMINS).await?;
+    let id = named(id)?;
+    let user = store::people::user_by_id(&auth.pool, id)
+        .await?
+        .ok_or_else(nobody)?;
+    auth.throttle.forgive(Account::person(&user.email)).await?;
+    let event = Event {
+        what: names::USER_UNLOCKED,
+        actor: Some(caller.claims().client_id.as_str()),
+        about: Some(&id.to_string()),
+        detail: serde_json::json!({}),
+    };
+    store::events::record(&auth.pool, &event, common::service::now()).await?;
+    found(&auth, id).await.map(Json)
+}
+
+/// Locks a person out; the person as they are then.
+pub(super) async fn locked_out(
     auth: &Auth,
     id: Uuid,
     because: Because<'_>,
     actor: &str,
 ) -> Result<Json<Person>, Problem> {
-    if !lock_out(auth, id, because, actor).await? {
-        return Err(nobody());
-    }
+    done(lockout::lock_out(auth, id, because, actor).await?)?;
     found(auth, id).await.map(Json)
+}
+
+fn done(outcome: Outcome) -> Result<(), Problem> {
+    match outcome {
+        Outcome::Done => Ok(()),
+        Outcome::Nobody => Err(nobody()),
+        Outcome::LastAdmin => {
+            let text = "this is the last administrator: nobody could let anybody in again";
+            Err(Problem::new(StatusCode::CONFLICT, text))
+        }
+    }
 }

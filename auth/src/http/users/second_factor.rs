@@ -13,11 +13,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::change::locked_out;
 use super::own::{oneself, prove, right};
-use super::{ADMINS, Person, found, named, nobody, unprocessable};
+use super::{ADMINS, Person, named, nobody, unprocessable};
 use crate::app::Auth;
 use crate::http::EVERYBODY;
-use crate::lockout::{Because, lock_out};
+use crate::lockout::Because;
 use crate::second_factor::{self, Confirmed, Proof};
 use crate::store::events::{Event, names};
 use crate::store::second_factors;
@@ -193,11 +194,8 @@ pub(super) async fn reset(
         let text = "one's own second factor is taken away with the password and a code";
         return Err(Problem::new(StatusCode::CONFLICT, text));
     }
-    let because = Because::SecondFactorReset;
-    if !lock_out(&auth, id, because, claims.client_id.as_str()).await? {
-        return Err(nobody());
-    }
-    found(&auth, id).await.map(Json)
+    let actor = claims.client_id.as_str();
+    locked_out(&auth, id, Because::SecondFactorReset, actor).await
 }
 
 /// An answer that no cache may keep.

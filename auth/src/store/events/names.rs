@@ -18,6 +18,8 @@ names! {
     USER_LOCKED_OUT = "user.locked_out", "Every session of a person ended, and every token: `because`.";
     USER_CREATED = "user.created", "Somebody may log in from now on: `role`.";
     USER_ACTIVATED = "user.activated", "A person may log in again.";
+    USER_ROLE_CHANGED = "user.role_changed", "A person may do more or less: `from`, `to`.";
+    USER_UNLOCKED = "user.unlocked", "Wrong tries at a person's password were forgotten.";
     SECOND_FACTOR_ON = "user.second_factor_on", "Log-in asks a person for a code from now on.";
     SECOND_FACTOR_OFF = "user.second_factor_off", "Log-in asks for none any more: `because`.";
     RECOVERY_CODE_USED = "user.recovery_code_used", "A recovery code stood in for the authenticator: how many are `left`.";
