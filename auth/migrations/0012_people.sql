@@ -32,3 +32,31 @@ grant select, insert, delete on second_factors to auth;
 grant update (secret_sealed, started_at, confirmed_at, last_step) on second_factors to auth;
 grant select, insert on recovery_codes to auth;
 grant update (used_at) on recovery_codes to auth;
+
+-- Codes that are used once, by whoever was given one: an invitation makes a person, a reset sets a new password. A slow hash
+-- is for passwords that people choose; a code is 160 random bits.
+create table one_time_codes (
+    code_sha256 bytea constraint one_time_codes_pkey primary key
+        constraint one_time_codes_code_sha256_length check (octet_length(code_sha256) = 32),
+    -- Of an invitation: whom it makes.
+    email text
+        constraint one_time_codes_email_length check (length(email) between 3 and 254),
+    role text
+        constraint one_time_codes_role_known check (role in ('customer', 'staff', 'admin')),
+    -- Of a reset: whose password it sets.
+    user_id uuid
+        constraint one_time_codes_user references users (id),
+    created_at timestamptz not null,
+    expires_at timestamptz not null,
+    -- Used, or followed by another.
+    ended_at timestamptz,
+    constraint one_time_codes_invitation_or_reset check (
+        (email is null) = (role is null) and (email is null) <> (user_id is null)
+    )
+);
+
+create index one_time_codes_invitations on one_time_codes (lower(email)) where ended_at is null;
+create index one_time_codes_resets on one_time_codes (user_id) where ended_at is null;
+
+grant select, insert on one_time_codes to auth;
+grant update (ended_at) on one_time_codes to auth;

@@ -9,6 +9,7 @@
 mod http;
 
 pub mod clients;
+pub mod invitations;
 pub mod people;
 
 mod lockout;
@@ -60,6 +61,15 @@ pub struct Config {
     /// Who may exchange tokens.
     #[command(flatten)]
     pub exchange_secrets: ExchangeSecrets,
+    /// Whether customers may make themselves: anybody who reaches the service, with any address that nobody has.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHETHER",
+        env = "QUITTANCE_REGISTRATION",
+        default_value = "off"
+    )]
+    pub registration: Registration,
     /// Proxies that say in X-Forwarded-For which client a request comes from, such as `10.0.0.0/8`; several with commas.
     #[arg(
         long = "trusted-proxies",
@@ -69,6 +79,15 @@ pub struct Config {
         default_value = "127.0.0.0/8,::1"
     )]
     pub trusted_proxies: Vec<Network>,
+}
+
+/// Whether customers may make themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Registration {
+    /// Administrators invite people, or make them.
+    Off,
+    /// Whoever wants to be a customer is one.
+    Open,
 }
 
 /// What payments and the ledger prove themselves with when they exchange their callers' tokens.
@@ -135,6 +154,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
             .context("no password can be hashed")?,
         revoked: watch::Sender::new(()),
         throttle: throttle::Throttle::open(config.service.database.options()?).await?,
+        is_registration_open: config.registration == Registration::Open,
         trusted_proxies: config.trusted_proxies,
         ready,
     });

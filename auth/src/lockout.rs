@@ -21,6 +21,11 @@ pub(crate) enum Because<'b> {
     Deactivated,
     /// The hash of the new password.
     PasswordChanged(&'b str),
+    /// The code that it took is used up with it.
+    PasswordReset {
+        hash: &'b str,
+        code_sha256: &'b [u8],
+    },
     /// An administrator takes the second factor away, if there is one.
     SecondFactorReset,
 }
@@ -32,6 +37,7 @@ impl Because<'_> {
             Self::LoggedOutEverywhere => "logged_out_everywhere",
             Self::Deactivated => "deactivated",
             Self::PasswordChanged(_) => "password_changed",
+            Self::PasswordReset { .. } => "password_reset",
             Self::SecondFactorReset => "second_factor_reset",
         }
     }
@@ -44,6 +50,8 @@ pub(crate) enum Outcome {
     Nobody,
     /// Nobody could let anybody in again.
     LastAdmin,
+    /// The code for it was used meanwhile.
+    UsedUp,
 }
 
 /// Locks a person out; whoever logs in again is in again, unless deactivated.
@@ -67,6 +75,13 @@ pub(crate) async fn lock_out(
         Because::LoggedOutEverywhere => {}
         Because::Deactivated => store::people::set_active(&mut *tx, user, false, now).await?,
         Because::PasswordChanged(hash) => {
+            store::people::set_password(&mut *tx, user, hash, now).await?;
+            store::one_time_codes::end_resets(&mut *tx, user, now).await?;
+        }
+        Because::PasswordReset { hash, code_sha256 } => {
+            if !store::one_time_codes::use_up(&mut *tx, code_sha256, now).await? {
+                return Ok(Outcome::UsedUp);
+            }
             store::people::set_password(&mut *tx, user, hash, now).await?;
         }
         Because::SecondFactorReset => {

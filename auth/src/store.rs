@@ -3,6 +3,7 @@
 pub(crate) mod clients;
 pub(crate) mod events;
 pub(crate) mod keys;
+pub(crate) mod one_time_codes;
 pub(crate) mod people;
 pub(crate) mod revocations;
 pub(crate) mod second_factors;

@@ -67,6 +67,25 @@ impl Account {
         }
     }
 
+    /// Invitations and resets, from one address: nobody says whose they are.
+    pub(crate) fn codes(address: Address) -> Self {
+        Self::of_address("codes", address)
+    }
+
+    /// Registrations, from one address.
+    pub(crate) fn registrations(address: Address) -> Self {
+        Self::of_address("registrations", address)
+    }
+
+    fn of_address(kind: &str, address: Address) -> Self {
+        Self {
+            key: Key::of(kind, &address.octets()),
+            curve: &curve::PROGRAMS,
+            failed: names::USER_CODE_FAILED,
+            refused: names::USER_CODE_REFUSED,
+        }
+    }
+
     /// A program.
     pub(crate) fn program(client_id: &str) -> Self {
         Self {

@@ -6,17 +6,19 @@ mod list;
 
 mod change;
 mod create;
+mod invitations;
 
 mod own;
 mod second_factor;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use common::http::problem::Problem;
 use common::token::Scope;
@@ -38,6 +40,9 @@ const PATH: &str = "/api/users";
 pub(super) fn routes() -> Router<Arc<Auth>> {
     Router::new()
         .route(PATH, get(list::list).post(create::create))
+        .route("/api/users/invitations", post(invitations::invite))
+        .route("/api/users/accept", post(invitations::accept))
+        .route("/api/users/register", post(invitations::register))
         .route("/api/users/me/password", post(own::change_password))
         .route(
             "/api/users/me/second-factor",
@@ -54,6 +59,7 @@ pub(super) fn routes() -> Router<Arc<Auth>> {
         .route("/api/users/{id}/deactivate", post(change::deactivate))
         .route("/api/users/{id}/log-out", post(change::log_out))
         .route("/api/users/{id}/password", post(change::set_password))
+        .route("/api/users/{id}/reset", post(invitations::reset))
         .route("/api/users/{id}/role", post(change::change_role))
         .route("/api/users/{id}/unlock", post(change::unlock))
         .route(
@@ -114,6 +120,12 @@ fn too_many(seconds: u64) -> Problem {
     let text = format!("too many tries; the next is possible in {seconds} s");
     Problem::new(StatusCode::TOO_MANY_REQUESTS, text)
         .with_header(axum::http::header::RETRY_AFTER, seconds.into())
+}
+
+/// An answer that no cache may keep.
+fn shown_once(body: &impl Serialize) -> Response {
+    let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    ([no_store], Json(body)).into_response()
 }
 
 fn check(password: &str, context: &Context<'_>) -> Result<(), Problem> {

@@ -6,6 +6,7 @@ mod audit;
 mod clients;
 mod harness;
 mod interop;
+mod invitations;
 mod oauth;
 mod outages;
 mod people;

@@ -107,6 +107,9 @@ async fn dump_contains_no_usable_secret() {
 
     let (totp_secret, recovery) = enrol(&Caller::log_in(&bank, EMAIL).await).await;
 
+    let invited = auth::invitations::invite_first_admin(&bank.pool, "boss@b.rw").await;
+    let invited = invited.expect("a database").expect("no admin yet");
+
     let dump = dump(&bank).await;
     // The dump is one: what may be read is there.
     assert!(dump.contains("demo-shop") && dump.contains(EMAIL), "{dump}");
@@ -130,6 +133,8 @@ async fn dump_contains_no_usable_secret() {
         ("the same in hex", hex(&decoded(&totp_secret))),
         ("a recovery code", recovery[0].clone()),
         ("the same without hyphens", recovery[0].replace('-', "")),
+        ("an invitation", invited.clone()),
+        ("the same without hyphens", invited.replace('-', "")),
         ("any token", "eyJhbGciOi".to_owned()),
         ("a private key", "PRIVATE KEY".to_owned()),
     ] {

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{ADMINS, Person, check_password, found, hashed, named, nobody};
+use super::{ADMINS, Person, check_password, found, hashed, named, nobody, unprocessable};
 use crate::app::Auth;
 use crate::lockout::{self, Because, Outcome};
 use crate::people::Role;
@@ -150,6 +150,7 @@ fn done(outcome: Outcome) -> Result<(), Problem> {
     match outcome {
         Outcome::Done => Ok(()),
         Outcome::Nobody => Err(nobody()),
+        Outcome::UsedUp => Err(unprocessable("the code for it is used up")),
         Outcome::LastAdmin => {
             let text = "this is the last administrator: nobody could let anybody in again";
             Err(Problem::new(StatusCode::CONFLICT, text))

@@ -83,7 +83,7 @@ pub(super) async fn right(attempt: Admitted<'_>) -> Result<(), Problem> {
     Ok(attempt.succeeded(service::now()).await?)
 }
 
-fn throttled(refused: Refused) -> Problem {
+pub(super) fn throttled(refused: Refused) -> Problem {
     match refused {
         Refused::For { seconds } => too_many(seconds),
         Refused::Database(error) => error.into(),

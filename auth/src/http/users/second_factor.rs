@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use axum::{Json, http::HeaderValue};
 use common::http::problem::Problem;
 use common::service;
 use schemars::JsonSchema;
@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::change::locked_out;
 use super::own::{oneself, prove, right};
-use super::{ADMINS, Person, named, nobody, unprocessable};
+use super::{ADMINS, Person, named, nobody, shown_once, unprocessable};
 use crate::app::Auth;
 use crate::http::EVERYBODY;
 use crate::lockout::Because;
@@ -196,12 +196,6 @@ pub(super) async fn reset(
     }
     let actor = claims.client_id.as_str();
     locked_out(&auth, id, Because::SecondFactorReset, actor).await
-}
-
-/// An answer that no cache may keep.
-fn shown_once(body: &impl Serialize) -> Response {
-    let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    ([no_store], Json(body)).into_response()
 }
 
 fn unavailable(error: &anyhow::Error) -> Problem {

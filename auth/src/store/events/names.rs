@@ -18,6 +18,10 @@ names! {
     USER_LOCKED_OUT = "user.locked_out", "Every session of a person ended, and every token: `because`.";
     USER_CREATED = "user.created", "Somebody may log in from now on: `role`.";
     USER_ACTIVATED = "user.activated", "A person may log in again.";
+    USER_INVITED = "user.invited", "Somebody may make themselves a person: `email`, `role`.";
+    USER_RESET_STARTED = "user.reset_started", "A person may set a new password with a code.";
+    USER_CODE_FAILED = "user.code_failed", "Invitations or resets that are none: `count` from `address`.";
+    USER_CODE_REFUSED = "user.code_refused", "The same, or registrations, beyond the limit: `count` from `address`.";
     USER_ROLE_CHANGED = "user.role_changed", "A person may do more or less: `from`, `to`.";
     USER_UNLOCKED = "user.unlocked", "Wrong tries at a person's password were forgotten.";
     SECOND_FACTOR_ON = "user.second_factor_on", "Log-in asks a person for a code from now on.";
