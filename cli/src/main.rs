@@ -8,6 +8,7 @@ mod args;
 mod demo_bank;
 mod detach;
 mod health;
+mod invite_admin;
 mod overview;
 mod progress;
 mod secrets;

@@ -1,5 +1,6 @@
 //! `quittance users`: who may log in, and locking somebody out.
 
+mod invitations;
 mod second_factor;
 
 use std::path::Path;
@@ -23,6 +24,12 @@ pub(crate) enum Command {
     List(List),
     /// Make somebody who can log in
     Create(Create),
+    /// Print a code with which somebody chooses a password and logs in from then on
+    Invite(invitations::Invite),
+    /// Print a code with which somebody sets a new password
+    Reset(Named),
+    /// Use such a code: choose a password
+    Accept(invitations::Accept),
     /// Let somebody log in again
     Activate(Named),
     /// Log somebody out everywhere, and let in no more; the ledger refuses every token at once
@@ -140,6 +147,9 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
     match command {
         Command::List(options) => list(&options, &running).await,
         Command::Create(options) => create(options, &running).await,
+        Command::Invite(options) => invitations::invite(options, &running).await,
+        Command::Reset(named) => invitations::reset(&named, &running).await,
+        Command::Accept(options) => invitations::accept(options, &running).await,
         Command::Activate(named) => change(&named, "activate", &running).await,
         Command::Deactivate(named) => change(&named, "deactivate", &running).await,
         Command::LogOut(named) => change(&named, "log-out", &running).await,

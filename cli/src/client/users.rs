@@ -39,6 +39,19 @@ impl Client {
         self.send(request).await
     }
 
+    /// A code that makes somebody.
+    pub(crate) async fn invite(&self, token: &str, body: &Value) -> Result<Value> {
+        let path = "/api/users/invitations";
+        let request = self.request(Method::POST, &self.status.auth, path)?;
+        self.send(request.bearer_auth(token).json(body)).await
+    }
+
+    /// Uses such a code, or a reset.
+    pub(crate) async fn accept(&self, body: &Value) -> Result<Value> {
+        let request = self.request(Method::POST, &self.status.auth, "/api/users/accept")?;
+        self.send(request.json(body)).await
+    }
+
     /// Does something with one's own second factor.
     pub(crate) async fn second_factor(
         &self,
