@@ -24,6 +24,8 @@ pub(crate) struct Auth {
     /// What payments and the ledger prove themselves with.
     pub(crate) exchange_secrets: ExchangeSecrets,
     pub(crate) throttle: Throttle,
+    /// Whether customers make themselves.
+    pub(crate) is_registration_open: bool,
     /// Who may say in `X-Forwarded-For` which client a request comes from.
     pub(crate) trusted_proxies: Vec<Network>,
     /// Who calls auth's own API.

@@ -9,7 +9,7 @@ pub(crate) mod keeper;
 pub(crate) mod lifecycle;
 pub(crate) mod public;
 pub(crate) mod ring;
-mod seal;
+pub(crate) mod seal;
 
 use std::fmt;
 

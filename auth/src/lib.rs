@@ -9,9 +9,14 @@
 mod http;
 
 pub mod clients;
+pub mod invitations;
 pub mod people;
 
 mod lockout;
+mod second_factor;
+
+mod codes;
+mod totp;
 
 mod keys;
 mod passwords;
@@ -46,7 +51,8 @@ pub struct Config {
     /// What every service needs.
     #[command(flatten)]
     pub service: service::Config,
-    /// 64 hex digits (32 bytes) that private signing keys are sealed with in the database; several with commas: the first
+    /// 64 hex digits (32 bytes) that private signing keys and second factors are sealed with in the database;
+    /// several with commas: the first
     /// seals, the others open what they sealed before.
     #[arg(long, env = "QUITTANCE_KEY_ENCRYPTION_KEY", hide_env_values = true)]
     pub key_encryption_key: KeyEncryptionKeys,
@@ -69,6 +75,15 @@ pub struct Config {
     /// Who may exchange tokens.
     #[command(flatten)]
     pub exchange_secrets: ExchangeSecrets,
+    /// Whether customers may make themselves: anybody who reaches the service, with any address that nobody has.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHETHER",
+        env = "QUITTANCE_REGISTRATION",
+        default_value = "off"
+    )]
+    pub registration: Registration,
     /// Proxies that say in X-Forwarded-For which client a request comes from, such as `10.0.0.0/8`; several with commas.
     #[arg(
         long = "trusted-proxies",
@@ -78,6 +93,15 @@ pub struct Config {
         default_value = "127.0.0.0/8,::1"
     )]
     pub trusted_proxies: Vec<Network>,
+}
+
+/// Whether customers may make themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Registration {
+    /// Administrators invite people, or make them.
+    Off,
+    /// Whoever wants to be a customer is one.
+    Open,
 }
 
 /// What payments and the ledger prove themselves with when they exchange their callers' tokens.
@@ -143,6 +167,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
             .context("no password can be hashed")?,
         revoked: watch::Sender::new(()),
         throttle: throttle::Throttle::open(config.service.database.options()?).await?,
+        is_registration_open: config.registration == Registration::Open,
         trusted_proxies: config.trusted_proxies,
         ready,
     });

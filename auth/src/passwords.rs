@@ -70,6 +70,18 @@ impl Passwords {
         });
         Ok(verified.await.unwrap_or_default())
     }
+
+    /// The PHC string of a new password. It waits in `line`.
+    pub(crate) async fn hash(&self, line: Line, password: String) -> Result<String, NotHashed> {
+        let running = self.turns.wait(line).await.map_err(|_| NotHashed::Busy)?;
+        // A task of its own holds the turn until the work is done, also when the caller has hung up meanwhile.
+        let hashing = tokio::spawn(async move {
+            let _running = running;
+            hash(password).await
+        });
+        let hashed = hashing.await.context("hashing was cut off");
+        hashed.flatten().map_err(NotHashed::Failed)
+    }
 }
 
 /// What a check of a password found.
@@ -106,6 +118,14 @@ fn check(password: &str, hash: Option<&str>, dummy: &str, slowest_iterations: u3
         is_right: is_right && ours.is_some(),
         rehashed: None,
     }
+}
+
+/// Why a new password has no hash.
+#[derive(Debug)]
+pub(crate) enum NotHashed {
+    /// The line is full.
+    Busy,
+    Failed(anyhow::Error),
 }
 
 /// The PHC string to keep.

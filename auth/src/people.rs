@@ -11,6 +11,9 @@ use uuid::Uuid;
 
 use crate::{passwords, store};
 
+/// Longest e-mail address. Source: RFC 5321 §4.5.3.1.3, without its brackets.
+const EMAIL_BYTES_MAX: usize = 254;
+
 /// What a person is to the bank.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -33,6 +36,13 @@ impl Role {
             Self::Staff => "staff",
             Self::Admin => "admin",
         }
+    }
+
+    /// The role of this word.
+    pub(crate) fn named(word: &str) -> Option<Self> {
+        [Self::Customer, Self::Staff, Self::Admin]
+            .into_iter()
+            .find(|role| role.as_str() == word)
     }
 
     /// What somebody new may do.
@@ -87,6 +97,47 @@ pub async fn ensure_user(
         .with_context(|| format!("user {email} can't be stored"))
 }
 
+/// Makes this person, unless somebody has the address: whoever exists stays as they are. Who it is.
+///
+/// # Errors
+/// When the database refuses, or the e-mail address is not one.
+pub async fn create_if_missing(
+    pool: &PgPool,
+    email: &str,
+    password: &str,
+    role: Role,
+) -> anyhow::Result<Uuid> {
+    match store::people::user_by_email(pool, &normalized(email)?).await? {
+        Some(user) => Ok(user.id),
+        None => ensure_user(pool, email, password, role).await,
+    }
+}
+
+/// Whether this is the person's password.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn has_password(pool: &PgPool, email: &str, password: &str) -> anyhow::Result<bool> {
+    let Some(user) = store::people::user_by_email(pool, email).await? else {
+        return Ok(false);
+    };
+    let (password, hash) = (password.to_owned(), user.password_hash);
+    let judged = tokio::task::spawn_blocking(move || passwords::is_password_of(&password, &hash));
+    Ok(judged.await?)
+}
+
+/// Whether the person may log in with a password alone, and has this role.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn needs_only_a_password(pool: &PgPool, email: &str, role: Role) -> anyhow::Result<bool> {
+    let Some(user) = store::people::user_by_email(pool, email).await? else {
+        return Ok(false);
+    };
+    let has_second_factor = store::second_factors::is_on(pool, user.id).await?;
+    Ok(user.is_active && user.role == role.as_str() && !has_second_factor)
+}
+
 /// The address with its domain in lower case, as Django keeps it.
 pub(crate) fn normalized(email: &str) -> anyhow::Result<String> {
     let email = email.trim();
@@ -94,6 +145,10 @@ pub(crate) fn normalized(email: &str) -> anyhow::Result<String> {
         .rsplit_once('@')
         .filter(|(local, domain)| !local.is_empty() && !domain.is_empty())
         .with_context(|| format!("{email:?} is no e-mail address"))?;
+    ensure!(
+        email.len() <= EMAIL_BYTES_MAX,
+        "an e-mail address has at most {EMAIL_BYTES_MAX} bytes"
+    );
     Ok(format!("{local}@{}", domain.to_lowercase()))
 }
 

@@ -67,6 +67,25 @@ impl Account {
         }
     }
 
+    /// Invitations and resets, from one address: nobody says whose they are.
+    pub(crate) fn codes(address: Address) -> Self {
+        Self::of_address("codes", address)
+    }
+
+    /// Registrations, from one address.
+    pub(crate) fn registrations(address: Address) -> Self {
+        Self::of_address("registrations", address)
+    }
+
+    fn of_address(kind: &str, address: Address) -> Self {
+        Self {
+            key: Key::of(kind, &address.octets()),
+            curve: &curve::PROGRAMS,
+            failed: names::USER_CODE_FAILED,
+            refused: names::USER_CODE_REFUSED,
+        }
+    }
+
     /// A program.
     pub(crate) fn program(client_id: &str) -> Self {
         Self {
@@ -220,6 +239,11 @@ impl Throttle {
         }))
     }
 
+    /// Forgets the wrong tries at an account, except those from places that it was logged in from: their locks are for seconds.
+    pub(crate) async fn forgive(&self, account: Account) -> sqlx::Result<()> {
+        store::throttle::delete_tries(&self.pool, &account.key.0).await
+    }
+
     /// Deletes rows that no longer matter, for as long as it is let.
     pub(crate) async fn forget(&self, clock: fn() -> DateTime<Utc>) -> ! {
         loop {
@@ -278,6 +302,11 @@ impl Admitted<'_> {
         store::throttle::put_tries(&mut *tx, &key.0, &tries).await?;
         tx.commit().await
     }
+}
+
+/// Where work waits that is for nobody's log-in.
+pub(crate) fn line_of(address: Address) -> Line {
+    Line::Strangers(source(address))
 }
 
 /// One account at one address.

@@ -13,8 +13,8 @@ use local::Home;
 
 use crate::failure::Exit;
 use crate::{
-    account, audit, bench, clients, demo, health, keys, mandates, migrate, pay, payment, print,
-    secrets, serve, status, token, up, users, watch,
+    account, audit, bench, clients, demo, health, invite_admin, keys, mandates, migrate, pay,
+    payment, print, secrets, serve, status, token, up, users, watch,
 };
 
 /// A payment ledger on one machine: every payment request gets one answer, booked double-entry.
@@ -85,6 +85,8 @@ enum Command {
     /// Run one service in the foreground
     #[command(subcommand)]
     Serve(serve::Service),
+    /// Print a code that makes the first administrator of a bank in containers
+    InviteAdmin(invite_admin::Options),
     /// Say whether the service at an address is ready: for a container's health check
     Health(health::Options),
     /// Make the passwords and keys of a bank in containers, a file each
@@ -102,6 +104,12 @@ impl Arguments {
     pub(crate) fn read() -> Self {
         let mut command = Self::command();
         let mut outcome = Ok(());
+        if let Some(command) = command.find_subcommand_mut("invite-admin") {
+            match service::read_secret_files(mem::take(command)) {
+                Ok(with_files) => *command = with_files,
+                Err(error) => outcome = Err(error),
+            }
+        }
         for name in ["serve", "migrate"] {
             let services = command.find_subcommand_mut(name).into_iter();
             for service in services.flat_map(clap::Command::get_subcommands_mut) {
@@ -186,6 +194,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Bench(options) => bench::run(options).await?,
         Command::Migrate(service) => migrate::run(service).await?,
         Command::Serve(service) => serve::run(service).await?,
+        Command::InviteAdmin(options) => invite_admin::run(&options).await?,
         Command::Health(options) => health::run(&options).await?,
         Command::Secrets(options) => secrets::run(&options)?,
         Command::Completions { shell } => {

@@ -1,11 +1,12 @@
-//! Who asks an administrator's question, and how the answer is printed.
+//! Who asks, about others as an administrator or about oneself, and how the answer is printed.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::client::Client;
+use crate::client::{Client, Login};
 use crate::names::Person;
 use crate::running::Running;
+use crate::token::secret;
 
 /// Who asks, and how it is printed.
 #[derive(Debug, Args)]
@@ -19,6 +20,14 @@ pub(crate) struct Asking {
         ignore_case = true
     )]
     person: Person,
+    /// A code of their second factor, or a recovery code; a terminal is asked for it
+    #[arg(
+        long,
+        value_name = "CODE",
+        env = "QUITTANCE_OTP",
+        hide_env_values = true
+    )]
+    otp: Option<String>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -27,6 +36,61 @@ pub(crate) struct Asking {
 impl Asking {
     /// A token of who asks.
     pub(crate) async fn token(&self, client: &Client, running: &Running) -> Result<String> {
-        client.token(&self.person.login(running.demo()?)?).await
+        let login = self.person.login(running.demo()?)?;
+        client.token(&login.with_otp(self.otp.clone())).await
+    }
+}
+
+/// Who does something about oneself.
+#[derive(Debug, Args)]
+pub(crate) struct Oneself {
+    /// Somebody of the demo bank
+    #[arg(
+        long = "as",
+        value_enum,
+        value_name = "WHO",
+        default_value = "ada",
+        ignore_case = true
+    )]
+    person: Person,
+    /// A person's e-mail address
+    #[arg(long, conflicts_with = "person")]
+    email: Option<String>,
+    /// The person's password; without it the first line of standard input
+    #[arg(long, env = "QUITTANCE_PASSWORD", hide_env_values = true)]
+    password: Option<String>,
+    /// A code of the second factor to log in with, or a recovery code; a terminal is asked for it
+    #[arg(
+        long,
+        value_name = "CODE",
+        env = "QUITTANCE_OTP",
+        hide_env_values = true
+    )]
+    otp: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl Oneself {
+    /// A token, and the password that it takes to change something.
+    pub(crate) async fn token(
+        self,
+        client: &Client,
+        running: &Running,
+    ) -> Result<(String, String)> {
+        let login = match self.email {
+            Some(email) => {
+                let password = self.password.map_or_else(|| secret("--password"), Ok)?;
+                Login::person(&email, &password)
+            }
+            None => self.person.login(running.demo()?)?,
+        };
+        let Login::Person { password, .. } = &login else {
+            bail!("a program has no second factor: a key protects it better than a secret");
+        };
+        let password = password.clone();
+        let token = client.token(&login.with_otp(self.otp)).await?;
+        Ok((token, password))
     }
 }

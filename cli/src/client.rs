@@ -1,5 +1,7 @@
 //! The HTTP side of the bank, as its clients see it. Nothing here knows more than they do.
 
+mod login;
+
 mod audit;
 mod clients;
 mod keys;
@@ -9,15 +11,16 @@ mod users;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use common::ids::{AccountId, PaymentId};
 use common::kinds::account::OpenAccount;
 use common::kinds::payment::PaymentRequest;
-use common::token::Audience;
 use local::Status;
 use reqwest::{Method, RequestBuilder, StatusCode, Url, header};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
+
+pub(crate) use login::{Login, access_token};
 
 use crate::failure::{Exit, Hinted as _};
 use crate::running::invocation;
@@ -103,34 +106,6 @@ pub(crate) struct Account {
     pub(crate) opened_seq: u64,
 }
 
-/// Who wants a token.
-#[derive(Debug, Clone)]
-pub(crate) enum Login {
-    Person {
-        email: String,
-        password: String,
-    },
-    Program {
-        client_id: String,
-        client_secret: String,
-        audience: Audience,
-    },
-}
-
-impl Login {
-    /// The same for tokens that pass elsewhere. People's pass over HTTP only.
-    pub(crate) fn for_audience(mut self, wanted: Audience) -> Result<Self> {
-        match &mut self {
-            Self::Person { .. } if wanted == Audience::Log => bail!(
-                "people's tokens pass over HTTP only; a token for messages is a service account's: --as shop or --client-id"
-            ),
-            Self::Person { .. } => {}
-            Self::Program { audience, .. } => *audience = wanted,
-        }
-        Ok(self)
-    }
-}
-
 impl Client {
     /// A client of the bank in `home`.
     pub(crate) fn new(status: &Status, home: &Path) -> Result<Self> {
@@ -143,32 +118,6 @@ impl Client {
             status: status.clone(),
             hint: format!("`{} status` tells which part is down", invocation(home)),
         })
-    }
-
-    /// The whole answer of auth.
-    pub(crate) async fn log_in(&self, login: &Login) -> Result<Value> {
-        let auth = &self.status.auth;
-        let request = match login {
-            Login::Person { email, password } => self
-                .request(Method::POST, auth, "/api/token/")?
-                .json(&json!({"email": email, "password": password})),
-            Login::Program {
-                client_id,
-                client_secret,
-                audience,
-            } => self.request(Method::POST, auth, "/oauth2/token")?.form(&[
-                ("grant_type", "client_credentials"),
-                ("client_id", client_id),
-                ("client_secret", client_secret),
-                ("audience", audience.as_str()),
-            ]),
-        };
-        self.send(request).await.context("no token")
-    }
-
-    /// The access token alone.
-    pub(crate) async fn token(&self, login: &Login) -> Result<String> {
-        access_token(&self.log_in(login).await?).map(str::to_owned)
     }
 
     /// The account, opened now or before with the same terms.
@@ -334,14 +283,6 @@ impl Client {
         let url = Url::parse(service_url)?.join(path)?;
         Ok(self.http.request(method, url))
     }
-}
-
-/// The token in an answer of auth: SimpleJWT and OAuth name it differently.
-pub(crate) fn access_token(answer: &Value) -> Result<&str> {
-    let token = answer["access"]
-        .as_str()
-        .or(answer["access_token"].as_str());
-    token.context("auth answered without a token")
 }
 
 /// 404 is an answer too.

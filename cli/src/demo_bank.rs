@@ -1,7 +1,7 @@
 //! The bank that `quittance up` opens: a member of staff, two customers with 1000.00 EUR each, and a shop.
 //!
 //! Every id is a constant and everything is asked for by its id first, so that a start that was killed half-way is
-//! completed by the next one, and a start that finds all of it changes nothing. Users are made in auth's database, as
+//! completed by the next one, and a start that finds all of it changes nothing: people keep the passwords that they chose. Users are made in auth's database, as
 //! its administrator would; the rest goes over HTTP like everybody's requests.
 
 use anyhow::{Context as _, Result, ensure};
@@ -39,8 +39,9 @@ pub(crate) async fn seed(bank: &Bank) -> Result<Demo> {
         .context("auth's database does not let us in")?;
     let person = async |name: &str, password: &str, role: Role| -> Result<(DemoLogin, Uuid)> {
         let email = format!("{name}@demo.quittance");
-        let id = people::ensure_user(&pool, &email, password, role).await?;
-        let password = password.to_owned();
+        let id = people::create_if_missing(&pool, &email, password, role).await?;
+        let is_it = people::has_password(&pool, &email, password).await?;
+        let password = is_it.then(|| password.to_owned());
         Ok((DemoLogin { email, password }, id))
     };
     let (staff, _) = person("staff", &secrets.staff, Role::Admin).await?;
@@ -48,25 +49,13 @@ pub(crate) async fn seed(bank: &Bank) -> Result<Demo> {
     let (grace, grace_id) = person("grace", &secrets.grace, Role::Customer).await?;
     let shop: ClientId = SHOP.parse()?;
     clients::ensure_service_account(&pool, &shop, &secrets.shop, SHOP_SCOPES).await?;
+    let can_log_in = people::needs_only_a_password(&pool, &staff.email, Role::Admin).await?;
     pool.close().await;
-
-    let client = Client::new(&bank.status(None), bank.home().path())?;
-    let token = client
-        .token(&Login::Person {
-            email: staff.email.clone(),
-            password: staff.password.clone(),
-        })
-        .await?;
-    let staff_client = StaffClient { client, token };
-    staff_client
-        .ensure_account(CASH, BANK, "Cash", Category::Asset)
-        .await?;
-    for (id, owner, name) in [(ADA, ada_id, "Ada"), (GRACE, grace_id, "Grace")] {
-        let owner = owner.to_string();
-        staff_client
-            .ensure_account(id, &owner, name, Category::Liability)
-            .await?;
-        staff_client.ensure_deposit(id).await?;
+    // Staff that somebody has changed since has opened the accounts before.
+    if let Some(password) = staff.password.as_ref().filter(|_| can_log_in) {
+        let client = Client::new(&bank.status(None), bank.home().path())?;
+        let token = client.token(&Login::person(&staff.email, password)).await?;
+        open_accounts(&StaffClient { client, token }, ada_id, grace_id).await?;
     }
 
     let customer = |login: DemoLogin, account: AccountId| DemoCustomer {
@@ -86,6 +75,48 @@ pub(crate) async fn seed(bank: &Bank) -> Result<Demo> {
             password: bank.servers().nats_password(SHOP).to_owned(),
         },
     })
+}
+
+async fn open_accounts(staff: &StaffClient, ada: Uuid, grace: Uuid) -> Result<()> {
+    staff
+        .ensure_account(CASH, BANK, "Cash", Category::Asset)
+        .await?;
+    for (id, owner, name) in [(ADA, ada, "Ada"), (GRACE, grace, "Grace")] {
+        let owner = owner.to_string();
+        staff
+            .ensure_account(id, &owner, name, Category::Liability)
+            .await?;
+        staff.ensure_deposit(id).await?;
+    }
+    Ok(())
+}
+
+/// Forgets the passwords that their people have changed since the bank was opened.
+pub(crate) async fn forget_changed(demo: &mut Demo, database_url: &str) -> Result<()> {
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .connect(database_url)
+        .await
+        .context("auth's database does not let us in")?;
+    let customers = demo.customers.iter_mut();
+    let customers = customers.map(|customer| (&customer.email, &mut customer.password));
+    for (email, password) in customers.chain([(&demo.staff.email, &mut demo.staff.password)]) {
+        if let Some(text) = password.as_deref()
+            && !people::has_password(&pool, email, text).await?
+        {
+            *password = None;
+        }
+    }
+    pool.close().await;
+    Ok(())
+}
+
+/// Forgets the passwords of all people.
+pub(crate) fn forget_all(demo: &mut Demo) {
+    demo.staff.password = None;
+    for customer in &mut demo.customers {
+        customer.password = None;
+    }
 }
 
 /// What the staff does to open the bank.

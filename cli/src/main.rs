@@ -8,6 +8,7 @@ mod args;
 mod demo_bank;
 mod detach;
 mod health;
+mod invite_admin;
 mod overview;
 mod progress;
 mod secrets;
@@ -36,6 +37,7 @@ mod mandates;
 mod migrate;
 mod names;
 mod print;
+mod prompt;
 mod running;
 
 use std::process::ExitCode;

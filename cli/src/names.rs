@@ -14,6 +14,7 @@ use local::Demo;
 use uuid::Uuid;
 
 use crate::client::{Client, Login};
+use crate::failure::Hinted as _;
 
 /// The characters of a UUID, and how many of its last ones tell it from others in a table.
 const UUID_CHARS: usize = 36;
@@ -71,16 +72,10 @@ impl Person {
                 .customers
                 .get(number)
                 .context("there is no such customer")?;
-            Ok(Login::Person {
-                email: customer.email.clone(),
-                password: customer.password.clone(),
-            })
+            login(&customer.email, customer.password.as_deref())
         };
         match self {
-            Self::Staff => Ok(Login::Person {
-                email: demo.staff.email.clone(),
-                password: demo.staff.password.clone(),
-            }),
+            Self::Staff => login(&demo.staff.email, demo.staff.password.as_deref()),
             Self::Ada => customer(0),
             Self::Grace => customer(1),
             Self::Shop => Ok(Login::Program {
@@ -103,6 +98,12 @@ impl Person {
         let token = client.token(&self.login(demo)?).await?;
         Ids::in_token(&token).context("auth answered with a token that can't be read")
     }
+}
+
+fn login(email: &str, password: Option<&str>) -> Result<Login> {
+    let password = password.with_context(|| format!("{email} has another password by now"));
+    let password = password.hint("log in with `token --email` and that password")?;
+    Ok(Login::person(email, password))
 }
 
 /// The `sub` that `text` means: that of somebody of the demo, or the text itself.

@@ -83,11 +83,15 @@ fn moved(status: &Status, last: &BTreeMap<String, u16>) -> Option<String> {
 fn logins(demo: &Demo) -> Result<String> {
     let mut people = print::table(&["who", "login", "password"]);
     let mut accounts = print::table(&["who", "account"]);
-    people.add_row(["staff", &demo.staff.email, &demo.staff.password]);
+    people.add_row([
+        "staff",
+        &demo.staff.email,
+        shown(demo.staff.password.as_ref()),
+    ]);
     for customer in &demo.customers {
         let account: AccountId = customer.account.parse()?;
         let name = account_name(account);
-        people.add_row([&name, &customer.email, &customer.password]);
+        people.add_row([&name, &customer.email, shown(customer.password.as_ref())]);
         accounts.add_row([&name, &customer.account]);
     }
     let nats = &demo.producer;
@@ -102,13 +106,21 @@ fn logins(demo: &Demo) -> Result<String> {
     ))
 }
 
+/// A password, or that it is another by now.
+fn shown(password: Option<&String>) -> &str {
+    password.map_or("(changed)", String::as_str)
+}
+
 /// Something to paste.
 fn first_payment(running: &Running, demo: &Demo) -> Result<String> {
     let [ada, grace] = demo.customers.as_slice() else {
         anyhow::bail!("the demo has two customers");
     };
     let Status { auth, payments, .. } = &running.status;
-    let login = [("email", &*ada.email), ("password", &*ada.password)];
+    let login = [
+        ("email", &*ada.email),
+        ("password", shown(ada.password.as_ref())),
+    ];
     let payment_id = Uuid::now_v7().to_string();
     let payment = [
         ("payment_id", &*payment_id),

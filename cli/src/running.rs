@@ -64,15 +64,24 @@ impl Running {
 
     /// The URL of the ledger's database with the login that may only read.
     pub(crate) fn books_url(&self) -> Result<String> {
+        self.database_url(AUDITOR, Service::Ledger)
+    }
+
+    /// The URL of auth's database with the login of the service.
+    pub(crate) fn people_url(&self) -> Result<String> {
+        self.database_url(Service::Auth.name(), Service::Auth)
+    }
+
+    fn database_url(&self, user: &str, service: Service) -> Result<String> {
         let secrets = Secrets::read(&self.home)?;
-        let password = secrets.postgres_password(AUDITOR);
-        let password = password.context("the database has no auditor")?;
+        let password = secrets.postgres_password(user);
+        let password = password.with_context(|| format!("the database has no login {user}"))?;
         let (scheme, address) =
             (self.status.postgres.split_once("://")).context("the database's address is no URL")?;
-        let database = Service::Ledger.name();
+        let database = service.name();
         // The server has no TLS.
         Ok(format!(
-            "{scheme}://{AUDITOR}:{password}@{address}/{database}?sslmode=disable"
+            "{scheme}://{user}:{password}@{address}/{database}?sslmode=disable"
         ))
     }
 

@@ -7,9 +7,11 @@ use std::time::Duration;
 use anyhow::Result;
 use common::broker;
 use common::wire::{REQUESTS, SETTLEMENTS};
-use local::Room;
+use local::{Room, Status};
 
 use crate::client::Client;
+use crate::demo_bank;
+use crate::failure::warn;
 use crate::print;
 use crate::running::Running;
 
@@ -33,7 +35,7 @@ pub(crate) struct Options {
 pub(crate) async fn run(options: &Options, home: &Path) -> Result<ExitCode> {
     let running = Running::find(home)?;
     if options.json {
-        print::json(&running.status)?;
+        print::json(&without_changed_passwords(&running).await?)?;
         return Ok(ExitCode::SUCCESS);
     }
     if options.books {
@@ -73,6 +75,23 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// The status without the demo's passwords that were changed since; without any when nobody can say which.
+pub(crate) async fn without_changed_passwords(running: &Running) -> Result<Status> {
+    let mut status = running.status.clone();
+    if let Some(demo) = &mut status.demo {
+        let url = running.people_url()?;
+        let asked = demo_bank::forget_changed(demo, &url);
+        if !matches!(
+            tokio::time::timeout(DATABASE_TIMEOUT, asked).await,
+            Ok(Ok(()))
+        ) {
+            warn("auth's database does not say which passwords are still good; none is shown");
+            demo_bank::forget_all(demo);
+        }
+    }
+    Ok(status)
 }
 
 async fn nats_health(running: &Running) -> Result<String, String> {

@@ -34,6 +34,14 @@ pub(crate) struct Token {
     /// The person's password; without it the first line of standard input
     #[arg(long, env = "QUITTANCE_PASSWORD", hide_env_values = true)]
     password: Option<String>,
+    /// A code of the person's second factor, or a recovery code; a terminal is asked for it
+    #[arg(
+        long,
+        value_name = "CODE",
+        env = "QUITTANCE_OTP",
+        hide_env_values = true
+    )]
+    otp: Option<String>,
     /// A service account's id
     #[arg(long, conflicts_with_all = ["person", "email"])]
     client_id: Option<String>,
@@ -69,7 +77,7 @@ fn audience() -> PossibleValuesParser {
 fn login(options: Token, running: &Running) -> Result<Login> {
     if let Some(email) = options.email {
         let password = options.password.map_or_else(|| secret("--password"), Ok)?;
-        return Ok(Login::Person { email, password });
+        return Ok(Login::person(&email, &password).with_otp(options.otp));
     }
     if let Some(client_id) = options.client_id {
         let client_secret = options
@@ -81,7 +89,8 @@ fn login(options: Token, running: &Running) -> Result<Login> {
             audience: Audience::Http,
         });
     }
-    options.person.login(running.demo()?)
+    let login = options.person.login(running.demo()?)?;
+    Ok(login.with_otp(options.otp))
 }
 
 /// The first line of standard input. Nothing is asked: scripts would hang, and a terminal would show what is typed.

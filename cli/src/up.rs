@@ -18,6 +18,7 @@ use crate::failure::Hinted as _;
 use crate::logs::{last_words, readable};
 use crate::names::SHOP;
 use crate::running::{Running, invocation};
+use crate::status::without_changed_passwords;
 use crate::{demo_bank, detach, overview, print, progress};
 
 /// A part that ends more often than this within [`RESTARTS_PERIOD`] is not started again.
@@ -56,10 +57,11 @@ pub(crate) async fn run(options: &Up, home: &Path) -> Result<ExitCode> {
             return Err(anyhow!("a bank runs in {}", home.display()))
                 .hint(format!("stop it first, with `{} down`", invocation(home)));
         }
-        let running = Running {
+        let mut running = Running {
             home: home.to_owned(),
             status,
         };
+        running.status = without_changed_passwords(&running).await?;
         let last_ports = Home::last_ports(home);
         show(
             &running,

@@ -2,6 +2,8 @@
 
 mod dumpdata;
 mod import;
+mod invitations;
+mod second_factor;
 
 use std::path::Path;
 
@@ -24,6 +26,12 @@ pub(crate) enum Command {
     List(List),
     /// Make somebody who can log in
     Create(Create),
+    /// Print a code with which somebody chooses a password and logs in from then on
+    Invite(invitations::Invite),
+    /// Print a code with which somebody sets a new password
+    Reset(Named),
+    /// Use such a code: choose a password
+    Accept(invitations::Accept),
     /// Let somebody log in again
     Activate(Named),
     /// Log somebody out everywhere, and let in no more; the ledger refuses every token at once
@@ -34,6 +42,13 @@ pub(crate) enum Command {
     SetPassword(SetPassword),
     /// Take in the people of a Django system, with their passwords; those who are there already stay as they are
     Import(import::Import),
+    /// Make somebody customer, staff or admin; whoever may do less by it is logged out
+    Role(ChangeRole),
+    /// Forget wrong passwords, and the lock that they led to
+    Unlock(Named),
+    /// Codes of an authenticator besides the password
+    #[command(subcommand)]
+    SecondFactor(second_factor::Command),
 }
 
 /// Options of `quittance users list`.
@@ -78,6 +93,27 @@ enum Role {
     Admin,
 }
 
+impl Role {
+    /// The word in auth's API.
+    fn word(self) -> Result<String> {
+        let value = self.to_possible_value();
+        let value = value.context("every role has a word")?;
+        Ok(value.get_name().to_owned())
+    }
+}
+
+/// Options of `quittance users role`.
+#[derive(Debug, Args)]
+pub(crate) struct ChangeRole {
+    /// The person: an e-mail address or an id
+    user: String,
+    /// What the person is to the bank from now on
+    #[arg(value_enum)]
+    role: Role,
+    #[command(flatten)]
+    asking: Asking,
+}
+
 /// Options of a command about one person.
 #[derive(Debug, Args)]
 pub(crate) struct Named {
@@ -106,6 +142,7 @@ struct Shown {
     email: String,
     role: String,
     is_active: bool,
+    has_second_factor: bool,
     last_login_at: Option<String>,
 }
 
@@ -114,11 +151,17 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
     match command {
         Command::List(options) => list(&options, &running).await,
         Command::Create(options) => create(options, &running).await,
+        Command::Invite(options) => invitations::invite(options, &running).await,
+        Command::Reset(named) => invitations::reset(&named, &running).await,
+        Command::Accept(options) => invitations::accept(options, &running).await,
         Command::Activate(named) => change(&named, "activate", &running).await,
         Command::Deactivate(named) => change(&named, "deactivate", &running).await,
         Command::LogOut(named) => change(&named, "log-out", &running).await,
         Command::SetPassword(options) => set_password(options, &running).await,
         Command::Import(options) => import::run(&options, &running).await,
+        Command::Role(options) => change_role(options, &running).await,
+        Command::Unlock(named) => change(&named, "unlock", &running).await,
+        Command::SecondFactor(command) => second_factor::run(command, &running).await,
     }
 }
 
@@ -165,11 +208,8 @@ async fn list(options: &List, running: &Running) -> Result<()> {
 async fn create(options: Create, running: &Running) -> Result<()> {
     let password = options.password.map_or_else(|| secret("--password"), Ok)?;
     let (client, token) = caller(&options.asking, running).await?;
-    let role = options
-        .role
-        .to_possible_value()
-        .context("every role has a word")?;
-    let user = json!({"email": options.email, "password": password, "role": role.get_name()});
+    let role = options.role.word()?;
+    let user = json!({"email": options.email, "password": password, "role": role});
     let user = client.create_user(&token, &user).await?;
     told(&user, &options.asking)
 }
@@ -189,6 +229,14 @@ async fn set_password(options: SetPassword, running: &Running) -> Result<()> {
     let user = client
         .change_user(&token, &id, "password", Some(&body))
         .await?;
+    told(&user, &options.asking)
+}
+
+async fn change_role(options: ChangeRole, running: &Running) -> Result<()> {
+    let body = json!({"role": options.role.word()?});
+    let (client, token) = caller(&options.asking, running).await?;
+    let id = id(&client, &token, &options.user).await?;
+    let user = client.change_user(&token, &id, "role", Some(&body)).await?;
     told(&user, &options.asking)
 }
 
@@ -218,11 +266,13 @@ fn told(user: &Value, asking: &Asking) -> Result<()> {
     }
     let user = Shown::deserialize(user).context("auth answered in an unknown form")?;
     let state = if user.is_active { "active" } else { "inactive" };
+    let factor = if user.has_second_factor { "on" } else { "off" };
     print::line(&print::pairs(&[
         ("email", print::readable(&user.email)),
         ("id", user.id),
         ("role", user.role),
         ("state", state.to_owned()),
+        ("second factor", factor.to_owned()),
     ]))?;
     Ok(())
 }

@@ -47,8 +47,8 @@ pub struct Demo {
 pub struct DemoLogin {
     /// The login name.
     pub email: String,
-    /// The password.
-    pub password: String,
+    /// The password; `None` once the person has another.
+    pub password: Option<String>,
 }
 
 /// A customer's login and account.
@@ -56,8 +56,8 @@ pub struct DemoLogin {
 pub struct DemoCustomer {
     /// The login name.
     pub email: String,
-    /// The password.
-    pub password: String,
+    /// The password; `None` once the person has another.
+    pub password: Option<String>,
     /// The id of the customer's account.
     pub account: String,
 }

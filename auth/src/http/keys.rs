@@ -124,7 +124,7 @@ async fn revoke(
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct Rewrapped {
-    /// How many private halves another key encryption key had sealed.
+    /// How many private halves and second factors another key encryption key had sealed.
     rewrapped: u64,
 }
 

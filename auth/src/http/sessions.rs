@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{delete, get};
 use axum::{Json, Router};
@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use common::http::problem::Problem;
 use common::token::{Claims, Scope};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::EVERYBODY;
@@ -111,11 +111,43 @@ async fn end(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `DELETE /api/sessions/`: log-out everywhere, here too.
-async fn end_all(State(auth): State<Arc<Auth>>, headers: HeaderMap) -> Result<StatusCode, Problem> {
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Which {
+    /// This one too.
+    #[serde(default)]
+    current: bool,
+}
+
+/// `DELETE /api/sessions/`: log-out everywhere else; with `?current=true`, here too.
+async fn end_all(
+    State(auth): State<Arc<Auth>>,
+    headers: HeaderMap,
+    query: Result<Query<Which>, QueryRejection>,
+) -> Result<StatusCode, Problem> {
     let caller = auth.caller(&headers, EVERYBODY).await?;
-    let user = person(caller.claims())?;
-    let actor = caller.claims().client_id.as_str();
-    lock_out(&auth, user, Because::LoggedOutEverywhere, actor).await?;
+    let (claims, Query(which)) = (caller.claims(), query?);
+    let user = person(claims)?;
+    let actor = claims.client_id.as_str();
+    if which.current {
+        lock_out(&auth, user, Because::LoggedOutEverywhere, actor).await?;
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    let current = claims.sid.as_deref();
+    let mut tx = auth.pool.begin().await?;
+    let Some((_, now)) = store::people::lock(&mut tx, user).await? else {
+        return Ok(StatusCode::NO_CONTENT);
+    };
+    let mut revocations = Vec::new();
+    for session in store::sessions::of_user(&mut *tx, user, now).await? {
+        if current != Some(&session.id.to_string()) {
+            let because = "logged_out_elsewhere";
+            let ended =
+                store::sessions::end(&mut tx, session.id, because, Some(actor), now).await?;
+            revocations.extend(ended);
+        }
+    }
+    tx.commit().await?;
+    auth.until_revoked(&revocations).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -6,6 +6,7 @@ use sqlx::PgPool;
 use super::keeper::{Keeper, create, life, record};
 use super::lifecycle::{self, IMPORTED, State};
 use super::public::PublicHalf;
+use crate::second_factor;
 use crate::store;
 use crate::store::events::names;
 
@@ -148,10 +149,10 @@ impl Keeper {
         Ok(is_new)
     }
 
-    /// Seals by the first key encryption key what another sealed. How many private halves that were.
+    /// Seals by the first key encryption key what another sealed. How many secrets that were.
     ///
     /// # Errors
-    /// When the database does not answer, or a private half does not open.
+    /// When the database does not answer, or one does not open.
     pub(crate) async fn rewrap(&self, pool: &PgPool, actor: &str) -> anyhow::Result<u64> {
         let mut tx = pool.begin().await?;
         let now = store::keys::lock(&mut tx).await?;
@@ -174,6 +175,7 @@ impl Keeper {
                 resealed += 1;
             }
         }
+        resealed += second_factor::reseal(&mut tx, &self.seal).await?;
         tx.commit().await?;
         Ok(resealed)
     }

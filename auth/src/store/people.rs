@@ -63,6 +63,15 @@ pub(crate) async fn lock(
     Ok(Some((user, now)))
 }
 
+/// The active administrators, who stay so until the transaction ends. They are locked in one order, before anybody else is.
+pub(crate) async fn lock_admins(db: &mut PgConnection) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        "select id from users where role = 'admin' and is_active order by id for update"
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// What [`upsert_user`] writes.
 pub(crate) struct NewUser<'a> {
     pub(crate) id: Uuid,
@@ -186,6 +195,32 @@ pub(crate) async fn set_active(
     Ok(())
 }
 
+/// What [`set_role`] writes.
+pub(crate) struct NewRole {
+    pub(crate) role: &'static str,
+    pub(crate) scopes: &'static str,
+    pub(crate) is_staff: bool,
+}
+
+pub(crate) async fn set_role(
+    db: impl PgExecutor<'_>,
+    id: Uuid,
+    new: &NewRole,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update users set role = $2, scopes = $3, is_staff = $4, updated_at = $5 where id = $1",
+        id,
+        new.role,
+        new.scopes,
+        new.is_staff,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 pub(crate) async fn set_password(
     db: impl PgExecutor<'_>,
     id: Uuid,
@@ -257,6 +292,7 @@ pub(crate) struct Listed {
     pub(crate) role: String,
     pub(crate) scopes: String,
     pub(crate) is_active: bool,
+    pub(crate) has_second_factor: bool,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) last_login_at: Option<DateTime<Utc>>,
 }
@@ -270,10 +306,13 @@ pub(crate) async fn page(
 ) -> sqlx::Result<Vec<Listed>> {
     sqlx::query_as!(
         Listed,
-        "select id, email, username, role, scopes, is_active, created_at, last_login_at from users
-         where ($1::text is null or position(lower($1) in lower(email)) > 0)
-           and ($2::text is null or lower(email) > lower($2))
-         order by lower(email) limit $3",
+        r#"select id, email, username, role, scopes, is_active, created_at, last_login_at, exists (
+               select from second_factors where user_id = users.id and confirmed_at is not null
+           ) as "has_second_factor!"
+           from users
+           where ($1::text is null or position(lower($1) in lower(email)) > 0)
+             and ($2::text is null or lower(email) > lower($2))
+           order by lower(email) limit $3"#,
         part,
         after,
         limit,
@@ -285,7 +324,10 @@ pub(crate) async fn page(
 pub(crate) async fn listed(db: impl PgExecutor<'_>, id: Uuid) -> sqlx::Result<Option<Listed>> {
     sqlx::query_as!(
         Listed,
-        "select id, email, username, role, scopes, is_active, created_at, last_login_at from users where id = $1",
+        r#"select id, email, username, role, scopes, is_active, created_at, last_login_at, exists (
+               select from second_factors where user_id = users.id and confirmed_at is not null
+           ) as "has_second_factor!"
+           from users where id = $1"#,
         id,
     )
     .fetch_optional(db)

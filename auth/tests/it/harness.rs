@@ -136,6 +136,7 @@ impl Bank {
                 payments_secret: Some(EXCHANGE_SECRET.parse().expect("any text")),
                 ledger_secret: None,
             },
+            registration: auth::Registration::Off,
             trusted_proxies: vec!["127.0.0.1".parse().expect("an address")],
         }
     }

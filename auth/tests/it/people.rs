@@ -204,13 +204,21 @@ async fn a_person_sees_and_ends_the_own_sessions_and_no_others() {
     );
     assert_eq!(me(&bank, &there).await, StatusCode::UNAUTHORIZED);
     assert_eq!(me(&bank, &here).await, StatusCode::OK);
-    // Everywhere: this one too, and nobody else's.
-    assert_eq!(
-        call(&bank, Method::DELETE, "/api/sessions", &here, None)
-            .await
-            .0,
-        StatusCode::NO_CONTENT
-    );
+    // Everywhere else; then here too, and nobody else's.
+    let there = pair(&bank, EMAIL, PASSWORD).await;
+    for (path, expected) in [
+        ("/api/sessions", StatusCode::OK),
+        ("/api/sessions?current=false", StatusCode::OK),
+        ("/api/sessions?current=true", StatusCode::UNAUTHORIZED),
+    ] {
+        assert_eq!(
+            call(&bank, Method::DELETE, path, &here, None).await.0,
+            StatusCode::NO_CONTENT,
+            "{path}"
+        );
+        assert_eq!(me(&bank, &here).await, expected, "{path}");
+        assert_eq!(me(&bank, &there).await, StatusCode::UNAUTHORIZED);
+    }
     assert_eq!(me(&bank, &here).await, StatusCode::UNAUTHORIZED);
     assert_eq!(me(&bank, &stranger).await, StatusCode::OK);
     // An administrator ends anybody's.
@@ -223,7 +231,12 @@ async fn a_person_sees_and_ends_the_own_sessions_and_no_others() {
     assert_eq!(me(&bank, &stranger).await, StatusCode::UNAUTHORIZED);
     assert_eq!(
         revoked(&bank).await,
-        ["logged_out", "logged_out_everywhere", "logged_out"]
+        [
+            "logged_out",
+            "logged_out_elsewhere",
+            "logged_out_everywhere",
+            "logged_out"
+        ]
     );
 }
 

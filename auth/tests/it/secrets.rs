@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
 use crate::harness::{Bank, EMAIL, EXCHANGE_SECRET, PASSWORD, text};
+use crate::persons::Caller;
+use crate::second_factor::{decoded, enrol};
 
 const SECRET: &str = "a secret of the tests, as long as a real one";
 
@@ -31,6 +33,10 @@ async fn exchange(
         ("audience", audience),
     ];
     bank.post_form("/oauth2/token", &form).await
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Every row of every table, as text.
@@ -99,6 +105,11 @@ async fn dump_contains_no_usable_secret() {
         .await;
     assert_eq!(logged_out.status(), StatusCode::RESET_CONTENT);
 
+    let (totp_secret, recovery) = enrol(&Caller::log_in(&bank, EMAIL).await).await;
+
+    let invited = auth::invitations::invite_first_admin(&bank.pool, "boss@b.rw").await;
+    let invited = invited.expect("a database").expect("no admin yet");
+
     let dump = dump(&bank).await;
     // The dump is one: what may be read is there.
     assert!(dump.contains("demo-shop") && dump.contains(EMAIL), "{dump}");
@@ -118,6 +129,12 @@ async fn dump_contains_no_usable_secret() {
             "a token for the log",
             signature(text(&exchanged, "access_token")),
         ),
+        ("a second factor's secret", totp_secret.clone()),
+        ("the same in hex", hex(&decoded(&totp_secret))),
+        ("a recovery code", recovery[0].clone()),
+        ("the same without hyphens", recovery[0].replace('-', "")),
+        ("an invitation", invited.clone()),
+        ("the same without hyphens", invited.replace('-', "")),
         ("any token", "eyJhbGciOi".to_owned()),
         ("a private key", "PRIVATE KEY".to_owned()),
     ] {

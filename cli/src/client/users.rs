@@ -6,6 +6,8 @@ use serde_json::Value;
 
 use super::Client;
 
+const SECOND_FACTOR: &str = "/api/users/me/second-factor";
+
 impl Client {
     /// A page of people, by address.
     pub(crate) async fn users(&self, token: &str, query: &[(&str, String)]) -> Result<Value> {
@@ -41,5 +43,36 @@ impl Client {
             None => request,
         };
         self.send(request).await
+    }
+
+    /// A code that makes somebody.
+    pub(crate) async fn invite(&self, token: &str, body: &Value) -> Result<Value> {
+        let path = "/api/users/invitations";
+        let request = self.request(Method::POST, &self.status.auth, path)?;
+        self.send(request.bearer_auth(token).json(body)).await
+    }
+
+    /// Uses such a code, or a reset.
+    pub(crate) async fn accept(&self, body: &Value) -> Result<Value> {
+        let request = self.request(Method::POST, &self.status.auth, "/api/users/accept")?;
+        self.send(request.json(body)).await
+    }
+
+    /// Does something with one's own second factor.
+    pub(crate) async fn second_factor(
+        &self,
+        token: &str,
+        action: &str,
+        body: &Value,
+    ) -> Result<Value> {
+        let path = format!("{SECOND_FACTOR}{action}");
+        let request = self.request(Method::POST, &self.status.auth, &path)?;
+        self.send(request.bearer_auth(token).json(body)).await
+    }
+
+    /// Takes one's own second factor away.
+    pub(crate) async fn remove_second_factor(&self, token: &str, body: &Value) -> Result<Value> {
+        let request = self.request(Method::DELETE, &self.status.auth, SECOND_FACTOR)?;
+        self.send(request.bearer_auth(token).json(body)).await
     }
 }

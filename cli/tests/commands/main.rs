@@ -10,6 +10,7 @@ mod disk;
 mod help;
 mod home;
 mod paste;
+mod people;
 mod supervised;
 mod width;
 

@@ -1,4 +1,4 @@
-//! Logging in with an address and a password: a session begins.
+//! Logging in with an address and a password, and a code for those who have a second factor: a session begins.
 
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use crate::app::Auth;
 use crate::http::address;
 use crate::keys::SigningKey;
 use crate::passwords::django::DjangoHash;
+use crate::second_factor::{self, Proof};
 use crate::store;
 use crate::store::events::{Event, names};
 use crate::store::people::User;
@@ -36,6 +37,9 @@ pub(super) const FIELDS: &[Field] = &[
     },
 ];
 
+/// A code of the second factor, for those who have one. The system before this one had no such field, so nothing lists it.
+const OTP: &str = "otp";
+
 /// Somebody who is in.
 pub(super) struct LoggedIn {
     /// What signs the tokens.
@@ -53,8 +57,9 @@ pub(super) enum Login {
     Answer(Response),
 }
 
-/// Reads a request, checks the password, and begins a session.
+/// Reads a request, checks the password and the second factor, and begins a session.
 ///
+/// A code is judged after a right password only, and is used up in the transaction that begins the session.
 /// The person's row is locked until the session stands there, so whoever locks the person out ends this session too or is
 /// seen here.
 pub(super) async fn log_in(
@@ -64,10 +69,12 @@ pub(super) async fn log_in(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Login, Refusal> {
-    let [email, password] = match view.read(method, headers, body).await? {
-        Read::Fields(fields) => fields,
+    let given = match view.given(method, headers, body).await? {
+        Read::Fields(given) => given,
         Read::Answer(answer) => return Ok(Login::Answer(answer)),
     };
+    let [email, password] = view.texts(&given)?;
+    let otp = given.optional(OTP)?;
     let key = auth.signing_key().ok_or_else(Refusal::unavailable)?;
     let refused = || Refusal::credentials("No active account found with the given credentials");
     let from = address::of(headers);
@@ -94,7 +101,6 @@ pub(super) async fn log_in(
         attempt.failed(about, service::now());
         return Err(refused());
     };
-    attempt.succeeded(service::now()).await?;
 
     let mut tx = auth.pool.begin().await?;
     let mut locked = store::people::lock(&mut tx, user.id).await?;
@@ -115,6 +121,21 @@ pub(super) async fn log_in(
     // The password is the one that was checked.
     let is_same = |now: &User| now.is_active && now.password_hash == user.password_hash;
     let (user, now) = locked.filter(|(now, _)| is_same(now)).ok_or_else(refused)?;
+    let proof = second_factor::judge(&mut tx, &auth.keys.seal, user.id, otp.as_deref(), now).await;
+    match proof.map_err(|error| unreadable(&error))? {
+        Proof::NotNeeded | Proof::Good => {}
+        // The try counts as wrong until the one with a code is right: a password alone gives no endless tries.
+        Proof::Missing => {
+            let text = "A one-time code is required.";
+            return Err(Refusal::unauthorized(text, "otp_required"));
+        }
+        Proof::Wrong => {
+            attempt.failed(about, service::now());
+            let text = "The one-time code is not valid.";
+            return Err(Refusal::unauthorized(text, "otp_invalid"));
+        }
+    }
+    attempt.succeeded(service::now()).await?;
     let session = NewSession {
         id: Uuid::now_v7(),
         user_id: user.id,
@@ -145,4 +166,12 @@ pub(super) async fn log_in(
 
 fn is_of_django(user: &User) -> bool {
     DjangoHash::read(&user.password_hash).is_some()
+}
+
+fn unreadable(error: &anyhow::Error) -> Refusal {
+    tracing::error!(
+        error = format!("{error:#}"),
+        "a second factor can't be judged"
+    );
+    Refusal::unavailable()
 }

@@ -35,21 +35,49 @@ pub(super) struct Field {
 }
 
 /// What a request comes to, before anything is looked up.
-pub(super) enum Read<const N: usize> {
-    /// The fields in the view's order.
-    Fields([String; N]),
+pub(super) enum Read<Fields> {
+    Fields(Fields),
     /// It asked about the endpoint only.
     Answer(Response),
 }
 
+/// The fields of a request as they came.
+pub(super) struct Given(Map<String, Value>);
+
+impl Given {
+    /// A text that may be missing.
+    pub(super) fn optional(&self, name: &str) -> Result<Option<String>, Refusal> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
+            given @ Some(_) => text(given, true)
+                .map(Some)
+                .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, &json!({ name: [error] }))),
+        }
+    }
+}
+
 impl View {
-    /// Reads a request: first its method, then its type, its syntax, its fields.
+    /// Reads a request: first its method, then its type, its syntax, its fields, in the view's order.
     pub(super) async fn read<const N: usize>(
         &self,
         method: &Method,
         headers: &HeaderMap,
         body: Body,
-    ) -> Result<Read<N>, Refusal> {
+    ) -> Result<Read<[String; N]>, Refusal> {
+        match self.given(method, headers, body).await? {
+            Read::Fields(given) => self.texts(&given).map(Read::Fields),
+            Read::Answer(answer) => Ok(Read::Answer(answer)),
+        }
+    }
+
+    /// The same as far as the syntax.
+    pub(super) async fn given(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<Read<Given>, Refusal> {
         if method == Method::OPTIONS {
             return Ok(Read::Answer(ok(&Metadata::of(self))));
         }
@@ -63,14 +91,14 @@ impl View {
             _ => Refusal::detail(StatusCode::BAD_REQUEST, "Request body can't be read."),
         })?;
         let fields = parse(headers, body).await?;
-        self.texts(&fields).map(Read::Fields)
+        Ok(Read::Fields(Given(fields)))
     }
 
     /// The fields' texts, or everything that is wrong with them.
-    fn texts<const N: usize>(&self, given: &Map<String, Value>) -> Result<[String; N], Refusal> {
+    pub(super) fn texts<const N: usize>(&self, given: &Given) -> Result<[String; N], Refusal> {
         let (mut texts, mut wrong) = (Vec::with_capacity(N), Map::new());
         for field in self.fields {
-            match text(given.get(field.name), field.is_trimmed) {
+            match text(given.0.get(field.name), field.is_trimmed) {
                 Ok(text) => texts.push(text),
                 Err(error) => drop(wrong.insert(field.name.to_owned(), json!([error]))),
             }

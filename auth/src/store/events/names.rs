@@ -12,13 +12,22 @@ macro_rules! names {
 
 names! {
     USER_LOGGED_IN = "user.logged_in", "A person logged in: `session` and `address`.";
-    USER_LOGIN_FAILED = "user.login_failed", "A wrong password, an unknown or an inactive person: `count` tries from `address`.";
+    USER_LOGIN_FAILED = "user.login_failed", "A wrong password or code, an unknown or an inactive person: `count` tries from `address`.";
     USER_LOGIN_REFUSED = "user.login_refused", "Tries at locked accounts, or beyond an address's share: `count` from `address`.";
     SESSION_ENDED = "session.ended", "A login ended: `session`, `because`.";
     USER_LOCKED_OUT = "user.locked_out", "Every session of a person ended, and every token: `because`.";
     USER_CREATED = "user.created", "Somebody may log in from now on: `role`.";
     USER_IMPORTED = "user.imported", "Somebody came from another system: `role`, `is_active`, `has_password`.";
     USER_ACTIVATED = "user.activated", "A person may log in again.";
+    USER_INVITED = "user.invited", "Somebody may make themselves a person: `email`, `role`.";
+    USER_RESET_STARTED = "user.reset_started", "A person may set a new password with a code.";
+    USER_CODE_FAILED = "user.code_failed", "Invitations or resets that are none: `count` from `address`.";
+    USER_CODE_REFUSED = "user.code_refused", "The same, or registrations, beyond the limit: `count` from `address`.";
+    USER_ROLE_CHANGED = "user.role_changed", "A person may do more or less: `from`, `to`.";
+    USER_UNLOCKED = "user.unlocked", "Wrong tries at a person's password were forgotten.";
+    SECOND_FACTOR_ON = "user.second_factor_on", "Log-in asks a person for a code from now on.";
+    SECOND_FACTOR_OFF = "user.second_factor_off", "Log-in asks for none any more: `because`.";
+    RECOVERY_CODE_USED = "user.recovery_code_used", "A recovery code stood in for the authenticator: how many are `left`.";
     SERVICE_ACCOUNT_CREATED = "service_account.created", "A program may get tokens from now on: `scopes`, `audience`, `payment_max`, `accounts`.";
     SERVICE_ACCOUNT_ACTIVATED = "service_account.activated", "A program may get tokens again.";
     SERVICE_ACCOUNT_DEACTIVATED = "service_account.deactivated", "A program gets no tokens, and those that it had ended.";

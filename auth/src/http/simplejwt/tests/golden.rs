@@ -103,6 +103,7 @@ impl World {
             throttle: Throttle::open(database.options().expect("a URL"))
                 .await
                 .expect("a database"),
+            is_registration_open: false,
             trusted_proxies: Vec::new(),
             exchange_secrets: ExchangeSecrets {
                 payments_secret: None,

@@ -1,0 +1,205 @@
+//! A person's second factor: started, confirmed with a first code, and taken away.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use common::http::problem::Problem;
+use common::service;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::change::locked_out;
+use super::own::{oneself, prove, right};
+use super::{ADMINS, Person, named, nobody, shown_once, unprocessable};
+use crate::app::Auth;
+use crate::http::EVERYBODY;
+use crate::lockout::Because;
+use crate::second_factor::{self, Confirmed, Proof};
+use crate::store::events::{Event, names};
+use crate::store::second_factors;
+use crate::{store, totp};
+
+/// How an authenticator names what its codes are for.
+const APP_NAME: &str = "Quittance";
+
+/// How it is with one's own.
+#[derive(Debug, Serialize, JsonSchema)]
+struct SecondFactor {
+    /// Log-in asks for a code.
+    is_on: bool,
+    recovery_codes_left: i64,
+}
+
+/// `GET /api/users/me/second-factor`.
+pub(super) async fn show(
+    State(auth): State<Arc<Auth>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let caller = auth.caller(&headers, EVERYBODY).await?;
+    let user = oneself(&auth, caller.claims()).await?;
+    let answer = SecondFactor {
+        is_on: second_factors::is_on(&auth.pool, user.id).await?,
+        recovery_codes_left: second_factors::recovery_codes_left(&auth.pool, user.id).await?,
+    };
+    Ok(Json(answer).into_response())
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Start {
+    current_password: String,
+}
+
+/// What the authenticator is told.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Started {
+    otpauth_uri: String,
+    /// Base32, for an authenticator that reads no URI.
+    secret: String,
+}
+
+/// `POST /api/users/me/second-factor`: a new secret. It counts when a code of it was shown.
+pub(super) async fn start(
+    State(auth): State<Arc<Auth>>,
+    headers: HeaderMap,
+    body: Result<Json<Start>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let caller = auth.caller(&headers, EVERYBODY).await?;
+    let Json(start) = body?;
+    let user = oneself(&auth, caller.claims()).await?;
+    right(prove(&auth, &headers, &user, start.current_password).await?).await?;
+    let mut tx = auth.pool.begin().await?;
+    let (_, now) = store::people::lock(&mut tx, user.id)
+        .await?
+        .ok_or_else(nobody)?;
+    let secret = second_factor::start(&mut tx, &auth.keys.seal, user.id, now).await;
+    let secret = secret.map_err(|error| unavailable(&error))?;
+    let secret = secret.ok_or_else(|| {
+        let text = "there is a second factor already; take it away first";
+        Problem::new(StatusCode::CONFLICT, text)
+    })?;
+    tx.commit().await?;
+    Ok(shown_once(&Started {
+        otpauth_uri: totp::uri(&secret, APP_NAME, &user.email),
+        secret,
+    }))
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FirstCode {
+    code: String,
+}
+
+/// What stands in for a lost authenticator.
+#[derive(Debug, Serialize, JsonSchema)]
+struct RecoveryCodes {
+    /// Each passes once.
+    recovery_codes: Vec<String>,
+}
+
+/// `POST /api/users/me/second-factor/confirm`: log-in asks for a code from now on.
+pub(super) async fn confirm(
+    State(auth): State<Arc<Auth>>,
+    headers: HeaderMap,
+    body: Result<Json<FirstCode>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let caller = auth.caller(&headers, EVERYBODY).await?;
+    let Json(first) = body?;
+    let user = oneself(&auth, caller.claims()).await?;
+    let mut tx = auth.pool.begin().await?;
+    let (_, now) = store::people::lock(&mut tx, user.id)
+        .await?
+        .ok_or_else(nobody)?;
+    let confirmed =
+        second_factor::confirm(&mut tx, &auth.keys.seal, user.id, &first.code, now).await;
+    match confirmed.map_err(|error| unavailable(&error))? {
+        Confirmed::On(recovery_codes) => {
+            tx.commit().await?;
+            Ok(shown_once(&RecoveryCodes { recovery_codes }))
+        }
+        Confirmed::NotStarted => {
+            let text = "no second factor waits for its first code";
+            Err(Problem::new(StatusCode::CONFLICT, text))
+        }
+        Confirmed::Wrong => Err(unprocessable(
+            "this is no code of the authenticator at this time; its clock may be wrong",
+        )),
+    }
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Remove {
+    current_password: String,
+    /// Of the authenticator, or a recovery code.
+    code: String,
+}
+
+/// `DELETE /api/users/me/second-factor`: the password alone is enough from now on.
+pub(super) async fn remove(
+    State(auth): State<Arc<Auth>>,
+    headers: HeaderMap,
+    body: Result<Json<Remove>, JsonRejection>,
+) -> Result<StatusCode, Problem> {
+    let caller = auth.caller(&headers, EVERYBODY).await?;
+    let Json(remove) = body?;
+    let user = oneself(&auth, caller.claims()).await?;
+    let attempt = prove(&auth, &headers, &user, remove.current_password).await?;
+    let mut tx = auth.pool.begin().await?;
+    let (_, now) = store::people::lock(&mut tx, user.id)
+        .await?
+        .ok_or_else(nobody)?;
+    let proof =
+        second_factor::judge(&mut tx, &auth.keys.seal, user.id, Some(&remove.code), now).await;
+    match proof.map_err(|error| unavailable(&error))? {
+        Proof::Good => {}
+        Proof::Wrong | Proof::Missing => {
+            attempt.failed(Some(user.id.to_string()), service::now());
+            let text = "code is neither one of the authenticator at this time nor a recovery code";
+            return Err(Problem::new(StatusCode::FORBIDDEN, text));
+        }
+        Proof::NotNeeded => {
+            right(attempt).await?;
+            let text = "there is no second factor";
+            return Err(Problem::new(StatusCode::CONFLICT, text));
+        }
+    }
+    right(attempt).await?;
+    second_factors::delete(&mut *tx, user.id).await?;
+    let event = Event {
+        what: names::SECOND_FACTOR_OFF,
+        actor: Some(caller.claims().client_id.as_str()),
+        about: Some(&user.id.to_string()),
+        detail: json!({"because": "removed"}),
+    };
+    store::events::record(&mut *tx, &event, now).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /api/users/{id}/second-factor/reset`: an administrator takes a lost one away. The person is logged out everywhere:
+/// whoever found the authenticator may be logged in.
+pub(super) async fn reset(
+    State(auth): State<Arc<Auth>>,
+    headers: HeaderMap,
+    id: Result<Path<uuid::Uuid>, PathRejection>,
+) -> Result<Json<Person>, Problem> {
+    let caller = auth.caller(&headers, ADMINS).await?;
+    let (id, claims) = (named(id)?, caller.claims());
+    if claims.sub == id.to_string() {
+        let text = "one's own second factor is taken away with the password and a code";
+        return Err(Problem::new(StatusCode::CONFLICT, text));
+    }
+    let actor = claims.client_id.as_str();
+    locked_out(&auth, id, Because::SecondFactorReset, actor).await
+}
+
+fn unavailable(error: &anyhow::Error) -> Problem {
+    Problem::unavailable("the second factor", &format!("{error:#}"))
+}
