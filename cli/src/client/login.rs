@@ -66,9 +66,7 @@ impl Client {
                     self.ask_for_token(&login.clone().with_otp(Some(code)))
                         .await
                 }
-                None => {
-                    Err(error).hint("give a code of the authenticator with --otp or QUITTANCE_OTP")
-                }
+                None => Err(error).hint("give a code of the authenticator in QUITTANCE_OTP"),
             },
             answer => answer,
         };

@@ -6,11 +6,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderMap, StatusCode};
+use chrono::{DateTime, Utc};
 use common::http::problem::Problem;
 use common::service;
 use common::token::Claims;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use sqlx::PgConnection;
 
 use super::{check_password, hashed_in, nobody, too_many};
 use crate::app::Auth;
@@ -77,6 +79,20 @@ pub(super) async fn prove<'a>(
         return Err(Problem::new(StatusCode::FORBIDDEN, text));
     }
     Ok(attempt)
+}
+
+/// Locks the person's row, if the password is still the one that was checked.
+pub(super) async fn lock_as_proved(
+    db: &mut PgConnection,
+    user: &User,
+) -> Result<DateTime<Utc>, Problem> {
+    let locked = store::people::lock(db, user.id).await?;
+    let locked = locked.filter(|(now, _)| now.is_active && now.password_hash == user.password_hash);
+    let (_, now) = locked.ok_or_else(|| {
+        let text = "the password was changed meanwhile";
+        Problem::new(StatusCode::CONFLICT, text)
+    })?;
+    Ok(now)
 }
 
 /// The try was right.

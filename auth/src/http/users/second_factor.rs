@@ -14,14 +14,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::change::locked_out;
-use super::own::{oneself, prove, right};
+use super::own::{lock_as_proved, oneself, prove, right, throttled};
 use super::{ADMINS, Person, named, nobody, shown_once, unprocessable};
 use crate::app::Auth;
-use crate::http::EVERYBODY;
+use crate::http::{EVERYBODY, address};
 use crate::lockout::Because;
 use crate::second_factor::{self, Confirmed, Proof};
 use crate::store::events::{Event, names};
 use crate::store::second_factors;
+use crate::throttle::Account;
 use crate::{store, totp};
 
 /// How an authenticator names what its codes are for.
@@ -74,9 +75,7 @@ pub(super) async fn start(
     let user = oneself(&auth, caller.claims()).await?;
     right(prove(&auth, &headers, &user, start.current_password).await?).await?;
     let mut tx = auth.pool.begin().await?;
-    let (_, now) = store::people::lock(&mut tx, user.id)
-        .await?
-        .ok_or_else(nobody)?;
+    let now = lock_as_proved(&mut tx, &user).await?;
     let secret = second_factor::start(&mut tx, &auth.keys.seal, user.id, now).await;
     let secret = secret.map_err(|error| unavailable(&error))?;
     let secret = secret.ok_or_else(|| {
@@ -112,6 +111,10 @@ pub(super) async fn confirm(
     let caller = auth.caller(&headers, EVERYBODY).await?;
     let Json(first) = body?;
     let user = oneself(&auth, caller.claims()).await?;
+    // A stolen token must not be a way to guess the first code.
+    let (account, from) = (Account::person(&user.email), address::of(&headers));
+    let attempt = auth.throttle.admit(account, from, service::now).await;
+    let attempt = attempt.map_err(throttled)?;
     let mut tx = auth.pool.begin().await?;
     let (_, now) = store::people::lock(&mut tx, user.id)
         .await?
@@ -120,16 +123,20 @@ pub(super) async fn confirm(
         second_factor::confirm(&mut tx, &auth.keys.seal, user.id, &first.code, now).await;
     match confirmed.map_err(|error| unavailable(&error))? {
         Confirmed::On(recovery_codes) => {
+            right(attempt).await?;
             tx.commit().await?;
             Ok(shown_once(&RecoveryCodes { recovery_codes }))
         }
         Confirmed::NotStarted => {
+            attempt.take_back(service::now()).await?;
             let text = "no second factor waits for its first code";
             Err(Problem::new(StatusCode::CONFLICT, text))
         }
-        Confirmed::Wrong => Err(unprocessable(
-            "this is no code of the authenticator at this time; its clock may be wrong",
-        )),
+        Confirmed::Wrong => {
+            attempt.failed(Some(user.id.to_string()), service::now());
+            let text = "this is no code of the authenticator at this time; its clock may be wrong";
+            Err(unprocessable(text))
+        }
     }
 }
 
@@ -152,11 +159,8 @@ pub(super) async fn remove(
     let user = oneself(&auth, caller.claims()).await?;
     let attempt = prove(&auth, &headers, &user, remove.current_password).await?;
     let mut tx = auth.pool.begin().await?;
-    let (_, now) = store::people::lock(&mut tx, user.id)
-        .await?
-        .ok_or_else(nobody)?;
-    let proof =
-        second_factor::judge(&mut tx, &auth.keys.seal, user.id, Some(&remove.code), now).await;
+    let now = lock_as_proved(&mut tx, &user).await?;
+    let proof = second_factor::judge(&mut tx, &auth.keys.seal, user.id, Some(&remove.code), now).await;
     match proof.map_err(|error| unavailable(&error))? {
         Proof::Good => {}
         Proof::Wrong | Proof::Missing => {
