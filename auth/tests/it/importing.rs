@@ -324,7 +324,8 @@ async fn a_wrong_password_does_not_tell_who_was_imported() {
     }
     let (least, most) = (shortest.iter().min(), shortest.iter().max());
     let (least, most) = (*least.expect("four"), *most.expect("four"));
-    assert!(most < least * 2, "{people:?}: {shortest:?}");
+    // Without the same work for all they would be 4 and 30 times as far apart.
+    assert!(most < least * 3, "{people:?}: {shortest:?}");
     // Who may not log in does not count: nothing is slow any more when both are out.
     bank.sql("update users set is_active = false where email ilike '%@example.com'")
         .await;

@@ -198,10 +198,10 @@ mod tests {
         let head: Vec<_> = text.lines().take(10).collect();
         assert_eq!(
             head.join("\n"),
-            "  created                         1
-    of them without a password    1
-  already there                   1
-  refused                         3
+            "  created                       1
+    of them without a password  1
+  already there                 1
+  refused                       3
 
 Refused:
   Grace@example.com  2

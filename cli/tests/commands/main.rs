@@ -9,6 +9,7 @@ mod again;
 mod disk;
 mod help;
 mod home;
+mod importing;
 mod paste;
 mod people;
 mod supervised;
@@ -37,6 +38,7 @@ fn every_command_tells_its_options() {
         "pay",
         "payment show",
         "payment list",
+        "users import",
         "watch",
         "audit replay",
         "audit events",

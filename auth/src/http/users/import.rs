@@ -32,9 +32,7 @@ const BODY_BYTES_MAX: usize = 1024 * ROWS_MAX;
 
 pub(super) fn routes() -> Router<Arc<Auth>> {
     let import = post(import).layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
-    Router::new()
-        .route("/api/users/import", import.clone())
-        .route("/api/users/import/", import)
+    Router::new().route("/api/users/import", import)
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -160,7 +160,8 @@ pub(super) async fn remove(
     let attempt = prove(&auth, &headers, &user, remove.current_password).await?;
     let mut tx = auth.pool.begin().await?;
     let now = lock_as_proved(&mut tx, &user).await?;
-    let proof = second_factor::judge(&mut tx, &auth.keys.seal, user.id, Some(&remove.code), now).await;
+    let proof =
+        second_factor::judge(&mut tx, &auth.keys.seal, user.id, Some(&remove.code), now).await;
     match proof.map_err(|error| unavailable(&error))? {
         Proof::Good => {}
         Proof::Wrong | Proof::Missing => {
