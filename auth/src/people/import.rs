@@ -77,10 +77,10 @@ impl Row {
     pub(crate) fn read(&self) -> Result<Moved, &'static str> {
         let id = self.id.id();
         let id = id.ok_or("the key is neither a whole number nor a UUID")?;
-        let email = normalized(&self.email).map_err(|_| "this is no e-mail address")?;
-        if !is_text(&email) {
+        if !is_text(self.email.trim()) {
             return Err("the e-mail address is too long, or has control characters");
         }
+        let email = normalized(&self.email).map_err(|_| "this is no e-mail address")?;
         let (local, _) = email.split_once('@').expect("normalized above");
         let username = self.username.as_deref().map(str::trim);
         let username = username.filter(|name| !name.is_empty()).unwrap_or(local);

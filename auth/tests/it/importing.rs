@@ -7,7 +7,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::harness::{Bank, EMAIL, PASSWORD, text};
-use crate::people::{NEW_PASSWORD, call, id_of, log_in, pair, with_admin};
+use crate::people::id_of;
+use crate::persons::{NEW_PASSWORD, admins_pair, call, log_in, pair};
 
 /// What `manage.py dumpdata` writes, with the hashes of invented passwords.
 const DUMPDATA: &str = include_str!("dumpdata.json");
@@ -73,7 +74,7 @@ fn quick(id: u32) -> Value {
 #[tokio::test]
 async fn people_of_django_log_in_and_their_hashes_become_ours() {
     let (bank, _auth, _ledger) = Bank::open().await;
-    let admin = with_admin(&bank).await;
+    let admin = admins_pair(&bank).await;
     let shared = "another row has this e-mail address, but for upper and lower case";
     let first = outcomes(&bank, &admin, &rows()).await;
     assert_eq!(
@@ -140,7 +141,7 @@ async fn people_of_django_log_in_and_their_hashes_become_ours() {
 #[tokio::test]
 async fn of_log_ins_at_once_none_is_refused_because_another_rehashed() {
     let (bank, _auth, _ledger) = Bank::open().await;
-    let admin = with_admin(&bank).await;
+    let admin = admins_pair(&bank).await;
     assert_eq!(outcomes(&bank, &admin, &[quick(1)]).await, ["created"]);
     let logins = (0..8).map(|_| log_in(&bank, "1@example.com", "p\u{e4}ssword one"));
     for answer in join_all(logins).await {
@@ -152,7 +153,7 @@ async fn of_log_ins_at_once_none_is_refused_because_another_rehashed() {
 #[tokio::test]
 async fn a_password_changed_during_a_log_in_is_not_overwritten_by_its_new_hash() {
     let (bank, _auth, _ledger) = Bank::open().await;
-    let admin = with_admin(&bank).await;
+    let admin = admins_pair(&bank).await;
     assert_eq!(outcomes(&bank, &admin, &[quick(1)]).await, ["created"]);
     let mut changing = bank.pool.begin().await.expect("a transaction");
     let changed =
@@ -184,7 +185,7 @@ async fn a_password_changed_during_a_log_in_is_not_overwritten_by_its_new_hash()
 #[tokio::test]
 async fn an_import_that_died_between_two_chunks_is_repeated() {
     let (bank, auth, _ledger) = Bank::open().await;
-    let admin = with_admin(&bank).await;
+    let admin = admins_pair(&bank).await;
     let people: Vec<Value> = (1..=1000).map(quick).collect();
     let dry = json!({"people": &people[..500], "dry_run": true});
     let (status, report) = import(&bank, &admin, &dry).await;
@@ -215,7 +216,7 @@ async fn an_import_that_died_between_two_chunks_is_repeated() {
 #[tokio::test]
 async fn what_is_wrong_with_an_import_is_told_and_is_never_our_failure() {
     let (bank, _auth, _ledger) = Bank::open().await;
-    let admin = with_admin(&bank).await;
+    let admin = admins_pair(&bank).await;
     let customer = pair(&bank, EMAIL, PASSWORD).await;
     let with = |name: &str, value: Value| {
         let mut row = quick(7);
@@ -306,7 +307,7 @@ async fn what_is_wrong_with_an_import_is_told_and_is_never_our_failure() {
 #[tokio::test]
 async fn a_wrong_password_does_not_tell_who_was_imported() {
     let (bank, _auth, _ledger) = Bank::open().await;
-    let admin = with_admin(&bank).await;
+    let admin = admins_pair(&bank).await;
     // Ada has a million iterations, Grace a quarter of that.
     outcomes(&bank, &admin, &rows()[..2]).await;
     let timed = async |email: &str| {

@@ -8,7 +8,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::harness::{Auth, Bank, EMAIL, PASSWORD, eventually, text};
-use crate::people::{call, pair, with_admin};
+use crate::persons::{admins_pair, call, pair};
 
 /// The names of the keys that verifiers are shown, the newest first.
 async fn shown(bank: &Bank) -> Vec<String> {
@@ -173,7 +173,7 @@ async fn three_rotations_and_nobody_is_logged_out() {
 #[tokio::test]
 async fn a_revoked_key_ends_what_it_signed_and_vouches_for_the_next_before() {
     let (bank, _auth, _ledger) = Bank::open().await;
-    let (admin, session) = (with_admin(&bank).await, pair(&bank, EMAIL, PASSWORD).await);
+    let (admin, session) = (admins_pair(&bank).await, pair(&bank, EMAIL, PASSWORD).await);
     let old = kid(text(&admin, "access"));
     let path = format!("/api/keys/{old}/revoke");
     let (status, keys) = call(&bank, Method::POST, &path, &admin, None).await;
@@ -206,7 +206,7 @@ async fn a_revoked_key_ends_what_it_signed_and_vouches_for_the_next_before() {
     assert_eq!(asked(&bank).await, order);
 
     // Once more is no error, and changes nothing.
-    let admin = with_admin(&bank).await;
+    let admin = admins_pair(&bank).await;
     let (status, _) = call(&bank, Method::POST, &path, &admin, None).await;
     assert_eq!((status, asked(&bank).await.len()), (StatusCode::OK, 3));
     let events: i64 = sqlx::query_scalar("select count(*) from events where what = 'key.revoked'")
@@ -219,7 +219,7 @@ async fn a_revoked_key_ends_what_it_signed_and_vouches_for_the_next_before() {
 #[tokio::test]
 async fn auth_that_dies_while_a_key_waits_for_its_successor_goes_on() {
     let (bank, auth, ledger) = Bank::open().await;
-    let admin = with_admin(&bank).await;
+    let admin = admins_pair(&bank).await;
     let old = kid(text(&admin, "access"));
     drop(ledger);
     let path = format!("/api/keys/{old}/revoke");
@@ -298,7 +298,7 @@ async fn two_instances_rotate_once() {
 #[tokio::test]
 async fn the_next_key_is_made_by_hand_and_once() {
     let (bank, _auth, _ledger) = Bank::open().await;
-    let admin = with_admin(&bank).await;
+    let admin = admins_pair(&bank).await;
     let old = signing(&bank).await;
     for _ in 0..2 {
         let (status, keys) = call(&bank, Method::POST, "/api/keys/rotate", &admin, None).await;
@@ -319,7 +319,7 @@ async fn the_next_key_is_made_by_hand_and_once() {
     eventually("it signs", async || signing(&bank).await != old).await;
     in_state(&bank, &old, "retiring", true).await;
     // A retiring one is revoked without ado, and so is a pending one.
-    let admin = with_admin(&bank).await;
+    let admin = admins_pair(&bank).await;
     call(&bank, Method::POST, "/api/keys/rotate", &admin, None).await;
     let (_, keys) = call(&bank, Method::GET, "/api/keys", &admin, None).await;
     let pending = text(&keys["keys"][0], "kid").to_owned();

@@ -14,6 +14,7 @@ mod oauth;
 mod outages;
 mod people;
 mod persons;
+mod recorded;
 mod roles;
 mod second_factor;
 mod secrets;

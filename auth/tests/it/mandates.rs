@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::clients::administrator;
 use crate::harness::{Bank, EMAIL, EXCHANGE_SECRET, PASSWORD, text};
 use crate::oauth::{SECRET, with_shop};
-use crate::people::{call, pair};
+use crate::persons::{call, pair};
 
 const MANDATE_TYPE: &str = "urn:quittance:params:oauth:token-type:mandate";
 const ACCESS_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";

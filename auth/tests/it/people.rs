@@ -1,53 +1,11 @@
 //! People as an administrator sees them, and locking them out.
 
 use auth::people::{self, Role};
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::harness::{Bank, EMAIL, PASSWORD, text};
-
-const ADMIN: &str = "admin@b.rw";
-pub(crate) const NEW_PASSWORD: &str = "seven quiet rivers meet";
-
-pub(crate) async fn log_in(bank: &Bank, email: &str, password: &str) -> Response {
-    bank.post(
-        "/api/token/",
-        &json!({"email": email, "password": password}),
-    )
-    .await
-}
-
-pub(crate) async fn pair(bank: &Bank, email: &str, password: &str) -> Value {
-    let answer = log_in(bank, email, password).await;
-    assert_eq!(answer.status(), StatusCode::OK);
-    answer.json().await.expect("a pair")
-}
-
-/// A bank with an administrator; the administrator's token.
-pub(crate) async fn with_admin(bank: &Bank) -> Value {
-    people::ensure_user(&bank.pool, ADMIN, PASSWORD, Role::Admin)
-        .await
-        .expect("an administrator");
-    pair(bank, ADMIN, PASSWORD).await
-}
-
-pub(crate) async fn call(
-    bank: &Bank,
-    method: Method,
-    path: &str,
-    pair: &Value,
-    body: Option<&Value>,
-) -> (StatusCode, Value) {
-    let mut request = bank
-        .http
-        .request(method, bank.at(path))
-        .bearer_auth(text(pair, "access"));
-    if let Some(body) = body {
-        request = request.json(body);
-    }
-    let answer = request.send().await.expect("auth answers");
-    (answer.status(), answer.json().await.unwrap_or_default())
-}
+use crate::persons::{ADMIN, NEW_PASSWORD, admins_pair, call, log_in, pair};
 
 pub(crate) async fn id_of(bank: &Bank, admin: &Value, email: &str) -> String {
     let (status, list) = call(
@@ -85,7 +43,7 @@ async fn revoked(bank: &Bank) -> Vec<String> {
 #[tokio::test]
 async fn who_is_deactivated_is_out_and_stays_out_of_old_sessions_when_activated() {
     let (bank, _auth, _ledger) = Bank::open().await;
-    let admin = with_admin(&bank).await;
+    let admin = admins_pair(&bank).await;
     let customer = pair(&bank, EMAIL, PASSWORD).await;
     let id = id_of(&bank, &admin, EMAIL).await;
     let path = |action: &str| format!("/api/users/{id}/{action}");
@@ -173,7 +131,7 @@ async fn a_new_password_ends_every_session_of_the_old_one() {
 #[tokio::test]
 async fn a_person_sees_and_ends_the_own_sessions_and_no_others() {
     let (bank, _auth, _ledger) = Bank::open().await;
-    let admin = with_admin(&bank).await;
+    let admin = admins_pair(&bank).await;
     let (here, there) = (
         pair(&bank, EMAIL, PASSWORD).await,
         pair(&bank, EMAIL, PASSWORD).await,
@@ -243,7 +201,7 @@ async fn a_person_sees_and_ends_the_own_sessions_and_no_others() {
 #[tokio::test]
 async fn an_administrator_makes_people_and_nobody_else_does() {
     let (bank, _auth, _ledger) = Bank::open().await;
-    let admin = with_admin(&bank).await;
+    let admin = admins_pair(&bank).await;
     let customer = pair(&bank, EMAIL, PASSWORD).await;
     let new = json!({"email": "Grace@B.rw", "password": NEW_PASSWORD, "role": "staff"});
     for (what, token, body, expected) in [
@@ -324,7 +282,7 @@ async fn an_administrator_makes_people_and_nobody_else_does() {
 #[tokio::test]
 async fn lock_outs_within_one_second_end_all_that_was_issued_between() {
     let (bank, _auth, _ledger) = Bank::open().await;
-    let admin = with_admin(&bank).await;
+    let admin = admins_pair(&bank).await;
     let id = id_of(&bank, &admin, EMAIL).await;
     for _ in 0..4 {
         let session = pair(&bank, EMAIL, PASSWORD).await;

@@ -14,6 +14,30 @@ pub(crate) async fn log_in(bank: &Bank, email: &str, password: &str) -> Response
     bank.post("/api/token/", &login).await
 }
 
+/// The tokens of a new login.
+pub(crate) async fn pair(bank: &Bank, email: &str, password: &str) -> Value {
+    let answer = log_in(bank, email, password).await;
+    assert_eq!(answer.status(), StatusCode::OK, "{email}");
+    answer.json().await.expect("a pair")
+}
+
+/// Asks with the access token of a pair.
+pub(crate) async fn call(
+    bank: &Bank,
+    method: Method,
+    path: &str,
+    pair: &Value,
+    body: Option<&Value>,
+) -> (StatusCode, Value) {
+    let request = bank.http.request(method, bank.at(path));
+    let mut request = request.bearer_auth(text(pair, "access"));
+    if let Some(body) = body {
+        request = request.json(body);
+    }
+    let answer = request.send().await.expect("auth answers");
+    (answer.status(), answer.json().await.unwrap_or_default())
+}
+
 /// Somebody who is logged in.
 pub(crate) struct Caller<'b> {
     bank: &'b Bank,
@@ -27,9 +51,7 @@ impl<'b> Caller<'b> {
     }
 
     pub(crate) async fn with_password(bank: &'b Bank, email: &str, password: &str) -> Self {
-        let answer = log_in(bank, email, password).await;
-        assert_eq!(answer.status(), StatusCode::OK, "{email}");
-        let pair = answer.json().await.expect("a pair");
+        let pair = pair(bank, email, password).await;
         Self { bank, pair }
     }
 
@@ -39,14 +61,7 @@ impl<'b> Caller<'b> {
         path: &str,
         body: Option<&Value>,
     ) -> (StatusCode, Value) {
-        let token = text(&self.pair, "access");
-        let request = self.bank.http.request(method, self.bank.at(path));
-        let mut request = request.bearer_auth(token);
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let answer = request.send().await.expect("auth answers");
-        (answer.status(), answer.json().await.unwrap_or_default())
+        call(self.bank, method, path, &self.pair, body).await
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> (StatusCode, Value) {
@@ -56,6 +71,11 @@ impl<'b> Caller<'b> {
     pub(crate) async fn get(&self, path: &str) -> (StatusCode, Value) {
         self.call(Method::GET, path, None).await
     }
+}
+
+/// The tokens of an administrator.
+pub(crate) async fn admins_pair(bank: &Bank) -> Value {
+    with_admin(bank).await.pair
 }
 
 /// An administrator, logged in.

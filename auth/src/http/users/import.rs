@@ -31,8 +31,8 @@ const ROWS_MAX: usize = 500;
 const BODY_BYTES_MAX: usize = 1024 * ROWS_MAX;
 
 pub(super) fn routes() -> Router<Arc<Auth>> {
-    let import = post(import).layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
-    Router::new().route("/api/users/import", import)
+    let limit = DefaultBodyLimit::max(BODY_BYTES_MAX);
+    Router::new().route("/api/users/import", post(import).layer(limit))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

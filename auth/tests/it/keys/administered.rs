@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{key_set, kid, refreshed, shown, signing};
 use crate::assertions::{KEY, jwk, signed};
 use crate::harness::{Auth, Bank, EMAIL, PASSWORD, text};
-use crate::people::{call, pair, with_admin};
+use crate::persons::{admins_pair, call, pair};
 
 #[tokio::test]
 async fn a_key_set_is_fetched_once_while_it_is_the_same() {
@@ -29,7 +29,7 @@ async fn a_key_set_is_fetched_once_while_it_is_the_same() {
         fetch(&format!("\"x\", {tag}")).await.status(),
         StatusCode::NOT_MODIFIED
     );
-    let admin = with_admin(&bank).await;
+    let admin = admins_pair(&bank).await;
     call(&bank, Method::POST, "/api/keys/rotate", &admin, None).await;
     assert_eq!(fetch(&tag).await.status(), StatusCode::OK);
 }
@@ -37,7 +37,7 @@ async fn a_key_set_is_fetched_once_while_it_is_the_same() {
 #[tokio::test]
 async fn bad_requests_about_keys_are_told_what_is_wrong() {
     let (bank, _auth, _ledger) = Bank::open().await;
-    let (admin, customer) = (with_admin(&bank).await, pair(&bank, EMAIL, PASSWORD).await);
+    let (admin, customer) = (admins_pair(&bank).await, pair(&bank, EMAIL, PASSWORD).await);
     let unknown = format!("/api/keys/{}/revoke", "a".repeat(43));
     for (path, body, status) in [
         (&*unknown, json!({}), StatusCode::NOT_FOUND),
@@ -79,7 +79,7 @@ async fn bad_requests_about_keys_are_told_what_is_wrong() {
 #[tokio::test]
 async fn tokens_of_another_system_count_while_its_key_is_imported() {
     let (bank, _auth, _ledger) = Bank::open().await;
-    let admin = with_admin(&bank).await;
+    let admin = admins_pair(&bank).await;
     let user: Uuid = sqlx::query_scalar("select id from users where email = $1")
         .bind(EMAIL)
         .fetch_one(&bank.pool)
@@ -192,7 +192,7 @@ async fn tokens_of_another_system_count_while_its_key_is_imported() {
 #[tokio::test]
 async fn one_key_encryption_key_follows_another() {
     let (bank, auth, _ledger) = Bank::open().await;
-    let admin = with_admin(&bank).await;
+    let admin = admins_pair(&bank).await;
     let old = bank.config();
     let old_text = bank.key_encryption_key();
     let new_text = "42".repeat(32);
