@@ -77,7 +77,8 @@ impl Row {
     pub(crate) fn read(&self) -> Result<Moved, &'static str> {
         let id = self.id.id();
         let id = id.ok_or("the key is neither a whole number nor a UUID")?;
-        if !is_text(self.email.trim()) {
+        let typed = self.email.trim();
+        if !typed.is_empty() && !is_text(typed) {
             return Err("the e-mail address is too long, or has control characters");
         }
         let email = normalized(&self.email).map_err(|_| "this is no e-mail address")?;
