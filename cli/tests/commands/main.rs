@@ -315,8 +315,9 @@ fn accounts(home: &Home) {
         nobody.stderr
     );
 
-    let open =
-        format!("account open --owner eve --currency JPY --overdraft-limit 500 --id {id} --json");
+    let open = format!(
+        "account open --owner demo-shop --currency JPY --overdraft-limit 500 --id {id} --json"
+    );
     let opened = home.run(&open).json();
     assert_eq!(opened["available"], "500");
     assert_eq!(home.run(&open).json(), opened, "opened once");
