@@ -20,6 +20,7 @@ use crate::app::Auth;
 use crate::keys::SigningKey;
 use crate::tokens;
 
+/// The answer to an exchange. Source: RFC 8693 §2.2.1.
 #[derive(Serialize)]
 struct Exchanged {
     access_token: String,
@@ -58,12 +59,19 @@ pub(super) async fn grant(
         return Err(Error::InvalidGrant);
     }
     let claims = tokens::for_the_log(&verified.claims);
+    let token = tokens::sign_access(key, &claims);
+    let expires_in = claims.exp - service::now().timestamp();
+    Ok(exchanged(token, expires_in, claims.scope))
+}
+
+/// What came of an exchange: an access token that lives for so many seconds.
+pub(super) fn exchanged(access_token: String, expires_in: i64, scope: String) -> Response {
     let exchanged = Exchanged {
-        access_token: tokens::sign_access(key, &claims),
+        access_token,
         issued_token_type: ACCESS_TOKEN_TYPE,
         token_type: "Bearer",
-        expires_in: claims.exp - service::now().timestamp(),
-        scope: claims.scope,
+        expires_in,
+        scope,
     };
-    Ok((NO_STORE, Json(exchanged)).into_response())
+    (NO_STORE, Json(exchanged)).into_response()
 }

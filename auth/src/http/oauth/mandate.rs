@@ -5,19 +5,17 @@
 
 use std::collections::HashMap;
 
-use axum::Json;
 use axum::http::HeaderMap;
-use axum::response::{IntoResponse as _, Response};
-use common::http::exchange::ACCESS_TOKEN_TYPE;
+use axum::response::Response;
 use common::ids::{AccountId, ClientId};
 use common::service;
 use common::token::{Audience, Scope};
-use serde::Serialize;
 use uuid::Uuid;
 
 use super::caller::{authenticated, own_service};
 use super::client_credentials::TOKEN_SECONDS;
-use super::words::{Error, NO_STORE};
+use super::exchange::exchanged;
+use super::words::Error;
 use crate::app::Auth;
 use crate::keys::SigningKey;
 use crate::store;
@@ -25,15 +23,6 @@ use crate::tokens::{self, Limits, Subject, Terms};
 
 /// The `subject_token_type` of a mandate's id.
 pub(super) const MANDATE_TYPE: &str = "urn:quittance:params:oauth:token-type:mandate";
-
-#[derive(Serialize)]
-struct Exchanged {
-    access_token: String,
-    issued_token_type: &'static str,
-    token_type: &'static str,
-    expires_in: i64,
-    scope: String,
-}
 
 /// Hands out a token of the person who gave the mandate.
 pub(super) async fn grant(
@@ -90,12 +79,7 @@ pub(super) async fn grant(
         expires_at,
         ..terms
     };
-    let exchanged = Exchanged {
-        access_token: tokens::access(key, subject, terms),
-        issued_token_type: ACCESS_TOKEN_TYPE,
-        token_type: "Bearer",
-        expires_in: expires_at - now.timestamp(),
-        scope: scope.to_owned(),
-    };
-    Ok((NO_STORE, Json(exchanged)).into_response())
+    let token = tokens::access(key, subject, terms);
+    let expires_in = expires_at - now.timestamp();
+    Ok(exchanged(token, expires_in, scope.to_owned()))
 }
