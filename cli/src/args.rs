@@ -11,7 +11,8 @@ use clap_complete::Shell;
 use common::service;
 use local::Home;
 
-use crate::failure::Exit;
+use crate::failure::{self, Exit, hinted};
+use crate::running::invocation;
 use crate::{
     account, audit, bench, clients, demo, health, invite_admin, keys, mandates, migrate, pay,
     payment, print, secrets, serve, status, token, up, users, watch,
@@ -172,10 +173,22 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
 
 /// Does what was asked. [`Exit`] has the codes of errors.
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
-    let home = || match &arguments.home {
+    let home = arguments.home.clone();
+    let home = move || match &home {
         Some(home) => std::path::absolute(home).context("--home is no usable path"),
         None => Home::default_path(),
     };
+    let done = dispatch(arguments, &home).await;
+    done.map_err(|error| match home() {
+        Ok(home) if failure::is_silence(&error) => {
+            let hint = format!("`{} status` tells which part is down", invocation(&home));
+            hinted(error, hint)
+        }
+        Ok(_) | Err(_) => error,
+    })
+}
+
+async fn dispatch(arguments: Arguments, home: impl Fn() -> Result<PathBuf>) -> Result<ExitCode> {
     match arguments.command {
         Command::Up(options) => return up::run(&options, &home()?).await,
         Command::Down => status::down(&home()?).await?,

@@ -9,7 +9,6 @@ use common::broker;
 use common::wire::{REQUESTS, SETTLEMENTS};
 use local::{Room, Status};
 
-use crate::client::Client;
 use crate::demo_bank;
 use crate::failure::warn;
 use crate::print;
@@ -43,7 +42,7 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let status = &running.status;
-    let client = Client::new(status, home)?;
+    let client = running.client();
     let ready = async |url: &str| client.readiness(url).await;
     let (auth, ledger, payments, nats, postgres) = tokio::join!(
         ready(&status.auth),
