@@ -3,6 +3,10 @@
 mod app;
 
 mod accounts;
+mod books;
+mod log;
+mod postings;
+mod subscribers;
 
 use std::sync::Arc;
 
@@ -18,6 +22,12 @@ pub(crate) fn routes(app: Arc<App>) -> Router {
     Router::new()
         .route("/accounts", post(accounts::open).get(accounts::list))
         .route("/accounts/{id}", get(accounts::show))
+        .route("/accounts/{id}/postings", get(postings::list))
+        .route("/checkpoint", get(books::checkpoint))
+        .route("/trial-balance", get(books::trial_balance))
+        .route("/log", get(log::list))
+        .route("/log/{seq}", get(log::show))
+        .route("/subscribers", get(subscribers::list))
         .layer(from_fn(limit_body))
         .with_state(app)
 }

@@ -1,5 +1,6 @@
 //! What a client sees: submitting a payment, reading one, and listing them.
 
+mod activity;
 mod answers;
 
 mod repeated;
@@ -21,6 +22,8 @@ pub(crate) fn routes(app: Arc<App>) -> Router {
     Router::new()
         .route("/payments", post(submit::submit).get(read::list))
         .route("/payments/{payment_id}", get(read::show))
+        .route("/activity", get(activity::show))
+        .route("/activity/{request_seq}", get(activity::projected))
         .layer(from_fn(limit_body))
         .with_state(app)
 }

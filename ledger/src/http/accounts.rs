@@ -184,17 +184,28 @@ pub(super) async fn show(
     headers: HeaderMap,
     id: Result<Path<Uuid>, PathRejection>,
 ) -> Result<Response, Problem> {
-    let caller = app.caller(&headers, READERS).await?;
+    let account = seen(&app, &headers, id).await?;
+    Ok(Json(Account::from(&account)).into_response())
+}
+
+/// The account of this id, if the caller may see it.
+///
+/// # Errors
+/// 401, 403, 404.
+pub(super) async fn seen(
+    app: &App,
+    headers: &HeaderMap,
+    id: Result<Path<Uuid>, PathRejection>,
+) -> Result<Booked, Problem> {
+    let caller = app.caller(headers, READERS).await?;
     let claims = caller.claims();
     let id = AccountId(id?.0);
-    let accounts = store::accounts(&app.pool, &[id]).await?;
+    let mut accounts = store::accounts(&app.pool, &[id]).await?;
     // Somebody else's account is as good as none, so that nobody can find out which ids exist.
-    let seen = accounts.get(&id).filter(|account| {
+    let seen = accounts.remove(&id).filter(|account| {
         claims.allows(Scope::BankOperate) || account.is_owned_by(&claims.sub, Rules::NEWEST)
     });
-    let account = seen
-        .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("you have no account {id}")))?;
-    Ok(Json(Account::from(account)).into_response())
+    seen.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("you have no account {id}")))
 }
 
 #[derive(Debug, Serialize, Deserialize)]

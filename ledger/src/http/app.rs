@@ -1,7 +1,8 @@
 //! What the handlers work with.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use async_nats::jetstream;
 use axum::http::HeaderMap;
 use common::broker::{Answers, Publisher};
 use common::http::ask::Asking;
@@ -12,6 +13,8 @@ use common::http::problem::Problem;
 use common::token::{Audience, Keys, Revocations, Scope, TokenError};
 use sqlx::postgres::PgPool;
 
+use super::books;
+use crate::engine::Steps;
 use crate::store;
 
 /// What every request may use.
@@ -20,6 +23,13 @@ pub(crate) struct App {
     pub(super) asking: Asking,
     log_tokens: LogTokens,
     pub(super) owners: Owners,
+    /// For what is read from the streams.
+    pub(super) jetstream: jetstream::Context,
+    /// When the last batches went through each step.
+    pub(super) steps: Arc<Steps>,
+    /// One trial balance is made at a time.
+    pub(super) trial_balance_turn: tokio::sync::Mutex<()>,
+    pub(super) trial_balance: Mutex<books::Remembered>,
     callers: Callers<DecidedKeys>,
 }
 
@@ -30,6 +40,8 @@ impl App {
         answers: Answers,
         log_tokens: LogTokens,
         owners: Owners,
+        jetstream: jetstream::Context,
+        steps: Arc<Steps>,
     ) -> Arc<Self> {
         let keys = DecidedKeys {
             pool: pool.clone(),
@@ -40,6 +52,10 @@ impl App {
             asking: Asking::new(publisher, answers),
             log_tokens,
             owners,
+            jetstream,
+            steps,
+            trial_balance_turn: tokio::sync::Mutex::default(),
+            trial_balance: Mutex::default(),
             callers: Callers::new(keys),
         })
     }
