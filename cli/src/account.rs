@@ -177,7 +177,7 @@ async fn list(asked: &List, client: &Client, running: &Running) -> Result<()> {
         query.push(("owner", names::subject(owner, client, demo).await?));
     }
     query.extend(asked.after.map(|id| ("after", id.to_string())));
-    let page = client.accounts(&token, &query).await?;
+    let page: Value = client.accounts(&token, &query).await?;
     if asked.json {
         print::json(&page)?;
         return Ok(());

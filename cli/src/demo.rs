@@ -191,7 +191,7 @@ impl Balances {
 
 async fn balances(client: &Client, staff: &str) -> Result<Balances> {
     let posted = async |id| -> Result<String> {
-        let account = client.account(staff, id).await?;
+        let account = client.account::<Value>(staff, id).await?;
         let account = account.with_context(|| format!("there is no account {id}"))?;
         Ok(account["posted"]
             .as_str()

@@ -11,6 +11,7 @@ use common::ids::{AccountId, ClientId, PaymentId};
 use common::kinds::account::{Category, OpenAccount};
 use common::kinds::payment::PaymentRequest;
 use local::{Bank, Demo, DemoCustomer, DemoLogin, DemoProducer, DemoServiceAccount, Service};
+use serde_json::Value;
 use sqlx::postgres::PgPoolOptions;
 use uuid::Uuid;
 
@@ -135,7 +136,12 @@ impl StaffClient {
         name: &str,
         category: Category,
     ) -> Result<()> {
-        if self.client.account(&self.token, id).await?.is_some() {
+        if self
+            .client
+            .account::<Value>(&self.token, id)
+            .await?
+            .is_some()
+        {
             return Ok(());
         }
         let account = OpenAccount {

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use common::ids::AccountId;
+use chrono::{DateTime, NaiveDate, Utc};
+use common::ids::{AccountId, PaymentId};
 use common::kinds::account::OpenAccount;
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 
 use crate::{Client, Done, Result, TIMEOUT, found};
 
@@ -30,6 +31,40 @@ pub struct Account {
     pub opened_seq: u64,
 }
 
+/// A page of accounts, by id.
+#[derive(Debug, Deserialize)]
+#[expect(missing_docs, reason = "the names of the JSON")]
+pub struct AccountPage {
+    pub accounts: Vec<Account>,
+    pub next: Option<String>,
+}
+
+/// A page of what was posted to an account, the newest first.
+#[derive(Debug, Deserialize)]
+#[expect(missing_docs, reason = "the names of the JSON")]
+pub struct AccountPostings {
+    pub currency: String,
+    pub postings: Vec<AccountPosting>,
+    pub next: Option<String>,
+}
+
+/// One posting on an account, with the balance after it.
+#[derive(Debug, Deserialize)]
+#[expect(missing_docs, reason = "the names of the JSON")]
+pub struct AccountPosting {
+    pub number: u64,
+    pub request_seq: u64,
+    pub direction: String,
+    pub amount: String,
+    pub balance: String,
+    pub booked_at: DateTime<Utc>,
+    pub effective_date: NaiveDate,
+    pub payment_id: Option<PaymentId>,
+    pub client_id: Option<String>,
+    pub counterparty: Option<AccountId>,
+    pub reference: Option<String>,
+}
+
 impl Client {
     /// The account, opened now or before with the same terms.
     ///
@@ -47,11 +82,30 @@ impl Client {
         })
     }
 
+    /// What was posted to an account.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn postings(
+        &self,
+        token: &str,
+        id: AccountId,
+        query: &[(&str, String)],
+    ) -> Result<AccountPostings> {
+        let path = format!("/accounts/{id}/postings");
+        let ledger = &self.addresses.ledger;
+        self.get(token, ledger, &path, query).await
+    }
+
     /// The account, if this caller has or may see it.
     ///
     /// # Errors
     /// [`crate::Error`].
-    pub async fn account(&self, token: &str, id: AccountId) -> Result<Option<Value>> {
+    pub async fn account<T: DeserializeOwned>(
+        &self,
+        token: &str,
+        id: AccountId,
+    ) -> Result<Option<T>> {
         let path = format!("/accounts/{id}");
         found(self.get(token, &self.addresses.ledger, &path, &[]).await)
     }
@@ -60,7 +114,11 @@ impl Client {
     ///
     /// # Errors
     /// [`crate::Error`].
-    pub async fn accounts(&self, token: &str, query: &[(&str, String)]) -> Result<Value> {
+    pub async fn accounts<T: DeserializeOwned>(
+        &self,
+        token: &str,
+        query: &[(&str, String)],
+    ) -> Result<T> {
         let ledger = &self.addresses.ledger;
         self.get(token, ledger, "/accounts", query).await
     }

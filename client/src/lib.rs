@@ -5,8 +5,10 @@
 mod error;
 
 mod accounts;
+mod activity;
 mod events;
 mod keys;
+mod log;
 mod login;
 mod mandates;
 mod payments;
@@ -16,10 +18,16 @@ mod service_accounts;
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, StatusCode, Url, header};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub use accounts::Account;
+pub use accounts::{Account, AccountPage, AccountPosting, AccountPostings};
+pub use activity::{ActiveSecond, Activity, Projected};
 pub use error::{Error, Refused};
+pub use log::{
+    CategoryBalance, Checkpoint, CurrencyBalance, Entry, LogPage, Message, Pair, Steps, Subscriber,
+    Subscribers, TrialBalance,
+};
 pub use login::{Login, access_token, needs_code};
 
 /// A result of this crate.
@@ -105,18 +113,23 @@ impl Client {
     }
 
     /// Asks with this token for what stands at a path.
-    async fn get(
+    async fn get<T: DeserializeOwned>(
         &self,
         token: &str,
         service_url: &str,
         path: &str,
         query: &[(&str, String)],
-    ) -> Result<Value> {
+    ) -> Result<T> {
         let mut url = join(service_url, path)?;
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        self.send(self.http.get(url).bearer_auth(token)).await
+        let service = self.name(&url);
+        let answer = self.send(self.http.get(url).bearer_auth(token)).await?;
+        T::deserialize(answer).map_err(|error| {
+            let cause = error.to_string();
+            Error::Unreadable { service, cause }
+        })
     }
 
     /// Posts this body with this token.
@@ -207,7 +220,7 @@ fn join(service_url: &str, path: &str) -> Result<Url> {
 }
 
 /// 404 is an answer too.
-fn found(answer: Result<Value>) -> Result<Option<Value>> {
+fn found<T>(answer: Result<T>) -> Result<Option<T>> {
     match answer {
         Err(error) if error.is_not_found() => Ok(None),
         other => other.map(Some),

@@ -2,8 +2,9 @@
 
 use reqwest::Method;
 use serde_json::Value;
+use uuid::Uuid;
 
-use crate::{Client, Result};
+use crate::{Client, Result, found};
 
 const SECOND_FACTOR: &str = "/api/users/me/second-factor";
 
@@ -89,5 +90,34 @@ impl Client {
         let auth = &self.addresses.auth;
         let request = self.request(Method::DELETE, auth, SECOND_FACTOR)?;
         self.send(request.bearer_auth(token).json(body)).await
+    }
+}
+
+impl Client {
+    /// Somebody, by id.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn user(&self, token: &str, id: Uuid) -> Result<Option<Value>> {
+        let path = format!("/api/users/{id}");
+        found(self.get(token, &self.addresses.auth, &path, &[]).await)
+    }
+
+    /// The caller's own sessions.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn sessions(&self, token: &str) -> Result<Value> {
+        let auth = &self.addresses.auth;
+        self.get(token, auth, "/api/sessions", &[]).await
+    }
+
+    /// Ends one of them.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn end_session(&self, token: &str, id: Uuid) -> Result<()> {
+        let path = format!("/api/sessions/{id}");
+        self.delete(token, &self.addresses.auth, &path).await
     }
 }

@@ -212,6 +212,7 @@ pub(super) async fn seen(
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
     owner: Option<String>,
+    category: Option<Category>,
     after: Option<AccountId>,
     limit: Option<u32>,
 }
@@ -245,9 +246,17 @@ pub(super) async fn list(
         }
     };
     let limit = page::limit(query.limit, ROWS_DEFAULT)?;
-    let rows = store::account_page(&app.pool, owner, query.after, i64::from(limit) + 1).await?;
+    let rows = store::account_page(
+        &app.pool,
+        owner,
+        query.category,
+        query.after,
+        i64::from(limit) + 1,
+    )
+    .await?;
     let page = Page::cut(rows, limit, "/accounts", |last| ListQuery {
         owner: query.owner.clone(),
+        category: query.category,
         after: Some(last.id),
         limit: query.limit,
     });
