@@ -53,6 +53,7 @@ impl TestBank {
             program: Path::new(env!("CARGO_BIN_EXE_quittance")).to_owned(),
             ports: Ports::Free,
             producers: vec![Producer::direct(SHOP), Producer::new(KIOSK)],
+            gateway: None,
             environment: ledger
                 .iter()
                 .map(|(name, value)| (Service::Ledger, (*name).to_owned(), (*value).to_owned()))
