@@ -3,6 +3,7 @@
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
+use super::prefix;
 use super::problem::Problem;
 
 /// Rows of a list at most.
@@ -27,7 +28,7 @@ pub fn limit(asked: Option<u32>, default: u32) -> Result<u32, Problem> {
 pub struct Page<R> {
     /// At most as many as were asked for.
     pub rows: Vec<R>,
-    /// Where the list goes on, relative to this service; `None` at its end.
+    /// Where the list goes on, as a path at this host; `None` at its end.
     pub next: Option<String>,
 }
 
@@ -49,10 +50,8 @@ impl<R> Page<R> {
         rows.truncate(limit);
         let next = rows.last().filter(|_| goes_on).map(|last| {
             let query = serde_urlencoded::to_string(next(last));
-            format!(
-                "{path}?{}",
-                query.expect("a flat struct of texts and numbers")
-            )
+            let query = query.expect("a flat struct of texts and numbers");
+            format!("{}{path}?{query}", prefix::here())
         });
         Self { rows, next }
     }
