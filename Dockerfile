@@ -18,6 +18,7 @@ COPY ledger ledger
 COPY payments payments
 COPY local local
 COPY nats nats
+COPY gateway gateway
 COPY bench bench
 COPY cli cli
 # Crates and what was compiled of them stay in the builder's cache: the next build compiles what changed.

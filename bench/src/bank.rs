@@ -66,6 +66,7 @@ impl BenchBank {
             program: program.to_owned(),
             ports: Ports::Free,
             producers: vec![Producer::direct(SHOP), Producer::new(KIOSK)],
+            gateway: None,
             environment: Service::ALL
                 .into_iter()
                 .map(|service| (service, "QUITTANCE_LOG".to_owned(), "warn".to_owned()))

@@ -13,7 +13,8 @@ use crate::print;
 use crate::running::{Running, invocation, quoted};
 
 /// The parts, the port that each usually has, and what each is for.
-const PARTS: [(&str, &str, &str); 5] = [
+const PARTS: [(&str, &str, &str); 6] = [
+    ("gateway", "8080", "one address for all of it"),
     ("auth", "8081", "log in, get a token"),
     ("ledger", "8082", "accounts and their balances"),
     ("payments", "8083", "ask for payments, look at them"),
@@ -22,8 +23,9 @@ const PARTS: [(&str, &str, &str); 5] = [
 ];
 
 /// The URLs in the order of [`PARTS`].
-fn urls(status: &Status) -> [&str; 5] {
+fn urls(status: &Status) -> [&str; 6] {
     [
+        status.gateway.as_deref().unwrap_or_default(),
         &status.auth,
         &status.ledger,
         &status.payments,

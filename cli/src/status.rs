@@ -44,7 +44,8 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<ExitCode> {
     let status = &running.status;
     let client = running.client();
     let ready = async |url: &str| client.readiness(url).await;
-    let (auth, ledger, payments, nats, postgres) = tokio::join!(
+    let (gateway, auth, ledger, payments, nats, postgres) = tokio::join!(
+        status.gateway_answers(),
         ready(&status.auth),
         ready(&status.ledger),
         ready(&status.payments),
@@ -53,13 +54,19 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<ExitCode> {
     );
     let mut table = print::table(&["part", "where", "how"]);
     let mut is_well = true;
-    for (name, url, health) in [
+    let gateway = gateway.map(|answers| match answers {
+        true => Ok("ready".to_owned()),
+        false => Err("does not answer".to_owned()),
+    });
+    let gateway = status.gateway.iter().zip(gateway);
+    let gateway = gateway.map(|(url, health)| ("gateway", url, health));
+    for (name, url, health) in gateway.chain([
         ("auth", &status.auth, auth),
         ("ledger", &status.ledger, ledger),
         ("payments", &status.payments, payments),
         ("NATS", &status.nats, nats),
         ("PostgreSQL", &status.postgres, postgres),
-    ] {
+    ]) {
         is_well &= health.is_ok();
         let how = health.unwrap_or_else(|problem| format!("DOWN: {problem}"));
         table.add_row([name, url, &how]);

@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
 use common::service::stop_signal;
-use local::{Bank, BankOptions, Home, Part, Ports, Producer, Progress, Status, Trouble};
+use local::{
+    Bank, BankOptions, GatewayOptions, Home, Part, Ports, Producer, Progress, Status, Trouble,
+};
 
 use crate::failure::Hinted as _;
 use crate::logs::{last_words, readable};
@@ -40,7 +42,7 @@ pub(crate) struct Up {
     /// Listen on any free ports instead of the usual ones; later starts keep them
     #[arg(long)]
     free_ports: bool,
-    /// Go back to the usual ports: 8081, 8082, 8083, 4222, 5433
+    /// Go back to the usual ports: 8080, 8081, 8082, 8083, 4222, 5433
     #[arg(long, conflicts_with = "free_ports")]
     usual_ports: bool,
     /// Let the demo shop write into the log itself, as a producer that the bank trusts
@@ -148,7 +150,7 @@ async fn in_foreground(options: &Up, home: &Path) -> Result<ExitCode> {
         outcome = watch_over(&mut bank) => outcome,
         () = stop.cancelled() => Ok(()),
     };
-    say("\nClosing: payments, ledger, auth, then NATS and PostgreSQL …")?;
+    say("\nClosing: nginx, payments, ledger, auth, then NATS and PostgreSQL …")?;
     let began = Instant::now();
     bank.stop().await?;
     say(&format!(
@@ -175,6 +177,7 @@ async fn start(options: &Up, home: &Path, progress: &Progress) -> Result<(Bank, 
         } else {
             Producer::new(SHOP)
         }],
+        gateway: Some(GatewayOptions::default()),
         environment: Vec::new(),
     };
     let bank = Bank::start(bank_options, progress).await?;

@@ -8,4 +8,5 @@ pub mod caller;
 pub mod exchange;
 pub mod owners;
 pub mod page;
+pub mod prefix;
 pub mod serve;

@@ -1,4 +1,4 @@
-//! A whole bank on one machine: finds or installs nats-server and PostgreSQL, starts private ones,
+//! A whole bank on one machine: finds or installs nats-server, PostgreSQL and nginx, starts private ones,
 //! makes the roles and databases, starts the three services, watches over them and stops them.
 //!
 //! In: a [`Home`] (the directory that holds everything one bank remembers). Out: [`Servers`] for the
@@ -16,6 +16,7 @@ mod install;
 mod last_start;
 mod lock;
 mod nats;
+mod nginx;
 mod part;
 mod place;
 mod ports;
@@ -30,11 +31,13 @@ mod service;
 mod staging;
 mod status;
 pub mod testing;
+mod trouble;
 mod user;
 
-pub use bank::{Bank, BankOptions, Trouble};
+pub use bank::{Bank, BankOptions};
 pub use disk::Room;
 pub use home::{Home, down};
+pub use nginx::{Behind, GatewayOptions};
 pub use part::{Part, Service};
 pub use ports::Ports;
 pub use producer::{Producer, Way};
@@ -43,3 +46,4 @@ pub use secrets::{DemoSecrets, Secrets};
 pub use servers::{ServerOptions, Servers};
 pub use service::ServiceProcess;
 pub use status::{Demo, DemoCustomer, DemoLogin, DemoProducer, DemoServiceAccount, Status};
+pub use trouble::Trouble;

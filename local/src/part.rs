@@ -1,4 +1,4 @@
-//! The names of what runs: two servers and three services.
+//! The names of what runs: three servers and three services.
 
 use std::fmt;
 
@@ -15,6 +15,8 @@ pub enum Part {
     Ledger,
     /// The service that takes payments over HTTP.
     Payments,
+    /// The server that is in front of the services.
+    Gateway,
 }
 
 /// One of our own services: `quittance serve <name>`, with a database and two roles of its own.
@@ -44,6 +46,16 @@ impl Service {
 }
 
 impl Part {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Postgres,
+        Self::Nats,
+        Self::Auth,
+        Self::Ledger,
+        Self::Payments,
+        Self::Gateway,
+    ];
+
     /// The name used for log files and messages.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -53,6 +65,7 @@ impl Part {
             Self::Auth => Service::Auth.name(),
             Self::Ledger => Service::Ledger.name(),
             Self::Payments => Service::Payments.name(),
+            Self::Gateway => "gateway",
         }
     }
 }

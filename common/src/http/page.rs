@@ -3,6 +3,7 @@
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
+use super::prefix;
 use super::problem::Problem;
 
 /// Rows of a list at most.
@@ -22,16 +23,14 @@ pub fn limit(asked: Option<u32>, default: u32) -> Result<u32, Problem> {
     }
 }
 
-/// A path with a query.
+/// A path of this service with a query, as a path at this host.
 ///
 /// # Panics
 /// When the query can't be written as one, which is a mistake in its type.
 pub fn path_with(path: &str, query: &impl Serialize) -> String {
     let query = serde_urlencoded::to_string(query);
-    format!(
-        "{path}?{}",
-        query.expect("a flat struct of texts and numbers")
-    )
+    let query = query.expect("a flat struct of texts and numbers");
+    format!("{}{path}?{query}", prefix::here())
 }
 
 /// `Link: <…>; rel="next"` (RFC 8288).
@@ -50,7 +49,7 @@ pub fn link_to(next: &str) -> (HeaderName, HeaderValue) {
 pub struct Page<R> {
     /// At most as many as were asked for.
     pub rows: Vec<R>,
-    /// Where the list goes on, relative to this service; `None` at its end.
+    /// Where the list goes on, as a path at this host; `None` at its end.
     pub next: Option<String>,
 }
 

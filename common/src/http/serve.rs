@@ -29,6 +29,7 @@ use tower_http::cors::CorsLayer;
 use tower_http::normalize_path::NormalizePath;
 use tower_http::trace::TraceLayer;
 
+use super::prefix;
 use super::problem::Problem;
 use crate::service::{Parts, Readiness, Web, rendered};
 
@@ -77,6 +78,7 @@ pub async fn serve_http(
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this is our fault").into_response()
         }));
     let mut router = router
+        .layer(from_fn(prefix::carry))
         .layer(from_fn(check_host))
         .layer(map_response(guard_answer));
     if !web.allowed_origins.is_empty() {

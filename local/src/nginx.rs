@@ -1,0 +1,251 @@
+//! nginx: the bank's one address, in front of its services.
+//!
+//! Its configuration is `gateway/`, as it stands. Only where the services are, and where nginx itself listens, is written
+//! for each bank. It runs in a directory of its own in the bank's home, as root's child under a user without rights.
+
+use std::ffi::OsStr;
+use std::fs::{self, OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::home::{Home, make_private};
+use crate::http;
+use crate::install::{self, Found};
+use crate::part::{Part, Service};
+use crate::ports::{Ports, loopback};
+use crate::process::{Farewell, Process, Program, stop_leftover};
+use crate::secrets::write_private;
+use crate::user::{self, User};
+
+/// Under this name a home notes the port that is kept for the console.
+pub(crate) const CONSOLE: &str = "console";
+/// The files that are the same everywhere.
+const FIXED: [(&str, &str); 8] = [
+    ("nginx.conf", include_str!("../../gateway/nginx.conf")),
+    ("problems.conf", include_str!("../../gateway/problems.conf")),
+    ("errors.conf", include_str!("../../gateway/errors.conf")),
+    ("headers.conf", include_str!("../../gateway/headers.conf")),
+    ("stream.conf", include_str!("../../gateway/stream.conf")),
+    ("types.conf", include_str!("../../gateway/types.conf")),
+    ("tls.conf", include_str!("../../gateway/tls.conf")),
+    ("names.conf", include_str!("../../gateway/names.conf")),
+];
+/// Those of the containers; a bank's own are made from them.
+const PLACES: &str = include_str!("../../gateway/places.conf");
+const LISTEN: &str = include_str!("../../gateway/listen.conf");
+/// It starts within milliseconds; a busy machine may take longer.
+const READY_LIMIT: Duration = Duration::from_secs(20);
+
+/// What the gateway of a bank is started with.
+#[derive(Debug, Clone, Default)]
+pub struct GatewayOptions {}
+
+/// Where the services listen, on loopback.
+#[derive(Debug, Clone, Copy)]
+pub struct Behind {
+    /// `/auth/`
+    pub auth: u16,
+    /// `/bank/`
+    pub ledger: u16,
+    /// `/payment/`
+    pub payments: u16,
+    /// `/admin/`
+    pub console: u16,
+}
+
+/// The gateway of one bank.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    found: Found,
+    user: Option<User>,
+    directory: PathBuf,
+    log: PathBuf,
+    pid_file: PathBuf,
+    pub(crate) port: u16,
+    pub(crate) process: Process,
+}
+
+impl Gateway {
+    /// Writes the configuration, starts the server and waits until it answers.
+    pub(crate) async fn start(
+        found: Found,
+        home: &Home,
+        behind: Behind,
+        ports: Ports,
+        _options: &GatewayOptions,
+    ) -> Result<Self> {
+        let user = user::of_gateway()?;
+        let directory = home.path().join("gateway");
+        let pid_file = home.pid_file(Part::Gateway.name());
+        stop_leftover(&pid_file, &directory.display().to_string())?;
+        let port = home.pick_port(Part::Gateway.name(), ports, 8080)?;
+        make_private(&directory)?;
+        let assets = home.static_files();
+        fs::create_dir_all(&assets)
+            .and_then(|()| fs::set_permissions(&assets, Permissions::from_mode(0o755)))
+            .with_context(|| format!("cannot make {}", assets.display()))?;
+        let own = [
+            ("places.conf", render_places(behind)?),
+            ("listen.conf", render_listen(port)?),
+        ];
+        let fixed = FIXED.map(|(name, text)| (name, text.to_owned()));
+        for (name, text) in fixed.iter().chain(&own) {
+            give(&directory.join(name), text, user.as_ref())?;
+        }
+        let log = home.log(Part::Gateway);
+        // nginx opens it once more, by the name /dev/stdout.
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&log)
+            .with_context(|| format!("cannot open {}", log.display()))?;
+        if let Some(user) = &user {
+            for path in [&directory, &log] {
+                chown(path, Some(user.uid), Some(user.gid))
+                    .with_context(|| format!("cannot give {} to {}", path.display(), user.name))?;
+            }
+            for path in [&directory, &assets, &found.path] {
+                user::must_be_reachable(install::NGINX.label, path, user)?;
+            }
+        }
+        let process = spawn(&found, user.as_ref(), &directory, &log, &pid_file)?;
+        let mut gateway = Self {
+            found,
+            user,
+            directory,
+            log,
+            pid_file,
+            port,
+            process,
+        };
+        gateway.wait_until_ready().await?;
+        Ok(gateway)
+    }
+
+    /// Starts it again on the same port.
+    pub(crate) async fn restart(&mut self) -> Result<()> {
+        self.process.stop();
+        self.process = spawn(
+            &self.found,
+            self.user.as_ref(),
+            &self.directory,
+            &self.log,
+            &self.pid_file,
+        )?;
+        self.wait_until_ready().await
+    }
+
+    pub(crate) fn found(&self) -> &Found {
+        &self.found
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", loopback(self.port))
+    }
+
+    async fn wait_until_ready(&mut self) -> Result<()> {
+        let port = self.port;
+        self.process
+            .wait_until_ready(READY_LIMIT, async || {
+                http::says_ok(port, "/health/live").await
+            })
+            .await
+    }
+}
+
+fn spawn(
+    found: &Found,
+    user: Option<&User>,
+    directory: &Path,
+    log: &Path,
+    pid_file: &Path,
+) -> Result<Process> {
+    let words = ["-e", "stderr", "-c", "nginx.conf", "-p"].map(OsStr::new);
+    let mut arguments = words.to_vec();
+    // With a slash at its end, or nginx 1.22 takes it for the beginning of a name.
+    let directory = directory.join("");
+    arguments.push(directory.as_os_str());
+    let program = Program {
+        name: Part::Gateway.name(),
+        path: &found.path,
+        arguments,
+        environment: Vec::new(),
+        log: log.to_owned(),
+        pid_file: pid_file.to_owned(),
+    };
+    Process::server(&program, user, Farewell::Drain)
+}
+
+/// Writes a file that only nginx' user reads.
+fn give(path: &Path, text: &str, user: Option<&User>) -> Result<()> {
+    write_private(path, text.as_bytes())?;
+    let given = user.map_or(Ok(()), |user| chown(path, Some(user.uid), Some(user.gid)));
+    given.with_context(|| format!("cannot give {} away", path.display()))
+}
+
+/// `places.conf` of the containers, with this bank's addresses.
+fn render_places(behind: Behind) -> Result<String> {
+    let [auth, ledger, payments] = Service::ALL.map(Service::name);
+    let mut text = PLACES.to_owned();
+    for (name, usual, port) in [
+        (auth, 8081, behind.auth),
+        (ledger, 8082, behind.ledger),
+        (payments, 8083, behind.payments),
+        (CONSOLE, 8084, behind.console),
+    ] {
+        let container = format!("server {name}:{usual} resolve;");
+        let here = format!("server {};", loopback(port));
+        text = replace_once(&text, &container, &here)?;
+    }
+    // Beside nginx' own directory.
+    replace_once(&text, "/srv/static", "../static")
+}
+
+fn render_listen(port: u16) -> Result<String> {
+    replace_once(
+        LISTEN,
+        "listen 8080;",
+        &format!("listen {};", loopback(port)),
+    )
+}
+
+fn replace_once(text: &str, from: &str, to: &str) -> Result<String> {
+    ensure!(
+        text.matches(from).count() == 1,
+        "gateway/ has not one {from:?}"
+    );
+    Ok(text.replace(from, to))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_banks_gateway_looks_for_nothing_outside_of_this_machine() {
+        let behind = Behind {
+            auth: 1001,
+            ledger: 1002,
+            payments: 1003,
+            console: 1004,
+        };
+        let text = render_places(behind).unwrap();
+        let servers: Vec<_> = text
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("server "))
+            .collect();
+        assert_eq!(
+            servers,
+            [1001, 1002, 1003, 1004].map(|port| format!("127.0.0.1:{port};"))
+        );
+        assert!(
+            render_listen(1000)
+                .unwrap()
+                .contains("listen 127.0.0.1:1000;")
+        );
+    }
+}
