@@ -14,8 +14,8 @@ use local::Home;
 use crate::failure::{self, Exit, hinted};
 use crate::running::invocation;
 use crate::{
-    account, audit, bench, clients, demo, health, invite_admin, keys, mandates, migrate, pay,
-    payment, print, secrets, serve, status, token, up, users, watch,
+    account, assets, audit, bench, clients, demo, health, invite_admin, keys, mandates, migrate,
+    pay, payment, print, secrets, serve, status, token, up, users, watch,
 };
 
 /// A payment ledger on one machine: every payment request gets one answer, booked double-entry.
@@ -92,6 +92,8 @@ enum Command {
     Health(health::Options),
     /// Make the passwords and keys of a bank in containers, a file each
     Secrets(secrets::Options),
+    /// Write the files that the pages of the console need, for a gateway that serves them
+    Static(assets::Options),
     /// Print a script that completes commands and options in your shell
     Completions {
         /// Which shell
@@ -210,6 +212,7 @@ async fn dispatch(arguments: Arguments, home: impl Fn() -> Result<PathBuf>) -> R
         Command::InviteAdmin(options) => invite_admin::run(&options).await?,
         Command::Health(options) => health::run(&options).await?,
         Command::Secrets(options) => secrets::run(&options)?,
+        Command::Static(options) => assets::run(&options)?,
         Command::Completions { shell } => {
             let name = "quittance";
             clap_complete::generate(

@@ -17,6 +17,7 @@ mod status;
 mod up;
 
 mod account;
+mod assets;
 mod audit;
 mod bench;
 mod clients;

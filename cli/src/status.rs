@@ -44,11 +44,17 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<ExitCode> {
     let status = &running.status;
     let client = running.client();
     let ready = async |url: &str| client.readiness(url).await;
-    let (gateway, auth, ledger, payments, nats, postgres) = tokio::join!(
+    let (gateway, auth, ledger, payments, console, nats, postgres) = tokio::join!(
         status.gateway_answers(),
         ready(&status.auth),
         ready(&status.ledger),
         ready(&status.payments),
+        async {
+            match &status.console {
+                Some(url) => Some(ready(url).await),
+                None => None,
+            }
+        },
         nats_health(&running),
         postgres_health(&running),
     );
@@ -60,7 +66,9 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<ExitCode> {
     });
     let gateway = status.gateway.iter().zip(gateway);
     let gateway = gateway.map(|(url, health)| ("gateway", url, health));
-    for (name, url, health) in gateway.chain([
+    let console = status.console.iter().zip(console);
+    let console = console.map(|(url, health)| ("console", url, health));
+    for (name, url, health) in gateway.chain(console).chain([
         ("auth", &status.auth, auth),
         ("ledger", &status.ledger, ledger),
         ("payments", &status.payments, payments),

@@ -11,8 +11,6 @@ use crate::prefix::Prefix;
 pub(crate) enum Failure {
     /// Nobody is signed in.
     SignIn {
-        /// Under which path we are seen.
-        prefix: Prefix,
         /// Where to go then.
         next: String,
     },
@@ -75,7 +73,7 @@ struct FailurePage {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         match self {
-            Self::SignIn { prefix, next } => {
+            Self::SignIn { next } => {
                 let is_start = next.len() <= 1;
                 let query = serde_urlencoded::to_string([("next", next)]).unwrap_or_default();
                 let query = if is_start {
@@ -83,7 +81,7 @@ impl IntoResponse for Failure {
                 } else {
                     format!("?{query}")
                 };
-                see_other(&prefix.at(&format!("/sign-in{query}")))
+                see_other(&format!("/sign-in{query}"))
             }
             Self::Told {
                 status,

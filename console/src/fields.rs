@@ -36,7 +36,7 @@ impl Fields {
 
     /// The fields of a form that nobody has to be signed in for.
     pub(crate) async fn of_stranger(request: Request) -> Result<Self, Failure> {
-        let prefix = Prefix::of(request.headers());
+        let prefix = Prefix::here();
         let form: Result<Form<_>, FormRejection> = Form::from_request(request, &()).await;
         match form {
             Ok(Form(fields)) => Ok(Self(fields)),
@@ -49,12 +49,11 @@ impl FromRequest<Arc<App>> for Fields {
     type Rejection = Failure;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Failure> {
-        let prefix = Prefix::of(request.headers());
+        let prefix = Prefix::here();
         let session = app.sessions.of(request.headers());
         let fields = Self::of_stranger(request).await?;
         let Some(session) = session else {
             return Err(Failure::SignIn {
-                prefix,
                 next: "/".to_owned(),
             });
         };

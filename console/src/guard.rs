@@ -18,7 +18,7 @@ pub(crate) async fn guard(request: Request, next: Next) -> Response {
     let mut response = if is_safe || is_of_ours(request.headers()) {
         next.run(request).await
     } else {
-        let prefix = Prefix::of(request.headers());
+        let prefix = Prefix::here();
         Failure::forbidden("this request comes from another site", &prefix).into_response()
     };
     let headers = response.headers_mut();

@@ -30,7 +30,7 @@ impl FromRequestParts<Arc<App>> for Operator {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Failure> {
-        let prefix = Prefix::of(&parts.headers);
+        let prefix = Prefix::here();
         let sign_in = || {
             let OriginalUri(uri) = parts
                 .extensions
@@ -39,7 +39,6 @@ impl FromRequestParts<Arc<App>> for Operator {
                 .unwrap_or_else(|| OriginalUri(parts.uri.clone()));
             let next = uri.path_and_query().map_or("/", |path| path.as_str());
             Failure::SignIn {
-                prefix: prefix.clone(),
                 next: next.to_owned(),
             }
         };

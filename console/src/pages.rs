@@ -22,7 +22,6 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::HeaderMap;
 use axum::middleware::from_fn;
 use axum::routing::{get, post};
 
@@ -67,6 +66,6 @@ pub(crate) fn routes(app: Arc<App>) -> Router {
         .route("/static/{name}", get(assets::serve))
 }
 
-async fn nothing_here(headers: HeaderMap, _who: Operator) -> Failure {
-    Failure::not_found("There is no such page.", &Prefix::of(&headers))
+async fn nothing_here(_who: Operator) -> Failure {
+    Failure::not_found("There is no such page.", &Prefix::here())
 }

@@ -262,9 +262,7 @@ pub(super) async fn pay(
             return Err(Failure::of(error, prefix));
         }
     }
-    Ok(see_other(
-        &prefix.at(&payment_path(&payment_id.to_string(), None)),
-    ))
+    Ok(see_other(&payment_path(&payment_id.to_string(), None)))
 }
 
 #[derive(Template)]
@@ -313,7 +311,7 @@ pub(super) async fn open(
     let opened = app.client.open_account(&who.token, &account).await;
     opened.map_err(|error| Failure::of(error, prefix))?;
     let path = format!("/accounts/{}", account.account_id);
-    Ok(see_other(&prefix.at(&path)))
+    Ok(see_other(&path))
 }
 
 fn account_id(text: &str, prefix: &Prefix) -> Result<AccountId, Failure> {

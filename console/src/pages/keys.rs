@@ -89,5 +89,5 @@ pub(super) async fn act(
     };
     let changed = app.client.change_keys(&who.token, &path, &json!({})).await;
     changed.map_err(|error| Failure::of(error, &who.prefix))?;
-    Ok(see_other(&who.prefix.at("/keys")))
+    Ok(see_other("/keys"))
 }

@@ -48,7 +48,7 @@ pub(super) async fn search(
     let asked = asked.q.trim();
     let found = find(&app, &who, asked).await;
     if let ([(_, path)], []) = (&found.hits[..], &found.troubles[..]) {
-        return see_other(&who.prefix.at(path));
+        return see_other(path);
     }
     html(&SearchPage {
         frame: Frame::new("Search", "", &who),

@@ -64,5 +64,5 @@ pub(super) async fn end(
     let id = id.ok_or_else(|| Failure::bad_request("This is no session's id.", &who.prefix))?;
     let ended = app.client.end_session(&who.token, id).await;
     ended.map_err(|error| Failure::of(error, &who.prefix))?;
-    Ok(see_other(&who.prefix.at("/sessions")))
+    Ok(see_other("/sessions"))
 }

@@ -36,9 +36,9 @@ pub(super) struct Next {
     next: Option<String>,
 }
 
-pub(super) async fn show(headers: HeaderMap, query: Query<Next>) -> Response {
+pub(super) async fn show(query: Query<Next>) -> Response {
     html(&SignIn {
-        frame: Frame::of_nobody("Sign in", Prefix::of(&headers)),
+        frame: Frame::of_nobody("Sign in", Prefix::here()),
         email: String::new(),
         next: query.0.next.unwrap_or_default(),
         asks_for_code: false,
@@ -51,7 +51,7 @@ pub(super) async fn sign_in(
     request: Request,
 ) -> Result<Response, Failure> {
     let headers = request.headers().clone();
-    let prefix = Prefix::of(&headers);
+    let prefix = Prefix::here();
     let fields = Fields::of_stranger(request).await?;
     let email = fields.get("email").unwrap_or_default().to_owned();
     let next = fields.get("next").unwrap_or_default().to_owned();
@@ -92,7 +92,7 @@ pub(super) async fn sign_in(
     // A new name: one that was known before somebody signed in is worth nothing.
     app.sessions.remove(&headers);
     let name = app.sessions.insert(session);
-    let mut response = see_other(&prefix.at(path_of(&next)));
+    let mut response = see_other(path_of(&next));
     let cookie = cookie_for(&headers, &prefix, &name);
     response.headers_mut().insert(header::SET_COOKIE, cookie);
     Ok(response)
@@ -103,13 +103,13 @@ pub(super) async fn sign_out(
     headers: HeaderMap,
     _fields: Fields,
 ) -> Result<Response, Failure> {
-    let prefix = Prefix::of(&headers);
+    let prefix = Prefix::here();
     if let Some(session) = app.sessions.remove(&headers)
         && let Err(error) = session.end(&app.client).await
     {
         tracing::warn!(%error, "a session is over here, and lasts at auth until its own end");
     }
-    let mut response = see_other(&prefix.at("/sign-in"));
+    let mut response = see_other("/sign-in");
     let cookie = cookie_for(&headers, &prefix, "");
     response.headers_mut().insert(header::SET_COOKIE, cookie);
     Ok(response)
