@@ -25,8 +25,8 @@ pub use accounts::{Account, AccountPage, AccountPosting, AccountPostings};
 pub use activity::{ActiveSecond, Activity, Projected};
 pub use error::{Error, Refused};
 pub use log::{
-    CategoryBalance, Checkpoint, CurrencyBalance, Entry, LogPage, Message, Pair, Steps, Subscriber,
-    Subscribers, TrialBalance,
+    CategoryBalance, Checkpoint, CurrencyBalance, Entry, LogPage, Message, Pair, Replay, Replays,
+    Steps, Subscriber, Subscribers, TrialBalance,
 };
 pub use login::{Login, access_token, needs_code};
 

@@ -111,6 +111,25 @@ impl CurrencyBalance {
     }
 }
 
+/// Replays, the newest first.
+#[derive(Debug, Deserialize)]
+pub struct Replays {
+    pub replays: Vec<Replay>,
+}
+
+/// The whole log, decided again.
+#[derive(Debug, Deserialize)]
+pub struct Replay {
+    pub state: String,
+    pub done: u64,
+    pub requests: u64,
+    pub started_by: String,
+    pub started_at: DateTime<Utc>,
+    pub ended_at: Option<DateTime<Utc>>,
+    pub detail: Option<String>,
+    pub summary: Option<Value>,
+}
+
 /// The durable consumers of the settlements.
 #[derive(Debug, Deserialize)]
 pub struct Subscribers {
@@ -166,6 +185,24 @@ impl Client {
     pub async fn trial_balance(&self, token: &str) -> Result<TrialBalance> {
         let ledger = &self.addresses.ledger;
         self.get(token, ledger, "/trial-balance", &[]).await
+    }
+
+    /// Starts a replay.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn start_replay(&self, token: &str) -> Result<Value> {
+        let ledger = &self.addresses.ledger;
+        self.post(token, ledger, "/audit/replays", None).await
+    }
+
+    /// The replays that the ledger remembers, the newest first.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn replays(&self, token: &str) -> Result<Replays> {
+        let ledger = &self.addresses.ledger;
+        self.get(token, ledger, "/audit/replays", &[]).await
     }
 
     /// Who reads the settlements, and how far.

@@ -8,7 +8,7 @@ use crate::operator::Operator;
 use crate::prefix::Prefix;
 
 /// A link of the navigation: its section, its path, and the scope it takes.
-const SECTIONS: [(&str, &str, &str); 11] = [
+const SECTIONS: [(&str, &str, &str); 12] = [
     ("Overview", "/", ""),
     ("Payments", "/payments", "audit:read"),
     ("Accounts", "/accounts", "bank:operate"),
@@ -18,6 +18,7 @@ const SECTIONS: [(&str, &str, &str); 11] = [
     ("People", "/people", "auth:admin"),
     ("Programs", "/programs", "auth:admin"),
     ("Keys", "/keys", "auth:admin"),
+    ("Audit", "/audit", "audit:read"),
     ("History", "/history", "audit:read"),
     ("Sessions", "/sessions", ""),
 ];

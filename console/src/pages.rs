@@ -4,6 +4,7 @@
 //! line in `page.rs`.
 
 mod accounts;
+mod audit;
 mod history;
 mod keys;
 mod log;
@@ -57,6 +58,8 @@ pub(crate) fn routes(app: Arc<App>) -> Router {
         .route("/people", get(people::list).post(people::act))
         .route("/programs", get(programs::list).post(programs::act))
         .route("/keys", get(keys::list).post(keys::act))
+        .route("/audit", get(audit::show).post(audit::start))
+        .route("/live/audit", get(audit::live))
         .route("/history", get(history::list))
         .route("/sessions", get(sessions::list).post(sessions::end))
         .fallback(nothing_here)

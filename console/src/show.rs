@@ -7,15 +7,16 @@ use serde_json::Value;
 
 use crate::prefix::Prefix;
 
-/// An id, shortened in the middle of nothing: all of it can be selected and copied.
+/// An id that can be copied.
 #[derive(Template)]
 #[template(
     ext = "html",
-    source = r#"<span class="id">{% match href %}{% when Some(href) %}<a href="{{ href }}">{{ text }}</a>{% when None %}<code>{{ text }}</code>{% endmatch %}<button type="button" class="copy" data-copy="{{ text }}" aria-label="Copy {{ text }}" hidden>copy</button></span>"#
+    source = r#"<span class="id">{% match href %}{% when Some(href) %}<a href="{{ href }}">{{ text }}</a>{% when None %}<code>{{ text }}</code>{% endmatch %}{% if self.is_copied %}<button type="button" class="copy" data-copy="{{ text }}" aria-label="Copy {{ text }}" hidden>copy</button>{% endif %}</span>"#
 )]
 pub(crate) struct Id {
     text: String,
     href: Option<String>,
+    is_copied: bool,
 }
 
 impl HtmlSafe for Id {}
@@ -26,6 +27,7 @@ impl Id {
         Self {
             text: text.to_string(),
             href: None,
+            is_copied: true,
         }
     }
 
@@ -34,6 +36,7 @@ impl Id {
         Self {
             text: text.to_string(),
             href: Some(prefix.at(path)),
+            is_copied: true,
         }
     }
 
@@ -44,9 +47,12 @@ impl Id {
         Self::link(id, prefix, &path)
     }
 
-    /// A place in the log.
+    /// A place in the log. It is short enough to be typed.
     pub(crate) fn seq(seq: u64, prefix: &Prefix) -> Self {
-        Self::link(seq, prefix, &format!("/log/{seq}"))
+        Self {
+            is_copied: false,
+            ..Self::link(seq, prefix, &format!("/log/{seq}"))
+        }
     }
 
     /// A payment's.
@@ -123,11 +129,11 @@ impl HtmlSafe for State {}
 impl State {
     pub(crate) fn new(word: &str) -> Self {
         let class = match word {
-            "settled" | "opened" | "noted" | "raised" | "open" | "active" | "ready" | "ok" => {
-                "good"
-            }
-            "rejected" | "revoked" | "frozen" | "closed" | "inactive" | "DOWN" | "failed" => "bad",
-            "pending" | "retiring" | "degraded" => "wait",
+            "settled" | "opened" | "noted" | "raised" | "open" | "active" | "ready" | "ok"
+            | "agrees" => "good",
+            "rejected" | "revoked" | "frozen" | "closed" | "inactive" | "DOWN" | "failed"
+            | "differs" => "bad",
+            "pending" | "retiring" | "degraded" | "running" => "wait",
             _ => "plain",
         };
         Self {

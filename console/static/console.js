@@ -34,7 +34,7 @@
       scales: { y: { range: (_, low, high) => [0, Math.max(high, 1)] } },
       axes: [axis, { ...axis, size: 46 }],
       series: [{}, ...series.map(([label, name]) => ({
-        label, stroke: colour(name), width: 2, spanGaps: false, points: { show: false },
+        label, stroke: colour(name), width: 2, spanGaps: false,
       }))],
     };
     chart.replaceChildren();

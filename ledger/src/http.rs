@@ -6,6 +6,7 @@ mod accounts;
 mod books;
 mod log;
 mod postings;
+mod replays;
 mod subscribers;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use axum::routing::{get, post};
 use common::http::body::limit_body;
 
 pub(crate) use app::App;
+pub(crate) use replays::Replaying;
 
 /// The ledger's routes.
 pub(crate) fn routes(app: Arc<App>) -> Router {
@@ -28,6 +30,7 @@ pub(crate) fn routes(app: Arc<App>) -> Router {
         .route("/log", get(log::list))
         .route("/log/{seq}", get(log::show))
         .route("/subscribers", get(subscribers::list))
+        .route("/audit/replays", post(replays::start).get(replays::list))
         .layer(from_fn(limit_body))
         .with_state(app)
 }

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use common::broker;
 use common::broker::{Answers, BATCH_MESSAGES_MAX, Publisher};
+use common::http::ask::Asking;
 use common::http::exchange::LogTokens;
 use common::http::owners::Owners;
 use common::http::serve::serve_http;
@@ -111,8 +112,20 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let watched_publisher = publisher.clone();
     let owners = Owners::new(&config.exchange.auth_url).context("QUITTANCE_AUTH_URL")?;
     let log_tokens = LogTokens::new("ledger", config.exchange).context("no client for auth")?;
+    let replaying = http::Replaying::new(
+        config_of_broker.clone(),
+        jetstream.clone(),
+        database.clone(),
+        stop.clone(),
+    );
     let routes = http::routes(http::App::new(
-        publisher, pool, answers, log_tokens, owners, jetstream, steps,
+        Asking::new(publisher, answers),
+        pool,
+        log_tokens,
+        owners,
+        jetstream,
+        steps,
+        replaying,
     ));
     let (web, stop_serving, served_readiness) =
         (config.service.web, stop.clone(), readiness.clone());
