@@ -9,6 +9,7 @@
 //! environment it starts them with ([`Servers::service_env`]) and their `/health/ready`.
 
 mod bank;
+mod certificate;
 mod disk;
 mod home;
 mod http;
@@ -35,6 +36,7 @@ mod trouble;
 mod user;
 
 pub use bank::{Bank, BankOptions};
+pub use certificate::Tls;
 pub use disk::Room;
 pub use home::{Home, down};
 pub use nginx::{Behind, GatewayOptions};
