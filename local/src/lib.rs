@@ -9,6 +9,7 @@
 //! environment it starts them with ([`Servers::service_env`]) and their `/health/ready`.
 
 mod bank;
+mod certificate;
 mod console;
 mod disk;
 mod home;
@@ -36,6 +37,7 @@ mod trouble;
 mod user;
 
 pub use bank::{Bank, BankOptions};
+pub use certificate::Tls;
 pub use disk::Room;
 pub use home::{Home, down};
 pub use nginx::{Behind, GatewayOptions};

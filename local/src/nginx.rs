@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::certificate::{self, CERTIFICATE, KEY, Tls};
 use crate::home::{Home, make_private};
 use crate::http;
 use crate::install::{self, Found};
@@ -23,7 +24,7 @@ use crate::user::{self, User};
 /// Under this name a home notes the console's port.
 const CONSOLE: &str = Part::Console.name();
 /// The files that are the same everywhere.
-const FIXED: [(&str, &str); 8] = [
+const FIXED: [(&str, &str); 7] = [
     ("nginx.conf", include_str!("../../gateway/nginx.conf")),
     ("problems.conf", include_str!("../../gateway/problems.conf")),
     ("errors.conf", include_str!("../../gateway/errors.conf")),
@@ -31,17 +32,24 @@ const FIXED: [(&str, &str); 8] = [
     ("stream.conf", include_str!("../../gateway/stream.conf")),
     ("types.conf", include_str!("../../gateway/types.conf")),
     ("tls.conf", include_str!("../../gateway/tls.conf")),
-    ("names.conf", include_str!("../../gateway/names.conf")),
 ];
 /// Those of the containers; a bank's own are made from them.
 const PLACES: &str = include_str!("../../gateway/places.conf");
 const LISTEN: &str = include_str!("../../gateway/listen.conf");
+const NAMES: &str = include_str!("../../gateway/names.conf");
+/// From this version on HTTP/2 is a directive of its own.
+const HTTP2_SINCE: (u32, u32) = (1, 26);
 /// It starts within milliseconds; a busy machine may take longer.
 const READY_LIMIT: Duration = Duration::from_secs(20);
 
 /// What the gateway of a bank is started with.
 #[derive(Debug, Clone, Default)]
-pub struct GatewayOptions {}
+pub struct GatewayOptions {
+    /// With TLS its address is `https://…`, and it answers nothing else.
+    pub tls: Tls,
+    /// Names under which it is reached besides localhost and 127.0.0.1.
+    pub names: Vec<String>,
+}
 
 /// Where the services listen, on loopback.
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +73,7 @@ pub(crate) struct Gateway {
     log: PathBuf,
     pid_file: PathBuf,
     pub(crate) port: u16,
+    has_tls: bool,
     pub(crate) process: Process,
 }
 
@@ -75,7 +84,7 @@ impl Gateway {
         home: &Home,
         behind: Behind,
         ports: Ports,
-        _options: &GatewayOptions,
+        options: &GatewayOptions,
     ) -> Result<Self> {
         let user = user::of_gateway()?;
         let directory = home.path().join("gateway");
@@ -89,8 +98,13 @@ impl Gateway {
             .with_context(|| format!("cannot make {}", assets.display()))?;
         let own = [
             ("places.conf", render_places(behind)?),
-            ("listen.conf", render_listen(port)?),
+            (
+                "listen.conf",
+                render_listen(port, &options.tls, found.version)?,
+            ),
+            ("names.conf", render_names(&options.names)?),
         ];
+        certificate::put(&options.tls, &directory, &options.names)?;
         let fixed = FIXED.map(|(name, text)| (name, text.to_owned()));
         for (name, text) in fixed.iter().chain(&own) {
             give(&directory.join(name), text, user.as_ref())?;
@@ -104,7 +118,9 @@ impl Gateway {
             .open(&log)
             .with_context(|| format!("cannot open {}", log.display()))?;
         if let Some(user) = &user {
-            for path in [&directory, &log] {
+            let pem = [CERTIFICATE, KEY].map(|file| directory.join(file));
+            let given = pem.iter().filter(|file| file.exists());
+            for path in [&directory, &log].into_iter().chain(given) {
                 chown(path, Some(user.uid), Some(user.gid))
                     .with_context(|| format!("cannot give {} to {}", path.display(), user.name))?;
             }
@@ -120,6 +136,7 @@ impl Gateway {
             log,
             pid_file,
             port,
+            has_tls: options.tls != Tls::Off,
             process,
         };
         gateway.wait_until_ready().await?;
@@ -144,14 +161,16 @@ impl Gateway {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", loopback(self.port))
+        let scheme = if self.has_tls { "https" } else { "http" };
+        format!("{scheme}://{}", loopback(self.port))
     }
 
     async fn wait_until_ready(&mut self) -> Result<()> {
-        let port = self.port;
+        let (port, has_tls) = (self.port, self.has_tls);
         self.process
             .wait_until_ready(READY_LIMIT, async || {
-                http::says_ok(port, "/health/live").await
+                // Without TLS we are told that it speaks TLS.
+                http::says_ok(port, "/health/live").await || (has_tls && http::is_there(port).await)
             })
             .await
     }
@@ -205,12 +224,38 @@ fn render_places(behind: Behind) -> Result<String> {
     replace_once(&text, "/srv/static", "../static")
 }
 
-fn render_listen(port: u16) -> Result<String> {
-    replace_once(
-        LISTEN,
-        "listen 8080;",
-        &format!("listen {};", loopback(port)),
-    )
+fn render_listen(port: u16, tls: &Tls, version: (u32, u32)) -> Result<String> {
+    let address = loopback(port);
+    let here = if *tls == Tls::Off {
+        format!("listen {address};")
+    } else {
+        let http2 = if version < HTTP2_SINCE {
+            ""
+        } else {
+            "http2 on;\n"
+        };
+        format!(
+            "listen {address} ssl;\n{http2}ssl_certificate {CERTIFICATE};\nssl_certificate_key {KEY};\n\
+             include tls.conf;"
+        )
+    };
+    replace_once(LISTEN, "listen 8080;", &here)
+}
+
+fn render_names(names: &[String]) -> Result<String> {
+    let mut all = String::new();
+    for name in names {
+        // It becomes a word of the configuration.
+        let is_plain = name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.');
+        ensure!(
+            is_plain && name.starts_with(|c: char| c.is_ascii_alphanumeric()),
+            "{name:?} cannot be a name of the gateway"
+        );
+        all += &format!(" {name}");
+    }
+    replace_once(NAMES, " [::1];", &format!(" [::1]{all};"))
 }
 
 fn replace_once(text: &str, from: &str, to: &str) -> Result<String> {
@@ -243,9 +288,20 @@ mod tests {
             [1001, 1002, 1003, 1004].map(|port| format!("127.0.0.1:{port};"))
         );
         assert!(
-            render_listen(1000)
+            render_listen(1000, &Tls::Off, (1, 22))
                 .unwrap()
                 .contains("listen 127.0.0.1:1000;")
         );
+        let tls = render_listen(1000, &Tls::SelfSigned, (1, 22)).unwrap();
+        assert!(tls.contains("listen 127.0.0.1:1000 ssl;") && !tls.contains("http2"));
+    }
+
+    #[test]
+    fn a_name_cannot_smuggle_in_a_directive() {
+        let render = |name: &str| render_names(&[name.to_owned()]);
+        assert!(render("bank.test").unwrap().contains(" bank.test;"));
+        for name in ["", "a;b", "a b", "~.*", "*.example", "_", "{", ".example"] {
+            assert!(render(name).is_err(), "{name}");
+        }
     }
 }

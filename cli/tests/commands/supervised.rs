@@ -11,7 +11,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[test]
 fn a_part_that_is_killed_again_while_it_starts_is_started_again() {
     let home = Home::new();
-    home.run("up --detach --json --free-ports").ok();
+    let opened = home.run("up --detach --json --free-ports --tls").json();
+    let gateway = opened["gateway"].as_str().unwrap();
+    assert!(gateway.starts_with("https://"), "{opened}");
     for part in ["postgres", "nats", "gateway"] {
         let file = home.path().join("run").join(format!("{part}.pid"));
         let pid = || fs::read_to_string(&file).unwrap_or_default();

@@ -12,6 +12,7 @@ mod answers;
 mod limits;
 mod problems;
 mod streams;
+mod tls;
 
 use local::testing::Front;
 use local::{Behind, GatewayOptions};
