@@ -5,6 +5,7 @@
 
 mod compose;
 mod image;
+mod openapi;
 mod servers;
 mod tls;
 mod workflow;
