@@ -14,6 +14,8 @@ pub mod audit;
 
 mod http;
 
+pub use http::openapi;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 

@@ -12,6 +12,8 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use common::http::ask::Asked;
+use common::http::describe::answers::{Located, Problems, Reply};
+use common::http::describe::{Body, Of};
 use common::http::page::{self, Page};
 use common::http::problem::Problem;
 use common::ids::{AccountId, owner_spelling};
@@ -21,6 +23,7 @@ use common::reason::{Code, Reason};
 use common::token::Scope;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::app::App;
@@ -40,6 +43,7 @@ const READERS: &[Scope] = &[Scope::AccountsRead, Scope::BankOperate];
 /// As [`OpenAccount`], but what can be left to us may be left out.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = json!({"currency": "EUR", "name": "Savings"}))]
 pub(super) struct NewAccount {
     /// A new one when absent.
     #[serde(default = "new_account_id")]
@@ -71,6 +75,19 @@ enum Pending {
     Pending,
 }
 
+/// Open an account
+///
+/// Puts the request into the log under the caller's own token and waits for the ledger's answer: `201` once the account is
+/// open, `200` when this same request opened it before, `202` when the answer takes longer than ten seconds. With the same
+/// `account_id` it may be sent again whatever happened.
+#[utoipa::path(
+    post,
+    path = "/accounts",
+    tag = "Accounts",
+    params(Body<NewAccount>),
+    responses(Located<201, Account>, Located<200, Account>, Located<202, PendingAccount>, Problems<409>, Problems<422>),
+    security(("bearer" = ["accounts:write"]), ("bearer" = ["bank:operate"])),
+)]
 pub(super) async fn open(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
@@ -179,6 +196,17 @@ impl From<&Booked> for Account {
     }
 }
 
+/// Show an account
+///
+/// One of the caller's own, or with `bank:operate` anybody's.
+#[utoipa::path(
+    get,
+    path = "/accounts/{id}",
+    tag = "Accounts",
+    params(("id" = Uuid, Path, description = "The account.", example = "01900000-ada0-7000-8000-000000000002")),
+    responses(Reply<200, Account>, Problems<404>),
+    security(("bearer" = ["accounts:read"]), ("bearer" = ["bank:operate"])),
+)]
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
@@ -208,12 +236,17 @@ pub(super) async fn seen(
     seen.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("you have no account {id}")))
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
+    /// Whose accounts: the `sub` of a token. Another's with `bank:operate` only.
     owner: Option<String>,
+    /// Accounts of this category only.
     category: Option<Category>,
+    /// The last account of the page before.
     after: Option<AccountId>,
+    /// How many at most.
+    #[schemars(range(min = 1, max = 100), example = 10)]
     limit: Option<u32>,
 }
 
@@ -225,7 +258,17 @@ struct AccountList {
     next: Option<String>,
 }
 
-/// One's own accounts; with `bank:operate` everybody's, or those of one owner.
+/// List accounts
+///
+/// One's own; with `bank:operate` everybody's, or those of one owner. By id.
+#[utoipa::path(
+    get,
+    path = "/accounts",
+    tag = "Accounts",
+    params(Of<ListQuery>),
+    responses(Reply<200, AccountList>),
+    security(("bearer" = ["accounts:read"]), ("bearer" = ["bank:operate"])),
+)]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     headers: HeaderMap,

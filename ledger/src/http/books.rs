@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use common::broker;
+use common::http::describe::answers::Reply;
 use common::http::problem::Problem;
 use common::kinds::account::Category;
 use common::money::{Currency, Money};
@@ -39,6 +40,16 @@ struct Checkpoint {
     settlements: u64,
 }
 
+/// Show how far the log is
+///
+/// How far it is decided and published, and the head of the hash chain.
+#[utoipa::path(
+    get,
+    path = "/checkpoint",
+    tag = "Books",
+    responses(Reply<200, Checkpoint>),
+    security(("bearer" = ["bank:operate"]), ("bearer" = ["audit:read"])),
+)]
 pub(super) async fn checkpoint(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
@@ -94,6 +105,16 @@ struct CategoryBalance {
 /// The last trial balance and when it was made.
 pub(super) type Remembered = Option<(Instant, TrialBalance)>;
 
+/// Show the trial balance
+///
+/// All accounts by currency and category; debits and credits of a currency are equal. Made anew at most every five seconds.
+#[utoipa::path(
+    get,
+    path = "/trial-balance",
+    tag = "Books",
+    responses(Reply<200, TrialBalance>),
+    security(("bearer" = ["bank:operate"]), ("bearer" = ["audit:read"])),
+)]
 pub(super) async fn trial_balance(
     State(app): State<Arc<App>>,
     headers: HeaderMap,

@@ -14,6 +14,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
 use common::broker;
+use common::http::describe::Of;
+use common::http::describe::answers::{Problems, Reply};
 use common::http::page;
 use common::http::problem::Problem;
 use common::message::Stored;
@@ -68,9 +70,11 @@ struct LogList {
     next: Option<String>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
+    /// How many at most.
+    #[schemars(range(min = 1, max = 100), example = 10)]
     limit: Option<u32>,
     /// Entries before this sequence.
     before: Option<u64>,
@@ -78,10 +82,15 @@ pub(super) struct ListQuery {
     from: Option<u64>,
     /// Entries published until this time.
     until: Option<DateTime<Utc>>,
+    /// The second word of the subject, such as `payment`.
     kind: Option<String>,
+    /// `pending`, or the second word of the answer's type, such as `settled`.
     status: Option<String>,
+    /// Whose requests.
     client_id: Option<String>,
+    /// The payment that it is about.
     payment_id: Option<Uuid>,
+    /// The trace: 32 hex digits.
     trace_id: Option<String>,
 }
 
@@ -105,6 +114,19 @@ impl ListQuery {
     }
 }
 
+/// List the log
+///
+/// Requests and what became of them, the newest first, with filters. Requests that wait for their answer are listed when
+/// nothing but a status of `pending` is asked for. A page looks through 20 000 entries at most, so it may be short, or
+/// empty, and still go on.
+#[utoipa::path(
+    get,
+    path = "/log",
+    tag = "Log",
+    params(Of<ListQuery>),
+    responses(Reply<200, LogList>),
+    security(("bearer" = ["audit:read"])),
+)]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
@@ -278,6 +300,18 @@ impl From<BatchSteps> for StepTimes {
     }
 }
 
+/// Show message N of both streams
+///
+/// The request and its answer side by side, as they are stored. No token is shown: of the headers only those of the
+/// contract, and what looks like a token in a text that somebody sent is blotted out.
+#[utoipa::path(
+    get,
+    path = "/log/{seq}",
+    tag = "Log",
+    params(("seq" = u64, Path, description = "The place in the log, from 1.", example = 1)),
+    responses(Reply<200, Pair>, Problems<404>),
+    security(("bearer" = ["audit:read"])),
+)]
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     headers: HeaderMap,

@@ -8,6 +8,8 @@ use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, NaiveDate, Utc};
+use common::http::describe::Of;
+use common::http::describe::answers::{Problems, Reply};
 use common::http::page::{self, Page};
 use common::http::problem::Problem;
 use common::ids::{AccountId, ClientId, PaymentId};
@@ -57,14 +59,30 @@ struct AccountPostings {
     next: Option<String>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
     /// Postings before this number.
     before: Option<u64>,
+    /// How many at most.
+    #[schemars(range(min = 1, max = 100), example = 10)]
     limit: Option<u32>,
 }
 
+/// List an account's postings
+///
+/// The newest first, each with the balance after it.
+#[utoipa::path(
+    get,
+    path = "/accounts/{id}/postings",
+    tag = "Accounts",
+    params(
+        ("id" = Uuid, Path, description = "The account.", example = "01900000-ada0-7000-8000-000000000002"),
+        Of<ListQuery>,
+    ),
+    responses(Reply<200, AccountPostings>, Problems<404>),
+    security(("bearer" = ["accounts:read"]), ("bearer" = ["bank:operate"])),
+)]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     headers: HeaderMap,

@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
 use common::broker;
+use common::http::describe::answers::{Problems, Reply};
 use common::http::problem::Problem;
 use common::service::now;
 use common::token::Scope;
@@ -63,6 +64,7 @@ enum ReplayState {
     Failed,
 }
 
+/// The replays that are remembered.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Replays {
     /// The newest first.
@@ -159,6 +161,16 @@ impl Replaying {
     }
 }
 
+/// Start a replay
+///
+/// The whole log is decided again, beside the running ledger, and compared with what is published and stored. One at a time.
+#[utoipa::path(
+    post,
+    path = "/audit/replays",
+    tag = "Audit",
+    responses(Reply<202, Replay>, Problems<409>),
+    security(("bearer" = ["audit:read"])),
+)]
 pub(super) async fn start(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
@@ -176,6 +188,16 @@ pub(super) async fn start(
     Ok((StatusCode::ACCEPTED, Json(replay)).into_response())
 }
 
+/// List the replays
+///
+/// Those of this process of the ledger, the newest first, with progress and verdict.
+#[utoipa::path(
+    get,
+    path = "/audit/replays",
+    tag = "Audit",
+    responses(Reply<200, Replays>),
+    security(("bearer" = ["audit:read"])),
+)]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     headers: HeaderMap,

@@ -8,6 +8,7 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
 use common::broker;
+use common::http::describe::answers::Reply;
 use common::http::problem::Problem;
 use common::token::Scope;
 use common::wire::SETTLEMENTS;
@@ -43,11 +44,22 @@ struct Subscriber {
     acknowledged_at: Option<DateTime<Utc>>,
 }
 
+/// Who reads the settlements.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Subscribers {
     subscribers: Vec<Subscriber>,
 }
 
+/// List the subscribers
+///
+/// The durable consumers of the settlements: how far each is, and what it has not acknowledged.
+#[utoipa::path(
+    get,
+    path = "/subscribers",
+    tag = "Log",
+    responses(Reply<200, Subscribers>),
+    security(("bearer" = ["bank:operate"]), ("bearer" = ["audit:read"])),
+)]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     headers: HeaderMap,

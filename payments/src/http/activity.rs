@@ -9,6 +9,7 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
 use common::broker;
+use common::http::describe::answers::Reply;
 use common::http::problem::Problem;
 use common::service::now;
 use common::token::Scope;
@@ -33,6 +34,7 @@ struct Activity {
     seconds: Vec<ActiveSecond>,
 }
 
+/// The payments that were decided in one second.
 #[derive(Debug, Serialize, JsonSchema)]
 struct ActiveSecond {
     /// Seconds since 1970.
@@ -56,6 +58,16 @@ impl From<&Second> for ActiveSecond {
     }
 }
 
+/// Show what happens
+///
+/// The payments of the last five minutes by the second, how long they took, and how far they are projected; of this process.
+#[utoipa::path(
+    get,
+    path = "/activity",
+    tag = "Activity",
+    responses(Reply<200, Activity>),
+    security(("bearer" = ["bank:operate"]), ("bearer" = ["audit:read"])),
+)]
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
@@ -83,6 +95,15 @@ struct Projected {
     projected_at: Option<DateTime<Utc>>,
 }
 
+/// Show when an answer was projected
+#[utoipa::path(
+    get,
+    path = "/activity/{request_seq}",
+    tag = "Activity",
+    params(("request_seq" = u64, Path, description = "The answer's place in the log.", example = 1)),
+    responses(Reply<200, Projected>),
+    security(("bearer" = ["bank:operate"]), ("bearer" = ["audit:read"])),
+)]
 pub(super) async fn projected(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
