@@ -83,7 +83,7 @@ pub(super) struct ListQuery {
     responses(Reply<200, AccountPostings>, Problems<404>),
     security(("bearer" = ["accounts:read"]), ("bearer" = ["bank:operate"])),
 )]
-pub(super) async fn list(
+pub(super) async fn postings(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
     id: Result<Path<Uuid>, PathRejection>,

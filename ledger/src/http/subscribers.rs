@@ -60,7 +60,7 @@ struct Subscribers {
     responses(Reply<200, Subscribers>),
     security(("bearer" = ["bank:operate"]), ("bearer" = ["audit:read"])),
 )]
-pub(super) async fn list(
+pub(super) async fn subscribers(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {

@@ -96,6 +96,8 @@ struct Projected {
 }
 
 /// Show when an answer was projected
+///
+/// It is known of the last few thousand batches that this process projected; otherwise it is `null`.
 #[utoipa::path(
     get,
     path = "/activity/{request_seq}",
