@@ -1,7 +1,7 @@
 //! nginx alone, in front of what a test puts behind it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::home::Home;
 use crate::install::{self, Kept};
@@ -76,10 +76,10 @@ impl Front {
         fs::read_to_string(self.home.log(Part::Gateway)).unwrap_or_default()
     }
 
-    /// The program.
+    /// Major and minor.
     #[must_use]
-    pub fn program(&self) -> &Path {
-        &self.gateway.found().path
+    pub fn version(&self) -> (u32, u32) {
+        self.gateway.found().version
     }
 
     /// Has it read its configuration again.

@@ -148,7 +148,7 @@ async fn a_request_id_of_another_form_is_replaced() {
     let stub = Stub::start().await;
     let front = front(&stub).await;
     let long = "a".repeat(65);
-    for id in ["a b", "\"", "<script>", "", &long, "a\r\nX-Request-Id: b"] {
+    for id in ["a b", "\"", "<script>", "", &long] {
         let answer = ask(
             front.port(),
             "GET",

@@ -107,3 +107,14 @@ async fn a_reload_under_load_loses_no_request() {
         client.await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn connections_to_a_service_are_kept_for_the_requests_that_come_after() {
+    let stub = Stub::start().await;
+    let front = front(&stub).await;
+    for _ in 0..100 {
+        assert_eq!(get(front.port(), "/bank/x").await.status, 200);
+    }
+    // Each of the two workers has its own.
+    assert!(stub.connections.load(Ordering::Relaxed) <= 2);
+}

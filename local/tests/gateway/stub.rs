@@ -3,6 +3,7 @@
 //! No service of ours has a stream of events yet, so `/events` here stands for theirs.
 
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -14,6 +15,8 @@ pub(crate) struct Stub {
     pub(crate) port: u16,
     /// The heads of all requests.
     heads: Arc<Mutex<Vec<String>>>,
+    /// How many connections there were.
+    pub(crate) connections: Arc<AtomicUsize>,
     /// Each number that is sent here is sent to every stream.
     pub(crate) events: watch::Sender<u64>,
 }
@@ -25,15 +28,19 @@ impl Stub {
         let heads = Arc::new(Mutex::new(Vec::new()));
         let (events, receiver) = watch::channel(0);
         let noted = heads.clone();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = connections.clone();
         tokio::spawn(async move {
             loop {
                 let (socket, _) = listener.accept().await.unwrap();
+                counted.fetch_add(1, Ordering::Relaxed);
                 tokio::spawn(serve(socket, noted.clone(), receiver.clone()));
             }
         });
         Self {
             port,
             heads,
+            connections,
             events,
         }
     }

@@ -15,9 +15,9 @@ use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsConnector;
 
-use crate::behind;
 use crate::client::{connect, get};
 use crate::stub::Stub;
+use crate::{behind, front};
 
 /// Starts nginx with TLS; `names` are those it has besides localhost.
 async fn secure(stub: &Stub, tls: Tls, names: &[&str]) -> Front {
@@ -124,6 +124,10 @@ async fn nginx_accepts_each_form_of_its_configuration() {
     for tls in [Tls::Off, Tls::SelfSigned] {
         let front = secure(&stub, tls, &["bank.test"]).await;
         check(&front.directory());
+    }
+    // Names that are asked for again while nginx runs came with 1.27.3; the image has a newer one.
+    if front(&stub).await.version() < (1, 28) {
+        return;
     }
     let directory = tempfile::tempdir().unwrap();
     let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../gateway");
