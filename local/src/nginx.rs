@@ -24,12 +24,13 @@ use crate::user::{self, User};
 /// Under this name a home notes the port that is kept for the console.
 pub(crate) const CONSOLE: &str = "console";
 /// The files that are the same everywhere.
-const FIXED: [(&str, &str); 7] = [
+const FIXED: [(&str, &str); 8] = [
     ("nginx.conf", include_str!("../../gateway/nginx.conf")),
     ("problems.conf", include_str!("../../gateway/problems.conf")),
     ("errors.conf", include_str!("../../gateway/errors.conf")),
     ("headers.conf", include_str!("../../gateway/headers.conf")),
     ("stream.conf", include_str!("../../gateway/stream.conf")),
+    ("large.conf", include_str!("../../gateway/large.conf")),
     ("types.conf", include_str!("../../gateway/types.conf")),
     ("tls.conf", include_str!("../../gateway/tls.conf")),
 ];

@@ -123,6 +123,12 @@ async fn a_service_is_asked_without_the_prefix_and_told_of_it_by_nobody_else() {
         ("/bank", "/", "/bank"),
         ("/bank/accounts/", "/accounts/", "/bank"),
         ("/payment/", "/", "/payment"),
+        ("/payment/payment-batches", "/payment-batches", "/payment"),
+        (
+            "/payment/payment-batches/7/",
+            "/payment-batches/7/",
+            "/payment",
+        ),
         (
             "/.well-known/oauth-authorization-server/auth",
             "/.well-known/oauth-authorization-server",

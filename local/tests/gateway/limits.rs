@@ -71,7 +71,10 @@ async fn a_body_is_as_large_as_its_path_takes_and_is_written_to_no_file() {
         ("/auth/api/users/import", 500, 200),
         ("/bank/accounts", 60, 200),
         ("/bank/accounts", 70, 413),
+        ("/payment/payments", 60, 200),
+        ("/payment/payments", 70, 413),
         ("/payment/payment-batches", 256, 200),
+        ("/payment/payment-batches/", 256, 200),
         ("/payment/payment-batches", 600, 413),
         ("/varz", 1, 404),
     ] {
