@@ -60,7 +60,6 @@ async fn every_answer_has_the_headers_that_protect_it() {
         (
             "/static/app.0123abcd.js",
             &[
-                "Accept-Ranges: bytes",
                 "Cache-Control: public, max-age=31536000, immutable",
                 "Content-Type: text/javascript; charset=utf-8",
             ],
