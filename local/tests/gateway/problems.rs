@@ -31,6 +31,10 @@ fn kind(answer: &Answer, what: &str) -> String {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "a table of what is refused reads best in one place"
+)]
 async fn whatever_the_gateway_refuses_is_a_problem_document() {
     let stub = Stub::start().await;
     let front = front(&stub).await;
