@@ -47,8 +47,8 @@ ENTRYPOINT ["/bin/sh", "/etc/quittance/start.sh"]
 
 FROM nginx:1.31-alpine AS gateway
 COPY --chmod=0444 gateway/nginx.conf gateway/places.conf gateway/listen.conf gateway/names.conf gateway/tls.conf \
-    gateway/headers.conf gateway/problems.conf gateway/errors.conf gateway/stream.conf gateway/types.conf \
-    gateway/start.sh /etc/quittance/
+    gateway/headers.conf gateway/problems.conf gateway/errors.conf gateway/stream.conf gateway/large.conf \
+    gateway/types.conf gateway/start.sh /etc/quittance/
 USER 65532:65532
 EXPOSE 8080
 # It answers the requests that it has, and then ends.
