@@ -11,8 +11,9 @@ use crate::root;
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
-fn documents() -> [(&'static str, Value); 2] {
+fn documents() -> [(&'static str, Value); 3] {
     [
+        ("auth", auth::openapi()),
         ("ledger", ledger::openapi()),
         ("payments", payments::openapi()),
     ]
@@ -57,10 +58,7 @@ fn every_operation_says_what_it_does_with_what_and_what_comes_of_it() {
     for (service, name, operation) in operations() {
         let mut lack = |what: String| lacks.push(format!("{service}: {name}: {what}"));
         for member in ["summary", "description"] {
-            if !operation[member]
-                .as_str()
-                .is_some_and(|text| !text.is_empty())
-            {
+            if operation[member].as_str().is_none_or(str::is_empty) {
                 lack(format!("no {member}"));
             }
         }

@@ -15,7 +15,8 @@ use crate::http::problem::Problem;
 use crate::http::problem::kinds::Kind;
 use crate::reason::Reason;
 
-type Responses = BTreeMap<String, RefOr<Response>>;
+/// Answers by status.
+pub type Responses = BTreeMap<String, RefOr<Response>>;
 
 /// JSON of a type. `Reply<204, ()>` has no body.
 pub struct Reply<const STATUS: u16, T>(PhantomData<T>);
@@ -72,6 +73,12 @@ impl<const STATUS: u16> IntoResponses for Problems<STATUS> {
     }
 }
 
+/// Several answers as one.
+#[must_use]
+pub fn all<const N: usize>(answers: [Responses; N]) -> Responses {
+    answers.into_iter().flatten().collect()
+}
+
 fn of_status(status: u16, response: Value) -> Responses {
     let response = ResponseBuilder::new().extensions(Some(carried(response)));
     BTreeMap::from([(status.to_string(), RefOr::T(response.build()))])
@@ -96,7 +103,9 @@ fn phrase(status: u16) -> &'static str {
 fn answer<T: JsonSchema>(status: u16) -> Value {
     let schema = written::<T>();
     if schema["type"] == "null" {
-        return json!({"description": phrase(status)});
+        let mut answer = json!({"description": phrase(status)});
+        add_headers(status, &mut answer);
+        return answer;
     }
     let name = T::schema_name();
     let of_type = &schema[DEFINITIONS][&*name];
@@ -112,6 +121,7 @@ fn answer<T: JsonSchema>(status: u16) -> Value {
         );
     }
     answer["content"]["application/json"]["schema"] = schema;
+    add_headers(status, &mut answer);
     answer
 }
 
@@ -138,10 +148,18 @@ pub(super) fn problems(status: u16) -> Value {
         "description": lines.join("\n\n"),
         "content": {"application/problem+json": {"schema": schema, "examples": examples}},
     });
+    add_headers(status, &mut response);
+    response
+}
+
+/// What goes with a status, whatever its body.
+fn add_headers(status: u16, response: &mut Value) {
     match status {
+        304 => {
+            response["headers"]["ETag"] = header("Names what the caller has.", "string");
+        }
         401 => {
-            response["headers"]["WWW-Authenticate"] =
-                header("The challenge of RFC 6750.", "string");
+            response["headers"]["WWW-Authenticate"] = header("How to prove who calls.", "string");
         }
         429 | 503 => {
             response["headers"]["Retry-After"] = header(
@@ -151,7 +169,6 @@ pub(super) fn problems(status: u16) -> Value {
         }
         _ => {}
     }
-    response
 }
 
 fn of(status: u16) -> impl Iterator<Item = Kind> {
