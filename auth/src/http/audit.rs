@@ -43,6 +43,7 @@ struct ListQuery {
     /// What happened, as in `user.logged_in`.
     what: Option<String>,
     /// The earliest time, RFC 3339.
+    #[schemars(extend("format" = "date-time"))]
     from: Option<String>,
     /// How many at most.
     #[schemars(range(min = 1, max = 100), example = 10)]

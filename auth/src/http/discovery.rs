@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use common::http::describe::answers::{Problems, Reply};
+use common::http::describe::answers::{Problems, Reply, Tagged};
 use common::http::describe::headers::IfNoneMatch;
 use common::http::problem::Problem;
 use schemars::JsonSchema;
@@ -54,7 +54,7 @@ struct PublicKey {
     path = "/.well-known/jwks.json",
     tag = "Discovery",
     params(IfNoneMatch),
-    responses(Reply<200, KeySet>, Reply<304, ()>, Problems<503>),
+    responses(Tagged<200, KeySet>, Reply<304, ()>, Problems<503>),
 )]
 async fn jwks(Shared(auth): Shared<Arc<Auth>>, headers: HeaderMap) -> Result<Response, Problem> {
     let keys = store::keys::all(&auth.pool).await?;

@@ -24,6 +24,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use axum::http::Method;
 use axum::routing::any;
 use common::http::describe::answers::Reply;
 use schemars::JsonSchema;
@@ -60,8 +61,11 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Auth>> {
 ///
 /// Whether it is ready says `/health/ready`.
 #[utoipa::path(get, path = "/health/", tag = "Service", responses(Reply<200, Health>))]
-async fn health() -> axum::Json<Health> {
-    axum::Json(Health { status: "ok" })
+async fn health(method: Method) -> Result<axum::Json<Health>, words::Refusal> {
+    if method == Method::GET || method == Method::HEAD {
+        return Ok(axum::Json(Health { status: "ok" }));
+    }
+    Err(words::Refusal::method_not_allowed(&method).allowing(words::GET))
 }
 
 /// That it runs.

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::describe::answers::{Problems, Reply};
+use super::describe::answers::{Page, Problems, Reply};
 use super::prefix::prefix;
 use super::problem::Problem;
 use super::problem::pages::{self, Catalogue, Explained, PAGE_POLICY, escaped};
@@ -60,7 +60,7 @@ async fn openapi(State(docs): State<Arc<Docs>>, headers: HeaderMap) -> Json<Valu
 /// Every problem
 ///
 /// Each `type` that a problem document may have, with what happened and what to do. HTML, JSON or text, by `Accept`.
-#[utoipa::path(get, path = "/problems", tag = "Service", responses(Reply<200, Catalogue>))]
+#[utoipa::path(get, path = "/problems", tag = "Service", responses(Page<200, Catalogue>))]
 async fn problems(headers: HeaderMap) -> Response {
     pages::list(&headers)
 }
@@ -73,7 +73,7 @@ async fn problems(headers: HeaderMap) -> Response {
     path = "/problems/{name}",
     tag = "Service",
     params(("name" = String, Path, description = "The last part of a `type`.", example = "insufficient-funds")),
-    responses(Reply<200, Explained>, Problems<404>)
+    responses(Page<200, Explained>, Problems<404>)
 )]
 async fn problem(
     axum::extract::Path(name): axum::extract::Path<String>,

@@ -15,7 +15,9 @@ use utoipa::openapi::response::Response;
 #[schemars(example = json!({"email": "ada@demo.quittance", "password": "…"}))]
 #[expect(dead_code, reason = "only described")]
 pub(super) struct Credentials {
+    #[schemars(length(min = 1))]
     email: String,
+    #[schemars(length(min = 1))]
     password: String,
     /// A code of the authenticator, or a recovery code, for those who have a second factor.
     otp: Option<String>,
@@ -26,6 +28,7 @@ pub(super) struct Credentials {
 #[schemars(example = json!({"refresh": "eyJ…"}))]
 #[expect(dead_code, reason = "only described")]
 pub(super) struct RefreshToken {
+    #[schemars(length(min = 1))]
     refresh: String,
 }
 
@@ -34,6 +37,7 @@ pub(super) struct RefreshToken {
 #[schemars(example = json!({"token": "eyJ…"}))]
 #[expect(dead_code, reason = "only described")]
 pub(super) struct AnyToken {
+    #[schemars(length(min = 1))]
     token: String,
 }
 

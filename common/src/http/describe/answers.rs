@@ -27,6 +27,12 @@ pub struct Located<const STATUS: u16, T>(PhantomData<T>);
 /// As [`Located`], with what a client hears about preferences and repetition.
 pub struct Submission<const STATUS: u16, T>(PhantomData<T>);
 
+/// As [`Reply`], with the `ETag` that `If-None-Match` is compared with.
+pub struct Tagged<const STATUS: u16, T>(PhantomData<T>);
+
+/// As [`Reply`], or a page or a text about the same, by `Accept`.
+pub struct Page<const STATUS: u16, T>(PhantomData<T>);
+
 /// Text that is no JSON.
 pub struct Text<const STATUS: u16>;
 
@@ -55,6 +61,24 @@ impl<const STATUS: u16, T: JsonSchema + 'static> IntoResponses for Submission<ST
             "Preference-Applied": header("The `wait` that was applied, if the caller asked for one.", "string"),
             "Idempotency-Replayed": header("`true` when the same payment was sent before.", "string"),
         });
+        of_status(STATUS, answer)
+    }
+}
+
+impl<const STATUS: u16, T: JsonSchema + 'static> IntoResponses for Tagged<STATUS, T> {
+    fn responses() -> Responses {
+        let mut answer = answer::<T>(STATUS);
+        answer["headers"]["ETag"] = header("Changes with the body.", "string");
+        of_status(STATUS, answer)
+    }
+}
+
+impl<const STATUS: u16, T: JsonSchema + 'static> IntoResponses for Page<STATUS, T> {
+    fn responses() -> Responses {
+        let mut answer = answer::<T>(STATUS);
+        for kind in ["text/html", "text/plain"] {
+            answer["content"][kind] = json!({"schema": {"type": "string"}});
+        }
         of_status(STATUS, answer)
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn finish(service: &Service, api: &OpenApi) -> Value {
     document["openapi"] = json!("3.1.0");
     document["info"] = json!({
         "title": service.title,
-        "description": service.description,
+        "description": format!("{}\n\n{ABOUT_PROBLEMS}", service.description),
         "version": env!("CARGO_PKG_VERSION"),
         "license": {"name": "MIT", "identifier": "MIT"},
     });
@@ -53,6 +53,9 @@ pub(super) fn finish(service: &Service, api: &OpenApi) -> Value {
     });
     document
 }
+
+const ABOUT_PROBLEMS: &str = "What goes wrong is told as a problem document (RFC 9457). Its `type` is the path of a page that \
+                              says what happened and what to do; `/problems` lists them all.";
 
 /// Tags of what every service serves.
 const OWN_TAGS: &[(&str, &str)] = &[(
