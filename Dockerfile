@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 #
-# Two images: `quittance`, the one program that is every service (`docker build -t quittance .`), and `broker`, the
-# official NATS with our configuration. compose.yaml builds and runs both.
+# Three images: `quittance`, the one program that is every service (`docker build -t quittance .`), `broker`, the
+# official NATS with our configuration, and `gateway`, the official nginx with ours. compose.yaml builds and runs them.
 #
 # Bases are named by version; whoever releases images pins them by digest (`docker buildx imagetools inspect NAME`).
 
@@ -13,11 +13,14 @@ ENV SQLX_OFFLINE=true \
     CARGO_PROFILE_RELEASE_DEBUG=false
 COPY Cargo.toml Cargo.lock ./
 COPY common common
+COPY client client
 COPY auth auth
 COPY ledger ledger
 COPY payments payments
+COPY console console
 COPY local local
 COPY nats nats
+COPY gateway gateway
 COPY bench bench
 COPY cli cli
 # Crates and what was compiled of them stay in the builder's cache: the next build compiles what changed.
@@ -39,6 +42,19 @@ EXPOSE 4222
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
     CMD ["wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8222/healthz"]
+ENTRYPOINT ["/bin/sh", "/etc/quittance/start.sh"]
+
+
+FROM nginx:1.31-alpine AS gateway
+COPY --chmod=0444 gateway/nginx.conf gateway/places.conf gateway/listen.conf gateway/names.conf gateway/tls.conf \
+    gateway/headers.conf gateway/problems.conf gateway/errors.conf gateway/stream.conf gateway/types.conf \
+    gateway/start.sh /etc/quittance/
+USER 65532:65532
+EXPOSE 8080
+# It answers the requests that it has, and then ends.
+STOPSIGNAL SIGQUIT
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
+    CMD ["wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8080/health/live"]
 ENTRYPOINT ["/bin/sh", "/etc/quittance/start.sh"]
 
 

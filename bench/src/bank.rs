@@ -17,7 +17,9 @@ use common::wire::{REQUESTS, SETTLEMENTS};
 use futures::future::try_join_all;
 use indicatif::ProgressBar;
 use ledger::audit::{Summary, Verdict, replay};
-use local::{Bank, BankOptions, Home, Part, Ports, Producer, ServerOptions, Servers, Service};
+use local::{
+    Bank, BankOptions, GatewayOptions, Home, Part, Ports, Producer, ServerOptions, Servers, Service,
+};
 use sqlx::postgres::PgPool;
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
@@ -60,12 +62,32 @@ pub(crate) struct BenchBank {
 impl BenchBank {
     /// Starts a bank with so many accounts.
     pub(crate) async fn start(program: &Path, accounts: usize, bar: &ProgressBar) -> Result<Self> {
+        Self::start_as(program, accounts, None, bar).await
+    }
+
+    /// The same, with nginx in front of the services.
+    pub(crate) async fn start_behind_gateway(
+        program: &Path,
+        accounts: usize,
+        bar: &ProgressBar,
+    ) -> Result<Self> {
+        let gateway = GatewayOptions::default();
+        Self::start_as(program, accounts, Some(gateway), bar).await
+    }
+
+    async fn start_as(
+        program: &Path,
+        accounts: usize,
+        gateway: Option<GatewayOptions>,
+        bar: &ProgressBar,
+    ) -> Result<Self> {
         bar.set_message("starting a bank");
         let options = BankOptions {
             home: Home::temporary()?,
             program: program.to_owned(),
             ports: Ports::Free,
             producers: vec![Producer::direct(SHOP), Producer::new(KIOSK)],
+            gateway,
             environment: Service::ALL
                 .into_iter()
                 .map(|service| (service, "QUITTANCE_LOG".to_owned(), "warn".to_owned()))

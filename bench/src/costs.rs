@@ -11,7 +11,7 @@ use crate::figure::{Cost, Figure};
 use crate::numbers::{float, float_len};
 use crate::proc::{children, cpu_time, field};
 
-const PARTS: [&str; 5] = ["nats", "ledger", "postgres", "payments", "auth"];
+const PARTS: [&str; 6] = ["nats", "ledger", "postgres", "payments", "auth", "gateway"];
 /// This process in the tables: it makes the load and reads the answers.
 const LOAD: &str = "load";
 
@@ -35,7 +35,7 @@ impl Processes {
     pub(crate) fn cpu_times(&self) -> CpuTimes {
         let parts = PARTS.into_iter().map(|part| {
             let time = self.pid(part).map_or(0, |pid| {
-                let children = if part == "postgres" {
+                let children = if has_children(part) {
                     children(pid)
                 } else {
                     Vec::new()
@@ -113,6 +113,7 @@ impl Peaks {
                 "postgres" => "memory of PostgreSQL's processes together, the most after any run",
                 "nats" => "memory of nats-server, the most at any time",
                 "ledger" => "memory of the ledger, the most at any time",
+                "gateway" => "memory of nginx' processes together, the most after any run",
                 "payments" => "memory of payments, the most at any time",
                 _ => "memory of auth, the most at any time",
             };
@@ -121,9 +122,14 @@ impl Peaks {
     }
 }
 
+/// PostgreSQL works in the processes of its connections, nginx in its workers.
+fn has_children(part: &str) -> bool {
+    ["postgres", "gateway"].contains(&part)
+}
+
 fn memory_kib(part: &str, pid: u32) -> u64 {
     match part {
-        "postgres" => children(pid)
+        part if has_children(part) => children(pid)
             .into_iter()
             .chain([pid])
             .map(|pid| field(&format!("/proc/{pid}/smaps_rollup"), "Pss:"))

@@ -87,6 +87,12 @@ pub(crate) fn post(url: &str, path: &str, headers: &str, body: &[u8]) -> Vec<u8>
     bytes
 }
 
+/// The same for `GET`.
+pub(crate) fn get(url: &str, path: &str) -> Vec<u8> {
+    let host = url.strip_prefix("http://").unwrap_or(url);
+    format!("GET {path} HTTP/1.1\r\nhost: {host}\r\n\r\n").into_bytes()
+}
+
 fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
     text.windows(wanted.len())
         .position(|window| window == wanted)

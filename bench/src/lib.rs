@@ -19,6 +19,7 @@ mod pace;
 mod saturate;
 
 mod door;
+mod gateway;
 mod growth;
 mod pgbench;
 mod rounds;

@@ -16,6 +16,8 @@ pub enum Scenario {
     Http,
     /// Producers' single payments through payments: saturated, and at fixed rates beside HTTP
     Door,
+    /// The same requests with and without the gateway in front
+    Gateway,
     /// Few accounts that everybody pays from and to
     Hot,
     /// The cost of a payment after many payments, and among many accounts
@@ -30,12 +32,13 @@ pub enum Scenario {
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Broker,
         Self::Ledger,
         Self::Nats,
         Self::Http,
         Self::Door,
+        Self::Gateway,
         Self::Hot,
         Self::Growth,
         Self::Replay,

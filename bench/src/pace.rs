@@ -202,7 +202,7 @@ async fn over_http(
 ) -> Result<Histogram<u64>> {
     let url = bank.bank.url(Service::Payments);
     let count = usize::try_from(schedule.count())?;
-    let requests = Arc::new(requests(bank, &url, tokens, count));
+    let requests = Arc::new(requests(bank, &url, "/payments", tokens, count));
     let due = Arc::new(Mutex::new(schedule.pace()));
     let mut connections = JoinSet::new();
     for _ in 0..CONNECTIONS {
@@ -236,14 +236,20 @@ async fn over_http(
 }
 
 /// `count` requests `POST /payments`, ready to be sent.
-fn requests(bank: &mut BenchBank, url: &str, tokens: &[String], count: usize) -> Vec<Vec<u8>> {
+pub(crate) fn requests(
+    bank: &mut BenchBank,
+    url: &str,
+    path: &str,
+    tokens: &[String],
+    count: usize,
+) -> Vec<Vec<u8>> {
     let mut maker = bank.maker(tokens, Pattern::Uniform);
     let requests = (0..).take(count).map(|place| {
         let body = serde_json::to_vec(&maker.body(place)).expect("texts and ids are JSON");
         let token = maker.token(place);
         let headers =
             format!("authorization: Bearer {token}\r\ncontent-type: application/json\r\n");
-        http::post(url, "/payments", &headers, &body)
+        http::post(url, path, &headers, &body)
     });
     requests.collect()
 }
@@ -255,11 +261,22 @@ pub(crate) async fn saturate_http(
     count: usize,
 ) -> Result<Run> {
     let url = bank.bank.url(Service::Payments);
-    let requests = Arc::new(requests(bank, &url, tokens, count));
-    let next = Arc::new(AtomicUsize::new(0));
+    let requests = requests(bank, &url, "/payments", tokens, count);
+    saturate_with(bank, &url, requests, 202).await
+}
+
+/// The same with any requests, each of which must be answered with this status.
+pub(crate) async fn saturate_with(
+    bank: &mut BenchBank,
+    url: &str,
+    requests: Vec<Vec<u8>>,
+    expected: u16,
+) -> Result<Run> {
+    let count = requests.len();
+    let (requests, next) = (Arc::new(requests), Arc::new(AtomicUsize::new(0)));
     let mut open = Vec::new();
     for _ in 0..CONNECTIONS {
-        open.push(Connection::open(&url).await?);
+        open.push(Connection::open(url).await?);
     }
     let processes = bank.processes();
     let before = processes.cpu_times();
@@ -271,7 +288,7 @@ pub(crate) async fn saturate_http(
             while let Some(request) = requests.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let (status, body) = connection.send(request).await?;
                 ensure!(
-                    status == 202,
+                    status == expected,
                     "{status}: {}",
                     String::from_utf8_lossy(&body)
                 );

@@ -181,7 +181,9 @@ impl Report {
     }
 
     fn costs(&self) -> Option<Table> {
-        const PARTS: [&str; 6] = ["nats", "ledger", "postgres", "payments", "auth", "load"];
+        const PARTS: [&str; 7] = [
+            "nats", "ledger", "postgres", "payments", "auth", "gateway", "load",
+        ];
         let mut header = vec!["CPU µs per payment · memory MiB"];
         header.extend(PARTS);
         let mut table = table(&header);

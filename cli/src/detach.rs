@@ -3,6 +3,7 @@
 //! The background process writes to `<home>/logs/up.log`. Until the bank is open we show the last line of it. If the
 //! process ends before that, its error is ours.
 
+use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -18,7 +19,7 @@ use crate::progress;
 
 const POLL: Duration = Duration::from_millis(20);
 
-pub(crate) async fn start(home: &Path, arguments: &[&str], quiet: bool) -> Result<()> {
+pub(crate) async fn start(home: &Path, arguments: &[OsString], quiet: bool) -> Result<()> {
     let path = home.join("logs").join("up.log");
     let log = OpenOptions::new()
         .write(true)

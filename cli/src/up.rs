@@ -4,15 +4,18 @@
 //! and decides what happens when a part ends by itself: see [`watch_over`].
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
 use common::service::stop_signal;
-use local::{Bank, BankOptions, Home, Part, Ports, Producer, Progress, Status, Trouble};
+use local::{
+    Bank, BankOptions, GatewayOptions, Home, Part, Ports, Producer, Progress, Status, Tls, Trouble,
+};
 
 use crate::failure::Hinted as _;
 use crate::logs::{last_words, readable};
@@ -40,12 +43,24 @@ pub(crate) struct Up {
     /// Listen on any free ports instead of the usual ones; later starts keep them
     #[arg(long)]
     free_ports: bool,
-    /// Go back to the usual ports: 8081, 8082, 8083, 4222, 5433
+    /// Go back to the usual ports: 8080, 8081, 8082, 8083, 4222, 5433
     #[arg(long, conflicts_with = "free_ports")]
     usual_ports: bool,
     /// Let the demo shop write into the log itself, as a producer that the bank trusts
     #[arg(long)]
     direct: bool,
+    /// Have the gateway speak TLS, with a self-signed certificate that the bank makes and keeps
+    #[arg(long, conflicts_with = "tls_cert")]
+    tls: bool,
+    /// Have the gateway speak TLS with this certificate (PEM, with its chain); it is copied into the home
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The private key of that certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// A name under which the gateway is reached besides localhost; may be given several times
+    #[arg(long, value_name = "NAME")]
+    gateway_name: Vec<String>,
     /// This is the process that `--detach` left in the background
     #[arg(long, hide = true)]
     in_background: bool,
@@ -83,15 +98,26 @@ pub(crate) async fn run(options: &Up, home: &Path) -> Result<ExitCode> {
 
 async fn in_background(options: &Up, home: &Path) -> Result<ExitCode> {
     let began = Instant::now();
-    let mut arguments = Vec::new();
-    if options.free_ports {
-        arguments.push("--free-ports");
+    let flags = [
+        (options.free_ports, "--free-ports"),
+        (options.usual_ports, "--usual-ports"),
+        (options.direct, "--direct"),
+        (options.tls, "--tls"),
+    ];
+    let flags = flags.into_iter().filter(|(is_set, _)| *is_set);
+    let mut arguments: Vec<OsString> = flags.map(|(_, flag)| flag.into()).collect();
+    for (option, file) in [
+        ("--tls-cert", &options.tls_cert),
+        ("--tls-key", &options.tls_key),
+    ] {
+        if let Some(file) = file {
+            // The background process stands somewhere else.
+            let file = std::path::absolute(file).context("a file has no usable path")?;
+            arguments.extend([option.into(), file.into()]);
+        }
     }
-    if options.usual_ports {
-        arguments.push("--usual-ports");
-    }
-    if options.direct {
-        arguments.push("--direct");
+    for name in &options.gateway_name {
+        arguments.extend(["--gateway-name".into(), name.into()]);
     }
     // Here and not in the background, so that an unusable home is an error at once.
     drop(open(home, options.fresh)?);
@@ -148,7 +174,7 @@ async fn in_foreground(options: &Up, home: &Path) -> Result<ExitCode> {
         outcome = watch_over(&mut bank) => outcome,
         () = stop.cancelled() => Ok(()),
     };
-    say("\nClosing: payments, ledger, auth, then NATS and PostgreSQL …")?;
+    say("\nClosing: nginx, payments, ledger, auth, then NATS and PostgreSQL …")?;
     let began = Instant::now();
     bank.stop().await?;
     say(&format!(
@@ -175,6 +201,7 @@ async fn start(options: &Up, home: &Path, progress: &Progress) -> Result<(Bank, 
         } else {
             Producer::new(SHOP)
         }],
+        gateway: Some(gateway(options)),
         environment: Vec::new(),
     };
     let bank = Bank::start(bank_options, progress).await?;
@@ -185,6 +212,21 @@ async fn start(options: &Up, home: &Path, progress: &Progress) -> Result<(Bank, 
     let status = bank.status(Some(demo));
     bank.home().publish(&status)?;
     Ok((bank, status))
+}
+
+fn gateway(options: &Up) -> GatewayOptions {
+    let tls = match (&options.tls_cert, &options.tls_key) {
+        (Some(certificate), Some(key)) => Tls::Files {
+            certificate: certificate.clone(),
+            key: key.clone(),
+        },
+        _ if options.tls => Tls::SelfSigned,
+        _ => Tls::Off,
+    };
+    GatewayOptions {
+        tls,
+        names: options.gateway_name.clone(),
+    }
 }
 
 fn open(home: &Path, fresh: bool) -> Result<Home> {

@@ -85,10 +85,29 @@ fn every_type_of_the_catalogue_is_used() {
     let by_token = tokens.into_iter().map(Kind::of_token);
     let used: Vec<_> = by_status.chain(by_code).chain(by_token).collect();
     let named = named(&texts, "Kind::");
-    for kind in Kind::ALL {
+    for kind in Kind::ALL.iter().filter(|kind| !kind.is_of_gateway()) {
         let is_used = used.contains(kind) || named.contains(&format!("{kind:?}"));
         assert!(is_used, "nothing answers {kind:?}");
     }
+}
+
+#[test]
+fn the_gateway_has_the_types_of_the_catalogue_and_no_others() {
+    let gateway = Path::new(env!("CARGO_MANIFEST_DIR")).join("../gateway");
+    let files = ["problems.conf", "errors.conf"].map(|file| gateway.join(file));
+    let texts = files.map(|file| fs::read_to_string(file).expect("the gateway's configuration"));
+    let sent: BTreeSet<_> = texts
+        .iter()
+        .flat_map(|text| text.split("${problem_types}").skip(1))
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    let known = Kind::ALL.iter().filter(|kind| kind.is_of_gateway());
+    let known: BTreeSet<_> = known.map(|kind| kind.name()).collect();
+    assert_eq!(sent, known);
+    assert!(
+        texts[0].contains(&format!("default \"{PREFIX}\"")),
+        "types are paths of pages"
+    );
 }
 
 #[tokio::test]

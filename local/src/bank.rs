@@ -8,24 +8,24 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::console::{self, Addresses, Console};
 use crate::home::Home;
+use crate::install;
+use crate::nginx::{Behind, Gateway, GatewayOptions};
 use crate::part::{Part, Service};
 use crate::ports::{self, Ports};
 use crate::process::{Process, stop_leftover};
 use crate::producer::Producer;
 use crate::progress::{Progress, finished, started};
-use crate::servers::{ServerOptions, Servers};
+use crate::servers::{self, ServerOptions, Servers};
 use crate::service::{READY_LIMIT, ServiceProcess, command};
 use crate::status::{Demo, Status};
 
 /// Where payments and the ledger find auth.
 const AUTH_URL: &str = "QUITTANCE_AUTH_URL";
-/// How often the broker is asked whether it can store.
-const STORE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What a bank is started with.
 #[derive(Debug)]
@@ -38,6 +38,8 @@ pub struct BankOptions {
     pub ports: Ports,
     /// Who gets a NATS login in the account EDGE or DIRECT.
     pub producers: Vec<Producer>,
+    /// nginx in front of the services, and the console; most tests do without.
+    pub gateway: Option<GatewayOptions>,
     /// Additional environment of single services (tests: `QUITTANCE_CRASH_AT`).
     pub environment: Vec<(Service, String, String)>,
 }
@@ -46,27 +48,13 @@ pub struct BankOptions {
 #[derive(Debug)]
 pub struct Bank {
     // In the order in which they are dropped: the services before what they need.
+    gateway: Option<Gateway>,
+    console: Option<Console>,
     services: BTreeMap<&'static str, ServiceProcess>,
-    servers: Servers,
+    pub(crate) servers: Servers,
     program: PathBuf,
     environment: Vec<(Service, String, String)>,
-    is_store_full: bool,
-}
-
-/// Why somebody has to do something for a part.
-#[derive(Debug)]
-pub enum Trouble {
-    /// It ended by itself.
-    Ended(Part),
-    /// The broker can't write to its disk. It stores nothing from now on, even when there is room again.
-    StoreFull {
-        /// The server's words.
-        error: String,
-        /// Where it stores.
-        store: PathBuf,
-    },
-    /// There is room again: the broker stores when it is started again.
-    StoreHasRoom,
+    pub(crate) is_store_full: bool,
 }
 
 impl Bank {
@@ -77,11 +65,27 @@ impl Bank {
             program,
             ports,
             producers,
+            gateway,
             environment,
         } = options;
         let program = std::path::absolute(&program).context("the program is no usable path")?;
-        let servers = Servers::start(home, &ServerOptions { ports, producers }, progress).await?;
+        let kept = home.kept_nginx();
+        let found = async {
+            match &gateway {
+                Some(_) => {
+                    started(progress, install::NGINX.label);
+                    let found = servers::find(&install::NGINX, kept, progress).await?;
+                    anyhow::Ok(Some(found))
+                }
+                None => Ok(None),
+            }
+        };
+        let options = ServerOptions { ports, producers };
+        let (found, servers) = tokio::join!(found, Servers::start(home, &options, progress));
+        let (found, servers) = (found?, servers?);
         let mut bank = Self {
+            gateway: None,
+            console: None,
             services: BTreeMap::new(),
             servers,
             program,
@@ -105,9 +109,44 @@ impl Bank {
         }
         bank.wait_until_ready(progress).await?;
         let services = bank.services.values();
-        let ports: Vec<_> = services.map(|one| (one.service.name(), one.port)).collect();
-        bank.servers.note_ports(&ports)?;
+        let mut noted: Vec<_> = services.map(|one| (one.service.name(), one.port)).collect();
+        if let (Some(found), Some(options)) = (found, &gateway) {
+            let console = bank.start_console(ports, progress).await?;
+            let behind = Behind {
+                auth: bank.services[auth.name()].port,
+                ledger: bank.services[ledger.name()].port,
+                payments: bank.services[payments.name()].port,
+                console,
+            };
+            let gateway = Gateway::start(found, bank.home(), behind, ports, options).await?;
+            finished(progress, install::NGINX.label);
+            noted.extend([
+                (Part::Console.name(), console),
+                (Part::Gateway.name(), gateway.port),
+            ]);
+            let home = bank.servers.home_mut();
+            home.note_program(&install::NGINX, gateway.found())?;
+            bank.gateway = Some(gateway);
+        }
+        bank.servers.home_mut().note_ports(&noted)?;
         Ok(bank)
+    }
+
+    /// Starts the console and returns its port.
+    async fn start_console(&mut self, ports: Ports, progress: &Progress) -> Result<u16> {
+        let name = Part::Console.name();
+        started(progress, name);
+        let port = self.home().pick_port(name, ports, 8084)?;
+        let addresses = Addresses {
+            auth: self.url(Service::Auth),
+            ledger: self.url(Service::Ledger),
+            payments: self.url(Service::Payments),
+        };
+        console::write_assets(&self.program, &self.home().static_files()).await?;
+        let console = Console::start(&self.program, self.home(), port, addresses).await?;
+        self.console = Some(console);
+        finished(progress, name);
+        Ok(port)
     }
 
     /// The database and the broker, their URLs and passwords.
@@ -126,6 +165,25 @@ impl Bank {
     #[must_use]
     pub fn url(&self, service: Service) -> String {
         self.services[service.name()].url()
+    }
+
+    /// Where the gateway answers: `http://127.0.0.1:8080`. `None` without one.
+    #[must_use]
+    pub fn gateway_url(&self) -> Option<String> {
+        self.gateway.as_ref().map(Gateway::url)
+    }
+
+    /// Where the console answers by itself: `http://127.0.0.1:8084`. `None` without one.
+    #[must_use]
+    pub fn console_url(&self) -> Option<String> {
+        self.console.as_ref().map(Console::url)
+    }
+
+    /// Has the gateway read its configuration and its certificate again. Requests that run end as they began.
+    pub fn reload_gateway(&mut self) {
+        if let Some(gateway) = &mut self.gateway {
+            gateway.process.reload();
+        }
     }
 
     /// The environment a service was started with.
@@ -187,6 +245,8 @@ impl Bank {
             Part::Auth => Service::Auth,
             Part::Ledger => Service::Ledger,
             Part::Payments => Service::Payments,
+            Part::Console => return self.console_mut().restart().await,
+            Part::Gateway => return self.gateway_mut().restart().await,
         };
         self.process_mut(part).stop();
         let port = self.services[service.name()].port;
@@ -215,53 +275,12 @@ impl Bank {
         self.spawn(service, name, ports::free()?, environment)
     }
 
-    /// Waits until one of the parts ended by itself, and says which.
-    pub async fn wait_for_an_end(&mut self) -> Part {
-        const PARTS: [Part; 5] = [
-            Part::Postgres,
-            Part::Nats,
-            Part::Auth,
-            Part::Ledger,
-            Part::Payments,
-        ];
-        loop {
-            if let Some(part) = PARTS.into_iter().find(|part| !self.is_running(*part)) {
-                return part;
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    }
-
-    /// Waits until somebody has to do something for a part.
-    pub async fn wait_for_trouble(&mut self) -> Trouble {
-        loop {
-            tokio::select! {
-                part = self.wait_for_an_end() => return Trouble::Ended(part),
-                () = tokio::time::sleep(STORE_INTERVAL) => {}
-            }
-            let nats = self.servers.nats();
-            match (nats.store_failure().await, self.is_store_full) {
-                (Some(error), false) => {
-                    self.is_store_full = true;
-                    return Trouble::StoreFull {
-                        error,
-                        store: nats.store().to_owned(),
-                    };
-                }
-                (Some(_), true) if nats.has_room() => {
-                    self.is_store_full = false;
-                    return Trouble::StoreHasRoom;
-                }
-                (Some(_), true) | (None, false) => {}
-                (None, true) => self.is_store_full = false,
-            }
-        }
-    }
-
     /// Where everything is.
     #[must_use]
     pub fn status(&self, demo: Option<Demo>) -> Status {
         Status {
+            gateway: self.gateway_url(),
+            console: self.console_url(),
             auth: self.url(Service::Auth),
             ledger: self.url(Service::Ledger),
             payments: self.url(Service::Payments),
@@ -331,6 +350,16 @@ impl Bank {
             .expect("start inserts all services")
     }
 
+    fn gateway_mut(&mut self) -> &mut Gateway {
+        let gateway = self.gateway.as_mut();
+        gateway.expect("only a bank with a gateway is asked for it")
+    }
+
+    fn console_mut(&mut self) -> &mut Console {
+        let console = self.console.as_mut();
+        console.expect("only a bank with a console is asked for it")
+    }
+
     fn process_mut(&mut self, part: Part) -> &mut Process {
         match part {
             Part::Postgres => self.servers.postgres_process(),
@@ -338,6 +367,8 @@ impl Bank {
             Part::Auth => &mut self.service_mut(Service::Auth).process,
             Part::Ledger => &mut self.service_mut(Service::Ledger).process,
             Part::Payments => &mut self.service_mut(Service::Payments).process,
+            Part::Console => &mut self.console_mut().process,
+            Part::Gateway => &mut self.gateway_mut().process,
         }
     }
 }
@@ -345,6 +376,9 @@ impl Bank {
 impl Drop for Bank {
     fn drop(&mut self) {
         self.home().unpublish();
+        // First nobody asks any more.
+        self.gateway = None;
+        self.console = None;
         // In reverse: payments stops taking, then the ledger stops booking, then auth.
         for service in Service::ALL.into_iter().rev() {
             self.services.remove(service.name());

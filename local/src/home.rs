@@ -153,6 +153,15 @@ impl Home {
         }
     }
 
+    /// Which nginx ran; any will do.
+    pub(crate) fn kept_nginx(&self) -> Kept {
+        let noted = self.last_start.programs.get(install::NGINX.label);
+        Kept {
+            program: noted.map(|program| program.path.clone()),
+            need: Need::Any,
+        }
+    }
+
     /// Which database server can go on with the data of this bank. They say so themselves.
     pub(crate) fn kept_postgres(&self) -> Kept {
         let noted = self.last_start.programs.get(install::POSTGRES.label);
@@ -167,6 +176,12 @@ impl Home {
     /// Where PostgreSQL keeps its files.
     pub(crate) fn postgres_data(&self) -> PathBuf {
         self.path.join("postgres/data")
+    }
+
+    /// What the gateway serves at `/static/`.
+    #[must_use]
+    pub fn static_files(&self) -> PathBuf {
+        self.path.join("static")
     }
 
     /// A port for what is noted under this name.

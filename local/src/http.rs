@@ -29,6 +29,12 @@ pub(crate) async fn complaint(port: u16, path: &str) -> Option<String> {
     (!is_ok).then(|| body.trim().to_owned())
 }
 
+/// Is a server there that speaks HTTP, be it that it wants TLS first?
+pub(crate) async fn is_there(port: u16) -> bool {
+    let path = "/health/live";
+    says_ok(port, path).await || complaint(port, path).await.is_some()
+}
+
 /// Does `GET path` on this loopback port answer 200?
 pub(crate) async fn says_ok(port: u16, path: &str) -> bool {
     let ask = async {

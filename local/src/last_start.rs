@@ -16,10 +16,10 @@ const FILE: &str = "last-start.json";
 /// The note. A part of it that is missing was never started.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LastStart {
-    /// By label: `PostgreSQL`, `NATS`.
+    /// By label: `PostgreSQL`, `NATS`, `nginx`.
     #[serde(default)]
     pub(crate) programs: BTreeMap<String, Program>,
-    /// By part: `postgres`, `nats`, `auth` …, and `nats-monitor`.
+    /// By part: `postgres`, `nats`, `auth` …, and `nats-monitor`, `console`.
     #[serde(default)]
     pub(crate) ports: BTreeMap<String, u16>,
 }

@@ -1,4 +1,4 @@
-//! A whole bank on one machine: finds or installs nats-server and PostgreSQL, starts private ones,
+//! A whole bank on one machine: finds or installs nats-server, PostgreSQL and nginx, starts private ones,
 //! makes the roles and databases, starts the three services, watches over them and stops them.
 //!
 //! In: a [`Home`] (the directory that holds everything one bank remembers). Out: [`Servers`] for the
@@ -9,6 +9,8 @@
 //! environment it starts them with ([`Servers::service_env`]) and their `/health/ready`.
 
 mod bank;
+mod certificate;
+mod console;
 mod disk;
 mod home;
 mod http;
@@ -16,6 +18,7 @@ mod install;
 mod last_start;
 mod lock;
 mod nats;
+mod nginx;
 mod part;
 mod place;
 mod ports;
@@ -30,11 +33,14 @@ mod service;
 mod staging;
 mod status;
 pub mod testing;
+mod trouble;
 mod user;
 
-pub use bank::{Bank, BankOptions, Trouble};
+pub use bank::{Bank, BankOptions};
+pub use certificate::Tls;
 pub use disk::Room;
 pub use home::{Home, down};
+pub use nginx::{Behind, GatewayOptions};
 pub use part::{Part, Service};
 pub use ports::Ports;
 pub use producer::{Producer, Way};
@@ -43,3 +49,4 @@ pub use secrets::{DemoSecrets, Secrets};
 pub use servers::{ServerOptions, Servers};
 pub use service::ServiceProcess;
 pub use status::{Demo, DemoCustomer, DemoLogin, DemoProducer, DemoServiceAccount, Status};
+pub use trouble::Trouble;

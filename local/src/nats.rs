@@ -13,7 +13,7 @@ use crate::http;
 use crate::install::Found;
 use crate::part::Part;
 use crate::ports::{Ports, loopback};
-use crate::process::{Process, Program, stop_leftover};
+use crate::process::{Farewell, Process, Program, stop_leftover};
 use crate::producer::{Producer, Way};
 use crate::secrets::write_private;
 use crate::staging::Staging;
@@ -156,7 +156,7 @@ fn spawn(
         log: log.to_owned(),
         pid_file: pid_file.to_owned(),
     };
-    Process::server(&program, None)
+    Process::server(&program, None, Farewell::Interrupt)
 }
 
 /// What the configuration takes from its environment, see its head.

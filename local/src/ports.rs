@@ -18,7 +18,7 @@ const FREE_COUNT: u16 = 12_000;
 pub enum Ports {
     /// Those that the home had; at first the usual ones. One that is taken moves to a free one.
     Kept,
-    /// auth 8081, ledger 8082, payments 8083, NATS 4222, PostgreSQL 5433; one that is taken moves to a free one.
+    /// gateway 8080, auth 8081, ledger 8082, payments 8083, NATS 4222, PostgreSQL 5433; one that is taken moves to a free one.
     Usual,
     /// Free ones, different for each home.
     Free,

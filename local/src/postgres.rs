@@ -17,10 +17,10 @@ use sqlx::{ConnectOptions, Connection};
 pub(crate) use databases::AUDITOR;
 
 use crate::home::{Home, make_private};
-use crate::install::Found;
+use crate::install::{self, Found};
 use crate::part::Part;
 use crate::ports::{Ports, loopback};
-use crate::process::{Process, Program, stop_leftover};
+use crate::process::{Farewell, Process, Program, stop_leftover};
 use crate::user::{self, User};
 
 /// The write-ahead log is replayed after a crash: up to `max_wal_size` of it.
@@ -75,8 +75,8 @@ impl Postgres {
         if let Some(user) = &user {
             chown(&directory, Some(user.uid), Some(user.gid))
                 .with_context(|| format!("cannot give {} to {}", directory.display(), user.name))?;
-            user::must_be_reachable(&directory, user)?;
-            user::must_be_reachable(&found.path, user)?;
+            user::must_be_reachable(install::POSTGRES.label, &directory, user)?;
+            user::must_be_reachable(install::POSTGRES.label, &found.path, user)?;
         }
         let pid_file = home.pid_file(Part::Postgres.name());
         let data = home.postgres_data();
@@ -178,5 +178,5 @@ fn spawn(
         log: log.to_owned(),
         pid_file: pid_file.to_owned(),
     };
-    Process::server(&program, user)
+    Process::server(&program, user, Farewell::Interrupt)
 }

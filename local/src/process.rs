@@ -1,9 +1,9 @@
 //! One supervised process: started, watched, killed, stopped, and never left behind.
 //!
-//! Two kinds. *Servers* (nats-server, postgres) are not our programs and know nothing of us, so a
+//! Two kinds. *Servers* (nats-server, postgres, nginx) are not our programs and know nothing of us, so a
 //! small `sh` watcher stands beside each: its stdin is a pipe that we hold, and when the pipe closes
-//! (we stopped, or died, even by `kill -9`) it sends the server SIGINT, which both take as "stop in
-//! order". *Services* are our own program and watch the pipe themselves (`QUITTANCE_STOP_WITH_PARENT`).
+//! (we stopped, or died, even by `kill -9`) it sends the server the signal that it takes as "stop in
+//! order", see [`Farewell`]. *Services* are our own program and watch the pipe themselves (`QUITTANCE_STOP_WITH_PARENT`).
 //!
 //! Each has a process group of its own, so that the terminal's Ctrl-C reaches only us and we decide
 //! the order. The watcher is in its server's group: as long as it lives, the system gives the
@@ -29,9 +29,29 @@ const POLL_INTERVAL: Duration = Duration::from_millis(2);
 /// How much of a log an error quotes.
 const LOG_TAIL_LINES: usize = 15;
 
-/// Becomes the server (`exec`). The watcher starts first: no child of the server, but in its process group.
-const GUARD: &str =
-    r#"exec 3<&0; ( { read -r line <&3; kill -s INT $$; } & ); exec 3<&- </dev/null; exec "$@""#;
+/// How a server that is not ours hears that it shall stop in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Farewell {
+    /// SIGINT: nats-server and postgres.
+    Interrupt,
+    /// SIGQUIT: nginx answers the requests that it has. A stream among them never ends, so after some seconds its workers
+    /// end too. They may outlive nginx' first process; they are in its process group.
+    Drain,
+}
+
+impl Farewell {
+    /// Becomes the server (`exec`). The watcher starts first: no child of the server, but in its process group.
+    const fn guard(self) -> &'static str {
+        match self {
+            Self::Interrupt => {
+                r#"exec 3<&0; ( { read -r line <&3; kill -s INT $$; } & ); exec 3<&- </dev/null; exec "$@""#
+            }
+            Self::Drain => {
+                r#"exec 3<&0; ( { read -r line <&3; kill -s QUIT $$; sleep 3; kill -s TERM 0; } & ); exec 3<&- </dev/null; exec "$@""#
+            }
+        }
+    }
+}
 
 /// What to start and where its output goes.
 pub(crate) struct Program<'a> {
@@ -53,7 +73,8 @@ pub struct Process {
     /// Closing it is the only order to stop: a stop and our death look the same.
     lifeline: Option<ChildStdin>,
     pid: Pid,
-    has_watcher: bool,
+    /// Of a server, beside which a watcher stands.
+    farewell: Option<Farewell>,
     log: PathBuf,
     pid_file: PathBuf,
     /// It ended, was reaped and its watcher is gone: the pid may belong to another process now.
@@ -63,10 +84,14 @@ pub struct Process {
 impl Process {
     /// Starts a server that is not ours, with a watcher, as `user` (only root can) or as ourselves,
     /// and with no environment but the one given.
-    pub(crate) fn server(program: &Program<'_>, user: Option<&User>) -> Result<Self> {
+    pub(crate) fn server(
+        program: &Program<'_>,
+        user: Option<&User>,
+        farewell: Farewell,
+    ) -> Result<Self> {
         let mut command = Command::new("/bin/sh");
         command
-            .args(["-c", GUARD, "sh"])
+            .args(["-c", farewell.guard(), "sh"])
             .arg(program.path)
             .args(&program.arguments);
         command
@@ -77,7 +102,7 @@ impl Process {
         if let Some(user) = user {
             command.uid(user.uid).gid(user.gid);
         }
-        Self::spawn(program, command, true)
+        Self::spawn(program, command, Some(farewell))
     }
 
     /// Starts one of our services, which stops by itself when its stdin closes.
@@ -86,10 +111,14 @@ impl Process {
         command
             .args(&program.arguments)
             .env("QUITTANCE_STOP_WITH_PARENT", "true");
-        Self::spawn(program, command, false)
+        Self::spawn(program, command, None)
     }
 
-    fn spawn(program: &Program<'_>, mut command: Command, has_watcher: bool) -> Result<Self> {
+    fn spawn(
+        program: &Program<'_>,
+        mut command: Command,
+        farewell: Option<Farewell>,
+    ) -> Result<Self> {
         let name = program.name;
         let open = || {
             OpenOptions::new()
@@ -114,7 +143,7 @@ impl Process {
             lifeline: child.stdin.take(),
             child,
             pid,
-            has_watcher,
+            farewell,
             log: program.log.clone(),
             pid_file: program.pid_file.clone(),
             is_over: false,
@@ -152,7 +181,7 @@ impl Process {
         }
         self.child.wait().ok();
         self.lifeline = None;
-        if self.has_watcher {
+        if self.farewell.is_some() {
             rustix::process::kill_process_group(self.pid, Signal::KILL).ok();
         }
         fs::remove_file(&self.pid_file).ok();
@@ -169,9 +198,22 @@ impl Process {
         self.signal(Signal::CONT);
     }
 
-    fn signal(&mut self, signal: Signal) {
+    /// Has it read its configuration again (SIGHUP).
+    pub(crate) fn reload(&mut self) {
         if !self.is_over && self.is_running() {
-            // ESRCH is the only possible error: it ended in between.
+            rustix::process::kill_process(self.pid, Signal::HUP).ok();
+        }
+    }
+
+    fn signal(&mut self, signal: Signal) {
+        if self.is_over || !self.is_running() {
+            return;
+        }
+        // ESRCH is the only possible error: it ended in between.
+        if self.farewell == Some(Farewell::Drain) {
+            // It answers through its workers.
+            rustix::process::kill_process_group(self.pid, signal).ok();
+        } else {
             rustix::process::kill_process(self.pid, signal).ok();
         }
     }

@@ -83,9 +83,9 @@ impl Servers {
         &self.home
     }
 
-    /// Notes the ports of the services, for the home's next start.
-    pub(crate) fn note_ports(&mut self, ports: &[(&str, u16)]) -> Result<()> {
-        self.home.note_ports(ports)
+    /// For what is noted of this start.
+    pub(crate) fn home_mut(&mut self) -> &mut Home {
+        &mut self.home
     }
 
     /// Where clients of the broker connect: `nats://127.0.0.1:4222`.
@@ -248,7 +248,12 @@ impl Servers {
     }
 }
 
-async fn find(wanted: &'static Wanted, kept: Kept, progress: &Progress) -> Result<Found> {
+/// Finds or installs a server program, in seconds when it installs.
+pub(crate) async fn find(
+    wanted: &'static Wanted,
+    kept: Kept,
+    progress: &Progress,
+) -> Result<Found> {
     let progress = progress.clone();
     tokio::task::spawn_blocking(move || install::find_or_install(wanted, &kept, &progress))
         .await

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::http;
 use crate::lock;
 use crate::secrets::write_private;
 
@@ -14,6 +15,12 @@ const FILE: &str = "status.json";
 /// The addresses of a running bank. The JSON is a contract: scripts and the README's example read it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
+    /// `http://127.0.0.1:8080`, or `https://…` with TLS; a bank of a test may have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<String>,
+    /// `http://127.0.0.1:8084`; through the gateway it is at `/admin/`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub console: Option<String>,
     /// `http://127.0.0.1:8081`
     pub auth: String,
     /// `http://127.0.0.1:8082`
@@ -92,6 +99,12 @@ impl Status {
         status
             .map(Some)
             .with_context(|| format!("{} is damaged", file.display()))
+    }
+
+    /// Does the gateway answer? `None` without one.
+    pub async fn gateway_answers(&self) -> Option<bool> {
+        let (_, port) = self.gateway.as_ref()?.rsplit_once(':')?;
+        Some(http::is_there(port.parse().ok()?).await)
     }
 
     pub(crate) fn write(&self, home: &Path) -> Result<()> {

@@ -1,10 +1,14 @@
 //! What the integration tests of every crate start with: real servers of their own.
 
+mod front;
+
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 use std::{env, fs};
+
+pub use front::Front;
 
 use crate::home::{Home, TEMPORARY_PREFIX};
 use crate::install::{self, Kept, Wanted};
@@ -73,9 +77,11 @@ pub struct Programs {
     pub nats_server: PathBuf,
     /// `psql`, which stands beside `postgres`.
     pub psql: PathBuf,
+    /// `nginx`.
+    pub nginx: PathBuf,
 }
 
-/// Finds or installs both servers' programs. Panics when they cannot be had. Blocks.
+/// Finds or installs the servers' programs. Panics when they cannot be had. Blocks.
 #[must_use]
 pub fn programs() -> Programs {
     let find = |wanted: &Wanted| {
@@ -86,6 +92,7 @@ pub fn programs() -> Programs {
     };
     Programs {
         nats_server: find(&install::NATS),
+        nginx: find(&install::NGINX),
         psql: find(&install::POSTGRES).with_file_name("psql"),
     }
 }

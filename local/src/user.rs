@@ -1,4 +1,5 @@
-//! The user that PostgreSQL runs as: it refuses root, so root starts it as `postgres` or else `nobody`.
+//! The users that servers run as when we are root. PostgreSQL refuses root: it is `postgres` or else `nobody`. nginx does not
+//! need root: it is somebody else than PostgreSQL, who owns none of the bank's files but its own.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -22,15 +23,28 @@ pub(crate) fn unprivileged() -> Result<Option<User>> {
     if !is_root() {
         return Ok(None);
     }
+    one_of("PostgreSQL", &["postgres", "nobody"]).map(Some)
+}
+
+/// The user to run nginx as; `None` when we are not root.
+pub(crate) fn of_gateway() -> Result<Option<User>> {
+    if !is_root() {
+        return Ok(None);
+    }
+    one_of("nginx", &["nginx", "www-data", "_www", "nobody"]).map(Some)
+}
+
+fn one_of(program: &str, names: &[&str]) -> Result<User> {
     let passwd = std::fs::read_to_string("/etc/passwd").context("cannot read /etc/passwd")?;
-    let user = find(&passwd, "postgres").or_else(|| find(&passwd, "nobody"));
-    user.map(Some).context(
-        "PostgreSQL does not run as root, and /etc/passwd has neither a user postgres nor nobody",
-    )
+    let user = names.iter().find_map(|name| find(&passwd, name));
+    user.with_context(|| {
+        let names = names.join(", ");
+        format!("{program} does not run as root, and /etc/passwd has none of the users {names}")
+    })
 }
 
 /// Fails when another user cannot pass through every directory above and including `path`.
-pub(crate) fn must_be_reachable(path: &Path, user: &User) -> Result<()> {
+pub(crate) fn must_be_reachable(program: &str, path: &Path, user: &User) -> Result<()> {
     for directory in path.ancestors() {
         let about = directory
             .metadata()
@@ -48,7 +62,7 @@ pub(crate) fn must_be_reachable(path: &Path, user: &User) -> Result<()> {
         };
         if open == 0 {
             bail!(
-                "PostgreSQL runs as {} here (it refuses root), who may not pass through {} on the way to {}; \
+                "{program} runs as {} here (not as root), who may not pass through {} on the way to {}; \
                  choose another place with QUITTANCE_HOME, XDG_CACHE_HOME or TMPDIR",
                 user.name,
                 directory.display(),

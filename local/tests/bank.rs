@@ -35,6 +35,7 @@ fn options(directory: &Path) -> BankOptions {
         program: stub(directory),
         ports: Ports::Free,
         producers: vec![Producer::new("demo-shop")],
+        gateway: None,
         environment: Vec::new(),
     }
 }

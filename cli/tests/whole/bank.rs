@@ -13,7 +13,7 @@ use common::kinds::payment::PaymentAnswer;
 use common::message::Stored;
 use common::wire::{REQUESTS, SETTLEMENTS};
 use ledger::audit::{Summary, Verdict, replay};
-use local::{Bank, BankOptions, Home, Part, Ports, Producer, Servers, Service};
+use local::{Bank, BankOptions, GatewayOptions, Home, Part, Ports, Producer, Servers, Service};
 use serde_json::{Value, json};
 use sqlx::postgres::PgPool;
 use sqlx::{Connection as _, PgConnection};
@@ -48,11 +48,21 @@ impl TestBank {
 
     /// The same, with these variables in the ledger's environment.
     pub(crate) async fn start_with(ledger: &[(&str, &str)]) -> Result<Self> {
+        Self::start_as(ledger, None).await
+    }
+
+    /// The same as [`TestBank::start`], with nginx in front of the services.
+    pub(crate) async fn start_behind_gateway() -> Result<Self> {
+        Self::start_as(&[], Some(GatewayOptions::default())).await
+    }
+
+    async fn start_as(ledger: &[(&str, &str)], gateway: Option<GatewayOptions>) -> Result<Self> {
         let options = BankOptions {
             home: Home::temporary()?,
             program: Path::new(env!("CARGO_BIN_EXE_quittance")).to_owned(),
             ports: Ports::Free,
             producers: vec![Producer::direct(SHOP), Producer::new(KIOSK)],
+            gateway,
             environment: ledger
                 .iter()
                 .map(|(name, value)| (Service::Ledger, (*name).to_owned(), (*value).to_owned()))

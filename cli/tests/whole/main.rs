@@ -11,6 +11,7 @@ mod crash;
 mod door;
 mod empty_messages;
 mod freeze;
+mod gateway;
 mod hostile;
 mod keys;
 mod log;

@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::describe::answers::{Page, Problems, Reply};
-use super::prefix::prefix;
+use super::prefix;
 use super::problem::Problem;
 use super::problem::pages::{self, Catalogue, Explained, PAGE_POLICY, escaped};
 
@@ -45,9 +45,9 @@ pub(super) fn described() -> OpenApiRouter<Arc<Docs>> {
 ///
 /// Behind the gateway, `servers` and the address for tokens are those of the gateway.
 #[utoipa::path(get, path = "/openapi.json", tag = "Service", responses(Reply<200, Value>))]
-async fn openapi(State(docs): State<Arc<Docs>>, headers: HeaderMap) -> Json<Value> {
+async fn openapi(State(docs): State<Arc<Docs>>) -> Json<Value> {
     let mut document = docs.document.clone();
-    let prefix = prefix(&headers);
+    let prefix = prefix::here();
     if !prefix.is_empty() {
         document["servers"] = json!([{"url": prefix}]);
         let schemes = &mut document["components"]["securitySchemes"];
@@ -82,9 +82,15 @@ async fn problem(
     pages::show(&name, &headers)
 }
 
+/// From the documents of one service to the others', at the gateway.
+const NAV: &str = "<nav><a href=\"/auth/docs\">auth</a> · <a href=\"/bank/docs\">ledger</a> · \
+                   <a href=\"/payment/docs\">payments</a> · <a href=\"/problems\">problems</a></nav>";
+
 /// The document as a page to read and to try.
-async fn page(State(docs): State<Arc<Docs>>, headers: HeaderMap) -> Response {
-    let (title, prefix) = (escaped(docs.title), prefix(&headers));
+async fn page(State(docs): State<Arc<Docs>>) -> Response {
+    let (title, prefix) = (escaped(docs.title), prefix::here());
+    // Alone, a service knows of no other.
+    let nav = if prefix.is_empty() { "" } else { NAV };
     let page = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
          <meta name=\"viewport\" content=\"width=device-width\">\
@@ -92,7 +98,7 @@ async fn page(State(docs): State<Arc<Docs>>, headers: HeaderMap) -> Response {
          <link rel=\"stylesheet\" href=\"{prefix}/docs/swagger-ui.css\">\
          <link rel=\"stylesheet\" href=\"{prefix}/docs/docs.css\"></head><body>\
          <noscript><main>Without scripts, read <a href=\"{prefix}/openapi.json\">the document</a>.</main></noscript>\
-         <div id=\"swagger-ui\"></div><script src=\"{prefix}/docs/swagger-ui-bundle.js\"></script>\
+         {nav}<div id=\"swagger-ui\"></div><script src=\"{prefix}/docs/swagger-ui-bundle.js\"></script>\
          <script src=\"{prefix}/docs/start.js\"></script></body></html>"
     );
     ([PAGE_POLICY], Html(page)).into_response()

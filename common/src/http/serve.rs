@@ -33,6 +33,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::describe::answers::{Problems, Reply, Text};
+use super::prefix;
 use super::problem::Problem;
 use super::problem::kinds::Kind;
 use crate::service::{Parts, Readiness, Web, rendered};
@@ -77,6 +78,7 @@ pub async fn serve_http(
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this is our fault").into_response()
         }));
     let mut router = router
+        .layer(from_fn(prefix::carry))
         .layer(from_fn(check_host))
         .layer(map_response(guard_answer));
     if !web.allowed_origins.is_empty() {

@@ -218,17 +218,28 @@ pub(super) async fn show(
     headers: HeaderMap,
     id: Result<Path<Uuid>, PathRejection>,
 ) -> Result<Response, Problem> {
-    let caller = app.caller(&headers, READERS).await?;
+    let account = seen(&app, &headers, id).await?;
+    Ok(Json(Account::from(&account)).into_response())
+}
+
+/// The account of this id, if the caller may see it.
+///
+/// # Errors
+/// 401, 403, 404.
+pub(super) async fn seen(
+    app: &App,
+    headers: &HeaderMap,
+    id: Result<Path<Uuid>, PathRejection>,
+) -> Result<Booked, Problem> {
+    let caller = app.caller(headers, READERS).await?;
     let claims = caller.claims();
     let id = AccountId(id?.0);
-    let accounts = store::accounts(&app.pool, &[id]).await?;
+    let mut accounts = store::accounts(&app.pool, &[id]).await?;
     // Somebody else's account is as good as none, so that nobody can find out which ids exist.
-    let seen = accounts.get(&id).filter(|account| {
+    let seen = accounts.remove(&id).filter(|account| {
         claims.allows(Scope::BankOperate) || account.is_owned_by(&claims.sub, Rules::NEWEST)
     });
-    let account = seen
-        .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("you have no account {id}")))?;
-    Ok(Json(Account::from(account)).into_response())
+    seen.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("you have no account {id}")))
 }
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -236,6 +247,8 @@ pub(super) async fn show(
 pub(super) struct ListQuery {
     /// Whose accounts: the `sub` of a token. Another's with `bank:operate` only.
     owner: Option<String>,
+    /// Accounts of this category only.
+    category: Option<Category>,
     /// The last account of the page before.
     after: Option<AccountId>,
     /// How many at most.
@@ -282,9 +295,17 @@ pub(super) async fn list(
         }
     };
     let limit = page::limit(query.limit, ROWS_DEFAULT)?;
-    let rows = store::account_page(&app.pool, owner, query.after, i64::from(limit) + 1).await?;
+    let rows = store::account_page(
+        &app.pool,
+        owner,
+        query.category,
+        query.after,
+        i64::from(limit) + 1,
+    )
+    .await?;
     let page = Page::cut(rows, limit, "/accounts", |last| ListQuery {
         owner: query.owner.clone(),
+        category: query.category,
         after: Some(last.id),
         limit: query.limit,
     });

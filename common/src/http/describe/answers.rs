@@ -197,7 +197,7 @@ fn add_headers(status: u16, response: &mut Value) {
 
 fn of(status: u16) -> impl Iterator<Item = Kind> {
     let kinds = Kind::ALL.iter().copied();
-    kinds.filter(move |kind| kind.statuses().contains(&status))
+    kinds.filter(move |kind| !kind.is_of_gateway() && kind.statuses().contains(&status))
 }
 
 fn line(kind: Kind) -> String {

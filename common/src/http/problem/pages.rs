@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::Problem;
 use super::kinds::Kind;
-use crate::http::prefix::prefix;
+use crate::http::prefix;
 
 /// A problem `type` in words.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -54,7 +54,7 @@ pub fn show(name: &str, headers: &HeaderMap) -> Result<Response, Problem> {
         Problem::new(StatusCode::NOT_FOUND, detail)
     })?;
     Ok(match Form::wanted(headers) {
-        Form::Html => html(kind.title(), &in_html(kind), headers),
+        Form::Html => html(kind.title(), &in_html(kind)),
         Form::Json => Json(Explained::from(kind)).into_response(),
         Form::Text => in_text(kind).into_response(),
     })
@@ -66,7 +66,7 @@ pub fn list(headers: &HeaderMap) -> Response {
     match Form::wanted(headers) {
         Form::Html => {
             let pages: String = Kind::ALL.iter().copied().map(in_html).collect();
-            html("Problems", &format!("<h1>Problems</h1>{pages}"), headers)
+            html("Problems", &format!("<h1>Problems</h1>{pages}"))
         }
         Form::Json => {
             let problems = Kind::ALL.iter().copied().map(Explained::from).collect();
@@ -155,13 +155,13 @@ pub const PAGE_POLICY: (HeaderName, HeaderValue) = (
     ),
 );
 
-fn html(title: &str, body: &str, headers: &HeaderMap) -> Response {
+fn html(title: &str, body: &str) -> Response {
     let page = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{} · Quittance</title>\
          <meta name=\"viewport\" content=\"width=device-width\"><link rel=\"stylesheet\" href=\"{}/docs/docs.css\">\
          </head><body><main>{body}</main></body></html>",
         escaped(title),
-        prefix(headers),
+        prefix::here(),
     );
     ([PAGE_POLICY], axum::response::Html(page)).into_response()
 }
