@@ -27,6 +27,7 @@ const SERVICE: Service = Service {
     title: "Quittance ledger",
     description: "The books of the bank: accounts and their balances. Amounts are decimal texts, such as `\"12.50\"`. \
                   What changes the books goes through the log, so an answer may be `202` with the request's place there.",
+    answers_late_bodies: true,
     tags: &[
         ("Accounts", "Opening accounts and looking at them."),
         ("Books", "The books as a whole."),
@@ -43,7 +44,7 @@ pub(crate) fn routes(app: Arc<App>) -> Router {
     describe::described(&SERVICE, api(), app)
 }
 
-/// The ledger's `OpenAPI` document.
+/// The ledger's OpenAPI document.
 #[must_use]
 pub fn openapi() -> Value {
     describe::document(&SERVICE, &api())

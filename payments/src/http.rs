@@ -25,6 +25,7 @@ const SERVICE: Service = Service {
     title: "Quittance payments",
     description: "Submitting payments and seeing what became of them. Amounts are decimal texts, such as `\"12.50\"`. \
                   The `payment_id` that the caller chooses makes a payment that is sent twice the same payment.",
+    answers_late_bodies: true,
     tags: &[
         (
             "Payments",
@@ -39,7 +40,7 @@ pub(crate) fn routes(app: Arc<App>) -> Router {
     describe::described(&SERVICE, api(), app)
 }
 
-/// The `OpenAPI` document of payments.
+/// The OpenAPI document of payments.
 #[must_use]
 pub fn openapi() -> Value {
     describe::document(&SERVICE, &api())

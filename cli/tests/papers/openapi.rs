@@ -3,6 +3,7 @@
 //! `UPDATE_SCHEMAS=1 cargo test -p cli --test papers openapi` writes them.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::{env, fs};
 
 use serde_json::Value;
@@ -11,8 +12,9 @@ use crate::root;
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
-fn documents() -> [(&'static str, Value); 2] {
+fn documents() -> [(&'static str, Value); 3] {
     [
+        ("auth", auth::openapi()),
         ("ledger", ledger::openapi()),
         ("payments", payments::openapi()),
     ]
@@ -57,10 +59,7 @@ fn every_operation_says_what_it_does_with_what_and_what_comes_of_it() {
     for (service, name, operation) in operations() {
         let mut lack = |what: String| lacks.push(format!("{service}: {name}: {what}"));
         for member in ["summary", "description"] {
-            if !operation[member]
-                .as_str()
-                .is_some_and(|text| !text.is_empty())
-            {
+            if operation[member].as_str().is_none_or(str::is_empty) {
                 lack(format!("no {member}"));
             }
         }
@@ -100,4 +99,46 @@ fn every_operation_says_what_it_does_with_what_and_what_comes_of_it() {
         }
     }
     assert!(lacks.is_empty(), "{lacks:#?}");
+}
+
+/// The sources of a service's HTTP side, as `(path, text)`.
+fn sources(directory: &Path) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).expect("sources") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else {
+            let text = fs::read_to_string(&path).expect("a source");
+            found.push((path.display().to_string(), text));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_route_is_in_the_document_and_every_described_handler_is_routed() {
+    for (service, document) in documents() {
+        let http = sources(&root().join(service).join("src"));
+        let beside = http.iter().filter(|(path, text)| {
+            // SimpleJWT's paths are served without their slash too.
+            text.contains(".route(") && !path.ends_with("http/simplejwt.rs")
+        });
+        let beside: Vec<_> = beside.map(|(path, _)| path).collect();
+        assert!(
+            beside.is_empty(),
+            "routed past the document, without routes!: {beside:?}"
+        );
+        let described = http
+            .iter()
+            .map(|(_, text)| text.matches("#[utoipa::path(").count());
+        let described: usize = described.sum();
+        let paths = document["paths"].as_object().expect("paths").values();
+        let operations = paths.flat_map(|item| item.as_object().expect("a path item").values());
+        // What every service serves is described in `common`, under the tag Service.
+        let own = operations.filter(|operation| {
+            operation["tags"][0] != "Service" || operation["operationId"] == "service_health"
+        });
+        assert_eq!(own.count(), described, "{service}");
+    }
 }

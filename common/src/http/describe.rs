@@ -1,4 +1,4 @@
-//! `OpenAPI`: what a service says about itself, made from its routes and its types.
+//! OpenAPI: what a service says about itself, made from its routes and its types.
 //!
 //! `#[utoipa::path]` above a handler says what people read: summary, description, parameters, answers. `routes!` puts the
 //! handler into the router and its description into the document, so no route can be missing. The schemas are those that
@@ -28,6 +28,8 @@ pub struct Service {
     pub title: &'static str,
     /// What the service is for, in Markdown.
     pub description: &'static str,
+    /// Whether a body that does not come in time is answered with 408, as `limit_body` does.
+    pub answers_late_bodies: bool,
     /// What each tag stands for.
     pub tags: &'static [(&'static str, &'static str)],
 }

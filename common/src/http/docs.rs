@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::describe::answers::{Problems, Reply};
+use super::describe::answers::{Page, Problems, Reply};
 use super::prefix;
 use super::problem::Problem;
 use super::problem::pages::{self, Catalogue, Explained, PAGE_POLICY, escaped};
@@ -60,7 +60,7 @@ async fn openapi(State(docs): State<Arc<Docs>>) -> Json<Value> {
 /// Every problem
 ///
 /// Each `type` that a problem document may have, with what happened and what to do. HTML, JSON or text, by `Accept`.
-#[utoipa::path(get, path = "/problems", tag = "Service", responses(Reply<200, Catalogue>))]
+#[utoipa::path(get, path = "/problems", tag = "Service", responses(Page<200, Catalogue>))]
 async fn problems(headers: HeaderMap) -> Response {
     pages::list(&headers)
 }
@@ -73,7 +73,7 @@ async fn problems(headers: HeaderMap) -> Response {
     path = "/problems/{name}",
     tag = "Service",
     params(("name" = String, Path, description = "The last part of a `type`.", example = "insufficient-funds")),
-    responses(Reply<200, Explained>, Problems<404>)
+    responses(Page<200, Explained>, Problems<404>)
 )]
 async fn problem(
     axum::extract::Path(name): axum::extract::Path<String>,
@@ -82,9 +82,15 @@ async fn problem(
     pages::show(&name, &headers)
 }
 
+/// From the documents of one service to the others', at the gateway.
+const NAV: &str = "<nav><a href=\"/auth/docs\">auth</a> · <a href=\"/bank/docs\">ledger</a> · \
+                   <a href=\"/payment/docs\">payments</a> · <a href=\"/problems\">problems</a></nav>";
+
 /// The document as a page to read and to try.
 async fn page(State(docs): State<Arc<Docs>>) -> Response {
     let (title, prefix) = (escaped(docs.title), prefix::here());
+    // Alone, a service knows of no other.
+    let nav = if prefix.is_empty() { "" } else { NAV };
     let page = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
          <meta name=\"viewport\" content=\"width=device-width\">\
@@ -92,7 +98,7 @@ async fn page(State(docs): State<Arc<Docs>>) -> Response {
          <link rel=\"stylesheet\" href=\"{prefix}/docs/swagger-ui.css\">\
          <link rel=\"stylesheet\" href=\"{prefix}/docs/docs.css\"></head><body>\
          <noscript><main>Without scripts, read <a href=\"{prefix}/openapi.json\">the document</a>.</main></noscript>\
-         <div id=\"swagger-ui\"></div><script src=\"{prefix}/docs/swagger-ui-bundle.js\"></script>\
+         {nav}<div id=\"swagger-ui\"></div><script src=\"{prefix}/docs/swagger-ui-bundle.js\"></script>\
          <script src=\"{prefix}/docs/start.js\"></script></body></html>"
     );
     ([PAGE_POLICY], Html(page)).into_response()

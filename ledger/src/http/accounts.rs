@@ -49,11 +49,17 @@ pub(super) struct NewAccount {
     #[serde(default = "new_account_id")]
     account_id: AccountId,
     /// The caller when absent.
+    #[schemars(length(min = 1, max = 128))]
     owner: Option<String>,
+    /// ISO 4217 code.
+    #[schemars(regex(pattern = "^[A-Z]{3}$"))]
     currency: String,
     #[serde(default)]
     category: Category,
+    /// For people.
+    #[schemars(length(max = 140))]
     name: Option<String>,
+    #[schemars(regex(pattern = r"^[0-9]{1,15}(\.[0-9]{1,4})?$"))]
     overdraft_limit: Option<String>,
 }
 

@@ -15,7 +15,8 @@ use crate::http::problem::Problem;
 use crate::http::problem::kinds::Kind;
 use crate::reason::Reason;
 
-type Responses = BTreeMap<String, RefOr<Response>>;
+/// Answers by status.
+pub type Responses = BTreeMap<String, RefOr<Response>>;
 
 /// JSON of a type. `Reply<204, ()>` has no body.
 pub struct Reply<const STATUS: u16, T>(PhantomData<T>);
@@ -25,6 +26,12 @@ pub struct Located<const STATUS: u16, T>(PhantomData<T>);
 
 /// As [`Located`], with what a client hears about preferences and repetition.
 pub struct Submission<const STATUS: u16, T>(PhantomData<T>);
+
+/// As [`Reply`], with the `ETag` that `If-None-Match` is compared with.
+pub struct Tagged<const STATUS: u16, T>(PhantomData<T>);
+
+/// As [`Reply`], or a page or a text about the same, by `Accept`.
+pub struct Page<const STATUS: u16, T>(PhantomData<T>);
 
 /// Text that is no JSON.
 pub struct Text<const STATUS: u16>;
@@ -58,6 +65,24 @@ impl<const STATUS: u16, T: JsonSchema + 'static> IntoResponses for Submission<ST
     }
 }
 
+impl<const STATUS: u16, T: JsonSchema + 'static> IntoResponses for Tagged<STATUS, T> {
+    fn responses() -> Responses {
+        let mut answer = answer::<T>(STATUS);
+        answer["headers"]["ETag"] = header("Changes with the body.", "string");
+        of_status(STATUS, answer)
+    }
+}
+
+impl<const STATUS: u16, T: JsonSchema + 'static> IntoResponses for Page<STATUS, T> {
+    fn responses() -> Responses {
+        let mut answer = answer::<T>(STATUS);
+        for kind in ["text/html", "text/plain"] {
+            answer["content"][kind] = json!({"schema": {"type": "string"}});
+        }
+        of_status(STATUS, answer)
+    }
+}
+
 impl<const STATUS: u16> IntoResponses for Text<STATUS> {
     fn responses() -> Responses {
         let content = json!({"text/plain": {"schema": {"type": "string"}}});
@@ -70,6 +95,12 @@ impl<const STATUS: u16> IntoResponses for Problems<STATUS> {
         let reference = Ref::from_response_name(name_of(STATUS));
         BTreeMap::from([(STATUS.to_string(), RefOr::Ref(reference))])
     }
+}
+
+/// Several answers as one.
+#[must_use]
+pub fn all<const N: usize>(answers: [Responses; N]) -> Responses {
+    answers.into_iter().flatten().collect()
 }
 
 fn of_status(status: u16, response: Value) -> Responses {
@@ -96,7 +127,9 @@ fn phrase(status: u16) -> &'static str {
 fn answer<T: JsonSchema>(status: u16) -> Value {
     let schema = written::<T>();
     if schema["type"] == "null" {
-        return json!({"description": phrase(status)});
+        let mut answer = json!({"description": phrase(status)});
+        add_headers(status, &mut answer);
+        return answer;
     }
     let name = T::schema_name();
     let of_type = &schema[DEFINITIONS][&*name];
@@ -112,6 +145,7 @@ fn answer<T: JsonSchema>(status: u16) -> Value {
         );
     }
     answer["content"]["application/json"]["schema"] = schema;
+    add_headers(status, &mut answer);
     answer
 }
 
@@ -138,10 +172,18 @@ pub(super) fn problems(status: u16) -> Value {
         "description": lines.join("\n\n"),
         "content": {"application/problem+json": {"schema": schema, "examples": examples}},
     });
+    add_headers(status, &mut response);
+    response
+}
+
+/// What goes with a status, whatever its body.
+fn add_headers(status: u16, response: &mut Value) {
     match status {
+        304 => {
+            response["headers"]["ETag"] = header("Names what the caller has.", "string");
+        }
         401 => {
-            response["headers"]["WWW-Authenticate"] =
-                header("The challenge of RFC 6750.", "string");
+            response["headers"]["WWW-Authenticate"] = header("How to prove who calls.", "string");
         }
         429 | 503 => {
             response["headers"]["Retry-After"] = header(
@@ -151,12 +193,11 @@ pub(super) fn problems(status: u16) -> Value {
         }
         _ => {}
     }
-    response
 }
 
 fn of(status: u16) -> impl Iterator<Item = Kind> {
     let kinds = Kind::ALL.iter().copied();
-    kinds.filter(move |kind| kind.statuses().contains(&status))
+    kinds.filter(move |kind| !kind.is_of_gateway() && kind.statuses().contains(&status))
 }
 
 fn line(kind: Kind) -> String {

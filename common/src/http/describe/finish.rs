@@ -20,7 +20,7 @@ pub(super) fn finish(service: &Service, api: &OpenApi) -> Value {
     document["openapi"] = json!("3.1.0");
     document["info"] = json!({
         "title": service.title,
-        "description": service.description,
+        "description": format!("{}\n\n{ABOUT_PROBLEMS}", service.description),
         "version": env!("CARGO_PKG_VERSION"),
         "license": {"name": "MIT", "identifier": "MIT"},
     });
@@ -31,7 +31,7 @@ pub(super) fn finish(service: &Service, api: &OpenApi) -> Value {
     let mut statuses = BTreeSet::new();
     for (path, item) in document["paths"].as_object_mut().expect("paths") {
         for (method, operation) in item.as_object_mut().expect("a path item") {
-            complete(operation, &mut statuses);
+            complete(service, operation, &mut statuses);
             let (tag, handler) = (&operation["tags"][0], &operation["operationId"]);
             let (Some(tag), Some(handler)) = (tag.as_str(), handler.as_str()) else {
                 panic!("{method} {path} has no tag");
@@ -53,6 +53,9 @@ pub(super) fn finish(service: &Service, api: &OpenApi) -> Value {
     });
     document
 }
+
+const ABOUT_PROBLEMS: &str = "What goes wrong is told as a problem document (RFC 9457). Its `type` is the path of a page that \
+                              says what happened and what to do; `/problems` lists them all.";
 
 /// Tags of what every service serves.
 const OWN_TAGS: &[(&str, &str)] = &[(
@@ -93,7 +96,7 @@ fn unpack(value: &mut Value, schemas: &mut Map<String, Value>) {
 }
 
 /// Adds the answers that an operation has in common with others like it, unless it says itself what they are.
-fn complete(operation: &mut Value, statuses: &mut BTreeSet<u16>) {
+fn complete(service: &Service, operation: &mut Value, statuses: &mut BTreeSet<u16>) {
     let parameters = operation["parameters"].as_array_mut();
     let body = parameters.and_then(|parameters| {
         let body = parameters
@@ -104,7 +107,8 @@ fn complete(operation: &mut Value, statuses: &mut BTreeSet<u16>) {
     if let Some(body) = body {
         operation["requestBody"] = body;
     }
-    let is_secured = operation["security"].is_array();
+    let security = operation["security"].as_array();
+    let is_secured = security.is_some_and(|all| all.iter().any(|one| one["bearer"].is_array()));
     let has_body = operation["requestBody"].is_object();
     let mut common = vec![400, 500];
     if is_secured {
@@ -112,7 +116,10 @@ fn complete(operation: &mut Value, statuses: &mut BTreeSet<u16>) {
         with_both_schemes(&mut operation["security"]);
     }
     if has_body {
-        common.extend([408, 413, 415]);
+        common.extend([413, 415]);
+        if service.answers_late_bodies {
+            common.push(408);
+        }
     }
     let responses = operation["responses"].as_object_mut().expect("responses");
     for status in common {
@@ -139,6 +146,7 @@ fn with_both_schemes(security: &mut Value) {
     let alternatives = security.as_array_mut().expect("an array");
     let programs: Vec<_> = alternatives
         .iter()
+        .filter(|alternative| alternative["bearer"].is_array())
         .map(|alternative| json!({"client_credentials": alternative["bearer"]}))
         .collect();
     alternatives.extend(programs);
@@ -155,6 +163,11 @@ fn security_schemes() -> Value {
             "scheme": "bearer",
             "bearerFormat": "JWT",
             "description": "An access token with the audience `quittance`. People get one from `POST /api/token/` at auth.",
+        },
+        "client": {
+            "type": "http",
+            "scheme": "basic",
+            "description": "A service account's id and secret. They may stand in the body instead.",
         },
         "client_credentials": {
             "type": "oauth2",

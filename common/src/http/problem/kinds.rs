@@ -153,9 +153,66 @@ kinds! {
     Rejected "rejected" [422], "Rejected",
         "NARR: the ledger rejected the request for the reason in `detail`.",
         "Read `detail`.";
+    GatewayMalformedRequest "malformed-request" [400], "Bad Request",
+        "The gateway can't read the request as HTTP.",
+        "Check the client: one Host header, one length, a path without `..` above the root.";
+    GatewayWithoutTls "without-tls" [400], "Bad Request",
+        "The request came without TLS to an address that speaks HTTPS.",
+        "Use https:// for this address.";
+    GatewayNoSuchPath "no-such-path" [404], "Not Found",
+        "The gateway shows nothing at this path.",
+        "The bank is at /auth/, /bank/, /payment/ and /admin/.";
+    GatewayNoSuchMethod "no-such-method" [405], "Method Not Allowed",
+        "The gateway lets no such method through.",
+        "Use GET, HEAD, POST, PUT, DELETE or OPTIONS.";
+    GatewayTooSlow "too-slow" [408], "Request Timeout",
+        "The request did not reach the gateway in time.",
+        "Send it again, in one go. With the same payment_id a payment is never paid twice.";
+    GatewayLengthRequired "length-required" [411], "Length Required",
+        "The gateway does not know how long the body is.",
+        "Send Content-Length.";
+    GatewayBodyTooLarge "body-too-large" [413], "Payload Too Large",
+        "The body is larger than anything that this path takes.",
+        "Send less at a time.";
+    GatewayUriTooLong "uri-too-long" [414], "URI Too Long",
+        "Path and query are longer than 8 KiB.",
+        "Ask for less at a time.";
+    GatewayNoSuchRange "no-such-range" [416], "Range Not Satisfiable",
+        "The file is shorter than the range that was asked for.",
+        "Ask for the whole file.";
+    GatewayUnknownHost "unknown-host" [421], "Misdirected Request",
+        "The bank is not reached under this name.",
+        "Use a name of the bank. Operators find its names in the gateway's names.conf.";
+    GatewayTooManyConnections "too-many-connections" [429], "Too Many Requests",
+        "Too many requests and streams of this address are open.",
+        "Close some, wait for as many seconds as `Retry-After` says, then come again.";
+    GatewayHeadersTooLarge "headers-too-large" [431], "Request Header Fields Too Large",
+        "A header is longer than 8 KiB, or all of them than 32 KiB.",
+        "Send fewer and shorter headers.";
+    GatewayNotImplemented "not-implemented" [501], "Not Implemented",
+        "The gateway knows no such transfer encoding.",
+        "Send Content-Length, or `Transfer-Encoding: chunked`.";
+    GatewayServiceAway "service-away" [502, 503], "Bad Gateway",
+        "The service behind the gateway does not answer. What was asked for may have been done or not.",
+        "Send the same request again after a second; with the same payment_id a payment is never paid twice.";
+    GatewayServiceTooSlow "service-too-slow" [504], "Gateway Timeout",
+        "The service behind the gateway did not answer in time. What was asked for may have been done or not.",
+        "Send the same request again; with the same payment_id a payment is never paid twice.";
+    GatewayUnknownVersion "unknown-version" [505], "HTTP Version Not Supported",
+        "The gateway speaks HTTP/1.0 and HTTP/1.1.",
+        "Use one of them.";
+    GatewayFailed "gateway-failed" [500], "Internal Server Error",
+        "The gateway could not do that.",
+        "Send the same request again. If it stays, tell the bank when it happened.";
 }
 
 impl Kind {
+    /// Whether the gateway words it (`gateway/problems.conf`), and no service.
+    #[must_use]
+    pub fn is_of_gateway(self) -> bool {
+        format!("{self:?}").starts_with("Gateway")
+    }
+
     /// The kind that a status alone stands for.
     #[must_use]
     pub fn of_status(status: StatusCode) -> Option<Self> {
