@@ -1,15 +1,18 @@
-//! A real Chromium, driven over WebDriver, and what it has to say about a page.
+//! A real Chromium, driven over `WebDriver`, and what it has to say about a page.
 
 use std::env;
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use fantoccini::error::CmdError;
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
-use thirtyfour::error::WebDriverResult;
-use thirtyfour::prelude::*;
 
 use crate::desk::Desk;
 
@@ -18,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A browser and its driver.
 pub(crate) struct Browser {
-    pub(crate) driver: WebDriver,
+    pub(crate) driver: Client,
     process: Driver,
     axe: String,
 }
@@ -30,13 +33,20 @@ struct Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        self.child.kill().ok();
+        // The browser is in its group.
+        if let Some(group) = Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(0)) {
+            kill_process_group(group, Signal::KILL).ok();
+        }
         self.child.wait().ok();
     }
 }
 
 impl Browser {
     /// `None`, said loudly, on a machine without Chromium.
+    #[expect(
+        clippy::print_stderr,
+        reason = "a test that does not run must not look like one that did"
+    )]
     pub(crate) async fn start(arguments: &[&str]) -> Option<Self> {
         let (Some(driver), Some(axe)) = (program("chromedriver"), axe()) else {
             assert!(
@@ -49,8 +59,7 @@ impl Browser {
             return None;
         };
         let process = Driver::start(&driver);
-        let mut wanted = DesiredCapabilities::chrome();
-        for argument in [
+        let always = [
             "--headless",
             "--no-sandbox",
             "--disable-gpu",
@@ -59,14 +68,16 @@ impl Browser {
             "--disable-component-update",
             "--disable-sync",
             "--no-first-run",
-        ]
-        .iter()
-        .chain(arguments)
-        {
-            wanted.add_arg(argument).unwrap();
-        }
-        let logs = json!({"browser": "ALL"});
-        wanted.as_mut().set("goog:loggingPrefs", logs).unwrap();
+        ];
+        let arguments: Vec<&str> = always
+            .into_iter()
+            .chain(arguments.iter().copied())
+            .collect();
+        let wanted = json!({
+            "browserName": "chrome",
+            "goog:chromeOptions": {"args": arguments},
+            "goog:loggingPrefs": {"browser": "ALL"},
+        });
         Some(Self {
             driver: process.connect(wanted).await,
             axe: fs::read_to_string(axe).unwrap(),
@@ -75,12 +86,12 @@ impl Browser {
     }
 
     pub(crate) async fn stop(self) {
-        self.driver.quit().await.unwrap();
+        self.driver.close().await.unwrap();
     }
 
     pub(crate) async fn sign_in(&self, desk: &Desk) {
         let (email, password) = desk.staff();
-        self.driver.goto(desk.at("/sign-in")).await.unwrap();
+        self.driver.goto(&desk.at("/sign-in")).await.unwrap();
         self.fill("email", email).await;
         self.fill("password", password).await;
         self.press("Sign in").await;
@@ -90,7 +101,7 @@ impl Browser {
     /// Types into the field of this name.
     pub(crate) async fn fill(&self, field: &str, text: &str) {
         let field = format!("main [name={field}]");
-        let field = self.driver.find(By::Css(field)).await.unwrap();
+        let field = self.driver.find(Locator::Css(&field)).await.unwrap();
         field.clear().await.unwrap();
         field.send_keys(text).await.unwrap();
     }
@@ -98,7 +109,7 @@ impl Browser {
     /// Presses the button with this text.
     pub(crate) async fn press(&self, text: &str) {
         let path = format!("//main//button[normalize-space()='{text}']");
-        let button = self.driver.find(By::XPath(path)).await.unwrap();
+        let button = self.driver.find(Locator::XPath(&path)).await.unwrap();
         button.click().await.unwrap();
     }
 
@@ -118,9 +129,9 @@ impl Browser {
     }
 
     /// The texts of all elements that fit.
-    pub(crate) async fn texts(&self, css: &str) -> WebDriverResult<Vec<String>> {
+    pub(crate) async fn texts(&self, css: &str) -> Result<Vec<String>, CmdError> {
         let mut texts = Vec::new();
-        for element in self.driver.find_all(By::Css(css.to_owned())).await? {
+        for element in self.driver.find_all(Locator::Css(css)).await? {
             texts.push(element.text().await?);
         }
         Ok(texts)
@@ -128,7 +139,7 @@ impl Browser {
 
     /// What the browser complains about since it was last asked: errors, and breaches of the page's policy.
     pub(crate) async fn complaints(&self) -> Vec<String> {
-        let session = self.driver.session_id();
+        let session = self.driver.session_id().await.unwrap().unwrap();
         let url = format!("{}/session/{session}/se/log", self.process.url);
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let asked = client.post(url).json(&json!({"type": "browser"}));
@@ -147,7 +158,7 @@ impl Browser {
                  one.id + ': ' + node.html.slice(0, 200) + ' ' + (node.any[0]?.message ?? one.help)))),\
                error => done(['axe: ' + error]));";
         let found = self.driver.execute_async(script, Vec::new()).await.unwrap();
-        found.convert().unwrap()
+        serde_json::from_value(found).unwrap()
     }
 
     /// Keeps a picture, if somebody wants to look.
@@ -156,7 +167,8 @@ impl Browser {
             let directory = PathBuf::from(directory);
             fs::create_dir_all(&directory).unwrap();
             let file = directory.join(format!("{name}.png"));
-            self.driver.screenshot(&file).await.unwrap();
+            let picture = self.driver.screenshot().await.unwrap();
+            fs::write(&file, picture).unwrap();
         }
     }
 }
@@ -171,6 +183,7 @@ impl Driver {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
+            .process_group(0)
             .spawn()
             .unwrap();
         Self {
@@ -179,10 +192,15 @@ impl Driver {
         }
     }
 
-    async fn connect(&self, wanted: thirtyfour::ChromeCapabilities) -> WebDriver {
+    async fn connect(&self, wanted: Value) -> Client {
+        let wanted: serde_json::Map<_, _> = serde_json::from_value(wanted).unwrap();
         let begun = Instant::now();
         loop {
-            match WebDriver::new(&self.url, wanted.clone()).await {
+            match ClientBuilder::new(HttpConnector::new())
+                .capabilities(wanted.clone())
+                .connect(&self.url)
+                .await
+            {
                 Ok(driver) => return driver,
                 Err(error) if begun.elapsed() > PATIENCE => panic!("no browser: {error}"),
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,

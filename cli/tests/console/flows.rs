@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use thirtyfour::prelude::*;
+use fantoccini::Locator;
+use fantoccini::key::Key;
 
 use crate::browser::Browser;
 use crate::desk::Desk;
@@ -16,18 +17,18 @@ async fn a_clerk_opens_an_account_deposits_and_watches_the_payment_settle() {
     browser.sign_in(&desk).await;
 
     // By keyboard: `/` leads to the search, and an id to its page.
-    let body = browser.driver.find(By::Tag("body")).await.unwrap();
+    let body = browser.driver.find(Locator::Css("body")).await.unwrap();
     body.send_keys("/").await.unwrap();
     let search = browser.driver.active_element().await.unwrap();
     search.send_keys(desk.account()).await.unwrap();
-    search.send_keys(Key::Enter + "").await.unwrap();
+    search.send_keys(&Key::Enter.to_string()).await.unwrap();
     browser.wait_for("h1", "Ada").await;
 
     // Open an account for the same owner, and put money into it.
     let owner = browser.texts("main > dl dd").await.unwrap()[0].clone();
     browser
         .driver
-        .goto(desk.at(&format!("/accounts/new?owner={owner}")))
+        .goto(&desk.at(&format!("/accounts/new?owner={owner}")))
         .await
         .unwrap();
     browser.fill("name", "Ada's savings").await;
@@ -56,11 +57,11 @@ async fn a_clerk_opens_an_account_deposits_and_watches_the_payment_settle() {
     );
 
     // The deposit has its place in the log, with its answer beside it.
-    browser.driver.goto(desk.at("/payments")).await.unwrap();
+    browser.driver.goto(&desk.at("/payments")).await.unwrap();
     let row = "//tr[td[contains(., '12.50 EUR')]]/td[1]//a";
     browser
         .driver
-        .find(By::XPath(row))
+        .find(Locator::XPath(row))
         .await
         .unwrap()
         .click()
@@ -71,7 +72,7 @@ async fn a_clerk_opens_an_account_deposits_and_watches_the_payment_settle() {
     assert_eq!(browser.complaints().await, Vec::<String>::new());
 
     // A replay of all that agrees.
-    browser.driver.goto(desk.at("/audit")).await.unwrap();
+    browser.driver.goto(&desk.at("/audit")).await.unwrap();
     browser.press("Start a replay").await;
     browser.wait_for("td", "the same books").await;
     browser.stop().await;
@@ -86,7 +87,7 @@ async fn what_happens_shows_by_itself_and_what_is_away_is_named() {
     browser.sign_in(&desk).await;
     browser
         .driver
-        .goto(desk.at("/payments?status=settled"))
+        .goto(&desk.at("/payments?status=settled"))
         .await
         .unwrap();
     browser.wait_for("td", "1000.00 EUR").await;
@@ -96,7 +97,7 @@ async fn what_happens_shows_by_itself_and_what_is_away_is_named() {
     browser.wait_for("td", "7.77 EUR").await;
 
     // A service whose clock stands still answers nothing; that must not look like no payments.
-    browser.driver.goto(desk.at("/")).await.unwrap();
+    browser.driver.goto(&desk.at("/")).await.unwrap();
     let pid = std::fs::read_to_string(desk.home.path().join("run/payments.pid")).unwrap();
     let signal = |name: &str| {
         let sent = Command::new("kill").args([name, pid.trim()]).status();

@@ -48,18 +48,18 @@ async fn every_page_is_without_complaints_findings_and_overflow() {
         let Some(browser) = Browser::start(arguments).await else {
             return;
         };
-        browser.driver.goto(desk.at("/sign-in")).await.unwrap();
+        browser.driver.goto(&desk.at("/sign-in")).await.unwrap();
         note(&mut wrong, &browser, look, "/sign-in").await;
         browser.sign_in(&desk).await;
         let id = format!("/search?q={}", payment(&desk));
         for page in pages.into_iter().chain([&*id]) {
-            browser.driver.goto(desk.at(page)).await.unwrap();
+            browser.driver.goto(&desk.at(page)).await.unwrap();
             browser.wait_for("h1", "").await;
             note(&mut wrong, &browser, look, page).await;
             if is_narrow {
                 let script = "return document.documentElement.scrollWidth - window.innerWidth";
                 let over = browser.driver.execute(script, Vec::new()).await.unwrap();
-                let over: i64 = over.convert().unwrap();
+                let over = over.as_i64().unwrap();
                 if over > 0 {
                     wrong.push(format!("{look} {page}: {over} pixels too wide"));
                 }
