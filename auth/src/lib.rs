@@ -40,6 +40,7 @@ use common::service::{self, Secret};
 use tokio::sync::watch;
 
 use app::Auth;
+pub use http::openapi;
 use keys::keeper::Keeper;
 pub use keys::{KeyEncryptionKeys, SigningKey, public_jwk};
 use own_keys::OwnKeys;

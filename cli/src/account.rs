@@ -10,11 +10,12 @@ use serde::Deserialize as _;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::client::{Account, Client, Refused, is_unknown};
-use crate::failure::{self, Exit, Hinted as _, hinted};
+use crate::failure::{self, Exit, Hinted as _, hinted, is_unknown, refusal};
+use crate::login;
 use crate::names::{self, Person};
 use crate::print;
 use crate::running::Running;
+use client::{Account, Client};
 
 /// What to do with accounts.
 #[derive(Debug, Subcommand)]
@@ -110,11 +111,11 @@ pub(crate) struct List {
 
 pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
     let running = Running::find(home)?;
-    let client = Client::new(&running.status, &running.home)?;
+    let client = running.client();
     match command {
         Command::Open(open) => {
             let demo = running.demo()?;
-            let token = client.token(&open.person.login(demo)?).await?;
+            let token = login::token(&client, &open.person.login(demo)?).await?;
             let owner = names::subject(&open.owner, &client, demo).await?;
             if !names::is_known_subject(&owner) {
                 failure::warn(&format!(
@@ -133,6 +134,7 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
             let opened = client.open_account(&token, &account).await;
             let id = account.account_id;
             let opened = opened.map_err(|error| {
+                let error = anyhow::Error::from(error);
                 if !is_unknown(&error) {
                     return rejected(error, id);
                 }
@@ -155,7 +157,7 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
             show(&opened.body, open.json)
         }
         Command::Show(asked) => {
-            let token = client.token(&asked.person.login(running.demo()?)?).await?;
+            let token = login::token(&client, &asked.person.login(running.demo()?)?).await?;
             let account = client.account(&token, asked.account).await?;
             let account = account
                 .with_context(|| format!("there is no account {} to be seen", asked.account))
@@ -169,13 +171,13 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
 
 async fn list(asked: &List, client: &Client, running: &Running) -> Result<()> {
     let demo = running.demo()?;
-    let token = client.token(&asked.person.login(demo)?).await?;
+    let token = login::token(client, &asked.person.login(demo)?).await?;
     let mut query = vec![("limit", asked.limit.to_string())];
     if let Some(owner) = &asked.owner {
         query.push(("owner", names::subject(owner, client, demo).await?));
     }
     query.extend(asked.after.map(|id| ("after", id.to_string())));
-    let page = client.accounts(&token, &query).await?;
+    let page: Value = client.accounts(&token, &query).await?;
     if asked.json {
         print::json(&page)?;
         return Ok(());
@@ -207,7 +209,7 @@ async fn list(asked: &List, client: &Client, running: &Running) -> Result<()> {
 
 /// The error of an account that is not opened.
 fn rejected(error: anyhow::Error, id: AccountId) -> anyhow::Error {
-    let refused = error.downcast_ref::<Refused>();
+    let refused = refusal(&error);
     match refused.and_then(|refused| refused.body["request_seq"].as_u64()) {
         Some(seq) => error.context(format!("account {id} is rejected, as request {seq}")),
         None => error.context(format!("account {id} was not opened")),

@@ -11,10 +11,11 @@ use clap_complete::Shell;
 use common::service;
 use local::Home;
 
-use crate::failure::Exit;
+use crate::failure::{self, Exit, hinted};
+use crate::running::invocation;
 use crate::{
-    account, audit, bench, clients, demo, health, invite_admin, keys, mandates, migrate, pay,
-    payment, print, secrets, serve, status, token, up, users, watch,
+    account, assets, audit, bench, clients, demo, health, invite_admin, keys, mandates, migrate,
+    pay, payment, print, secrets, serve, status, token, up, users, watch,
 };
 
 /// A payment ledger on one machine: every payment request gets one answer, booked double-entry.
@@ -91,6 +92,8 @@ enum Command {
     Health(health::Options),
     /// Make the passwords and keys of a bank in containers, a file each
     Secrets(secrets::Options),
+    /// Write the files that the pages of the console need, for a gateway that serves them
+    Static(assets::Options),
     /// Print a script that completes commands and options in your shell
     Completions {
         /// Which shell
@@ -172,10 +175,22 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
 
 /// Does what was asked. [`Exit`] has the codes of errors.
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
-    let home = || match &arguments.home {
+    let home = arguments.home.clone();
+    let home = move || match &home {
         Some(home) => std::path::absolute(home).context("--home is no usable path"),
         None => Home::default_path(),
     };
+    let done = dispatch(arguments, &home).await;
+    done.map_err(|error| match home() {
+        Ok(home) if failure::is_silence(&error) => {
+            let hint = format!("`{} status` tells which part is down", invocation(&home));
+            hinted(error, hint)
+        }
+        Ok(_) | Err(_) => error,
+    })
+}
+
+async fn dispatch(arguments: Arguments, home: impl Fn() -> Result<PathBuf>) -> Result<ExitCode> {
     match arguments.command {
         Command::Up(options) => return up::run(&options, &home()?).await,
         Command::Down => status::down(&home()?).await?,
@@ -197,6 +212,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::InviteAdmin(options) => invite_admin::run(&options).await?,
         Command::Health(options) => health::run(&options).await?,
         Command::Secrets(options) => secrets::run(&options)?,
+        Command::Static(options) => assets::run(&options)?,
         Command::Completions { shell } => {
             let name = "quittance";
             clap_complete::generate(

@@ -3,10 +3,11 @@
 use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::client::{Client, Login};
+use crate::login;
 use crate::names::Person;
 use crate::running::Running;
 use crate::token::secret;
+use client::{Client, Login};
 
 /// Who asks, and how it is printed.
 #[derive(Debug, Args)]
@@ -37,7 +38,7 @@ impl Asking {
     /// A token of who asks.
     pub(crate) async fn token(&self, client: &Client, running: &Running) -> Result<String> {
         let login = self.person.login(running.demo()?)?;
-        client.token(&login.with_otp(self.otp.clone())).await
+        login::token(client, &login.with_otp(self.otp.clone())).await
     }
 }
 
@@ -90,7 +91,7 @@ impl Oneself {
             bail!("a program has no second factor: a key protects it better than a secret");
         };
         let password = password.clone();
-        let token = client.token(&login.with_otp(self.otp)).await?;
+        let token = login::token(client, &login.with_otp(self.otp)).await?;
         Ok((token, password))
     }
 }

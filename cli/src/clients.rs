@@ -9,7 +9,6 @@ use common::ids::AccountId;
 use serde_json::{Value, json};
 
 use crate::asking::Asking;
-use crate::client::Client;
 use crate::failure::{Exit, Hinted as _};
 use crate::names;
 use crate::print;
@@ -129,7 +128,7 @@ pub(crate) fn maximum(text: &str) -> Result<(String, String), String> {
 
 pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
     let running = Running::find(home)?;
-    let client = Client::new(&running.status, &running.home)?;
+    let client = running.client();
     let token = async |asking: &Asking| -> Result<String> { asking.token(&client, &running).await };
     match command {
         Command::List(asked) => {

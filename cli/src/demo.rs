@@ -28,10 +28,11 @@ use serde::Deserialize as _;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::client::{Client, Refused};
+use crate::login;
 use crate::names::{ADA, GRACE, Person, SHOP};
 use crate::running::Running;
 use crate::{audit, pay, print};
+use client::Client;
 
 const AMOUNT: &str = "30.00";
 /// More than Ada has.
@@ -80,17 +81,19 @@ impl Story {
 pub(crate) async fn run(options: &Options, home: &Path) -> Result<()> {
     let running = Running::find(home)?;
     let demo = running.demo()?;
-    let client = Client::new(&running.status, &running.home)?;
+    let client = running.client();
     let mut story = Story {
         silent: options.json,
         step: 0,
     };
 
-    let ada = client.token(&Person::Ada.login(demo)?).await?;
-    let shop = client
-        .token(&Person::Shop.login(demo)?.for_audience(Audience::Log)?)
-        .await?;
-    let staff = client.token(&Person::Staff.login(demo)?).await?;
+    let ada = login::token(&client, &Person::Ada.login(demo)?).await?;
+    let shop = login::token(
+        &client,
+        &Person::Shop.login(demo)?.for_audience(Audience::Log)?,
+    )
+    .await?;
+    let staff = login::token(&client, &Person::Staff.login(demo)?).await?;
     story.step(
         "Three callers log in: Ada and the staff with a password, the shop with a\n\
          secret. Each gets a signed token for 15 minutes. The key that signed it stands\n\
@@ -188,7 +191,7 @@ impl Balances {
 
 async fn balances(client: &Client, staff: &str) -> Result<Balances> {
     let posted = async |id| -> Result<String> {
-        let account = client.account(staff, id).await?;
+        let account = client.account::<Value>(staff, id).await?;
         let account = account.with_context(|| format!("there is no account {id}"))?;
         Ok(account["posted"]
             .as_str()
@@ -250,9 +253,11 @@ async fn rejected_payment(client: &Client, token: &str) -> Result<Value> {
     let Err(error) = client.pay(token, &payment, Some(WAIT_SECONDS)).await else {
         bail!("a payment of {TOO_MUCH} EUR was not rejected");
     };
-    let refused = error.downcast::<Refused>()?;
+    let client::Error::Refused(refused) = error else {
+        return Err(error.into());
+    };
     ensure!(
-        refused.body["reason"]["code"] == Code::AM04.as_str(),
+        refused.code() == Some(Code::AM04.as_str()),
         "not for lack of funds: {refused}"
     );
     Ok(refused.body)

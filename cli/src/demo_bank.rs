@@ -11,11 +11,14 @@ use common::ids::{AccountId, ClientId, PaymentId};
 use common::kinds::account::{Category, OpenAccount};
 use common::kinds::payment::PaymentRequest;
 use local::{Bank, Demo, DemoCustomer, DemoLogin, DemoProducer, DemoServiceAccount, Service};
+use serde_json::Value;
 use sqlx::postgres::PgPoolOptions;
 use uuid::Uuid;
 
-use crate::client::{Client, Login};
+use crate::login;
 use crate::names::{ADA, BANK, CASH, GRACE, SHOP, account_name};
+use crate::running;
+use client::{Client, Login};
 
 /// A platform that pays for its customers and looks at what became of it.
 const SHOP_SCOPES: &str = "payments:submit-any payments:read accounts:read";
@@ -53,8 +56,8 @@ pub(crate) async fn seed(bank: &Bank) -> Result<Demo> {
     pool.close().await;
     // Staff that somebody has changed since has opened the accounts before.
     if let Some(password) = staff.password.as_ref().filter(|_| can_log_in) {
-        let client = Client::new(&bank.status(None), bank.home().path())?;
-        let token = client.token(&Login::person(&staff.email, password)).await?;
+        let client = running::client_of(&bank.status(None));
+        let token = login::token(&client, &Login::person(&staff.email, password)).await?;
         open_accounts(&StaffClient { client, token }, ada_id, grace_id).await?;
     }
 
@@ -133,7 +136,12 @@ impl StaffClient {
         name: &str,
         category: Category,
     ) -> Result<()> {
-        if self.client.account(&self.token, id).await?.is_some() {
+        if self
+            .client
+            .account::<Value>(&self.token, id)
+            .await?
+            .is_some()
+        {
             return Ok(());
         }
         let account = OpenAccount {
@@ -153,7 +161,7 @@ impl StaffClient {
         let payment_id = deposit_id(account);
         if self
             .client
-            .payment(&self.token, payment_id)
+            .payment(&self.token, payment_id, None)
             .await?
             .is_some()
         {

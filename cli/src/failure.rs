@@ -5,6 +5,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use client::Refused;
 
 use crate::{logs, print};
 
@@ -37,11 +38,42 @@ Exit codes:
 
     /// The code of an error.
     pub(crate) fn of(error: &anyhow::Error) -> Self {
-        error
-            .downcast_ref::<Self>()
-            .copied()
-            .unwrap_or(Self::Failed)
+        if let Some(exit) = error.downcast_ref::<Self>() {
+            return *exit;
+        }
+        match error.downcast_ref::<client::Error>() {
+            Some(client::Error::Silent { .. }) => Self::Unreachable,
+            Some(client::Error::Refused(refused)) => Self::of_refusal(refused),
+            Some(client::Error::Unreadable { .. } | client::Error::Address(_)) | None => {
+                Self::Failed
+            }
+        }
     }
+
+    /// What a script should make of a refusal.
+    fn of_refusal(refused: &Refused) -> Self {
+        match refused.status.as_u16() {
+            404 => Self::NotFound,
+            500.. => Self::Unreachable,
+            _ if refused.code().is_some() => Self::Rejected,
+            _ => Self::Failed,
+        }
+    }
+}
+
+/// The answer of a service that says no, if the error is one.
+pub(crate) fn refusal(error: &anyhow::Error) -> Option<&Refused> {
+    error.downcast_ref::<client::Error>()?.refused()
+}
+
+/// Whether something was done is unknown: there was no answer, or one that says that something does not answer.
+pub(crate) fn is_unknown(error: &anyhow::Error) -> bool {
+    error.downcast_ref().is_none_or(client::Error::is_unknown)
+}
+
+/// Did a service not answer at all?
+pub(crate) fn is_silence(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(client::Error::Silent { .. }))
 }
 
 impl From<Exit> for ExitCode {

@@ -8,7 +8,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::asking::Asking;
-use crate::client::Client;
 use crate::failure::{Exit, Hinted as _};
 use crate::print;
 use crate::running::Running;
@@ -71,7 +70,7 @@ struct Shown {
 
 pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
     let running = Running::find(home)?;
-    let client = Client::new(&running.status, &running.home)?;
+    let client = running.client();
     let token = async |asking: &Asking| -> Result<String> { asking.token(&client, &running).await };
     match command {
         Command::List(asking) => {

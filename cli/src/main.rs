@@ -1,7 +1,7 @@
 //! `quittance`: one binary that opens the bank, runs its services and asks them things.
 //!
 //! Reading order: [`args`] is what can be typed and where it goes, then one file per group of commands. They share
-//! [`running`] (which bank, and how to log in to it), [`client`] (HTTP), [`print`](mod@print) and [`failure`].
+//! [`running`] (which bank, and how to log in to it), [`login`] (tokens), [`print`](mod@print) and [`failure`].
 
 mod args;
 
@@ -17,6 +17,7 @@ mod status;
 mod up;
 
 mod account;
+mod assets;
 mod audit;
 mod bench;
 mod clients;
@@ -28,10 +29,10 @@ mod users;
 mod watch;
 
 mod asking;
-mod client;
 mod environment;
 mod failure;
 mod keys;
+mod login;
 mod logs;
 mod mandates;
 mod migrate;

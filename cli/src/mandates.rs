@@ -8,8 +8,8 @@ use common::ids::AccountId;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::client::Client;
 use crate::clients::{maxima, maximum};
+use crate::login;
 use crate::names::{self, Person};
 use crate::print;
 use crate::running::Running;
@@ -72,9 +72,9 @@ pub(crate) struct End {
 
 pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
     let running = Running::find(home)?;
-    let client = Client::new(&running.status, &running.home)?;
+    let client = running.client();
     let token = async |giver: &Giver| -> Result<String> {
-        client.token(&giver.person.login(running.demo()?)?).await
+        login::token(&client, &giver.person.login(running.demo()?)?).await
     };
     match command {
         Command::List(giver) => {

@@ -13,8 +13,9 @@ use common::token::Audience;
 use local::Demo;
 use uuid::Uuid;
 
-use crate::client::{Client, Login};
 use crate::failure::Hinted as _;
+use crate::login;
+use client::{Client, Login};
 
 /// The characters of a UUID, and how many of its last ones tell it from others in a table.
 const UUID_CHARS: usize = 36;
@@ -95,7 +96,7 @@ impl Person {
 
     /// The `sub` and the client id in this person's tokens.
     pub(crate) async fn ids(self, client: &Client, demo: &Demo) -> Result<Ids> {
-        let token = client.token(&self.login(demo)?).await?;
+        let token = login::token(client, &self.login(demo)?).await?;
         Ids::in_token(&token).context("auth answered with a token that can't be read")
     }
 }

@@ -13,22 +13,32 @@ use crate::print;
 use crate::running::{Running, invocation, quoted};
 
 /// The parts, the port that each usually has, and what each is for.
-const PARTS: [(&str, &str, &str); 6] = [
-    ("gateway", "8080", "one address for all of it"),
+const PARTS: [(&str, &str, &str); 7] = [
+    (
+        "gateway",
+        "8080",
+        "one address for all of it; /admin/ for people",
+    ),
     ("auth", "8081", "log in, get a token"),
     ("ledger", "8082", "accounts and their balances"),
     ("payments", "8083", "ask for payments, look at them"),
+    (
+        "console",
+        "8084",
+        "pages for the staff, at the gateway /admin/",
+    ),
     ("NATS", "4222", "the logs of requests and answers"),
     ("PostgreSQL", "5433", "the books"),
 ];
 
 /// The URLs in the order of [`PARTS`].
-fn urls(status: &Status) -> [&str; 6] {
+fn urls(status: &Status) -> [&str; 7] {
     [
         status.gateway.as_deref().unwrap_or_default(),
         &status.auth,
         &status.ledger,
         &status.payments,
+        status.console.as_deref().unwrap_or_default(),
         &status.nats,
         &status.postgres,
     ]

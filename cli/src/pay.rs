@@ -14,8 +14,8 @@ use common::reason::Code;
 use serde::Deserialize as _;
 use uuid::Uuid;
 
-use crate::client::{Client, Refused, is_unknown};
-use crate::failure::{Exit, Hinted as _, hinted};
+use crate::failure::{Exit, Hinted as _, hinted, is_unknown, refusal};
+use crate::login;
 use crate::names::{Person, account, account_name};
 use crate::print;
 use crate::running::{Running, invocation};
@@ -57,11 +57,11 @@ pub(crate) struct Pay {
 /// that was to be waited.
 pub(crate) async fn run(options: Pay, home: &Path) -> Result<ExitCode> {
     let running = Running::find(home)?;
-    let client = Client::new(&running.status, &running.home)?;
+    let client = running.client();
     let person = options
         .person
         .unwrap_or_else(|| Person::of_account(options.from));
-    let token = client.token(&person.login(running.demo()?)?).await?;
+    let token = login::token(&client, &person.login(running.demo()?)?).await?;
     let payment = PaymentRequest {
         payment_id: options
             .payment_id
@@ -79,7 +79,7 @@ pub(crate) async fn run(options: Pay, home: &Path) -> Result<ExitCode> {
         Ok(paid) => paid,
         Err(error) => {
             let look = what_became_of_it(home, id);
-            return Err(refused(error, id, &look, options.json)?);
+            return Err(refused(error.into(), id, &look, options.json)?);
         }
     };
     let answer = paid.body;
@@ -133,7 +133,7 @@ fn what_became_of_it(home: &Path, id: PaymentId) -> String {
 
 /// The error of a payment that was not taken, or was taken and rejected.
 fn refused(error: anyhow::Error, id: PaymentId, look: &str, json: bool) -> Result<anyhow::Error> {
-    let refused = error.downcast_ref::<Refused>();
+    let refused = refusal(&error);
     let is_repeated = refused.is_some_and(|refused| refused.is_repeated);
     let body = refused.map(|refused| &refused.body);
     if let (true, Some(body)) = (json, body) {
@@ -232,16 +232,17 @@ pub(crate) fn postings_text(settlement: &PaymentAnswer) -> String {
 mod tests {
     use super::*;
     use crate::failure;
+    use client::Refused;
     use reqwest::StatusCode;
     use serde_json::{Value, json};
 
     fn told(status: StatusCode, body: Value) -> String {
         let id = PaymentId(Uuid::nil());
-        let error = anyhow::Error::from(Refused {
+        let error = anyhow::Error::from(client::Error::Refused(Refused {
             status,
             is_repeated: false,
             body,
-        });
+        }));
         failure::text(
             &refused(error, id, "quittance payment show", false).expect("nothing is printed"),
         )

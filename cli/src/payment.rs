@@ -9,12 +9,13 @@ use common::kinds::payment::PaymentAnswer;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::client::Client;
 use crate::failure::{Exit, Hinted as _};
+use crate::login;
 use crate::names::{Person, short_account_name};
 use crate::pay::settlement_text;
 use crate::print;
 use crate::running::Running;
+use client::Client;
 
 /// What to do with payments.
 #[derive(Debug, Subcommand)]
@@ -105,14 +106,12 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
 }
 
 async fn show(options: &Show, running: &Running) -> Result<()> {
-    let client = Client::new(&running.status, &running.home)?;
-    let token = client
-        .token(&options.person.login(running.demo()?)?)
-        .await?;
+    let client = running.client();
+    let token = login::token(&client, &options.person.login(running.demo()?)?).await?;
     let id = options.payment_id;
     let client_id = client_id(&client, running, options.client_id.as_deref()).await?;
     let payment = client
-        .payment_of(&token, id, client_id.as_deref())
+        .payment(&token, id, client_id.as_deref())
         .await?
         .with_context(|| format!("this caller sees no payment {id}"))
         .exit(Exit::NotFound)
@@ -126,10 +125,8 @@ async fn show(options: &Show, running: &Running) -> Result<()> {
 }
 
 async fn list(options: &List, running: &Running) -> Result<()> {
-    let client = Client::new(&running.status, &running.home)?;
-    let token = client
-        .token(&options.person.login(running.demo()?)?)
-        .await?;
+    let client = running.client();
+    let token = login::token(&client, &options.person.login(running.demo()?)?).await?;
     let mut query = vec![("limit", options.limit.to_string())];
     let client_id = client_id(&client, running, options.client_id.as_deref()).await?;
     query.extend(client_id.map(|id| ("client_id", id)));

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
+use client::{Addresses, Client};
 use common::broker;
 use local::{Demo, Home, Secrets, Service, Status};
 use sqlx::ConnectOptions as _;
@@ -19,6 +20,15 @@ pub(crate) struct Running {
     pub(crate) status: Status,
 }
 
+/// A client of a bank's services.
+pub(crate) fn client_of(status: &Status) -> Client {
+    Client::new(Addresses {
+        auth: status.auth.clone(),
+        ledger: status.ledger.clone(),
+        payments: status.payments.clone(),
+    })
+}
+
 impl Running {
     /// The bank that runs in this home.
     pub(crate) fn find(home: &Path) -> Result<Self> {
@@ -31,6 +41,11 @@ impl Running {
             home: home.to_owned(),
             status,
         })
+    }
+
+    /// A client of its services.
+    pub(crate) fn client(&self) -> Client {
+        client_of(&self.status)
     }
 
     /// The people and programs of the demo bank.

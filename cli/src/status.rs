@@ -9,7 +9,6 @@ use common::broker;
 use common::wire::{REQUESTS, SETTLEMENTS};
 use local::{Room, Status};
 
-use crate::client::Client;
 use crate::demo_bank;
 use crate::failure::warn;
 use crate::print;
@@ -43,13 +42,19 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let status = &running.status;
-    let client = Client::new(status, home)?;
+    let client = running.client();
     let ready = async |url: &str| client.readiness(url).await;
-    let (gateway, auth, ledger, payments, nats, postgres) = tokio::join!(
+    let (gateway, auth, ledger, payments, console, nats, postgres) = tokio::join!(
         status.gateway_answers(),
         ready(&status.auth),
         ready(&status.ledger),
         ready(&status.payments),
+        async {
+            match &status.console {
+                Some(url) => Some(ready(url).await),
+                None => None,
+            }
+        },
         nats_health(&running),
         postgres_health(&running),
     );
@@ -61,7 +66,9 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<ExitCode> {
     });
     let gateway = status.gateway.iter().zip(gateway);
     let gateway = gateway.map(|(url, health)| ("gateway", url, health));
-    for (name, url, health) in gateway.chain([
+    let console = status.console.iter().zip(console);
+    let console = console.map(|(url, health)| ("console", url, health));
+    for (name, url, health) in gateway.chain(console).chain([
         ("auth", &status.auth, auth),
         ("ledger", &status.ledger, ledger),
         ("payments", &status.payments, payments),

@@ -8,10 +8,11 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use common::token::Audience;
 
-use crate::client::{Client, Login, access_token};
+use crate::login;
 use crate::names::Person;
 use crate::print;
 use crate::running::Running;
+use client::{Login, access_token};
 
 /// Longest password that is read from standard input.
 const PASSWORD_BYTES_MAX: u64 = 4096;
@@ -60,12 +61,13 @@ pub(crate) async fn run(options: Token, home: &Path) -> Result<()> {
     let running = Running::find(home)?;
     let json = options.json;
     let audience = Audience::from_word(&options.audience).context("a value of the option")?;
-    let login = login(options, &running)?.for_audience(audience)?;
-    let answer = Client::new(&running.status, home)?.log_in(&login).await?;
+    let login = asked(options, &running)?.for_audience(audience)?;
+    let answer = login::log_in(&running.client(), &login).await?;
     if json {
         print::json(&answer)?;
     } else {
-        print::line(access_token(&answer)?)?;
+        let token = access_token(&answer).context("auth answered without a token")?;
+        print::line(token)?;
     }
     Ok(())
 }
@@ -74,7 +76,7 @@ fn audience() -> PossibleValuesParser {
     PossibleValuesParser::new([Audience::Http, Audience::Log].map(Audience::as_str))
 }
 
-fn login(options: Token, running: &Running) -> Result<Login> {
+fn asked(options: Token, running: &Running) -> Result<Login> {
     if let Some(email) = options.email {
         let password = options.password.map_or_else(|| secret("--password"), Ok)?;
         return Ok(Login::person(&email, &password).with_otp(options.otp));

@@ -13,11 +13,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::asking::Asking;
-use crate::client::Client;
 use crate::failure::{Exit, Hinted as _};
 use crate::print;
 use crate::running::Running;
 use crate::token::secret;
+use client::Client;
 
 /// What to do with people.
 #[derive(Debug, Subcommand)]
@@ -166,7 +166,7 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
 }
 
 async fn caller(asking: &Asking, running: &Running) -> Result<(Client, String)> {
-    let client = Client::new(&running.status, &running.home)?;
+    let client = running.client();
     let token = asking.token(&client, running).await?;
     Ok((client, token))
 }

@@ -33,4 +33,4 @@ pub use get::get;
 pub use publisher::{ALONE_MAX, BATCH_MESSAGES_MAX, Publisher};
 pub use reader::Reader;
 pub use responder::{Published, ReplyTo, Responder};
-pub use streams::{ensure_streams, last_sequence};
+pub use streams::{durable_consumers, ensure_streams, last_sequence};

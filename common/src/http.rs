@@ -5,6 +5,8 @@ pub mod problem;
 pub mod ask;
 pub mod body;
 pub mod caller;
+pub mod describe;
+pub mod docs;
 pub mod exchange;
 pub mod owners;
 pub mod page;

@@ -12,4 +12,4 @@ mod compare;
 mod replay;
 
 pub use error::ReplayError;
-pub use replay::{Summary, Verdict, replay};
+pub use replay::{Sources, Summary, Verdict, replay, replay_from};

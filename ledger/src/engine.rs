@@ -15,18 +15,21 @@ mod failure;
 
 mod raise;
 mod recover;
+mod steps;
 
 mod deciding;
 mod pipeline;
 
 pub(crate) use context::{Engine, Health};
 pub use failure::Halt;
+pub(crate) use steps::{BatchSteps, Steps};
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use common::broker::{self, ReadError, Reader};
 use common::message::Stored;
+use common::service::now;
 use sqlx::ConnectOptions as _;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -119,6 +122,7 @@ impl Engine {
                 failure = pipeline.failed() => return Err(failure),
                 waiting = next_batch(&mut requests, self.batch_max, idle) => waiting?,
             };
+            let read_at = now();
             while !waiting.is_empty() {
                 let mut length = batch::length(&waiting);
                 let seq = deciding.cursor().seq;
@@ -130,6 +134,8 @@ impl Engine {
                 let messages = std::mem::replace(&mut waiting, rest);
                 deciding.forget_committed(pipeline.written_up_to());
                 let batch = deciding.decide(&messages).await?;
+                self.steps
+                    .decided(batch.from.seq + 1, batch.to.seq, read_at);
                 pipeline.take(batch).await?;
             }
         }

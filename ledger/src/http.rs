@@ -3,21 +3,63 @@
 mod app;
 
 mod accounts;
+mod books;
+mod log;
+mod postings;
+mod replays;
+mod subscribers;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn;
-use axum::routing::{get, post};
 use common::http::body::limit_body;
+use common::http::describe::{self, Service};
+use serde_json::Value;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 pub(crate) use app::App;
+pub(crate) use replays::Replaying;
+
+const SERVICE: Service = Service {
+    name: "ledger",
+    title: "Quittance ledger",
+    description: "The books of the bank: accounts and their balances. Amounts are decimal texts, such as `\"12.50\"`. \
+                  What changes the books goes through the log, so an answer may be `202` with the request's place there.",
+    answers_late_bodies: true,
+    tags: &[
+        ("Accounts", "Opening accounts and looking at them."),
+        ("Books", "The books as a whole."),
+        (
+            "Log",
+            "What was asked and answered, and who reads the answers.",
+        ),
+        ("Audit", "Deciding the whole log again."),
+    ],
+};
 
 /// The ledger's routes.
 pub(crate) fn routes(app: Arc<App>) -> Router {
-    Router::new()
-        .route("/accounts", post(accounts::open).get(accounts::list))
-        .route("/accounts/{id}", get(accounts::show))
+    describe::described(&SERVICE, api(), app)
+}
+
+/// The ledger's OpenAPI document.
+#[must_use]
+pub fn openapi() -> Value {
+    describe::document(&SERVICE, &api())
+}
+
+fn api() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(accounts::open, accounts::list))
+        .routes(routes!(accounts::show))
+        .routes(routes!(postings::postings))
+        .routes(routes!(books::checkpoint))
+        .routes(routes!(books::trial_balance))
+        .routes(routes!(log::list))
+        .routes(routes!(log::show))
+        .routes(routes!(subscribers::subscribers))
+        .routes(routes!(replays::start, replays::list))
         .layer(from_fn(limit_body))
-        .with_state(app)
 }

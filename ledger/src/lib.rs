@@ -14,12 +14,15 @@ pub mod audit;
 
 mod http;
 
+pub use http::openapi;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use common::broker;
 use common::broker::{Answers, BATCH_MESSAGES_MAX, Publisher};
+use common::http::ask::Asking;
 use common::http::exchange::LogTokens;
 use common::http::owners::Owners;
 use common::http::serve::serve_http;
@@ -29,7 +32,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::core::rules::Rules;
 use engine::crash::{CrashAt, CrashPoint};
-use engine::{Engine, Health};
+use engine::{Engine, Health, Steps};
 
 /// How to run the ledger.
 #[derive(Debug, Clone, clap::Args)]
@@ -87,6 +90,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     )
     .await?;
     let publisher = Publisher::new(&config.service.broker);
+    let steps = Arc::new(Steps::default());
     let engine = Arc::new(Engine {
         broker: config.service.broker.clone(),
         publisher: publisher.clone(),
@@ -97,6 +101,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         rules: Rules::from_number(config.rules).context("--rules: no such version")?,
         crash: CrashAt::new(config.crash_at, config.crash_visit),
         stream_replicas: config.stream_replicas,
+        steps: steps.clone(),
         health: watch::Sender::new(Health::Waiting),
     });
     let mut health = engine.health.subscribe();
@@ -109,7 +114,21 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let watched_publisher = publisher.clone();
     let owners = Owners::new(&config.exchange.auth_url).context("QUITTANCE_AUTH_URL")?;
     let log_tokens = LogTokens::new("ledger", config.exchange).context("no client for auth")?;
-    let routes = http::routes(http::App::new(publisher, pool, answers, log_tokens, owners));
+    let replaying = http::Replaying::new(
+        config_of_broker.clone(),
+        jetstream.clone(),
+        database.clone(),
+        stop.clone(),
+    );
+    let routes = http::routes(http::App::new(
+        Asking::new(publisher, answers),
+        pool,
+        log_tokens,
+        owners,
+        jetstream,
+        steps,
+        replaying,
+    ));
     let (web, stop_serving, served_readiness) =
         (config.service.web, stop.clone(), readiness.clone());
     let serving = tracker

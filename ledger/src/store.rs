@@ -9,6 +9,7 @@ mod accounts;
 mod load;
 
 mod history;
+mod log;
 mod revocations;
 mod write;
 mod write_rare;
@@ -22,6 +23,10 @@ pub(crate) use history::{AnswerRow, PostingRow, answers, posting_rows, postings_
 pub(crate) use lead::lead;
 pub use load::{cursor, keys, raised_rules, rules};
 pub(crate) use load::{decided_digest, used_payment_ids};
+pub(crate) use log::{
+    AccountPostingRow, LogFilter, LogRow, SCANNED_MAX, account_postings, category_sums, log_page,
+    published_at,
+};
 pub use revocations::revocations;
 pub(crate) use revocations::{is_revoked, relevant as relevant_revocations};
 pub(crate) use write::write_batch;

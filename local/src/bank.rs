@@ -11,9 +11,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result};
 
+use crate::console::{self, Addresses, Console};
 use crate::home::Home;
 use crate::install;
-use crate::nginx::{self, Behind, Gateway, GatewayOptions};
+use crate::nginx::{Behind, Gateway, GatewayOptions};
 use crate::part::{Part, Service};
 use crate::ports::{self, Ports};
 use crate::process::{Process, stop_leftover};
@@ -37,7 +38,7 @@ pub struct BankOptions {
     pub ports: Ports,
     /// Who gets a NATS login in the account EDGE or DIRECT.
     pub producers: Vec<Producer>,
-    /// nginx in front of the services, which most tests do without.
+    /// nginx in front of the services, and the console; most tests do without.
     pub gateway: Option<GatewayOptions>,
     /// Additional environment of single services (tests: `QUITTANCE_CRASH_AT`).
     pub environment: Vec<(Service, String, String)>,
@@ -48,6 +49,7 @@ pub struct BankOptions {
 pub struct Bank {
     // In the order in which they are dropped: the services before what they need.
     pub(crate) gateway: Option<Gateway>,
+    console: Option<Console>,
     services: BTreeMap<&'static str, ServiceProcess>,
     pub(crate) servers: Servers,
     program: PathBuf,
@@ -83,6 +85,7 @@ impl Bank {
         let (found, servers) = (found?, servers?);
         let mut bank = Self {
             gateway: None,
+            console: None,
             services: BTreeMap::new(),
             servers,
             program,
@@ -108,7 +111,7 @@ impl Bank {
         let services = bank.services.values();
         let mut noted: Vec<_> = services.map(|one| (one.service.name(), one.port)).collect();
         if let (Some(found), Some(options)) = (found, gateway) {
-            let console = bank.home().pick_port(nginx::CONSOLE, ports, 8084)?;
+            let console = bank.start_console(ports, progress).await?;
             let behind = Behind {
                 auth: bank.services[auth.name()].port,
                 ledger: bank.services[ledger.name()].port,
@@ -118,7 +121,7 @@ impl Bank {
             let gateway = Gateway::start(found, bank.home(), behind, ports, options).await?;
             finished(progress, install::NGINX.label);
             noted.extend([
-                (nginx::CONSOLE, console),
+                (Part::Console.name(), console),
                 (Part::Gateway.name(), gateway.port),
             ]);
             let home = bank.servers.home_mut();
@@ -127,6 +130,23 @@ impl Bank {
         }
         bank.servers.home_mut().note_ports(&noted)?;
         Ok(bank)
+    }
+
+    /// Starts the console and returns its port.
+    async fn start_console(&mut self, ports: Ports, progress: &Progress) -> Result<u16> {
+        let name = Part::Console.name();
+        started(progress, name);
+        let port = self.home().pick_port(name, ports, 8084)?;
+        let addresses = Addresses {
+            auth: self.url(Service::Auth),
+            ledger: self.url(Service::Ledger),
+            payments: self.url(Service::Payments),
+        };
+        console::write_assets(&self.program, &self.home().static_files()).await?;
+        let console = Console::start(&self.program, self.home(), port, addresses).await?;
+        self.console = Some(console);
+        finished(progress, name);
+        Ok(port)
     }
 
     /// The database and the broker, their URLs and passwords.
@@ -151,6 +171,12 @@ impl Bank {
     #[must_use]
     pub fn gateway_url(&self) -> Option<String> {
         self.gateway.as_ref().map(Gateway::url)
+    }
+
+    /// Where the console answers by itself: `http://127.0.0.1:8084`. `None` without one.
+    #[must_use]
+    pub fn console_url(&self) -> Option<String> {
+        self.console.as_ref().map(Console::url)
     }
 
     /// Has the gateway read its configuration and its certificate again. Requests that run end as they began.
@@ -219,6 +245,7 @@ impl Bank {
             Part::Auth => Service::Auth,
             Part::Ledger => Service::Ledger,
             Part::Payments => Service::Payments,
+            Part::Console => return self.console_mut().restart().await,
             Part::Gateway => return self.gateway_mut().restart().await,
         };
         self.process_mut(part).stop();
@@ -253,6 +280,7 @@ impl Bank {
     pub fn status(&self, demo: Option<Demo>) -> Status {
         Status {
             gateway: self.gateway_url(),
+            console: self.console_url(),
             auth: self.url(Service::Auth),
             ledger: self.url(Service::Ledger),
             payments: self.url(Service::Payments),
@@ -327,6 +355,11 @@ impl Bank {
         gateway.expect("only a bank with a gateway is asked for it")
     }
 
+    fn console_mut(&mut self) -> &mut Console {
+        let console = self.console.as_mut();
+        console.expect("only a bank with a console is asked for it")
+    }
+
     fn process_mut(&mut self, part: Part) -> &mut Process {
         match part {
             Part::Postgres => self.servers.postgres_process(),
@@ -334,6 +367,7 @@ impl Bank {
             Part::Auth => &mut self.service_mut(Service::Auth).process,
             Part::Ledger => &mut self.service_mut(Service::Ledger).process,
             Part::Payments => &mut self.service_mut(Service::Payments).process,
+            Part::Console => &mut self.console_mut().process,
             Part::Gateway => &mut self.gateway_mut().process,
         }
     }
@@ -344,6 +378,7 @@ impl Drop for Bank {
         self.home().unpublish();
         // First nobody asks any more.
         self.gateway = None;
+        self.console = None;
         // In reverse: payments stops taking, then the ledger stops booking, then auth.
         for service in Service::ALL.into_iter().rev() {
             self.services.remove(service.name());

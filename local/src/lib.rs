@@ -11,6 +11,7 @@
 mod bank;
 mod bounded_log;
 mod certificate;
+mod console;
 mod disk;
 mod home;
 mod http;

@@ -22,8 +22,8 @@ use crate::process::{Farewell, Process, Program, stop_leftover};
 use crate::secrets::write_private;
 use crate::user::{self, User};
 
-/// Under this name a home notes the port that is kept for the console.
-pub(crate) const CONSOLE: &str = "console";
+/// Under this name a home notes the console's port.
+const CONSOLE: &str = Part::Console.name();
 /// The files that are the same everywhere.
 const FIXED: [(&str, &str); 8] = [
     ("nginx.conf", include_str!("../../gateway/nginx.conf")),

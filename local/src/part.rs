@@ -1,4 +1,4 @@
-//! The names of what runs: three servers and three services.
+//! The names of what runs: three servers and four services.
 
 use std::fmt;
 
@@ -15,11 +15,13 @@ pub enum Part {
     Ledger,
     /// The service that takes payments over HTTP.
     Payments,
+    /// The service that makes pages for the bank's staff.
+    Console,
     /// The server that is in front of the services.
     Gateway,
 }
 
-/// One of our own services: `quittance serve <name>`, with a database and two roles of its own.
+/// One of the services with data: `quittance serve <name>`, with a database and two roles of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Service {
     /// Signs tokens.
@@ -47,12 +49,13 @@ impl Service {
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Postgres,
         Self::Nats,
         Self::Auth,
         Self::Ledger,
         Self::Payments,
+        Self::Console,
         Self::Gateway,
     ];
 
@@ -65,6 +68,7 @@ impl Part {
             Self::Auth => Service::Auth.name(),
             Self::Ledger => Service::Ledger.name(),
             Self::Payments => Service::Payments.name(),
+            Self::Console => "console",
             Self::Gateway => "gateway",
         }
     }

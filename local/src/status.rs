@@ -18,6 +18,9 @@ pub struct Status {
     /// `http://127.0.0.1:8080`, or `https://…` with TLS; a bank of a test may have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<String>,
+    /// `http://127.0.0.1:8084`; through the gateway it is at `/admin/`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub console: Option<String>,
     /// `http://127.0.0.1:8081`
     pub auth: String,
     /// `http://127.0.0.1:8082`

@@ -1,5 +1,6 @@
 //! What a client sees: submitting a payment, reading one, and listing them.
 
+mod activity;
 mod answers;
 
 mod repeated;
@@ -11,16 +12,45 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn;
-use axum::routing::{get, post};
 use common::http::body::limit_body;
+use common::http::describe::{self, Service};
+use serde_json::Value;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::app::App;
 
+const SERVICE: Service = Service {
+    name: "payments",
+    title: "Quittance payments",
+    description: "Submitting payments and seeing what became of them. Amounts are decimal texts, such as `\"12.50\"`. \
+                  The `payment_id` that the caller chooses makes a payment that is sent twice the same payment.",
+    answers_late_bodies: true,
+    tags: &[
+        (
+            "Payments",
+            "Submitting payments, and seeing what became of them.",
+        ),
+        ("Activity", "What happens now, for people who watch."),
+    ],
+};
+
 /// The paths of this service, without the health checks.
 pub(crate) fn routes(app: Arc<App>) -> Router {
-    Router::new()
-        .route("/payments", post(submit::submit).get(read::list))
-        .route("/payments/{payment_id}", get(read::show))
+    describe::described(&SERVICE, api(), app)
+}
+
+/// The OpenAPI document of payments.
+#[must_use]
+pub fn openapi() -> Value {
+    describe::document(&SERVICE, &api())
+}
+
+fn api() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(submit::submit, read::list))
+        .routes(routes!(read::show))
+        .routes(routes!(activity::show))
+        .routes(routes!(activity::projected))
         .layer(from_fn(limit_body))
-        .with_state(app)
 }

@@ -20,6 +20,8 @@ mod request;
 
 mod app;
 mod http;
+
+pub use http::openapi;
 mod producers;
 
 pub use door::Limits;

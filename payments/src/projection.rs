@@ -11,6 +11,7 @@
 //! The two logs are not in step; [`rows`] says why that does not matter. Unreadable messages are passed over: the
 //! ledger has rejected them. A gap in a log stops everything.
 
+mod activity;
 mod cursors;
 mod error;
 mod retry;
@@ -22,5 +23,6 @@ mod write;
 
 mod follow;
 
+pub(crate) use activity::Second;
 pub(crate) use cursors::Log;
 pub(crate) use learnt::Projection;

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use chrono::{DateTime, Utc};
+use common::http::describe::Of;
+use common::http::describe::answers::Reply;
 use common::http::page::{self, Page};
 use common::http::problem::Problem;
 use common::timestamp;
@@ -16,6 +17,8 @@ use common::token::Scope;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::app::Auth;
 use crate::store::events::{self, Filter, Recorded, names};
@@ -26,20 +29,24 @@ const ROWS_DEFAULT: u32 = 50;
 
 const PATH: &str = "/api/audit";
 
-pub(super) fn routes() -> Router<Arc<Auth>> {
-    Router::new().route(PATH, get(list))
+pub(super) fn routes() -> OpenApiRouter<Arc<Auth>> {
+    OpenApiRouter::new().routes(routes!(list))
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ListQuery {
     /// A person's id, a service account's, a key's, a session's.
     about: Option<String>,
     /// `client_id` of who did it.
     actor: Option<String>,
+    /// What happened, as in `user.logged_in`.
     what: Option<String>,
     /// The earliest time, RFC 3339.
+    #[schemars(extend("format" = "date-time"))]
     from: Option<String>,
+    /// How many at most.
+    #[schemars(range(min = 1, max = 100), example = 10)]
     limit: Option<u32>,
     /// The last event of the page before.
     cursor: Option<i64>,
@@ -83,7 +90,17 @@ impl From<Recorded> for Event {
     }
 }
 
-/// `GET /api/audit/?about=&actor=&what=&from=&limit=&cursor=`.
+/// What happened
+///
+/// Log-ins, changes of people, service accounts, credentials, keys and sessions. The newest first.
+#[utoipa::path(
+    get,
+    path = "/api/audit",
+    tag = "Audit",
+    params(Of<ListQuery>),
+    responses(Reply<200, EventList>),
+    security(("bearer" = ["audit:read"]), ("bearer" = ["auth:admin"])),
+)]
 async fn list(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,

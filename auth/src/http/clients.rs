@@ -1,23 +1,31 @@
 //! `/api/service-accounts/…`: service accounts as administrators see and change them. A secret is shown once, when it is made.
 
+mod bodies;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
-use axum::{Json, Router};
-use chrono::{DateTime, Utc};
+use common::http::describe::answers::{Located, Problems, Reply};
+use common::http::describe::{Body, Of};
 use common::http::page::{self, Page};
 use common::http::problem::Problem;
-use common::ids::{AccountId, ClientId};
+use common::ids::ClientId;
 use common::service;
 use common::token::Scope;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
+
+use bodies::{
+    Account, Credential, MadeAccount, MadeCredential, NewAccount, NewCredential, ServiceAccounts,
+};
 
 use crate::app::Auth;
 use crate::clients::credentials::Proof;
@@ -29,90 +37,37 @@ use crate::store;
 const ROWS_DEFAULT: u32 = 100;
 const PATH: &str = "/api/service-accounts/";
 
-pub(super) fn routes() -> Router<Arc<Auth>> {
-    Router::new()
-        .route("/api/service-accounts", get(list).post(create))
-        .route("/api/service-accounts/{id}", get(show).delete(remove))
-        .route("/api/service-accounts/{id}/activate", post(activate))
-        .route("/api/service-accounts/{id}/deactivate", post(deactivate))
-        .route(
-            "/api/service-accounts/{id}/credentials",
-            post(add_credential),
-        )
-        .route(
-            "/api/service-accounts/{id}/credentials/{credential}",
-            delete(remove_credential),
-        )
+pub(super) fn routes() -> OpenApiRouter<Arc<Auth>> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(show, remove))
+        .routes(routes!(activate))
+        .routes(routes!(deactivate))
+        .routes(routes!(add_credential))
+        .routes(routes!(remove_credential))
 }
 
-/// A service account, never with what its credentials prove.
-#[derive(Debug, Serialize)]
-struct Account {
-    client_id: String,
-    name: Option<String>,
-    scopes: Vec<String>,
-    audience: Option<String>,
-    payment_max: Option<BTreeMap<String, String>>,
-    accounts: Option<Vec<Uuid>>,
-    is_active: bool,
-    created_at: DateTime<Utc>,
-    credentials: Vec<Credential>,
-}
-
-#[derive(Debug, Serialize)]
-struct Credential {
-    id: Uuid,
-    kind: String,
-    /// RFC 7638 thumbprint of a key.
-    kid: Option<String>,
-    created_at: DateTime<Utc>,
-    expires_at: Option<DateTime<Utc>>,
-    /// To the minute.
-    last_used_at: Option<DateTime<Utc>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewAccount {
-    client_id: String,
-    name: Option<String>,
-    scopes: Vec<String>,
-    audience: Option<String>,
-    payment_max: Option<BTreeMap<String, String>>,
-    accounts: Option<Vec<AccountId>>,
-    #[serde(default)]
-    credential: NewCredential,
-}
-
-/// A secret of ours, unless the program brings a key.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewCredential {
-    /// A JWK, or PEM.
-    public_key: Option<Value>,
-    expires_at: Option<DateTime<Utc>>,
-}
-
-impl NewCredential {
-    /// The secret to show, if one is made, and what is kept.
-    fn proof(&self) -> Result<(Option<String>, Proof), Error> {
-        match &self.public_key {
-            None => {
-                let (secret, kept) = Proof::new_secret();
-                Ok((Some(secret), kept))
-            }
-            Some(key) => Ok((None, Proof::from_public_key(key)?)),
-        }
-    }
-}
-
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Listing {
+    /// The last account of the page before.
     after: Option<String>,
+    /// How many at most.
+    #[schemars(range(min = 1, max = 100), example = 10)]
     limit: Option<u32>,
 }
 
+/// List service accounts
+///
+/// By name.
+#[utoipa::path(
+    get,
+    path = "/api/service-accounts",
+    tag = "Service accounts",
+    params(Of<Listing>),
+    responses(Reply<200, ServiceAccounts>),
+    security(("bearer" = ["auth:admin"])),
+)]
 async fn list(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,
@@ -128,13 +83,27 @@ async fn list(
         limit: Some(limit),
     });
     let (link, next) = (page.link(), page.next.clone());
-    let accounts = with_credentials(&auth, page.rows).await?;
-    let body = Json(json!({"service_accounts": accounts, "next": next}));
-    let mut response = body.into_response();
+    let service_accounts = with_credentials(&auth, page.rows).await?;
+    let body = ServiceAccounts {
+        service_accounts,
+        next,
+    };
+    let mut response = Json(body).into_response();
     response.headers_mut().extend(link);
     Ok(response)
 }
 
+/// Show a service account
+///
+/// With its credentials, never with what they prove.
+#[utoipa::path(
+    get,
+    path = "/api/service-accounts/{id}",
+    tag = "Service accounts",
+    params(("id" = String, Path, description = "The service account.", example = "demo-shop")),
+    responses(Reply<200, Account>, Problems<404>),
+    security(("bearer" = ["auth:admin"])),
+)]
 async fn show(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,
@@ -145,6 +114,17 @@ async fn show(
     Ok(Json(account(&auth, client_id(&id)?.as_str()).await?))
 }
 
+/// Create a service account
+///
+/// With a secret that is shown this once, or with the public key that the program brings.
+#[utoipa::path(
+    post,
+    path = "/api/service-accounts",
+    tag = "Service accounts",
+    params(Body<NewAccount>),
+    responses(Located<201, MadeAccount>, Problems<409>),
+    security(("bearer" = ["auth:admin"])),
+)]
 async fn create(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,
@@ -166,10 +146,10 @@ async fn create(
     administration::create(&auth.pool, actor, &terms, &proof, expires_at, now).await?;
     let account = account(&auth, terms.client_id.as_str()).await?;
     let location = format!("{PATH}{}/", account.client_id);
-    let mut body = serde_json::to_value(account).expect("an account is JSON");
-    if let Some(secret) = secret {
-        body["client_secret"] = secret.into();
-    }
+    let body = MadeAccount {
+        account,
+        client_secret: secret,
+    };
     let headers = [
         (header::LOCATION, location),
         (header::CACHE_CONTROL, "no-store".to_owned()),
@@ -177,6 +157,17 @@ async fn create(
     Ok((StatusCode::CREATED, headers, Json(body)).into_response())
 }
 
+/// Activate a service account
+///
+/// It gets tokens again.
+#[utoipa::path(
+    post,
+    path = "/api/service-accounts/{id}/activate",
+    tag = "Service accounts",
+    params(("id" = String, Path, description = "The service account.", example = "demo-shop")),
+    responses(Reply<200, Account>, Problems<404>),
+    security(("bearer" = ["auth:admin"])),
+)]
 async fn activate(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,
@@ -188,6 +179,17 @@ async fn activate(
     Ok(Json(account(&auth, id.as_str()).await?))
 }
 
+/// Deactivate a service account
+///
+/// It gets no tokens, and those that it has count no more.
+#[utoipa::path(
+    post,
+    path = "/api/service-accounts/{id}/deactivate",
+    tag = "Service accounts",
+    params(("id" = String, Path, description = "The service account.", example = "demo-shop")),
+    responses(Reply<200, Account>, Problems<404>),
+    security(("bearer" = ["auth:admin"])),
+)]
 async fn deactivate(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,
@@ -200,6 +202,17 @@ async fn deactivate(
     Ok(Json(account(&auth, id.as_str()).await?))
 }
 
+/// Delete a service account
+///
+/// Its tokens count no more. Its name is never given again.
+#[utoipa::path(
+    delete,
+    path = "/api/service-accounts/{id}",
+    tag = "Service accounts",
+    params(("id" = String, Path, description = "The service account.", example = "demo-shop")),
+    responses(Reply<204, ()>, Problems<404>),
+    security(("bearer" = ["auth:admin"])),
+)]
 async fn remove(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,
@@ -212,6 +225,17 @@ async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Add a credential
+///
+/// A second secret or key, so that the first can be replaced without a pause.
+#[utoipa::path(
+    post,
+    path = "/api/service-accounts/{id}/credentials",
+    tag = "Service accounts",
+    params(("id" = String, Path, description = "The service account.", example = "demo-shop"), Body<NewCredential>),
+    responses(Reply<201, MadeCredential>, Problems<404>, Problems<409>),
+    security(("bearer" = ["auth:admin"])),
+)]
 async fn add_credential(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,
@@ -226,16 +250,31 @@ async fn add_credential(
     let expires_at = new.expires_at;
     let credential =
         credentials::add_to(&auth.pool, actor, id.as_str(), &proof, expires_at, now).await?;
-    let mut body = json!({"id": credential, "client_id": id, "expires_at": expires_at});
-    match (secret, proof) {
-        (Some(secret), _) => body["client_secret"] = secret.into(),
-        (None, Proof::Key { kid, .. }) => body["kid"] = kid.into(),
-        (None, Proof::Secret(_)) => {}
-    }
+    let body = MadeCredential {
+        id: credential,
+        client_id: id,
+        expires_at,
+        client_secret: secret,
+        kid: match proof {
+            Proof::Key { kid, .. } => Some(kid),
+            Proof::Secret(_) => None,
+        },
+    };
     let headers = [(header::CACHE_CONTROL, "no-store")];
     Ok((StatusCode::CREATED, headers, Json(body)).into_response())
 }
 
+/// Delete a credential
+///
+/// Tokens that were issued for it count no more; others go on.
+#[utoipa::path(
+    delete,
+    path = "/api/service-accounts/{id}/credentials/{credential}",
+    tag = "Service accounts",
+    params(("id" = String, Path, description = "The service account.", example = "demo-shop"), ("credential" = Uuid, Path, description = "The credential.", example = "01900000-0000-7000-8000-00000000ada0")),
+    responses(Reply<204, ()>, Problems<404>),
+    security(("bearer" = ["auth:admin"])),
+)]
 async fn remove_credential(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,

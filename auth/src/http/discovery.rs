@@ -3,24 +3,26 @@
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use axum::Router;
 use axum::extract::State as Shared;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use common::http::describe::answers::{Problems, Reply, Tagged};
+use common::http::describe::headers::IfNoneMatch;
 use common::http::problem::Problem;
 use schemars::JsonSchema;
 use serde::Serialize;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::app::Auth;
 use crate::keys::lifecycle::{KEY_SET_MAX_AGE, State};
 use crate::store;
 use crate::store::keys::StoredKey;
 
-pub(super) fn routes() -> Router<Arc<Auth>> {
-    Router::new().route("/.well-known/jwks.json", get(jwks))
+pub(super) fn routes() -> OpenApiRouter<Arc<Auth>> {
+    OpenApiRouter::new().routes(routes!(jwks))
 }
 
 /// The public keys. Source: RFC 7517.
@@ -44,7 +46,16 @@ struct PublicKey {
     e: String,
 }
 
-/// `GET /.well-known/jwks.json`: the key that signs, those whose tokens may still be alive, and the one that comes next.
+/// The public keys
+///
+/// A JWK set (RFC 7517): the key that signs, those whose tokens may still be alive, and the one that comes next.
+#[utoipa::path(
+    get,
+    path = "/.well-known/jwks.json",
+    tag = "Discovery",
+    params(IfNoneMatch),
+    responses(Tagged<200, KeySet>, Reply<304, ()>, Problems<503>),
+)]
 async fn jwks(Shared(auth): Shared<Arc<Auth>>, headers: HeaderMap) -> Result<Response, Problem> {
     let keys = store::keys::all(&auth.pool).await?;
     // Another system's key signs nothing that a verifier of ours should take.

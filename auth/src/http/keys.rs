@@ -2,18 +2,21 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State as Shared};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use chrono::{DateTime, Utc};
+use common::http::describe::answers::{Problems, Reply};
+use common::http::describe::{Body, MaybeBody};
 use common::http::problem::Problem;
 use common::token::Scope;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::app::Auth;
 use crate::keys::administration::Error;
@@ -23,13 +26,13 @@ use crate::store::keys::StoredKey;
 
 const ADMINS: &[Scope] = &[Scope::AuthAdmin];
 
-pub(super) fn routes() -> Router<Arc<Auth>> {
-    Router::new()
-        .route("/api/keys", get(list))
-        .route("/api/keys/rotate", post(rotate))
-        .route("/api/keys/rewrap", post(rewrap))
-        .route("/api/keys/import", post(import))
-        .route("/api/keys/{kid}/revoke", post(revoke))
+pub(super) fn routes() -> OpenApiRouter<Arc<Auth>> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(rotate))
+        .routes(routes!(rewrap))
+        .routes(routes!(import))
+        .routes(routes!(revoke))
 }
 
 /// A signing key and its life. Nothing of its private half is shown.
@@ -80,7 +83,16 @@ struct Keys {
     keys: Vec<Key>,
 }
 
-/// `GET /api/keys`: every key there ever was.
+/// List signing keys
+///
+/// Every key there ever was, the newest first. Nothing of a private half is shown.
+#[utoipa::path(
+    get,
+    path = "/api/keys",
+    tag = "Keys",
+    responses(Reply<200, Keys>),
+    security(("bearer" = ["auth:admin"])),
+)]
 async fn list(Shared(auth): Shared<Arc<Auth>>, headers: HeaderMap) -> Result<Json<Keys>, Problem> {
     auth.caller(&headers, ADMINS).await?;
     all(&auth).await
@@ -88,13 +100,25 @@ async fn list(Shared(auth): Shared<Arc<Auth>>, headers: HeaderMap) -> Result<Jso
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = serde_json::json!({"at_once": false}))]
 struct Rotation {
     /// It signs as soon as the ledger has noted it, also when verifiers that fetch keys over HTTP may not know it yet.
     #[serde(default)]
     at_once: bool,
 }
 
-/// `POST /api/keys/rotate`: the next key is made, unless there is one.
+/// Rotate
+///
+/// The next key is made, unless there is one. It signs when verifiers had time to fetch it, or with `at_once` as soon
+/// as the ledger has noted it.
+#[utoipa::path(
+    post,
+    path = "/api/keys/rotate",
+    tag = "Keys",
+    params(MaybeBody<Rotation>),
+    responses(Reply<200, Keys>),
+    security(("bearer" = ["auth:admin"])),
+)]
 async fn rotate(
     Shared(auth): Shared<Arc<Auth>>,
     headers: HeaderMap,
@@ -108,7 +132,17 @@ async fn rotate(
     all(&auth).await
 }
 
-/// `POST /api/keys/{kid}/revoke`: nothing that it signed counts from now on. The caller's own token may be among that.
+/// Revoke a key
+///
+/// Nothing that it signed counts from now on. The caller's own token may be among that.
+#[utoipa::path(
+    post,
+    path = "/api/keys/{kid}/revoke",
+    tag = "Keys",
+    params(("kid" = String, Path, description = "The key's RFC 7638 thumbprint.", example = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs")),
+    responses(Reply<200, Keys>, Problems<404>, Problems<409>),
+    security(("bearer" = ["auth:admin"])),
+)]
 async fn revoke(
     Shared(auth): Shared<Arc<Auth>>,
     headers: HeaderMap,
@@ -128,7 +162,16 @@ struct Rewrapped {
     rewrapped: u64,
 }
 
-/// `POST /api/keys/rewrap`: seals by the first key encryption key what another sealed.
+/// Seal again
+///
+/// Seals by the first key encryption key what another sealed, so that the other one can be taken away.
+#[utoipa::path(
+    post,
+    path = "/api/keys/rewrap",
+    tag = "Keys",
+    responses(Reply<200, Rewrapped>),
+    security(("bearer" = ["auth:admin"])),
+)]
 async fn rewrap(
     Shared(auth): Shared<Arc<Auth>>,
     headers: HeaderMap,
@@ -142,12 +185,23 @@ async fn rewrap(
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ImportedKey", example = serde_json::json!({"public_key": {"kty": "RSA", "n": "…", "e": "AQAB"}}))]
 struct Imported {
     /// The public half: a JWK (an object), or PEM (a text).
     public_key: Value,
 }
 
-/// `POST /api/keys/import`: the public half of another system's key, whose refresh tokens are taken for a day.
+/// Import a key
+///
+/// The public half of another system's key, whose refresh tokens are taken for a day. `200` when it is there already.
+#[utoipa::path(
+    post,
+    path = "/api/keys/import",
+    tag = "Keys",
+    params(Body<Imported>),
+    responses(Reply<201, Keys>, Reply<200, Keys>, Problems<409>),
+    security(("bearer" = ["auth:admin"])),
+)]
 async fn import(
     Shared(auth): Shared<Arc<Auth>>,
     headers: HeaderMap,

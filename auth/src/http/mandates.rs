@@ -3,19 +3,22 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{delete, get};
-use axum::{Json, Router};
 use chrono::{DateTime, Utc};
+use common::http::describe::Body;
+use common::http::describe::answers::{Problems, Reply};
 use common::http::problem::Problem;
 use common::ids::AccountId;
 use common::token::Scope;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json as Stored;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::sessions::person;
@@ -31,10 +34,10 @@ const SCHEDULER: &str = "payments";
 /// Mandates of one person that stand at a time.
 const MANDATES_MAX: i64 = 100;
 
-pub(super) fn routes() -> Router<Arc<Auth>> {
-    Router::new()
-        .route("/api/mandates", get(list).post(create))
-        .route("/api/mandates/{id}", delete(end))
+pub(super) fn routes() -> OpenApiRouter<Arc<Auth>> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(end))
 }
 
 /// What a person lets a program do.
@@ -70,7 +73,16 @@ struct Mandates {
     mandates: Vec<Mandate>,
 }
 
-/// `GET /api/mandates`: those of the caller that stand.
+/// List mandates
+///
+/// Those of the caller that stand, the newest first.
+#[utoipa::path(
+    get,
+    path = "/api/mandates",
+    tag = "Mandates",
+    responses(Reply<200, Mandates>),
+    security(("bearer" = ["payments:submit"]), ("bearer" = ["payments:submit-any"])),
+)]
 async fn list(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,
@@ -85,6 +97,7 @@ async fn list(
 /// A mandate to give.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = serde_json::json!({"client_id": "payments", "payment_max": {"EUR": "50.00"}}))]
 struct NewMandate {
     /// A service account, or `payments` for scheduled payments.
     client_id: String,
@@ -94,7 +107,17 @@ struct NewMandate {
     expires_at: Option<DateTime<Utc>>,
 }
 
-/// `POST /api/mandates`.
+/// Give a mandate
+///
+/// Lets a program pay in the caller's name, within limits and until it is ended or expires.
+#[utoipa::path(
+    post,
+    path = "/api/mandates",
+    tag = "Mandates",
+    params(Body<NewMandate>),
+    responses(Reply<201, Mandate>, Problems<404>, Problems<409>),
+    security(("bearer" = ["payments:submit"]), ("bearer" = ["payments:submit-any"])),
+)]
 async fn create(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,
@@ -150,7 +173,17 @@ async fn create(
     Ok((StatusCode::CREATED, Json(Mandate::from(mandate))).into_response())
 }
 
-/// `DELETE /api/mandates/{id}`: the program pays no more, also with the tokens that it has.
+/// End a mandate
+///
+/// The program pays no more, also with the tokens that it has.
+#[utoipa::path(
+    delete,
+    path = "/api/mandates/{id}",
+    tag = "Mandates",
+    params(("id" = Uuid, Path, description = "The mandate.", example = "01900000-0000-7000-8000-00000000ada0")),
+    responses(Reply<204, ()>, Problems<404>),
+    security(("bearer" = ["payments:submit"]), ("bearer" = ["payments:submit-any"])),
+)]
 async fn end(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,

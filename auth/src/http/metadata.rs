@@ -3,13 +3,15 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
-use axum::{Json, Router};
+use common::http::describe::answers::Reply;
 use common::http::exchange::GRANT_TYPE;
-use serde_json::json;
+use serde_json::{Value, json};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::oauth::token_endpoint;
 use crate::app::Auth;
@@ -17,12 +19,21 @@ use crate::app::Auth;
 /// The endpoints move with a release only.
 const CACHE: &str = "public, max-age=3600";
 
-pub(super) fn routes() -> Router<Arc<Auth>> {
-    Router::new()
-        .route("/.well-known/oauth-authorization-server", get(metadata))
-        .route("/.well-known/openid-configuration", get(metadata))
+pub(super) fn routes() -> OpenApiRouter<Arc<Auth>> {
+    OpenApiRouter::new()
+        .routes(routes!(metadata))
+        .routes(routes!(metadata_for_openid))
 }
 
+/// Metadata
+///
+/// Where clients find everything (RFC 8414).
+#[utoipa::path(
+    get,
+    path = "/.well-known/oauth-authorization-server",
+    tag = "Discovery",
+    responses(Reply<200, Value>),
+)]
 async fn metadata(State(auth): State<Arc<Auth>>) -> Response {
     let issuer = &auth.keys.issuer;
     let at = |path: &str| format!("{}{path}", issuer.trim_end_matches('/'));
@@ -49,4 +60,17 @@ async fn metadata(State(auth): State<Arc<Auth>>) -> Response {
         "scopes_supported": crate::clients::terms::SCOPES.map(common::token::Scope::as_str),
     });
     ([(header::CACHE_CONTROL, CACHE)], Json(document)).into_response()
+}
+
+/// Metadata for OpenID libraries
+///
+/// The same under the name that they look for. There are no ID tokens here.
+#[utoipa::path(
+    get,
+    path = "/.well-known/openid-configuration",
+    tag = "Discovery",
+    responses(Reply<200, Value>),
+)]
+async fn metadata_for_openid(auth: State<Arc<Auth>>) -> Response {
+    metadata(auth).await
 }

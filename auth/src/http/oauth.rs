@@ -10,31 +10,47 @@ mod revoke;
 
 mod assertion;
 mod caller;
+mod described;
 mod presented;
 mod words;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use axum::routing::post;
+use common::http::describe::Form;
+use common::http::describe::answers::Reply;
 use common::http::exchange::GRANT_TYPE;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::app::Auth;
 use crate::http::simplejwt::words::Body;
 pub(super) use assertion::token_endpoint;
+use described::{Grant, Refusals, Token};
 use words::Error;
 
-pub(super) fn routes() -> Router<Arc<Auth>> {
-    Router::new()
-        .route("/oauth2/token", post(token))
-        .route("/oauth2/revoke", post(revoke::revoke))
-        .route("/oauth2/introspect", post(introspect::introspect))
+pub(super) fn routes() -> OpenApiRouter<Arc<Auth>> {
+    OpenApiRouter::new()
+        .routes(routes!(token))
+        .routes(routes!(revoke::revoke))
+        .routes(routes!(introspect::introspect))
 }
 
-/// `POST /oauth2/token`: one grant each has its file.
+/// Get a token
+///
+/// `client_credentials`: a program's id and secret in (or an assertion that its key signed), a token for five minutes
+/// out. Token exchange (RFC 8693) turns a mandate into a token of the person who gave it; services of the bank also
+/// exchange callers' tokens for the log.
+#[utoipa::path(
+    post,
+    path = "/oauth2/token",
+    tag = "OAuth2",
+    params(Form<Grant>),
+    responses(Reply<200, Token>, Refusals),
+    security(("client" = []), ()),
+)]
 async fn token(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,

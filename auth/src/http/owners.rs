@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::routing::get;
-use axum::{Json, Router};
+use common::http::describe::answers::{Problems, Reply};
 use common::http::problem::Problem;
 use common::ids::is_storable;
 use common::token::Scope;
 use schemars::JsonSchema;
 use serde::Serialize;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::app::Auth;
@@ -19,8 +21,8 @@ use crate::store;
 /// Who opens accounts.
 const OPENERS: &[Scope] = &[Scope::AccountsWrite, Scope::BankOperate];
 
-pub(super) fn routes() -> Router<Arc<Auth>> {
-    Router::new().route("/api/owners/{id}", get(show))
+pub(super) fn routes() -> OpenApiRouter<Arc<Auth>> {
+    OpenApiRouter::new().routes(routes!(show))
 }
 
 /// Somebody who may own accounts.
@@ -33,11 +35,24 @@ struct Owner {
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "OwnerKind")]
 enum Kind {
     Person,
     ServiceAccount,
 }
 
+/// May somebody own accounts?
+///
+/// For whoever opens accounts in the name of others.
+#[utoipa::path(
+    get,
+    path = "/api/owners/{id}",
+    operation_id = "show_owner",
+    tag = "People",
+    params(("id" = String, Path, description = "A person's id, or a service account's name.", example = "demo-shop")),
+    responses(Reply<200, Owner>, Problems<404>),
+    security(("bearer" = ["accounts:write"]), ("bearer" = ["bank:operate"])),
+)]
 async fn show(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,

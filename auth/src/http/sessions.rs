@@ -4,16 +4,19 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::routing::{delete, get};
-use axum::{Json, Router};
 use chrono::{DateTime, Utc};
+use common::http::describe::Of;
+use common::http::describe::answers::{Problems, Reply};
 use common::http::problem::Problem;
 use common::token::{Claims, Scope};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::EVERYBODY;
@@ -21,10 +24,10 @@ use crate::app::Auth;
 use crate::lockout::{Because, lock_out};
 use crate::store;
 
-pub(super) fn routes() -> Router<Arc<Auth>> {
-    Router::new()
-        .route("/api/sessions", get(list).delete(end_all))
-        .route("/api/sessions/{id}", delete(end))
+pub(super) fn routes() -> OpenApiRouter<Arc<Auth>> {
+    OpenApiRouter::new()
+        .routes(routes!(list, end_all))
+        .routes(routes!(end))
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -61,7 +64,16 @@ pub(super) fn person(claims: &Claims) -> Result<Uuid, Problem> {
         .ok_or_else(nobody)
 }
 
-/// `GET /api/sessions/`: those of the caller.
+/// List sessions
+///
+/// The caller's own log-ins that go on.
+#[utoipa::path(
+    get,
+    path = "/api/sessions",
+    tag = "Sessions",
+    responses(Reply<200, Sessions>),
+    security(("bearer" = [])),
+)]
 async fn list(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,
@@ -82,7 +94,17 @@ async fn list(
     }))
 }
 
-/// `DELETE /api/sessions/{id}`: log-out there.
+/// End a session
+///
+/// Log-out there: its tokens count no more, at any service. `auth:admin` ends those of anybody.
+#[utoipa::path(
+    delete,
+    path = "/api/sessions/{id}",
+    tag = "Sessions",
+    params(("id" = Uuid, Path, description = "The session.", example = "01900000-0000-7000-8000-00000000ada0")),
+    responses(Reply<204, ()>, Problems<404>),
+    security(("bearer" = [])),
+)]
 async fn end(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,
@@ -111,7 +133,7 @@ async fn end(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Which {
     /// This one too.
@@ -119,7 +141,17 @@ struct Which {
     current: bool,
 }
 
-/// `DELETE /api/sessions/`: log-out everywhere else; with `?current=true`, here too.
+/// End sessions
+///
+/// Log-out everywhere else; with `?current=true`, here too.
+#[utoipa::path(
+    delete,
+    path = "/api/sessions",
+    tag = "Sessions",
+    params(Of<Which>),
+    responses(Reply<204, ()>),
+    security(("bearer" = [])),
+)]
 async fn end_all(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,

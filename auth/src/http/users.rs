@@ -14,17 +14,18 @@ mod second_factor;
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use common::http::problem::Problem;
 use common::token::Scope;
 use schemars::JsonSchema;
 use serde::Serialize;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::app::Auth;
@@ -38,36 +39,29 @@ use crate::throttle::{Line, line_of};
 const ADMINS: &[Scope] = &[Scope::AuthAdmin];
 const PATH: &str = "/api/users";
 
-pub(super) fn routes() -> Router<Arc<Auth>> {
-    Router::new()
+pub(super) fn routes() -> OpenApiRouter<Arc<Auth>> {
+    OpenApiRouter::new()
         .merge(import::routes())
-        .route(PATH, get(list::list).post(create::create))
-        .route("/api/users/invitations", post(invitations::invite))
-        .route("/api/users/accept", post(invitations::accept))
-        .route("/api/users/register", post(invitations::register))
-        .route("/api/users/me/password", post(own::change_password))
-        .route(
-            "/api/users/me/second-factor",
-            get(second_factor::show)
-                .post(second_factor::start)
-                .delete(second_factor::remove),
-        )
-        .route(
-            "/api/users/me/second-factor/confirm",
-            post(second_factor::confirm),
-        )
-        .route("/api/users/{id}", get(list::show))
-        .route("/api/users/{id}/activate", post(change::activate))
-        .route("/api/users/{id}/deactivate", post(change::deactivate))
-        .route("/api/users/{id}/log-out", post(change::log_out))
-        .route("/api/users/{id}/password", post(change::set_password))
-        .route("/api/users/{id}/reset", post(invitations::reset))
-        .route("/api/users/{id}/role", post(change::change_role))
-        .route("/api/users/{id}/unlock", post(change::unlock))
-        .route(
-            "/api/users/{id}/second-factor/reset",
-            post(second_factor::reset),
-        )
+        .routes(routes!(list::list, create::create))
+        .routes(routes!(invitations::invite))
+        .routes(routes!(invitations::accept))
+        .routes(routes!(invitations::register))
+        .routes(routes!(own::change_password))
+        .routes(routes!(
+            second_factor::show,
+            second_factor::start,
+            second_factor::remove
+        ))
+        .routes(routes!(second_factor::confirm))
+        .routes(routes!(list::show))
+        .routes(routes!(change::activate))
+        .routes(routes!(change::deactivate))
+        .routes(routes!(change::log_out))
+        .routes(routes!(change::set_password))
+        .routes(routes!(invitations::reset))
+        .routes(routes!(change::change_role))
+        .routes(routes!(change::unlock))
+        .routes(routes!(second_factor::reset))
 }
 
 /// A person, as administrators see one.

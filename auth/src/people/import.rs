@@ -17,6 +17,7 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x6b1f_0c5e_8f2d_4a37_9d54_2e70_c1a8_b96
 /// A key of Django: a number, or a UUID.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(rename = "DjangoKey")]
 pub(crate) enum Key {
     Number(i64),
     Text(String),
@@ -35,6 +36,7 @@ impl Key {
 /// A row of Django's table of users, with the names of its columns.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "DjangoPerson")]
 pub(crate) struct Row {
     pub(crate) id: Key,
     pub(crate) email: String,

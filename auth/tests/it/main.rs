@@ -10,6 +10,7 @@ mod interop;
 mod invitations;
 mod keys;
 mod mandates;
+mod methods;
 mod oauth;
 mod outages;
 mod people;

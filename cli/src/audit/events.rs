@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::client::Client;
+use crate::login;
 use crate::names::Person;
 use crate::print;
 use crate::running::Running;
@@ -60,10 +60,8 @@ struct Event {
 
 pub(super) async fn run(options: &Events, home: &Path) -> Result<()> {
     let running = Running::find(home)?;
-    let client = Client::new(&running.status, &running.home)?;
-    let token = client
-        .token(&options.person.login(running.demo()?)?)
-        .await?;
+    let client = running.client();
+    let token = login::token(&client, &options.person.login(running.demo()?)?).await?;
     let mut query = vec![("limit", options.limit.to_string())];
     for (name, asked) in [
         ("about", &options.about),

@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use super::{Named, Role, caller, id};
 use crate::asking::Asking;
-use crate::client::Client;
 use crate::print;
 use crate::running::Running;
 use crate::token::secret;
@@ -48,7 +47,7 @@ pub(super) async fn reset(named: &Named, running: &Running) -> Result<()> {
 
 pub(super) async fn accept(options: Accept, running: &Running) -> Result<()> {
     let password = options.password.map_or_else(|| secret("--password"), Ok)?;
-    let client = Client::new(&running.status, &running.home)?;
+    let client = running.client();
     let body = json!({"code": options.code, "password": password});
     let accepted = client.accept(&body).await?;
     let email = accepted["email"].as_str();

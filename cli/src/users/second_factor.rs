@@ -6,9 +6,9 @@ use serde_json::json;
 
 use super::{Named, change};
 use crate::asking::Oneself;
-use crate::client::Client;
 use crate::print;
 use crate::running::Running;
+use client::Client;
 
 /// What to do with a second factor.
 #[derive(Debug, Subcommand)]
@@ -40,7 +40,7 @@ pub(crate) struct WithCode {
 }
 
 pub(super) async fn run(command: Command, running: &Running) -> Result<()> {
-    let client = Client::new(&running.status, &running.home)?;
+    let client = running.client();
     match command {
         Command::Enrol(options) => enrol(options, &client, running).await,
         Command::Confirm(options) => confirm(options, &client, running).await,

@@ -6,6 +6,7 @@
 )]
 
 mod again;
+mod alive;
 mod disk;
 mod help;
 mod home;
@@ -21,7 +22,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::home::{Home, Ran, is_alive, quittance, run};
+use crate::alive::is_alive;
+use crate::home::{Home, Ran, quittance, run};
 
 #[test]
 fn every_command_tells_its_options() {

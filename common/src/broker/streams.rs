@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::{self, context, stream};
+use async_nats::jetstream::{self, consumer, context, stream};
+use futures::TryStreamExt as _;
 
+use super::error::ReadError;
 use crate::kinds::BODY_BYTES_MAX;
 use crate::token::TOKEN_BYTES_MAX;
 use crate::wire::{REQUESTS, SETTLEMENTS};
@@ -69,4 +71,25 @@ pub async fn last_sequence(
         .cached_info()
         .state
         .last_sequence)
+}
+
+/// The durable consumers of a stream, by name. Those that a reader makes for itself have none.
+///
+/// # Errors
+/// When the broker does not answer, or the caller may not ask.
+pub async fn durable_consumers(
+    jetstream: &jetstream::Context,
+    stream: &str,
+) -> Result<Vec<consumer::Info>, ReadError> {
+    let failed = |cause: &dyn std::fmt::Display| ReadError::Broker {
+        stream: stream.to_owned(),
+        cause: cause.to_string(),
+    };
+    let found = jetstream.get_stream_no_info(stream).await;
+    let found = found.map_err(|error| failed(&error))?;
+    let consumers = found.consumers().try_collect::<Vec<_>>().await;
+    let mut consumers = consumers.map_err(|error| failed(&error))?;
+    consumers.retain(|info: &consumer::Info| info.config.durable_name.is_some());
+    consumers.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(consumers)
 }

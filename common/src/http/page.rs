@@ -23,6 +23,27 @@ pub fn limit(asked: Option<u32>, default: u32) -> Result<u32, Problem> {
     }
 }
 
+/// A path of this service with a query, as a path at this host.
+///
+/// # Panics
+/// When the query can't be written as one, which is a mistake in its type.
+pub fn path_with(path: &str, query: &impl Serialize) -> String {
+    let query = serde_urlencoded::to_string(query);
+    let query = query.expect("a flat struct of texts and numbers");
+    format!("{}{path}?{query}", prefix::here())
+}
+
+/// `Link: <…>; rel="next"` (RFC 8288).
+///
+/// # Panics
+/// When the address is not percent-encoded.
+#[must_use]
+pub fn link_to(next: &str) -> (HeaderName, HeaderValue) {
+    let link = format!("<{next}>; rel=\"next\"");
+    let value = HeaderValue::try_from(link).expect("a query is percent-encoded");
+    (header::LINK, value)
+}
+
 /// A part of a list.
 #[derive(Debug)]
 pub struct Page<R> {
@@ -34,7 +55,7 @@ pub struct Page<R> {
 
 impl<R> Page<R> {
     /// Makes a page of rows that were read with a limit of one more than asked for: that one shows whether the list
-    /// goes on. `next` gives the query that begins behind a row.
+    /// goes on. `next_query` gives the query that begins behind a row.
     ///
     /// # Panics
     /// When the query can't be written as one, which is a mistake in its type.
@@ -43,25 +64,20 @@ impl<R> Page<R> {
         mut rows: Vec<R>,
         limit: u32,
         path: &str,
-        next: impl FnOnce(&R) -> Q,
+        next_query: impl FnOnce(&R) -> Q,
     ) -> Self {
         let limit = usize::try_from(limit).expect("at most ROWS_MAX");
         let goes_on = rows.len() > limit;
         rows.truncate(limit);
-        let next = rows.last().filter(|_| goes_on).map(|last| {
-            let query = serde_urlencoded::to_string(next(last));
-            let query = query.expect("a flat struct of texts and numbers");
-            format!("{}{path}?{query}", prefix::here())
-        });
+        let next = rows.last().filter(|_| goes_on);
+        let next = next.map(|last| path_with(path, &next_query(last)));
         Self { rows, next }
     }
 
     /// `Link: <…>; rel="next"` (RFC 8288), if the list goes on.
     #[must_use]
     pub fn link(&self) -> Option<(HeaderName, HeaderValue)> {
-        let link = format!("<{}>; rel=\"next\"", self.next.as_deref()?);
-        let value = HeaderValue::try_from(link).expect("a query is percent-encoded");
-        Some((header::LINK, value))
+        self.next.as_deref().map(link_to)
     }
 }
 

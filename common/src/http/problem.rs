@@ -1,30 +1,40 @@
 //! What went wrong, over HTTP: RFC 9457 problem documents.
+//!
+//! `type` is one of the catalogue (`kinds`), and the path of a page about it (`pages`).
+
+pub mod kinds;
+pub mod pages;
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sqlx::error::DatabaseError;
 
+use self::kinds::Kind;
 use crate::reason::{Code, Reason};
 use crate::token::TokenError;
 
 /// A problem document (`application/problem+json`).
 ///
 /// ```json
-/// {"type":"about:blank","title":"Unprocessable Content","status":422,"detail":"…","reason":{"code":"AM12","message":"…"}}
+/// {"type":"/problems/invalid-amount","title":"Invalid Amount","status":422,"detail":"…","reason":{"code":"AM12","message":"…"}}
 /// ```
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Problem {
     #[serde(rename = "type")]
-    kind: &'static str,
+    kind: Kind,
+    /// The same words for the same `type`.
     title: &'static str,
+    /// The status of the answer.
     status: u16,
+    /// What happened this time, for people; the wording may change.
     detail: String,
     #[serde(flatten)]
-    more: Map<String, Value>,
+    more: Box<Map<String, Value>>,
     #[serde(skip)]
     headers: Vec<(HeaderName, HeaderValue)>,
 }
@@ -32,13 +42,26 @@ pub struct Problem {
 impl Problem {
     /// A problem with a sentence that says to the caller what to do about it.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        let kind = Kind::of_status(status).unwrap_or(Kind::InternalError);
         Self {
-            kind: "about:blank",
-            title: status.canonical_reason().unwrap_or("Error"),
+            kind,
+            title: kind.title(),
             status: status.as_u16(),
             detail: detail.into(),
-            more: Map::new(),
+            more: Box::default(),
             headers: Vec::new(),
+        }
+    }
+
+    /// Says more exactly what went wrong.
+    #[must_use]
+    pub fn of(self, kind: Kind) -> Self {
+        debug_assert!(kind.statuses().contains(&self.status), "{kind:?}");
+        let title = kind.title();
+        Self {
+            kind,
+            title,
+            ..self
         }
     }
 
@@ -46,7 +69,9 @@ impl Problem {
     #[must_use]
     pub fn rejected(status: StatusCode, reason: &Reason) -> Self {
         let reason_json = serde_json::to_value(reason).expect("a code and a text are JSON");
-        Self::new(status, reason.message.clone()).with("reason", reason_json)
+        Self::new(status, reason.message.clone())
+            .of(Kind::of_code(reason.code))
+            .with("reason", reason_json)
     }
 
     /// The ledger's rejection: 403 for what the caller may not do, 409 for an id that is used up, otherwise 422.
@@ -85,10 +110,12 @@ impl Problem {
             TokenError::NotYetValid => "not_yet_valid: the token is not valid yet".to_owned(),
             other => other.to_string(),
         };
-        Self::new(StatusCode::UNAUTHORIZED, detail).with_header(
-            header::WWW_AUTHENTICATE,
-            HeaderValue::from_static(challenge),
-        )
+        Self::new(StatusCode::UNAUTHORIZED, detail)
+            .of(Kind::of_token(error))
+            .with_header(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static(challenge),
+            )
     }
 
     /// 403, naming the scope that would do.
@@ -98,6 +125,7 @@ impl Problem {
             StatusCode::FORBIDDEN,
             format!("the token needs the scope {needed}"),
         )
+        .of(Kind::ScopeMissing)
         .with_header(
             header::WWW_AUTHENTICATE,
             HeaderValue::from_static("Bearer realm=\"quittance\", error=\"insufficient_scope\""),

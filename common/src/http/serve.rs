@@ -7,11 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use axum::middleware::{Next, from_fn, map_response};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
 use axum::{Json, Router};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -19,6 +18,8 @@ use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -28,9 +29,13 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 use tower_http::normalize_path::NormalizePath;
 use tower_http::trace::TraceLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::describe::answers::{Problems, Reply, Text};
 use super::prefix;
 use super::problem::Problem;
+use super::problem::kinds::Kind;
 use crate::service::{Parts, Readiness, Web, rendered};
 
 /// Connections at a time: fewer than the 1 024 descriptors that a process usually has, which the broker and the database
@@ -58,9 +63,6 @@ pub async fn serve_http(
     readiness: Readiness,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let ok = r#"{"status":"ok"}"#;
-    let json = [("content-type", "application/json")];
-    let ready = move || async move { answer_of(&readiness.parts()) };
     // The health checks stand outside the trace: a start asks them a hundred times a second.
     let router = routes
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path") })
@@ -71,9 +73,7 @@ pub async fn serve_http(
             )
         })
         .layer(TraceLayer::new_for_http())
-        .route("/health/live", get(move || async move { (json, ok) }))
-        .route("/health/ready", get(ready))
-        .route("/metrics", get(async || rendered()))
+        .merge(Router::from(probes().with_state(readiness)))
         .layer(CatchPanicLayer::custom(|_| {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this is our fault").into_response()
         }));
@@ -91,6 +91,49 @@ pub async fn serve_http(
     tracing::info!(%listen, "serving HTTP");
     serve_connections(listener, router, &stop).await;
     Ok(())
+}
+
+/// What a service says about itself to those who watch it.
+pub(super) fn probes() -> OpenApiRouter<Readiness> {
+    OpenApiRouter::new()
+        .routes(routes!(live))
+        .routes(routes!(ready))
+        .routes(routes!(metrics))
+}
+
+/// How a service is.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Health {
+    /// `ok`, or `degraded` while something is late.
+    status: &'static str,
+    /// What is late, and how.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parts: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// Does it run?
+///
+/// Answers as long as the process does. Whether it can work says `/health/ready`.
+#[utoipa::path(get, path = "/health/live", tag = "Service", responses(Reply<200, Health>))]
+async fn live() -> Response {
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    (json, r#"{"status":"ok"}"#).into_response()
+}
+
+/// Can it work?
+///
+/// 503 while something that it needs is missing, and `degraded` while something is late; `parts` says what.
+#[utoipa::path(get, path = "/health/ready", tag = "Service", responses(Reply<200, Health>, Problems<503>))]
+async fn ready(State(readiness): State<Readiness>) -> Response {
+    answer_of(&readiness.parts())
+}
+
+/// What was counted
+///
+/// For Prometheus. Not reachable through the gateway.
+#[utoipa::path(get, path = "/metrics", tag = "Service", responses(Text<200>))]
+async fn metrics() -> Response {
+    rendered().into_response()
 }
 
 /// What web pages of these origins may send and read. The token is in a header that the page sets; cookies play no part.
@@ -124,6 +167,7 @@ fn answer_of(parts: &Parts) -> Response {
             .map(|(part, trouble)| format!("{part} {trouble}"))
             .collect();
         return Problem::new(StatusCode::SERVICE_UNAVAILABLE, sentences.join("; "))
+            .of(Kind::NotReady)
             .with("parts", json!(missing))
             .into_response();
     }

@@ -51,7 +51,7 @@ impl PaymentRequest {
 /// mistake gets its own reason code instead of "malformed".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(title = "payment.requested.v1")]
+#[schemars(title = "payment.requested.v1", example = example())]
 pub struct PaymentRequest {
     /// Chosen by the producer, once per payment: a second request with the same id never pays twice.
     pub payment_id: PaymentId,
@@ -80,6 +80,18 @@ pub struct PaymentRequest {
 }
 
 impl RequestBody for PaymentRequest {}
+
+/// Ada pays Grace, on a bank with the accounts of the demonstration.
+fn example() -> serde_json::Value {
+    serde_json::json!({
+        "payment_id": "019a5c3e-7b1a-7c3f-9d43-5b7d3c1f2a10",
+        "debtor_account": "01900000-ada0-7000-8000-000000000002",
+        "creditor_account": "01900000-96ac-7000-8000-000000000003",
+        "amount": "12.50",
+        "currency": "EUR",
+        "reference": "Lunch",
+    })
+}
 
 /// Longest `reference`, in characters. Source: ISO 20022 `Max140Text`.
 pub const REFERENCE_CHARS_MAX: usize = 140;

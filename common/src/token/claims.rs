@@ -113,6 +113,18 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// Every scope.
+    pub const ALL: &[Self] = &[
+        Self::PaymentsSubmit,
+        Self::PaymentsSubmitAny,
+        Self::PaymentsRead,
+        Self::AccountsRead,
+        Self::AccountsWrite,
+        Self::BankOperate,
+        Self::AuthAdmin,
+        Self::AuditRead,
+    ];
+
     /// The word in a token.
     #[must_use]
     pub fn as_str(self) -> &'static str {

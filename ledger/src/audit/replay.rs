@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use async_nats::jetstream;
 use common::broker::{self, Reader};
 use common::wire::{REQUESTS, SETTLEMENTS};
 use sqlx::PgConnection;
@@ -55,7 +56,43 @@ pub async fn replay(
     database: &mut PgConnection,
     progress: impl FnMut(u64, u64),
 ) -> Result<Verdict, ReplayError> {
-    let jetstream = broker::jetstream(&broker::connect(broker).await?);
+    let sources = Sources {
+        jetstream: broker::jetstream(&broker::connect(broker).await?),
+        requests: Reader::new(broker, REQUESTS, 1),
+        settlements: Reader::of_settlements_only_reading(broker, 1),
+    };
+    replay_from(sources, database, progress).await
+}
+
+/// Where both logs come from, read from their first message on.
+pub struct Sources {
+    jetstream: jetstream::Context,
+    requests: Reader,
+    settlements: Reader,
+}
+
+impl Sources {
+    /// With the logins of a running ledger.
+    #[must_use]
+    pub fn of_the_ledger(broker: &broker::Config, jetstream: jetstream::Context) -> Self {
+        Self {
+            jetstream,
+            requests: Reader::of_requests(broker, 1),
+            settlements: Reader::of_settlements_only_reading(broker, 1),
+        }
+    }
+}
+
+/// As [`replay`], from these sources.
+///
+/// # Errors
+/// As [`replay`].
+pub async fn replay_from(
+    sources: Sources,
+    database: &mut PgConnection,
+    progress: impl FnMut(u64, u64),
+) -> Result<Verdict, ReplayError> {
+    let jetstream = sources.jetstream;
     let snapshot = Snapshot::of(database).await?;
     let cursor = snapshot.cursor;
     let requests = broker::last_sequence(&jetstream, REQUESTS).await?;
@@ -69,8 +106,8 @@ pub async fn replay(
     }
     let to = cursor.seq.max(answers);
     let mut replay = Replay {
-        decided: DecidedLog::start(Reader::new(broker, REQUESTS, 1), cursor.seq, to),
-        published: Published::new(Reader::of_settlements_only_reading(broker, 1), answers),
+        decided: DecidedLog::start(sources.requests, cursor.seq, to),
+        published: Published::new(sources.settlements, answers),
         database,
         decided_in_database: cursor.seq,
         at: Cursor {

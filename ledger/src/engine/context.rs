@@ -1,5 +1,6 @@
 //! What the engine works with.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream;
@@ -8,6 +9,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool};
 use tokio::sync::watch;
 
 use super::crash::CrashAt;
+use super::steps::Steps;
 use crate::core::rules::Rules;
 
 /// A batch is a matter of milliseconds; a database that takes this long is gone.
@@ -28,6 +30,8 @@ pub(crate) struct Engine {
     /// The rules that a log is raised to.
     pub(crate) rules: Rules,
     pub(crate) stream_replicas: usize,
+    /// When the last batches went through each step.
+    pub(crate) steps: Arc<Steps>,
     /// Says whether the service is ready.
     pub(crate) health: watch::Sender<Health>,
 }

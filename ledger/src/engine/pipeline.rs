@@ -132,6 +132,7 @@ impl Engine {
                 return failure;
             }
             written.send_replace(batch.to.seq);
+            self.steps.booked(batch.to.seq);
             self.works();
             if is_published {
                 let seq = batch.to.seq;
@@ -158,6 +159,7 @@ impl Engine {
                 return error.into();
             }
             published.send_replace(batch.to.seq);
+            self.steps.published(batch.to.seq);
         }
         std::future::pending().await
     }

@@ -12,6 +12,8 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use common::http::ask::Asked;
+use common::http::describe::answers::{Located, Problems, Reply};
+use common::http::describe::{Body, Of};
 use common::http::page::{self, Page};
 use common::http::problem::Problem;
 use common::ids::{AccountId, owner_spelling};
@@ -21,6 +23,7 @@ use common::reason::{Code, Reason};
 use common::token::Scope;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::app::App;
@@ -40,16 +43,23 @@ const READERS: &[Scope] = &[Scope::AccountsRead, Scope::BankOperate];
 /// As [`OpenAccount`], but what can be left to us may be left out.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = json!({"currency": "EUR", "name": "Savings"}))]
 pub(super) struct NewAccount {
     /// A new one when absent.
     #[serde(default = "new_account_id")]
     account_id: AccountId,
     /// The caller when absent.
+    #[schemars(length(min = 1, max = 128))]
     owner: Option<String>,
+    /// ISO 4217 code.
+    #[schemars(regex(pattern = "^[A-Z]{3}$"))]
     currency: String,
     #[serde(default)]
     category: Category,
+    /// For people.
+    #[schemars(length(max = 140))]
     name: Option<String>,
+    #[schemars(regex(pattern = r"^[0-9]{1,15}(\.[0-9]{1,4})?$"))]
     overdraft_limit: Option<String>,
 }
 
@@ -71,6 +81,19 @@ enum Pending {
     Pending,
 }
 
+/// Open an account
+///
+/// Puts the request into the log under the caller's own token and waits for the ledger's answer: `201` once the account is
+/// open, `200` when this same request opened it before, `202` when the answer takes longer than ten seconds. With the same
+/// `account_id` it may be sent again whatever happened.
+#[utoipa::path(
+    post,
+    path = "/accounts",
+    tag = "Accounts",
+    params(Body<NewAccount>),
+    responses(Located<201, Account>, Located<200, Account>, Located<202, PendingAccount>, Problems<409>, Problems<422>),
+    security(("bearer" = ["accounts:write"]), ("bearer" = ["bank:operate"])),
+)]
 pub(super) async fn open(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
@@ -179,29 +202,57 @@ impl From<&Booked> for Account {
     }
 }
 
+/// Show an account
+///
+/// One of the caller's own, or with `bank:operate` anybody's.
+#[utoipa::path(
+    get,
+    path = "/accounts/{id}",
+    tag = "Accounts",
+    params(("id" = Uuid, Path, description = "The account.", example = "01900000-ada0-7000-8000-000000000002")),
+    responses(Reply<200, Account>, Problems<404>),
+    security(("bearer" = ["accounts:read"]), ("bearer" = ["bank:operate"])),
+)]
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
     id: Result<Path<Uuid>, PathRejection>,
 ) -> Result<Response, Problem> {
-    let caller = app.caller(&headers, READERS).await?;
-    let claims = caller.claims();
-    let id = AccountId(id?.0);
-    let accounts = store::accounts(&app.pool, &[id]).await?;
-    // Somebody else's account is as good as none, so that nobody can find out which ids exist.
-    let seen = accounts.get(&id).filter(|account| {
-        claims.allows(Scope::BankOperate) || account.is_owned_by(&claims.sub, Rules::NEWEST)
-    });
-    let account = seen
-        .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("you have no account {id}")))?;
-    Ok(Json(Account::from(account)).into_response())
+    let account = seen(&app, &headers, id).await?;
+    Ok(Json(Account::from(&account)).into_response())
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+/// The account of this id, if the caller may see it.
+///
+/// # Errors
+/// 401, 403, 404.
+pub(super) async fn seen(
+    app: &App,
+    headers: &HeaderMap,
+    id: Result<Path<Uuid>, PathRejection>,
+) -> Result<Booked, Problem> {
+    let caller = app.caller(headers, READERS).await?;
+    let claims = caller.claims();
+    let id = AccountId(id?.0);
+    let mut accounts = store::accounts(&app.pool, &[id]).await?;
+    // Somebody else's account is as good as none, so that nobody can find out which ids exist.
+    let seen = accounts.remove(&id).filter(|account| {
+        claims.allows(Scope::BankOperate) || account.is_owned_by(&claims.sub, Rules::NEWEST)
+    });
+    seen.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("you have no account {id}")))
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
+    /// Whose accounts: the `sub` of a token. Another's with `bank:operate` only.
     owner: Option<String>,
+    /// Accounts of this category only.
+    category: Option<Category>,
+    /// The last account of the page before.
     after: Option<AccountId>,
+    /// How many at most.
+    #[schemars(range(min = 1, max = 100), example = 10)]
     limit: Option<u32>,
 }
 
@@ -213,7 +264,17 @@ struct AccountList {
     next: Option<String>,
 }
 
-/// One's own accounts; with `bank:operate` everybody's, or those of one owner.
+/// List accounts
+///
+/// One's own; with `bank:operate` everybody's, or those of one owner. By id.
+#[utoipa::path(
+    get,
+    path = "/accounts",
+    tag = "Accounts",
+    params(Of<ListQuery>),
+    responses(Reply<200, AccountList>),
+    security(("bearer" = ["accounts:read"]), ("bearer" = ["bank:operate"])),
+)]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
@@ -234,9 +295,17 @@ pub(super) async fn list(
         }
     };
     let limit = page::limit(query.limit, ROWS_DEFAULT)?;
-    let rows = store::account_page(&app.pool, owner, query.after, i64::from(limit) + 1).await?;
+    let rows = store::account_page(
+        &app.pool,
+        owner,
+        query.category,
+        query.after,
+        i64::from(limit) + 1,
+    )
+    .await?;
     let page = Page::cut(rows, limit, "/accounts", |last| ListQuery {
         owner: query.owner.clone(),
+        category: query.category,
         after: Some(last.id),
         limit: query.limit,
     });

@@ -1,9 +1,9 @@
 //! What the handlers work with.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use async_nats::jetstream;
 use axum::http::HeaderMap;
-use common::broker::{Answers, Publisher};
 use common::http::ask::Asking;
 use common::http::caller::{Caller, Callers, KeySource};
 use common::http::exchange::LogTokens;
@@ -12,6 +12,9 @@ use common::http::problem::Problem;
 use common::token::{Audience, Keys, Revocations, Scope, TokenError};
 use sqlx::postgres::PgPool;
 
+use super::books;
+use super::replays::Replaying;
+use crate::engine::Steps;
 use crate::store;
 
 /// What every request may use.
@@ -20,16 +23,27 @@ pub(crate) struct App {
     pub(super) asking: Asking,
     log_tokens: LogTokens,
     pub(super) owners: Owners,
+    /// For what is read from the streams.
+    pub(super) jetstream: jetstream::Context,
+    /// When the last batches went through each step.
+    pub(super) steps: Arc<Steps>,
+    /// Replays that operators start.
+    pub(super) replaying: Arc<Replaying>,
+    /// One trial balance is made at a time.
+    pub(super) trial_balance_turn: tokio::sync::Mutex<()>,
+    pub(super) trial_balance: Mutex<books::Remembered>,
     callers: Callers<DecidedKeys>,
 }
 
 impl App {
     pub(crate) fn new(
-        publisher: Publisher,
+        asking: Asking,
         pool: PgPool,
-        answers: Answers,
         log_tokens: LogTokens,
         owners: Owners,
+        jetstream: jetstream::Context,
+        steps: Arc<Steps>,
+        replaying: Replaying,
     ) -> Arc<Self> {
         let keys = DecidedKeys {
             pool: pool.clone(),
@@ -37,9 +51,14 @@ impl App {
         };
         Arc::new(Self {
             pool,
-            asking: Asking::new(publisher, answers),
+            asking,
             log_tokens,
             owners,
+            jetstream,
+            steps,
+            replaying: Arc::new(replaying),
+            trial_balance_turn: tokio::sync::Mutex::default(),
+            trial_balance: Mutex::default(),
             callers: Callers::new(keys),
         })
     }

@@ -39,10 +39,11 @@ pub async fn accounts(
         .collect()
 }
 
-/// Accounts by id, from behind `after`; only this owner's, or everybody's.
+/// Accounts by id, from behind `after`; only this owner's, or everybody's; only of this category, or of all.
 pub(crate) async fn account_page(
     db: impl PgExecutor<'_>,
     owner: Option<&str>,
+    category: Option<Category>,
     after: Option<AccountId>,
     rows_max: i64,
 ) -> sqlx::Result<Vec<Account>> {
@@ -53,10 +54,12 @@ pub(crate) async fn account_page(
            from account left join lateral (
                select balance, number from posting where account_seq = account.opened_seq order by number desc limit 1
            ) as last on true where ($1::text is null or owner = $1) and ($2::uuid is null or id > $2)
+             and ($4::text is null or category = $4)
            order by id limit $3"#,
         owner,
         after.map(|id| id.0),
         rows_max,
+        category.map(Category::as_str),
     );
     rows.fetch_all(db)
         .await?

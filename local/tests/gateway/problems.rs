@@ -25,7 +25,7 @@ fn kind(answer: &Answer, what: &str) -> String {
     assert!(!answer.body.contains("nginx"), "{what}");
     assert_eq!(answer.header("cache-control"), Some("no-store"), "{what}");
     let kind = problem["type"].as_str().unwrap();
-    let kind = kind.strip_prefix("urn:quittance:problem:");
+    let kind = kind.strip_prefix("/problems/");
     kind.unwrap_or_else(|| panic!("{what}: {problem}"))
         .to_owned()
 }
@@ -235,4 +235,18 @@ async fn metrics_are_not_reached_by_any_spelling() {
     assert_eq!(get(front.port(), "/bank/%256Detrics").await.status, 200);
     assert!(stub.asked("GET /%256Detrics ").len() == 1);
     assert!(stub.asked("metrics ").is_empty() && stub.asked("etrics?").is_empty());
+}
+
+#[tokio::test]
+async fn what_the_apis_say_of_themselves_is_reached_from_the_root() {
+    let stub = Stub::start().await;
+    let front = front(&stub).await;
+    for path in ["/docs", "/problems", "/problems/not-found"] {
+        let answer = get(front.port(), path).await;
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        let asked = stub.asked(&format!("GET {path} "));
+        assert_eq!(asked.len(), 1, "{path}");
+        let head = asked[0].to_lowercase();
+        assert!(head.contains("x-forwarded-prefix: /auth\r\n"), "{head}");
+    }
 }

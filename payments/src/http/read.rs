@@ -16,6 +16,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
 use common::http::caller::Caller;
+use common::http::describe::Of;
+use common::http::describe::answers::{Problems, Reply};
 use common::http::page;
 use common::http::problem::Problem;
 use common::ids::{AccountId, ClientId, PaymentId};
@@ -139,12 +141,28 @@ const ROWS_DEFAULT: u32 = 50;
 
 const READERS: &[Scope] = &[Scope::PaymentsRead, Scope::BankOperate];
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ShowQuery {
+    /// Whose payment, when several clients have one with this id. Another's with `bank:operate` only.
+    #[schemars(with = "Option<ClientId>")]
     client_id: Option<String>,
 }
 
+/// Show a payment
+///
+/// `pending` until it is decided. What was answered with `202` is found at once.
+#[utoipa::path(
+    get,
+    path = "/payments/{payment_id}",
+    tag = "Payments",
+    params(
+        ("payment_id" = Uuid, Path, description = "The payment.", example = "019a5c3e-7b1a-7c3f-9d43-5b7d3c1f2a10"),
+        Of<ShowQuery>,
+    ),
+    responses(Reply<200, Payment>, Problems<404>, Problems<409>),
+    security(("bearer" = ["payments:read"]), ("bearer" = ["bank:operate"])),
+)]
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
@@ -221,12 +239,18 @@ async fn find(app: &App, whose: &Whose, id: PaymentId) -> Result<Option<store::R
     Ok(rows.pop())
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
+    /// How many at most.
+    #[schemars(range(min = 1, max = 100), example = 10)]
     limit: Option<u32>,
+    /// Only payments before this request in the log.
     before: Option<u64>,
+    /// Only payments in this state.
     status: Option<Status>,
+    /// Whose payments. Another's with `bank:operate` only.
+    #[schemars(with = "Option<ClientId>")]
     client_id: Option<String>,
 }
 
@@ -238,6 +262,17 @@ struct PaymentList {
     next: Option<String>,
 }
 
+/// List payments
+///
+/// One's own, the newest first; with `bank:operate` those of any client.
+#[utoipa::path(
+    get,
+    path = "/payments",
+    tag = "Payments",
+    params(Of<ListQuery>),
+    responses(Reply<200, PaymentList>),
+    security(("bearer" = ["payments:read"]), ("bearer" = ["bank:operate"])),
+)]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     headers: HeaderMap,

@@ -15,6 +15,9 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use common::http::caller::Caller;
+use common::http::describe::Body;
+use common::http::describe::answers::{Problems, Submission};
+use common::http::describe::headers::{Trace, Wait};
 use common::http::problem::Problem;
 use common::ids::{ClientId, PaymentId};
 use common::kinds::payment::{PaymentAnswer, PaymentRequest, PaymentStatus, Terms};
@@ -54,6 +57,19 @@ struct Submitted {
     settlement: Option<PaymentAnswer>,
 }
 
+/// Pay
+///
+/// Stores the payment in the log and answers `202` with its place there. It is booked a moment later; with `Prefer: wait=5`
+/// the answer comes with the settlement event. Sent again with the same `payment_id` and content it is the same payment,
+/// and the answer says `Idempotency-Replayed: true`. Nothing is ever paid twice.
+#[utoipa::path(
+    post,
+    path = "/payments",
+    tag = "Payments",
+    params(Wait, Trace, Body<PaymentRequest>),
+    responses(Submission<202, Submitted>, Problems<409>, Problems<422>, Problems<429>),
+    security(("bearer" = ["payments:submit"]), ("bearer" = ["payments:submit-any"]), ("bearer" = ["bank:operate"])),
+)]
 pub(super) async fn submit(
     State(app): State<Arc<App>>,
     headers: HeaderMap,

@@ -8,6 +8,7 @@ use common::wire::{REQUESTS, SETTLEMENTS};
 use sqlx::PgPool;
 use tokio::sync::watch;
 
+use super::activity::Activity;
 use super::cursors::{Cursors, Log};
 use super::retry::RETRY_DELAY;
 use super::trust::{Trust, trust};
@@ -23,6 +24,8 @@ pub(crate) struct Projection {
     /// The last message that somebody waits for, in either log: a request and its answer have the same number.
     pub(super) wanted: watch::Sender<u64>,
     pub(super) trust: watch::Sender<Trust>,
+    /// For people who watch.
+    pub(crate) activity: Activity,
 }
 
 impl Projection {
@@ -48,12 +51,18 @@ impl Projection {
             cursors: watch::Sender::new(cursors),
             wanted: watch::Sender::new(0),
             trust: watch::Sender::new(trust),
+            activity: Activity::default(),
         })
     }
 
     /// What tokens are verified with.
     pub(crate) fn trust(&self) -> watch::Ref<'_, Trust> {
         self.trust.borrow()
+    }
+
+    /// How far this log is projected.
+    pub(crate) fn at(&self, log: Log) -> u64 {
+        self.cursors.borrow().of(log)
     }
 
     /// Waits until what stands in the log now is projected; `false` when that takes longer than `timeout`.

@@ -1,6 +1,7 @@
 //! Writing a batch: one transaction, with the cursor's compare-and-set in it.
 
 use common::message::Stored;
+use common::service::now;
 use sqlx::PgPool;
 
 use super::cursors::Log;
@@ -60,6 +61,10 @@ impl Projection {
         }
         if matches!(changes, Changes::Answered(answered) if answered.changes_trust()) {
             self.learn_trust().await;
+        }
+        if let Changes::Answered(answered) = changes {
+            self.activity
+                .projected(range.last, &answered.payments, now());
         }
         // Last: a reader of the cursor relies on everything above.
         self.cursors.send_modify(|cursors| match changes {

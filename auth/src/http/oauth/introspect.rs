@@ -9,15 +9,30 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
+use common::http::describe::Form;
+use common::http::describe::answers::Reply;
 use common::token::Scope;
 use serde_json::{Value, json};
 
 use super::caller::authenticated;
+use super::described::{Introspection, Presented, Refusals};
 use super::presented;
 use super::words::{self, Error, NO_STORE};
 use crate::app::Auth;
 use crate::http::simplejwt::words::Body;
 
+/// Ask about a token
+///
+/// Whether it counts at this moment, and what it says (RFC 7662). A program learns about its own tokens, with
+/// `auth:admin` about everybody's; of any other it hears `{"active": false}`.
+#[utoipa::path(
+    post,
+    path = "/oauth2/introspect",
+    tag = "OAuth2",
+    params(Form<Presented>),
+    responses(Reply<200, Introspection>, Refusals),
+    security(("client" = []), ()),
+)]
 pub(super) async fn introspect(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use common::http::describe::Form;
+use common::http::describe::answers::Reply;
 use common::ids::ClientId;
 use common::service;
 use common::token::Target;
@@ -16,6 +18,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::caller::{Program, authenticated};
+use super::described::{Presented, Refusals};
 use super::presented;
 use super::words::{self, Error, NO_STORE};
 use crate::app::Auth;
@@ -24,6 +27,18 @@ use crate::store;
 use crate::store::events::Event;
 use crate::tokens::simplejwt::read_refresh;
 
+/// End a token
+///
+/// A program ends one of its access tokens; whoever holds a refresh token ends its log-in (RFC 7009). `200` whatever
+/// the token is.
+#[utoipa::path(
+    post,
+    path = "/oauth2/revoke",
+    tag = "OAuth2",
+    params(Form<Presented>),
+    responses(Reply<200, ()>, Refusals),
+    security(("client" = []), ()),
+)]
 pub(super) async fn revoke(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
+use common::http::describe::Body as Takes;
+use common::http::describe::answers::Reply;
 use common::ids::ClientId;
 use serde_json::Map;
 
+use super::described::{Nothing, RefreshToken, Refusals};
 use super::words::{self, Body, Field, Refusal, View};
 use crate::app::Auth;
 use crate::store;
@@ -23,7 +26,16 @@ const VIEW: View = View {
     }],
 };
 
-/// A refresh token in, `{}` out, with the original's status.
+/// Log out
+///
+/// A refresh token in. Its session ends, with every token that descends from it.
+#[utoipa::path(
+    post,
+    path = "/api/token/blacklist/",
+    tag = "Tokens",
+    params(Takes<RefreshToken>),
+    responses(Reply<205, Nothing>, Refusals),
+)]
 pub(super) async fn blacklist(
     State(auth): State<Arc<Auth>>,
     method: Method,

@@ -5,16 +5,20 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, header};
 use axum::response::Response;
+use common::http::describe::answers::Reply;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::described::Detail;
 use super::words::{self, GET, Refusal};
 use crate::app::Auth;
 use crate::store;
 use crate::tokens::simplejwt::{Broken, read_bearer};
 
-#[derive(Serialize)]
+/// Who calls.
+#[derive(Serialize, JsonSchema)]
 struct Me {
     id: Uuid,
     email: String,
@@ -26,7 +30,16 @@ struct Me {
     session: Uuid,
 }
 
-/// A token in, its person out.
+/// Who am I?
+///
+/// The person whose token it is, in the words of a view that SimpleJWT protects.
+#[utoipa::path(
+    get,
+    path = "/api/users/me/",
+    tag = "Tokens",
+    responses(Reply<200, Me>, Reply<401, Detail>, Reply<503, Detail>),
+    security(("bearer" = [])),
+)]
 pub(super) async fn me(
     State(auth): State<Arc<Auth>>,
     method: Method,

@@ -9,10 +9,14 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use chrono::{DateTime, TimeDelta, Utc};
+use common::http::describe::Body as Takes;
+use common::http::describe::answers::Reply;
 use common::ids::ClientId;
+use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::PgConnection;
 
+use super::described::{RefreshToken, Refusals};
 use super::words::{self, Body, Field, Refusal, View};
 use crate::app::Auth;
 use crate::store;
@@ -37,18 +41,30 @@ const VIEW: View = View {
 /// How long a lost answer may be asked for again.
 const LOST_ANSWER_WINDOW: TimeDelta = TimeDelta::seconds(10);
 
-/// A refresh token in, an access token and the next refresh token out.
+/// The next two tokens of a log-in.
+#[derive(Serialize, JsonSchema)]
+struct NextPair {
+    access: String,
+    refresh: String,
+}
+
+/// Get the next pair
+///
+/// A refresh token in, an access token and the next refresh token out. One that was used before ends the whole log-in:
+/// it or its successor was stolen.
+#[utoipa::path(
+    post,
+    path = "/api/token/refresh/",
+    tag = "Tokens",
+    params(Takes<RefreshToken>),
+    responses(Reply<200, NextPair>, Refusals),
+)]
 pub(super) async fn refresh(
     State(auth): State<Arc<Auth>>,
     method: Method,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    #[derive(Serialize)]
-    struct Pair {
-        access: String,
-        refresh: String,
-    }
     let [token] = match VIEW.read(&method, &headers, body).await? {
         words::Read::Fields(fields) => fields,
         words::Read::Answer(answer) => return Ok(answer),
@@ -95,7 +111,7 @@ pub(super) async fn refresh(
         family_ends_at: family.ends_at,
         issued_at,
     };
-    Ok(words::ok(&Pair {
+    Ok(words::ok(&NextPair {
         access: tokens::of_session(&key, &user, (claims.family, family.ends_at), now),
         refresh: successor(&key, &of_session),
     }))

@@ -8,8 +8,12 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
+use common::http::describe::Body as Takes;
+use common::http::describe::answers::Reply;
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::described::{AnyToken, Credentials, Detail, Refusals};
 use super::login::{FIELDS, Login, log_in};
 use super::words::{self, Body, Field, Refusal, View};
 use crate::app::Auth;
@@ -31,12 +35,23 @@ const REFRESH: View = View {
     }],
 };
 
-#[derive(Serialize)]
-struct Token {
+/// A token that is refreshed itself.
+#[derive(Serialize, JsonSchema)]
+struct Sliding {
     token: String,
 }
 
-/// A password in, a sliding token out.
+/// Log in for a sliding token
+///
+/// A password in, one token out that is refreshed itself. It passes at no service of the bank.
+#[utoipa::path(
+    post,
+    path = "/api/token/sliding/",
+    operation_id = "obtain_sliding",
+    tag = "Tokens",
+    params(Takes<Credentials>),
+    responses(Reply<200, Sliding>, Refusals, Reply<429, Detail>),
+)]
 pub(super) async fn obtain(
     State(auth): State<Arc<Auth>>,
     method: Method,
@@ -49,10 +64,20 @@ pub(super) async fn obtain(
     };
     let key = &logged_in.key;
     let token = sliding(key, logged_in.user.id, logged_in.session, logged_in.now);
-    Ok(words::ok(&Token { token }))
+    Ok(words::ok(&Sliding { token }))
 }
 
-/// A sliding token in, the same for five minutes more out.
+/// Refresh a sliding token
+///
+/// The same for five minutes more, for a day in all.
+#[utoipa::path(
+    post,
+    path = "/api/token/sliding/refresh/",
+    operation_id = "refresh_sliding",
+    tag = "Tokens",
+    params(Takes<AnyToken>),
+    responses(Reply<200, Sliding>, Refusals),
+)]
 pub(super) async fn refresh(
     State(auth): State<Arc<Auth>>,
     method: Method,
@@ -76,5 +101,5 @@ pub(super) async fn refresh(
         return Err(Broken::Blacklisted.into());
     }
     let token = slid(&key, &claims, now);
-    Ok(words::ok(&Token { token }))
+    Ok(words::ok(&Sliding { token }))
 }

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
+use common::http::describe::Body as Takes;
+use common::http::describe::answers::Reply;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::described::{AnyToken, Nothing, Refusals};
 use super::words::{self, Body, Field, Refusal, View};
 use crate::app::Auth;
 use crate::store;
@@ -23,7 +26,16 @@ const VIEW: View = View {
     }],
 };
 
-/// A token in, `{}` out.
+/// Does a token count?
+///
+/// Whatever its type.
+#[utoipa::path(
+    post,
+    path = "/api/token/verify/",
+    tag = "Tokens",
+    params(Takes<AnyToken>),
+    responses(Reply<200, Nothing>, Refusals),
+)]
 pub(super) async fn verify(
     State(auth): State<Arc<Auth>>,
     method: Method,

@@ -6,6 +6,8 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
+use common::http::describe::Body;
+use common::http::describe::answers::{Problems, Reply};
 use common::http::problem::Problem;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -19,7 +21,17 @@ use crate::store;
 use crate::store::events::{Event, names};
 use crate::throttle::Account;
 
-/// `POST /api/users/{id}/deactivate`: out everywhere, and in no more.
+/// Deactivate a person
+///
+/// Out everywhere, and in no more. Nobody deactivates oneself or the last administrator.
+#[utoipa::path(
+    post,
+    path = "/api/users/{id}/deactivate",
+    tag = "People",
+    params(("id" = Uuid, Path, description = "The person.", example = "01900000-0000-7000-8000-00000000ada0")),
+    responses(Reply<200, Person>, Problems<404>, Problems<409>),
+    security(("bearer" = ["auth:admin"])),
+)]
 pub(super) async fn deactivate(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,
@@ -34,7 +46,17 @@ pub(super) async fn deactivate(
     locked_out(&auth, id, Because::Deactivated, claims.client_id.as_str()).await
 }
 
-/// `POST /api/users/{id}/log-out`: out everywhere, with every token.
+/// Log a person out
+///
+/// Out everywhere, with every token.
+#[utoipa::path(
+    post,
+    path = "/api/users/{id}/log-out",
+    tag = "People",
+    params(("id" = Uuid, Path, description = "The person.", example = "01900000-0000-7000-8000-00000000ada0")),
+    responses(Reply<200, Person>, Problems<404>),
+    security(("bearer" = ["auth:admin"])),
+)]
 pub(super) async fn log_out(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,
@@ -45,7 +67,17 @@ pub(super) async fn log_out(
     locked_out(&auth, named(id)?, Because::LoggedOutEverywhere, actor).await
 }
 
-/// `POST /api/users/{id}/activate`.
+/// Activate a person
+///
+/// May log in again.
+#[utoipa::path(
+    post,
+    path = "/api/users/{id}/activate",
+    tag = "People",
+    params(("id" = Uuid, Path, description = "The person.", example = "01900000-0000-7000-8000-00000000ada0")),
+    responses(Reply<200, Person>, Problems<404>),
+    security(("bearer" = ["auth:admin"])),
+)]
 pub(super) async fn activate(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,
@@ -71,11 +103,22 @@ pub(super) async fn activate(
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = serde_json::json!({"password": "correct horse battery staple"}))]
 pub(super) struct NewPassword {
     password: String,
 }
 
-/// `POST /api/users/{id}/password`: an administrator sets a password.
+/// Set a password
+///
+/// An administrator sets it; the person is logged out everywhere.
+#[utoipa::path(
+    post,
+    path = "/api/users/{id}/password",
+    tag = "People",
+    params(("id" = Uuid, Path, description = "The person.", example = "01900000-0000-7000-8000-00000000ada0"), Body<NewPassword>),
+    responses(Reply<200, Person>, Problems<404>, Problems<422>, Problems<429>),
+    security(("bearer" = ["auth:admin"])),
+)]
 pub(super) async fn set_password(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,
@@ -95,11 +138,22 @@ pub(super) async fn set_password(
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = serde_json::json!({"role": "staff"}))]
 pub(super) struct ChangedRole {
     role: Role,
 }
 
-/// `POST /api/users/{id}/role`. Whoever may do less by it logs in again.
+/// Change a role
+///
+/// Whoever may do less by it logs in again.
+#[utoipa::path(
+    post,
+    path = "/api/users/{id}/role",
+    tag = "People",
+    params(("id" = Uuid, Path, description = "The person.", example = "01900000-0000-7000-8000-00000000ada0"), Body<ChangedRole>),
+    responses(Reply<200, Person>, Problems<404>, Problems<409>),
+    security(("bearer" = ["auth:admin"])),
+)]
 pub(super) async fn change_role(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,
@@ -113,7 +167,17 @@ pub(super) async fn change_role(
     found(&auth, id).await.map(Json)
 }
 
-/// `POST /api/users/{id}/unlock`: wrong tries at the password are forgotten, and the lock that they led to.
+/// Unlock a person
+///
+/// Wrong tries at the password are forgotten, and the lock that they led to.
+#[utoipa::path(
+    post,
+    path = "/api/users/{id}/unlock",
+    tag = "People",
+    params(("id" = Uuid, Path, description = "The person.", example = "01900000-0000-7000-8000-00000000ada0")),
+    responses(Reply<200, Person>, Problems<404>),
+    security(("bearer" = ["auth:admin"])),
+)]
 pub(super) async fn unlock(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,

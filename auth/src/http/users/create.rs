@@ -7,12 +7,14 @@ use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use common::http::describe::Body;
+use common::http::describe::answers::{Problems, Reply};
 use common::http::problem::Problem;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{ADMINS, check, found, hashed, unprocessable};
+use super::{ADMINS, Person, check, found, hashed, unprocessable};
 use crate::app::Auth;
 use crate::passwords::rules::Context;
 use crate::people::{Role, normalized};
@@ -23,6 +25,7 @@ use crate::store::people::NewUser;
 /// Somebody new.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = serde_json::json!({"email": "alan@demo.quittance", "password": "correct horse battery staple", "role": "customer"}))]
 pub(super) struct NewPerson {
     email: String,
     password: String,
@@ -30,7 +33,17 @@ pub(super) struct NewPerson {
     role: Role,
 }
 
-/// `POST /api/users/`.
+/// Create a person
+///
+/// With a password that an administrator chose. An invitation is better: then only the person knows it.
+#[utoipa::path(
+    post,
+    path = "/api/users",
+    tag = "People",
+    params(Body<NewPerson>),
+    responses(Reply<201, Person>, Problems<409>, Problems<422>, Problems<429>),
+    security(("bearer" = ["auth:admin"])),
+)]
 pub(super) async fn create(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,

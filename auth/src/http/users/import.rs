@@ -6,15 +6,18 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::HeaderMap;
-use axum::routing::post;
-use axum::{Json, Router};
+use common::http::describe::Body;
+use common::http::describe::answers::{Problems, Reply};
 use common::http::problem::Problem;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::{ADMINS, unprocessable};
@@ -30,13 +33,14 @@ const ROWS_MAX: usize = 500;
 /// A row has under 1 KiB: an address, a name and a hash of at most 256 characters each.
 const BODY_BYTES_MAX: usize = 1024 * ROWS_MAX;
 
-pub(super) fn routes() -> Router<Arc<Auth>> {
+pub(super) fn routes() -> OpenApiRouter<Arc<Auth>> {
     let limit = DefaultBodyLimit::max(BODY_BYTES_MAX);
-    Router::new().route("/api/users/import", post(import).layer(limit))
+    OpenApiRouter::new().routes(routes!(import).layer(limit))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = serde_json::json!({"people": [], "dry_run": true}))]
 struct Chunk {
     people: Vec<Row>,
     /// Only says what would happen.
@@ -51,6 +55,7 @@ struct Report {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ImportOutcome")]
 struct Outcome {
     /// The key in Django.
     key: Key,
@@ -76,7 +81,17 @@ enum CameTo {
     },
 }
 
-/// `POST /api/users/import`.
+/// Import people
+///
+/// People of a Django system, 500 at most at a time, with their passwords' hashes. Who is there already stays as is.
+#[utoipa::path(
+    post,
+    path = "/api/users/import",
+    tag = "People",
+    params(Body<Chunk>),
+    responses(Reply<200, Report>, Problems<422>),
+    security(("bearer" = ["auth:admin"])),
+)]
 async fn import(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,

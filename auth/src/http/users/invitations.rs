@@ -9,6 +9,8 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, TimeDelta, Utc};
+use common::http::describe::Body;
+use common::http::describe::answers::{Problems, Reply};
 use common::http::problem::Problem;
 use common::ids::ClientId;
 use common::service;
@@ -38,6 +40,7 @@ const RESET_LIFE: TimeDelta = TimeDelta::hours(1);
 /// Who is invited.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = json!({"email": "alan@demo.quittance", "role": "customer"}))]
 pub(super) struct Invite {
     email: String,
     #[serde(default)]
@@ -46,13 +49,24 @@ pub(super) struct Invite {
 
 /// A code that nobody can show again.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "OneTimeCode")]
 struct Code {
     email: String,
     code: String,
     expires_at: DateTime<Utc>,
 }
 
-/// `POST /api/users/invitations`. It ends an earlier one to the same address.
+/// Invite a person
+///
+/// A code with which they choose a password. It ends an earlier one to the same address.
+#[utoipa::path(
+    post,
+    path = "/api/users/invitations",
+    tag = "People",
+    params(Body<Invite>),
+    responses(Reply<201, Code>, Problems<409>, Problems<422>),
+    security(("bearer" = ["auth:admin"])),
+)]
 pub(super) async fn invite(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,
@@ -80,7 +94,17 @@ pub(super) async fn invite(
     Ok((StatusCode::CREATED, shown_once(&answer)).into_response())
 }
 
-/// `POST /api/users/{id}/reset`: a code with which the person sets a new password. Until then the old one is good.
+/// Start a reset
+///
+/// A code with which the person sets a new password. Until then the old one is good.
+#[utoipa::path(
+    post,
+    path = "/api/users/{id}/reset",
+    tag = "People",
+    params(("id" = Uuid, Path, description = "The person.", example = "01900000-0000-7000-8000-00000000ada0")),
+    responses(Reply<201, Code>, Problems<404>),
+    security(("bearer" = ["auth:admin"])),
+)]
 pub(super) async fn reset(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,
@@ -112,6 +136,7 @@ pub(super) async fn reset(
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = json!({"code": "…", "password": "correct horse battery staple"}))]
 pub(super) struct Accept {
     code: String,
     password: String,
@@ -124,7 +149,16 @@ struct Accepted {
     email: String,
 }
 
-/// `POST /api/users/accept`: a code and a password. Wrong codes count against the address that they come from.
+/// Use a code
+///
+/// An invitation or a reset: the code and a password. Wrong codes count against the address that they come from.
+#[utoipa::path(
+    post,
+    path = "/api/users/accept",
+    tag = "People",
+    params(Body<Accept>),
+    responses(Reply<200, Accepted>, Problems<403>, Problems<409>, Problems<422>, Problems<429>, Problems<503>),
+)]
 pub(super) async fn accept(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,
@@ -252,13 +286,23 @@ async fn make(
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = json!({"email": "alan@demo.quittance", "password": "correct horse battery staple"}))]
 pub(super) struct Register {
     email: String,
     password: String,
 }
 
-/// `POST /api/users/register`: a customer makes themselves, where the bank lets them. Each counts against the address that it
-/// comes from, good or not.
+/// Register
+///
+/// A customer makes themselves, where the bank lets them. Each counts against the address that it comes from, good or
+/// not.
+#[utoipa::path(
+    post,
+    path = "/api/users/register",
+    tag = "People",
+    params(Body<Register>),
+    responses(Reply<201, Accepted>, Problems<403>, Problems<409>, Problems<422>, Problems<429>, Problems<503>),
+)]
 pub(super) async fn register(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,

@@ -7,6 +7,8 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
+use common::http::describe::Of;
+use common::http::describe::answers::{Problems, Reply};
 use common::http::page::{self, Page};
 use common::http::problem::Problem;
 use schemars::JsonSchema;
@@ -20,11 +22,13 @@ use crate::store;
 /// People in a list, unless asked for otherwise.
 const ROWS_DEFAULT: u32 = 50;
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
     /// Part of the e-mail address.
     email: Option<String>,
+    /// How many at most.
+    #[schemars(range(min = 1, max = 100), example = 10)]
     limit: Option<u32>,
     /// The last address of the page before.
     cursor: Option<String>,
@@ -37,7 +41,17 @@ struct People {
     next: Option<String>,
 }
 
-/// `GET /api/users/`, by address.
+/// List people
+///
+/// By e-mail address.
+#[utoipa::path(
+    get,
+    path = "/api/users",
+    tag = "People",
+    params(Of<ListQuery>),
+    responses(Reply<200, People>),
+    security(("bearer" = ["auth:admin"])),
+)]
 pub(super) async fn list(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,
@@ -61,7 +75,17 @@ pub(super) async fn list(
     Ok((link.map(|link| [link]), Json(people)).into_response())
 }
 
-/// `GET /api/users/{id}`.
+/// Show a person
+///
+/// As administrators see one.
+#[utoipa::path(
+    get,
+    path = "/api/users/{id}",
+    tag = "People",
+    params(("id" = Uuid, Path, description = "The person.", example = "01900000-0000-7000-8000-00000000ada0")),
+    responses(Reply<200, Person>, Problems<404>),
+    security(("bearer" = ["auth:admin"])),
+)]
 pub(super) async fn show(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,

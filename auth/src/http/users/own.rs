@@ -7,6 +7,8 @@ use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderMap, StatusCode};
 use chrono::{DateTime, Utc};
+use common::http::describe::Body;
+use common::http::describe::answers::{Problems, Reply};
 use common::http::problem::Problem;
 use common::service;
 use common::token::Claims;
@@ -24,12 +26,23 @@ use crate::throttle::{Account, Admitted, Refused};
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = serde_json::json!({"current_password": "…", "password": "correct horse battery staple"}))]
 pub(super) struct ChangedPassword {
     current_password: String,
     password: String,
 }
 
-/// `POST /api/users/me/password`: a new password for oneself. Every session ends, this one too.
+/// Change one's password
+///
+/// With the current one. Every session ends, this one too.
+#[utoipa::path(
+    post,
+    path = "/api/users/me/password",
+    tag = "People",
+    params(Body<ChangedPassword>),
+    responses(Reply<204, ()>, Problems<404>, Problems<422>, Problems<429>),
+    security(("bearer" = [])),
+)]
 pub(super) async fn change_password(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,

@@ -7,6 +7,8 @@ use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use common::http::describe::Body;
+use common::http::describe::answers::{Problems, Reply};
 use common::http::problem::Problem;
 use common::service;
 use schemars::JsonSchema;
@@ -36,7 +38,16 @@ struct SecondFactor {
     recovery_codes_left: i64,
 }
 
-/// `GET /api/users/me/second-factor`.
+/// Show my second factor
+///
+/// Whether log-in asks for a code, and how many recovery codes are left.
+#[utoipa::path(
+    get,
+    path = "/api/users/me/second-factor",
+    tag = "Second factor",
+    responses(Reply<200, SecondFactor>, Problems<404>),
+    security(("bearer" = [])),
+)]
 pub(super) async fn show(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,
@@ -52,6 +63,7 @@ pub(super) async fn show(
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = json!({"current_password": "…"}))]
 pub(super) struct Start {
     current_password: String,
 }
@@ -64,7 +76,17 @@ struct Started {
     secret: String,
 }
 
-/// `POST /api/users/me/second-factor`: a new secret. It counts when a code of it was shown.
+/// Start a second factor
+///
+/// A new secret for an authenticator. It counts when a code of it was shown.
+#[utoipa::path(
+    post,
+    path = "/api/users/me/second-factor",
+    tag = "Second factor",
+    params(Body<Start>),
+    responses(Reply<200, Started>, Problems<404>, Problems<409>, Problems<429>),
+    security(("bearer" = [])),
+)]
 pub(super) async fn start(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,
@@ -91,6 +113,7 @@ pub(super) async fn start(
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = json!({"code": "123456"}))]
 pub(super) struct FirstCode {
     code: String,
 }
@@ -102,7 +125,17 @@ struct RecoveryCodes {
     recovery_codes: Vec<String>,
 }
 
-/// `POST /api/users/me/second-factor/confirm`: log-in asks for a code from now on.
+/// Confirm a second factor
+///
+/// Shows a first code. Log-in asks for one from now on; the recovery codes are shown this once.
+#[utoipa::path(
+    post,
+    path = "/api/users/me/second-factor/confirm",
+    tag = "Second factor",
+    params(Body<FirstCode>),
+    responses(Reply<200, RecoveryCodes>, Problems<404>, Problems<409>, Problems<422>, Problems<429>),
+    security(("bearer" = [])),
+)]
 pub(super) async fn confirm(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,
@@ -142,13 +175,24 @@ pub(super) async fn confirm(
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = json!({"current_password": "…", "code": "123456"}))]
 pub(super) struct Remove {
     current_password: String,
     /// Of the authenticator, or a recovery code.
     code: String,
 }
 
-/// `DELETE /api/users/me/second-factor`: the password alone is enough from now on.
+/// Remove my second factor
+///
+/// With the password and a code. The password alone is enough from now on.
+#[utoipa::path(
+    delete,
+    path = "/api/users/me/second-factor",
+    tag = "Second factor",
+    params(Body<Remove>),
+    responses(Reply<204, ()>, Problems<404>, Problems<409>, Problems<429>),
+    security(("bearer" = [])),
+)]
 pub(super) async fn remove(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,
@@ -188,8 +232,18 @@ pub(super) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `POST /api/users/{id}/second-factor/reset`: an administrator takes a lost one away. The person is logged out everywhere:
-/// whoever found the authenticator may be logged in.
+/// Reset a person's second factor
+///
+/// An administrator takes a lost one away. The person is logged out everywhere: whoever found the authenticator may be
+/// logged in.
+#[utoipa::path(
+    post,
+    path = "/api/users/{id}/second-factor/reset",
+    tag = "Second factor",
+    params(("id" = Uuid, Path, description = "The person.", example = "01900000-0000-7000-8000-00000000ada0")),
+    responses(Reply<200, Person>, Problems<404>, Problems<409>),
+    security(("bearer" = ["auth:admin"])),
+)]
 pub(super) async fn reset(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,

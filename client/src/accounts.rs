@@ -1,0 +1,125 @@
+//! Accounts, at the ledger.
+
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use common::ids::{AccountId, PaymentId};
+use common::kinds::account::OpenAccount;
+use reqwest::{Method, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::{Client, Done, Result, TIMEOUT, found};
+
+/// What opens an account waits this long for the ledger's answer. Source: `ledger/src/http/accounts.rs`.
+const OPENING_WAIT: Duration = Duration::from_secs(10);
+
+/// An account with its balances, as the ledger shows it.
+#[derive(Debug, Clone, Deserialize)]
+#[expect(missing_docs, reason = "the names of the JSON")]
+pub struct Account {
+    pub account_id: AccountId,
+    pub owner: String,
+    pub name: Option<String>,
+    pub currency: String,
+    pub category: String,
+    pub status: String,
+    pub posted: String,
+    pub held: String,
+    pub available: String,
+    pub overdraft_limit: String,
+    pub opened_seq: u64,
+}
+
+/// A page of accounts, by id.
+#[derive(Debug, Deserialize)]
+#[expect(missing_docs, reason = "the names of the JSON")]
+pub struct AccountPage {
+    pub accounts: Vec<Account>,
+    pub next: Option<String>,
+}
+
+/// A page of what was posted to an account, the newest first.
+#[derive(Debug, Deserialize)]
+#[expect(missing_docs, reason = "the names of the JSON")]
+pub struct AccountPostings {
+    pub currency: String,
+    pub postings: Vec<AccountPosting>,
+    pub next: Option<String>,
+}
+
+/// One posting on an account, with the balance after it.
+#[derive(Debug, Deserialize)]
+#[expect(missing_docs, reason = "the names of the JSON")]
+pub struct AccountPosting {
+    pub number: u64,
+    pub request_seq: u64,
+    pub direction: String,
+    pub amount: String,
+    pub balance: String,
+    pub booked_at: DateTime<Utc>,
+    pub effective_date: NaiveDate,
+    pub payment_id: Option<PaymentId>,
+    pub client_id: Option<String>,
+    pub counterparty: Option<AccountId>,
+    pub reference: Option<String>,
+}
+
+impl Client {
+    /// The account, opened now or before with the same terms.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn open_account(&self, token: &str, account: &OpenAccount) -> Result<Done> {
+        let ledger = &self.addresses.ledger;
+        let request = self.request(Method::POST, ledger, "/accounts")?;
+        let request = request.timeout(TIMEOUT + OPENING_WAIT);
+        let request = request.bearer_auth(token).json(account);
+        let (status, done) = self.answer(request).await?;
+        Ok(Done {
+            is_repeated: status == StatusCode::OK,
+            ..done
+        })
+    }
+
+    /// What was posted to an account.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn postings(
+        &self,
+        token: &str,
+        id: AccountId,
+        query: &[(&str, String)],
+    ) -> Result<AccountPostings> {
+        let path = format!("/accounts/{id}/postings");
+        let ledger = &self.addresses.ledger;
+        self.get(token, ledger, &path, query).await
+    }
+
+    /// The account, if this caller has or may see it.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn account<T: DeserializeOwned>(
+        &self,
+        token: &str,
+        id: AccountId,
+    ) -> Result<Option<T>> {
+        let path = format!("/accounts/{id}");
+        found(self.get(token, &self.addresses.ledger, &path, &[]).await)
+    }
+
+    /// A page of accounts.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn accounts<T: DeserializeOwned>(
+        &self,
+        token: &str,
+        query: &[(&str, String)],
+    ) -> Result<T> {
+        let ledger = &self.addresses.ledger;
+        self.get(token, ledger, "/accounts", query).await
+    }
+}

@@ -1,0 +1,16 @@
+//! What happened in auth.
+
+use serde_json::Value;
+
+use crate::{Client, Result};
+
+impl Client {
+    /// A page of events, the newest first.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn events(&self, token: &str, query: &[(&str, String)]) -> Result<Value> {
+        let auth = &self.addresses.auth;
+        self.get(token, auth, "/api/audit/", query).await
+    }
+}

@@ -1,0 +1,228 @@
+//! The client of our HTTP API. It knows no more than any other client: paths, bodies, and what a refusal looks like.
+//!
+//! The commands and the console use it. One file per group of paths; [`Error`] is the same for all.
+
+mod error;
+
+mod accounts;
+mod activity;
+mod events;
+mod keys;
+mod log;
+mod login;
+mod mandates;
+mod payments;
+mod people;
+mod service_accounts;
+
+use std::time::Duration;
+
+use reqwest::{Method, RequestBuilder, StatusCode, Url, header};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+pub use accounts::{Account, AccountPage, AccountPosting, AccountPostings};
+pub use activity::{ActiveSecond, Activity, Projected};
+pub use error::{Error, Refused};
+pub use log::{
+    CategoryBalance, Checkpoint, CurrencyBalance, Entry, LogPage, Message, Pair, Replay, Replays,
+    Steps, Subscriber, Subscribers, TrialBalance,
+};
+pub use login::{Login, access_token, needs_code};
+
+/// A result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A service that is well answers within milliseconds.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Whether it is ready, a service knows.
+const READINESS_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Where the services are: `http://127.0.0.1:8081`.
+#[derive(Debug, Clone)]
+pub struct Addresses {
+    /// Signs tokens.
+    pub auth: String,
+    /// Books.
+    pub ledger: String,
+    /// Takes payments.
+    pub payments: String,
+}
+
+/// A client of the three services.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    addresses: Addresses,
+}
+
+/// An answer that is no refusal.
+#[derive(Debug)]
+pub struct Done {
+    /// What the service answered; `null` when it had nothing to say.
+    pub body: Value,
+    /// It is the answer to an earlier request for the same, and nothing was done now.
+    pub is_repeated: bool,
+}
+
+impl Client {
+    /// A client of the services at these addresses.
+    ///
+    /// # Panics
+    /// When the machine has no source of randomness.
+    #[must_use]
+    pub fn new(addresses: Addresses) -> Self {
+        let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT);
+        Self {
+            http: http.build().expect("constant settings"),
+            addresses,
+        }
+    }
+
+    /// Where the services are.
+    #[must_use]
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// What a service says of itself: `ready`, what is late, or as the error, why it is not ready.
+    ///
+    /// # Errors
+    /// The sentence that says what is missing.
+    pub async fn readiness(&self, service_url: &str) -> std::result::Result<String, String> {
+        let silent = || "does not answer".to_owned();
+        let request = self.request(Method::GET, service_url, "/health/ready");
+        let request = request.map_err(|error| error.to_string())?;
+        let answer = request.timeout(READINESS_TIMEOUT).send().await;
+        let answer = answer.map_err(|_| silent())?;
+        let is_ready = answer.status().is_success();
+        let body: Value = answer.json().await.map_err(|_| silent())?;
+        if !is_ready {
+            let detail = body["detail"].as_str().unwrap_or("not ready");
+            return Err(detail.to_owned());
+        }
+        let late = body["parts"].as_object().into_iter().flatten();
+        let late: Vec<_> = late
+            .map(|(part, trouble)| format!("{part} {}", trouble.as_str().unwrap_or_default()))
+            .collect();
+        Ok(if late.is_empty() {
+            "ready".to_owned()
+        } else {
+            format!("ready, but {}", late.join("; "))
+        })
+    }
+
+    /// Asks with this token for what stands at a path.
+    async fn get<T: DeserializeOwned>(
+        &self,
+        token: &str,
+        service_url: &str,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<T> {
+        let mut url = join(service_url, path)?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let service = self.name(&url);
+        let answer = self.send(self.http.get(url).bearer_auth(token)).await?;
+        T::deserialize(answer).map_err(|error| {
+            let cause = error.to_string();
+            Error::Unreadable { service, cause }
+        })
+    }
+
+    /// Posts this body with this token.
+    async fn post(
+        &self,
+        token: &str,
+        service_url: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value> {
+        let request = self.request(Method::POST, service_url, path)?;
+        let request = request.bearer_auth(token);
+        self.send(match body {
+            Some(body) => request.json(body),
+            None => request,
+        })
+        .await
+    }
+
+    /// Deletes what stands at a path.
+    async fn delete(&self, token: &str, service_url: &str, path: &str) -> Result<()> {
+        let request = self.request(Method::DELETE, service_url, path)?;
+        self.send(request.bearer_auth(token)).await.map(drop)
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Value> {
+        Ok(self.answer(request).await?.1.body)
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> Result<(StatusCode, Done)> {
+        let request = request.header(header::ACCEPT, "application/json, application/problem+json");
+        let response = request.send().await.map_err(|error| {
+            let service = error.url().map_or_else(String::new, |url| self.name(url));
+            Error::Silent {
+                service,
+                source: error.without_url(),
+            }
+        })?;
+        let status = response.status();
+        let service = self.name(response.url());
+        let is_repeated = response.headers().contains_key("idempotency-replayed");
+        let bytes = match response.bytes().await {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                let source = error.without_url();
+                return Err(Error::Silent { service, source });
+            }
+        };
+        let body = serde_json::from_slice(&bytes);
+        if !status.is_success() {
+            return Err(Error::Refused(Refused {
+                status,
+                is_repeated,
+                body: body.unwrap_or_default(),
+            }));
+        }
+        let body = match status {
+            StatusCode::NO_CONTENT => Value::Null,
+            _ => body.map_err(|error| {
+                let cause = error.to_string();
+                Error::Unreadable { service, cause }
+            })?,
+        };
+        Ok((status, Done { body, is_repeated }))
+    }
+
+    /// The service at this URL, for people.
+    fn name(&self, url: &Url) -> String {
+        let origin = url.origin().ascii_serialization();
+        let addresses = &self.addresses;
+        let services = [
+            ("auth", &addresses.auth),
+            ("the ledger", &addresses.ledger),
+            ("payments", &addresses.payments),
+        ];
+        let service = services.into_iter().find(|(_, url)| **url == origin);
+        service.map_or_else(|| origin.clone(), |(name, _)| format!("{name} at {origin}"))
+    }
+
+    fn request(&self, method: Method, service_url: &str, path: &str) -> Result<RequestBuilder> {
+        Ok(self.http.request(method, join(service_url, path)?))
+    }
+}
+
+fn join(service_url: &str, path: &str) -> Result<Url> {
+    let url = Url::parse(service_url).and_then(|url| url.join(path));
+    url.map_err(|_| Error::Address(service_url.to_owned()))
+}
+
+/// 404 is an answer too.
+fn found<T>(answer: Result<T>) -> Result<Option<T>> {
+    match answer {
+        Err(error) if error.is_not_found() => Ok(None),
+        other => other.map(Some),
+    }
+}

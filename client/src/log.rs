@@ -1,0 +1,216 @@
+//! The log and the books, at the ledger, for auditors and operators.
+
+#![expect(
+    missing_docs,
+    reason = "the names of the JSON; the ledger says what they mean"
+)]
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{Client, Result, found};
+
+/// One place in the log, in a list.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Entry {
+    pub seq: u64,
+    pub kind: String,
+    pub status: String,
+    pub reason: Option<String>,
+    pub client_id: Option<String>,
+    pub about: Option<String>,
+    pub amount: Option<String>,
+    pub currency: Option<String>,
+    pub published_at: DateTime<Utc>,
+    pub trace_id: Option<String>,
+}
+
+/// A page of the log, the newest first.
+#[derive(Debug, Deserialize)]
+pub struct LogPage {
+    pub entries: Vec<Entry>,
+    pub decided: u64,
+    pub next: Option<String>,
+}
+
+/// Message N of both logs.
+#[derive(Debug, Deserialize)]
+pub struct Pair {
+    pub seq: u64,
+    pub request: Message,
+    pub answer: Option<Message>,
+    pub steps: Option<Steps>,
+}
+
+/// A message as it stands in its stream.
+#[derive(Debug, Deserialize)]
+pub struct Message {
+    pub subject: String,
+    pub event_type: Option<String>,
+    pub published_at: DateTime<Utc>,
+    pub headers: Vec<(String, String)>,
+    pub size: usize,
+    pub json: Option<Value>,
+    pub text: Option<String>,
+}
+
+/// When the batch of a request went through each step.
+#[derive(Debug, Deserialize)]
+pub struct Steps {
+    pub batch_first: u64,
+    pub batch_last: u64,
+    pub read_at: DateTime<Utc>,
+    pub decided_at: DateTime<Utc>,
+    pub booked_at: Option<DateTime<Utc>>,
+    pub published_at: Option<DateTime<Utc>>,
+}
+
+/// How far the log is decided and published.
+#[derive(Debug, Deserialize)]
+pub struct Checkpoint {
+    pub seq: u64,
+    pub chain: String,
+    pub rules: Option<u32>,
+    pub requests: u64,
+    pub settlements: u64,
+}
+
+/// All accounts, by currency.
+#[derive(Debug, Deserialize)]
+pub struct TrialBalance {
+    pub seq: u64,
+    pub currencies: Vec<CurrencyBalance>,
+}
+
+/// The accounts of one currency.
+#[derive(Debug, Deserialize)]
+pub struct CurrencyBalance {
+    pub currency: String,
+    pub debit: String,
+    pub credit: String,
+    pub difference: String,
+    pub categories: Vec<CategoryBalance>,
+}
+
+/// The accounts of one category.
+#[derive(Debug, Deserialize)]
+pub struct CategoryBalance {
+    pub category: String,
+    pub accounts: u64,
+    pub sum: String,
+}
+
+impl CurrencyBalance {
+    /// Debits and credits are equal.
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        self.difference
+            .bytes()
+            .all(|byte| matches!(byte, b'0' | b'.'))
+    }
+}
+
+/// Replays, the newest first.
+#[derive(Debug, Deserialize)]
+pub struct Replays {
+    pub replays: Vec<Replay>,
+}
+
+/// The whole log, decided again.
+#[derive(Debug, Deserialize)]
+pub struct Replay {
+    pub state: String,
+    pub done: u64,
+    pub requests: u64,
+    pub started_by: String,
+    pub started_at: DateTime<Utc>,
+    pub ended_at: Option<DateTime<Utc>>,
+    pub detail: Option<String>,
+    pub summary: Option<Value>,
+}
+
+/// The durable consumers of the settlements.
+#[derive(Debug, Deserialize)]
+pub struct Subscribers {
+    pub subscribers: Vec<Subscriber>,
+}
+
+/// One of them.
+#[derive(Debug, Deserialize)]
+pub struct Subscriber {
+    pub name: String,
+    pub subject: String,
+    pub pending: u64,
+    pub unacknowledged: u64,
+    pub redelivered: u64,
+    pub pulls: u64,
+    pub delivered_seq: u64,
+    pub acknowledged_seq: u64,
+    pub delivered_at: Option<DateTime<Utc>>,
+    pub acknowledged_at: Option<DateTime<Utc>>,
+}
+
+impl Client {
+    /// A page of the log.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn log(&self, token: &str, query: &[(&str, String)]) -> Result<LogPage> {
+        self.get(token, &self.addresses.ledger, "/log", query).await
+    }
+
+    /// Request and answer of a place in the log; `None` when the log does not reach there.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn log_entry(&self, token: &str, seq: u64) -> Result<Option<Pair>> {
+        let path = format!("/log/{seq}");
+        found(self.get(token, &self.addresses.ledger, &path, &[]).await)
+    }
+
+    /// How far the log is decided and published.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn checkpoint(&self, token: &str) -> Result<Checkpoint> {
+        let ledger = &self.addresses.ledger;
+        self.get(token, ledger, "/checkpoint", &[]).await
+    }
+
+    /// All accounts, by currency and category.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn trial_balance(&self, token: &str) -> Result<TrialBalance> {
+        let ledger = &self.addresses.ledger;
+        self.get(token, ledger, "/trial-balance", &[]).await
+    }
+
+    /// Starts a replay.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn start_replay(&self, token: &str) -> Result<Value> {
+        let ledger = &self.addresses.ledger;
+        self.post(token, ledger, "/audit/replays", None).await
+    }
+
+    /// The replays that the ledger remembers, the newest first.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn replays(&self, token: &str) -> Result<Replays> {
+        let ledger = &self.addresses.ledger;
+        self.get(token, ledger, "/audit/replays", &[]).await
+    }
+
+    /// Who reads the settlements, and how far.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn subscribers(&self, token: &str) -> Result<Subscribers> {
+        let ledger = &self.addresses.ledger;
+        self.get(token, ledger, "/subscribers", &[]).await
+    }
+}

@@ -1,0 +1,59 @@
+//! Payments.
+
+use std::time::Duration;
+
+use common::ids::PaymentId;
+use common::kinds::payment::PaymentRequest;
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::{Client, Done, Result, TIMEOUT, found};
+
+impl Client {
+    /// Asks for a payment; with `wait`, waits as many seconds for the settlement.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn pay(
+        &self,
+        token: &str,
+        payment: &PaymentRequest,
+        wait: Option<u64>,
+    ) -> Result<Done> {
+        let payments = &self.addresses.payments;
+        let request = self.request(Method::POST, payments, "/payments")?;
+        let mut request = request.bearer_auth(token).json(payment);
+        if let Some(seconds) = wait {
+            request = request
+                .header("prefer", format!("wait={seconds}"))
+                .timeout(TIMEOUT + Duration::from_secs(seconds));
+        }
+        Ok(self.answer(request).await?.1)
+    }
+
+    /// The payment, if this caller may see it. Without a client it is the caller's own, or with `bank:operate` anybody's.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn payment(
+        &self,
+        token: &str,
+        id: PaymentId,
+        client_id: Option<&str>,
+    ) -> Result<Option<Value>> {
+        let path = format!("/payments/{id}");
+        let query = client_id.map(|id| ("client_id", id.to_owned()));
+        let query: Vec<_> = query.into_iter().collect();
+        let payments = &self.addresses.payments;
+        found(self.get(token, payments, &path, &query).await)
+    }
+
+    /// A page of payments.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn payments(&self, token: &str, query: &[(&str, String)]) -> Result<Value> {
+        let payments = &self.addresses.payments;
+        self.get(token, payments, "/payments", query).await
+    }
+}

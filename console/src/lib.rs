@@ -1,0 +1,72 @@
+//! The pages under `/admin/`, for the people who run the bank. They are made here, on the server, from what the public HTTP
+//! APIs say to the operator's own token: the console knows nothing of its own and may do nothing that its user may not.
+//!
+//! [`operator`] says who asks, [`page`] is the frame of every page, and [`pages`] has one file per page. What is shown live
+//! comes over [`live`]. Every page can be read without JavaScript.
+
+mod assets;
+mod guard;
+mod prefix;
+mod session;
+
+mod app;
+
+mod operator;
+
+mod fields;
+mod page;
+mod show;
+
+mod failure;
+mod live;
+mod pages;
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use client::{Addresses, Client};
+use common::http::serve::serve_http;
+use common::service::{self, Readiness, Web};
+
+use app::App;
+
+pub use assets::write_to as write_assets;
+
+/// How to run the console.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Config {
+    /// Its HTTP side.
+    #[command(flatten)]
+    pub web: Web,
+    /// Where auth answers, such as `http://127.0.0.1:8081`.
+    #[arg(long, value_name = "URL", env = "QUITTANCE_AUTH_URL")]
+    pub auth_url: String,
+    /// Where the ledger answers.
+    #[arg(long, value_name = "URL", env = "QUITTANCE_LEDGER_URL")]
+    pub ledger_url: String,
+    /// Where payments answers.
+    #[arg(long, value_name = "URL", env = "QUITTANCE_PAYMENTS_URL")]
+    pub payments_url: String,
+    /// Stop when standard input ends: whoever started this has died.
+    #[arg(long, env = "QUITTANCE_STOP_WITH_PARENT", action = clap::ArgAction::Set, default_value_t = false, num_args = 0..=1, default_missing_value = "true")]
+    pub stop_with_parent: bool,
+}
+
+/// Runs the console until it is told to stop. It needs no database, and starts while the services are away.
+///
+/// # Errors
+/// When the address can't be listened on.
+pub async fn serve(config: Config) -> anyhow::Result<()> {
+    let stop = service::stop_signal(config.stop_with_parent)?;
+    let client = Client::new(Addresses {
+        auth: config.auth_url,
+        ledger: config.ledger_url,
+        payments: config.payments_url,
+    });
+    let readiness = Readiness::starting();
+    readiness.started();
+    let app = Arc::new(App::new(client, stop.clone()));
+    serve_http(&config.web, pages::routes(app), readiness, stop)
+        .await
+        .context("the console can't go on")
+}

@@ -1,0 +1,320 @@
+//! Accounts: lists, one with its postings, opening one, and money into or out of the bank.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use client::{Account, AccountPage, AccountPosting};
+use common::ids::{AccountId, OWNER_BANK, PaymentId};
+use common::kinds::account::{Category, OpenAccount};
+use common::kinds::payment::PaymentRequest;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::failure::{Failure, see_other};
+use crate::fields::Fields;
+use crate::operator::Operator;
+use crate::page::{Frame, html};
+use crate::prefix::Prefix;
+use crate::show::{Id, Source, State as Shown, Time, payment_path};
+
+/// Rows of a page.
+const ROWS: u32 = 50;
+/// A payment is usually decided within milliseconds; its page goes on to show what becomes of it.
+const WAIT_SECONDS: u64 = 2;
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Filter {
+    owner: String,
+    category: String,
+    after: String,
+}
+
+struct Row {
+    id: Id,
+    name: String,
+    owner: String,
+    category: String,
+    state: Shown,
+    currency: String,
+    posted: String,
+    available: String,
+}
+
+#[derive(Template)]
+#[template(path = "accounts.html")]
+struct AccountsPage {
+    frame: Frame,
+    filter: Filter,
+    rows: Source<Vec<Row>>,
+    next: Option<String>,
+}
+
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    who: Operator,
+    query: Result<Query<Filter>, QueryRejection>,
+) -> Result<Response, Failure> {
+    let filter = match query {
+        Ok(Query(filter)) => filter,
+        Err(rejection) => return Err(Failure::bad_request(rejection.body_text(), &who.prefix)),
+    };
+    let mut asked = vec![("limit", ROWS.to_string())];
+    for (name, value) in [
+        ("owner", &filter.owner),
+        ("category", &filter.category),
+        ("after", &filter.after),
+    ] {
+        if !value.trim().is_empty() {
+            asked.push((name, value.trim().to_owned()));
+        }
+    }
+    let found = app.client.accounts::<AccountPage>(&who.token, &asked).await;
+    let next = found.as_ref().ok().and_then(|page| {
+        let last = page.accounts.last().filter(|_| page.next.is_some())?;
+        let query = Filter {
+            after: last.account_id.to_string(),
+            ..filter.clone()
+        };
+        let query = serde_urlencoded::to_string(query).ok()?;
+        Some(who.prefix.at(&format!("/accounts?{query}")))
+    });
+    let rows = found.map(|page| {
+        let rows = page.accounts.into_iter();
+        rows.map(|account| row(account, &who.prefix)).collect()
+    });
+    Ok(html(&AccountsPage {
+        frame: Frame::new("Accounts", "Accounts", &who),
+        filter,
+        rows: rows.map_err(Into::into),
+        next,
+    }))
+}
+
+fn row(account: Account, prefix: &Prefix) -> Row {
+    Row {
+        id: Id::account(account.account_id, prefix),
+        name: account.name.unwrap_or_default(),
+        owner: account.owner,
+        category: account.category,
+        state: Shown::new(&account.status),
+        currency: account.currency,
+        posted: account.posted,
+        available: account.available,
+    }
+}
+
+struct Posted {
+    seq: Id,
+    at: Time,
+    what: String,
+    counterparty: Option<Id>,
+    payment: Option<Id>,
+    debit: String,
+    credit: String,
+    balance: String,
+}
+
+impl Posted {
+    fn of(posting: AccountPosting, prefix: &Prefix) -> Self {
+        let (debit, credit) = match posting.direction.as_str() {
+            "debit" => (posting.amount, String::new()),
+            _ => (String::new(), posting.amount),
+        };
+        let client = posting.client_id.as_deref();
+        Self {
+            seq: Id::seq(posting.request_seq, prefix),
+            at: Time::at(posting.booked_at),
+            what: posting.reference.unwrap_or_default(),
+            counterparty: posting.counterparty.map(|id| Id::account(id, prefix)),
+            payment: posting.payment_id.map(|id| Id::payment(id, client, prefix)),
+            debit,
+            credit,
+            balance: posting.balance,
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct AccountDetail {
+    frame: Frame,
+    id: Id,
+    account: Account,
+    state: Shown,
+    opened: Id,
+    postings: Source<Vec<Posted>>,
+    older: Option<String>,
+    /// Money comes out of one of these, with its name.
+    sources: Source<Vec<(String, String)>>,
+    is_of_bank: bool,
+    /// The form's payment: sent twice, it pays once.
+    payment_id: Uuid,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Before {
+    before: Option<u64>,
+}
+
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    who: Operator,
+    Path(id): Path<String>,
+    query: Result<Query<Before>, QueryRejection>,
+) -> Result<Response, Failure> {
+    let id = account_id(&id, &who.prefix)?;
+    let before = query.ok().and_then(|Query(query)| query.before);
+    let mut asked = vec![("limit", ROWS.to_string())];
+    asked.extend(before.map(|before| ("before", before.to_string())));
+    let of_bank = [
+        ("category", "asset".to_owned()),
+        ("limit", "100".to_owned()),
+    ];
+    let (account, postings, assets) = tokio::join!(
+        app.client.account::<Account>(&who.token, id),
+        app.client.postings(&who.token, id, &asked),
+        app.client.accounts::<AccountPage>(&who.token, &of_bank),
+    );
+    let account = account.map_err(|error| Failure::of(error, &who.prefix))?;
+    let account = account
+        .ok_or_else(|| Failure::not_found(format!("There is no account {id}."), &who.prefix))?;
+    let older = postings.as_ref().ok().and_then(|page| {
+        let last = page.postings.last().filter(|_| page.next.is_some())?;
+        let path = format!("/accounts/{id}?before={}", last.number);
+        Some(who.prefix.at(&path))
+    });
+    let postings = postings.map(|page| {
+        let postings = page.postings.into_iter();
+        postings.map(|one| Posted::of(one, &who.prefix)).collect()
+    });
+    let sources = assets.map(|page| {
+        let fitting = page.accounts.into_iter().filter(|asset| {
+            asset.currency == account.currency && asset.account_id != account.account_id
+        });
+        fitting
+            .map(|asset| {
+                let name = asset.name.unwrap_or_else(|| asset.account_id.to_string());
+                (asset.account_id.to_string(), name)
+            })
+            .collect()
+    });
+    let title = account.name.clone().unwrap_or_else(|| "Account".to_owned());
+    Ok(html(&AccountDetail {
+        frame: Frame::new(title, "Accounts", &who),
+        id: Id::plain(id),
+        state: Shown::new(&account.status),
+        opened: Id::seq(account.opened_seq, &who.prefix),
+        postings: postings.map_err(Into::into),
+        older,
+        sources: sources.map_err(Into::into),
+        is_of_bank: account.owner == OWNER_BANK,
+        payment_id: Uuid::now_v7(),
+        account,
+    }))
+}
+
+/// A deposit, or a payment out of an account of the bank.
+pub(super) async fn pay(
+    State(app): State<Arc<App>>,
+    who: Operator,
+    Path(id): Path<String>,
+    fields: Fields,
+) -> Result<Response, Failure> {
+    let prefix = &who.prefix;
+    let id = account_id(&id, prefix)?;
+    let field = |name: &str, what: &str| {
+        let field = fields.get(name);
+        field.ok_or_else(|| Failure::bad_request(format!("{what} is missing."), prefix))
+    };
+    let other = account_id(field("other", "The other account")?, prefix)?;
+    let (debtor_account, creditor_account) = match field("direction", "The direction")? {
+        "in" => (other, id),
+        _ => (id, other),
+    };
+    let payment_id: PaymentId = field("payment_id", "The payment's id")?
+        .parse()
+        .map_err(|_| Failure::bad_request("The payment's id is none.", prefix))?;
+    let payment = PaymentRequest {
+        payment_id,
+        debtor_account,
+        creditor_account,
+        amount: field("amount", "The amount")?.to_owned(),
+        currency: field("currency", "The currency")?.to_owned(),
+        reference: fields.get("reference").map(str::to_owned),
+        effective_date: None,
+        metadata: std::collections::BTreeMap::new(),
+    };
+    let paid = app
+        .client
+        .pay(&who.token, &payment, Some(WAIT_SECONDS))
+        .await;
+    if let Err(error) = paid {
+        // A rejection has a page of its own, with its timeline.
+        let is_decided = error.refused().is_some_and(|refused| {
+            refused.body["request_seq"].is_u64() && refused.code() != Some("AM05")
+        });
+        if !is_decided {
+            return Err(Failure::of(error, prefix));
+        }
+    }
+    Ok(see_other(&payment_path(&payment_id.to_string(), None)))
+}
+
+#[derive(Template)]
+#[template(path = "account_new.html")]
+struct NewAccount {
+    frame: Frame,
+    account_id: Uuid,
+    owner: String,
+    categories: [&'static str; 5],
+}
+
+#[derive(Deserialize)]
+pub(super) struct Owner {
+    owner: Option<String>,
+}
+
+pub(super) async fn new(who: Operator, Query(owner): Query<Owner>) -> Response {
+    html(&NewAccount {
+        frame: Frame::new("Open an account", "Accounts", &who),
+        account_id: Uuid::now_v7(),
+        owner: owner.owner.unwrap_or_default(),
+        categories: ["liability", "asset", "equity", "income", "expense"],
+    })
+}
+
+pub(super) async fn open(
+    State(app): State<Arc<App>>,
+    who: Operator,
+    fields: Fields,
+) -> Result<Response, Failure> {
+    let prefix = &who.prefix;
+    let field = |name: &str, what: &str| {
+        let field = fields.get(name);
+        field.ok_or_else(|| Failure::bad_request(format!("{what} is missing."), prefix))
+    };
+    let category = field("category", "The category")?;
+    let account = OpenAccount {
+        account_id: account_id(field("account_id", "The account's id")?, prefix)?,
+        owner: field("owner", "The owner")?.to_owned(),
+        currency: field("currency", "The currency")?.to_uppercase(),
+        category: Category::from_word(category)
+            .ok_or_else(|| Failure::bad_request("There is no such category.", prefix))?,
+        name: fields.get("name").map(str::to_owned),
+        overdraft_limit: fields.get("overdraft_limit").map(str::to_owned),
+    };
+    let opened = app.client.open_account(&who.token, &account).await;
+    opened.map_err(|error| Failure::of(error, prefix))?;
+    let path = format!("/accounts/{}", account.account_id);
+    Ok(see_other(&path))
+}
+
+fn account_id(text: &str, prefix: &Prefix) -> Result<AccountId, Failure> {
+    let id = Uuid::parse_str(text).map(AccountId);
+    id.map_err(|_| Failure::not_found(format!("{text} is no account's id."), prefix))
+}

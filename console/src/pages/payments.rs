@@ -1,0 +1,43 @@
+//! Everybody's payments, the newest first. They are a part of the log, so this is the log with a filter.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::response::Response;
+
+use super::log::{self, Filter, Rows};
+use crate::app::App;
+use crate::failure::Failure;
+use crate::operator::Operator;
+use crate::page::{Frame, html};
+
+pub(super) const EMPTY: &str =
+    "No payment fits. The first one can be made on an account's page, or with `quittance pay`.";
+
+#[derive(Template)]
+#[template(path = "payments.html")]
+struct PaymentsPage {
+    frame: Frame,
+    filter: Filter,
+    live: Option<String>,
+    rows: Rows,
+}
+
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    who: Operator,
+    query: Result<Query<Filter>, QueryRejection>,
+) -> Result<Response, Failure> {
+    let mut filter = log::filter(query, &who)?;
+    "payment".clone_into(&mut filter.kind);
+    let rows = log::rows(&app, &who, &filter, "/payments", EMPTY).await;
+    let live = format!("/live/log?{}", filter.encoded());
+    Ok(html(&PaymentsPage {
+        frame: Frame::new("Payments", "Payments", &who),
+        live: filter.is_at_the_head().then(|| who.prefix.at(&live)),
+        filter,
+        rows,
+    }))
+}

@@ -1,0 +1,158 @@
+//! What was posted to an account, the newest first, with the balance after each posting.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Response};
+use chrono::{DateTime, NaiveDate, Utc};
+use common::http::describe::Of;
+use common::http::describe::answers::{Problems, Reply};
+use common::http::page::{self, Page};
+use common::http::problem::Problem;
+use common::ids::{AccountId, ClientId, PaymentId};
+use common::kinds::Answer;
+use common::kinds::posting::Direction;
+use common::money::{Currency, Money};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::accounts;
+use super::app::App;
+use crate::store;
+
+/// Postings in a list, unless asked for otherwise.
+const ROWS_DEFAULT: u32 = 50;
+
+/// One posting on an account.
+#[derive(Debug, Serialize, JsonSchema)]
+struct AccountPosting {
+    /// Which posting of its account it is, from 1 without a gap.
+    number: u64,
+    /// The request that it was booked for.
+    request_seq: u64,
+    direction: Direction,
+    amount: String,
+    /// The balance after it, on the account's normal side.
+    balance: String,
+    /// The broker's timestamp of the request.
+    booked_at: DateTime<Utc>,
+    /// The day it counts from.
+    effective_date: NaiveDate,
+    payment_id: Option<PaymentId>,
+    client_id: Option<ClientId>,
+    /// The account on the other side, if there is one only.
+    counterparty: Option<AccountId>,
+    reference: Option<String>,
+}
+
+/// A page of postings, the newest first.
+#[derive(Debug, Serialize, JsonSchema)]
+struct AccountPostings {
+    account_id: AccountId,
+    currency: String,
+    postings: Vec<AccountPosting>,
+    /// Where the list goes on, towards older postings; `null` at its end. Also in the header `Link`.
+    next: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    /// Postings before this number.
+    before: Option<u64>,
+    /// How many at most.
+    #[schemars(range(min = 1, max = 100), example = 10)]
+    limit: Option<u32>,
+}
+
+/// List an account's postings
+///
+/// The newest first, each with the balance after it.
+#[utoipa::path(
+    get,
+    path = "/accounts/{id}/postings",
+    tag = "Accounts",
+    params(
+        ("id" = Uuid, Path, description = "The account.", example = "01900000-ada0-7000-8000-000000000002"),
+        Of<ListQuery>,
+    ),
+    responses(Reply<200, AccountPostings>, Problems<404>),
+    security(("bearer" = ["accounts:read"]), ("bearer" = ["bank:operate"])),
+)]
+pub(super) async fn postings(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    id: Result<Path<Uuid>, PathRejection>,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let account = accounts::seen(&app, &headers, id).await?;
+    let Query(query) = query?;
+    let limit = page::limit(query.limit, ROWS_DEFAULT)?;
+    let rows_max = i64::from(limit) + 1;
+    let rows =
+        store::account_postings(&app.pool, account.opened_seq, query.before, rows_max).await?;
+    let path = format!("/accounts/{}/postings", account.id);
+    let page = Page::cut(rows, limit, &path, |last| ListQuery {
+        before: u64::try_from(last.number).ok(),
+        limit: query.limit,
+    });
+    let currency = account.posted.currency();
+    let link = page.link();
+    let list = AccountPostings {
+        account_id: account.id,
+        currency: currency.code().to_owned(),
+        postings: page
+            .rows
+            .into_iter()
+            .map(|row| posting(account.id, currency, row))
+            .collect(),
+        next: page.next,
+    };
+    Ok((link.map(|link| [link]), Json(list)).into_response())
+}
+
+fn posting(
+    account: AccountId,
+    currency: Currency,
+    row: store::AccountPostingRow,
+) -> AccountPosting {
+    let answer = Answer::from_json(&row.event_type, &row.body);
+    let payment = match answer {
+        Ok(Answer::Payment(payment)) => Some(payment),
+        Ok(_) | Err(_) => None,
+    };
+    let direction = if row.amount.is_sign_negative() {
+        Direction::Credit
+    } else {
+        Direction::Debit
+    };
+    let counterparty = payment.as_ref().and_then(|payment| {
+        let mut others = payment
+            .postings
+            .iter()
+            .filter(|other| other.account != account);
+        others
+            .next()
+            .map(|other| other.account)
+            .filter(|_| others.next().is_none())
+    });
+    AccountPosting {
+        number: u64::try_from(row.number).unwrap_or_default(),
+        request_seq: u64::try_from(row.request_seq).unwrap_or_default(),
+        direction,
+        amount: Money::stored(row.amount.abs(), currency).to_string(),
+        balance: Money::stored(row.balance, currency).to_string(),
+        booked_at: row.published_at,
+        effective_date: row
+            .effective_date
+            .unwrap_or_else(|| row.published_at.date_naive()),
+        payment_id: payment.as_ref().and_then(|payment| payment.payment_id),
+        counterparty,
+        client_id: payment.as_ref().map(|payment| payment.client_id.clone()),
+        reference: payment.and_then(|payment| payment.reference),
+    }
+}
