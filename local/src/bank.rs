@@ -48,7 +48,7 @@ pub struct BankOptions {
 #[derive(Debug)]
 pub struct Bank {
     // In the order in which they are dropped: the services before what they need.
-    gateway: Option<Gateway>,
+    pub(crate) gateway: Option<Gateway>,
     console: Option<Console>,
     services: BTreeMap<&'static str, ServiceProcess>,
     pub(crate) servers: Servers,
@@ -110,7 +110,7 @@ impl Bank {
         bank.wait_until_ready(progress).await?;
         let services = bank.services.values();
         let mut noted: Vec<_> = services.map(|one| (one.service.name(), one.port)).collect();
-        if let (Some(found), Some(options)) = (found, &gateway) {
+        if let (Some(found), Some(options)) = (found, gateway) {
             let console = bank.start_console(ports, progress).await?;
             let behind = Behind {
                 auth: bank.services[auth.name()].port,

@@ -21,7 +21,7 @@ const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 const DAY: Duration = Duration::from_hours(24);
 /// Browsers refuse certificates of more than 398 days.
 const LIFE: Duration = Duration::from_hours(24 * 397);
-/// A bank that starts with less of it left makes another.
+/// With less of it left the bank makes another.
 const LEFT_MIN: Duration = Duration::from_hours(24 * 30);
 
 /// Whether the gateway speaks TLS, and with which certificate.
@@ -41,19 +41,25 @@ pub enum Tls {
     },
 }
 
-/// Puts the certificate and its key into this directory. `names` are those of the gateway besides localhost.
-pub(crate) fn put(tls: &Tls, directory: &Path, names: &[String]) -> Result<()> {
+/// Puts the certificate and its key into this directory. `names` are those of the gateway besides localhost. False when
+/// both were there already.
+pub(crate) fn put(tls: &Tls, directory: &Path, names: &[String]) -> Result<bool> {
     match tls {
-        Tls::Off => Ok(()),
+        Tls::Off => Ok(false),
         Tls::Files { certificate, key } => {
+            let mut is_new = false;
             for (from, to) in [(certificate, CERTIFICATE), (key, KEY)] {
                 let pem =
                     fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
-                write_private(&directory.join(to), &pem)?;
+                let to = directory.join(to);
+                if fs::read(&to).ok().as_ref() != Some(&pem) {
+                    write_private(&to, &pem)?;
+                    is_new = true;
+                }
             }
-            // What stays is one's own: with `--tls` the bank makes another again.
+            // With `--tls` the bank makes one of its own again.
             fs::remove_file(directory.join(MADE_FOR)).ok();
-            Ok(())
+            Ok(is_new)
         }
         Tls::SelfSigned => {
             let names: Vec<String> = NAMES
@@ -61,10 +67,11 @@ pub(crate) fn put(tls: &Tls, directory: &Path, names: &[String]) -> Result<()> {
                 .map(str::to_owned)
                 .chain(names.iter().cloned())
                 .collect();
-            if !is_good(directory, &names) {
+            let is_new = !is_good(directory, &names);
+            if is_new {
                 make(directory, &names)?;
             }
-            Ok(())
+            Ok(is_new)
         }
     }
 }

@@ -75,7 +75,7 @@ pub(crate) struct Gateway {
     log: PathBuf,
     pid_file: PathBuf,
     pub(crate) port: u16,
-    has_tls: bool,
+    options: GatewayOptions,
     pub(crate) process: Process,
 }
 
@@ -86,7 +86,7 @@ impl Gateway {
         home: &Home,
         behind: Behind,
         ports: Ports,
-        options: &GatewayOptions,
+        options: GatewayOptions,
     ) -> Result<Self> {
         let user = user::of_gateway()?;
         let directory = home.path().join("gateway");
@@ -126,12 +126,11 @@ impl Gateway {
             .open(&log)
             .with_context(|| format!("cannot open {}", log.display()))?;
         if let Some(user) = &user {
-            let names = fixed.iter().chain(&own).map(|(name, _)| *name);
-            for name in names.chain([CERTIFICATE, KEY]) {
-                let file = directory.join(name);
-                if file.exists() {
-                    let_read(&file, user, 0o640)?;
-                }
+            for (name, _) in fixed.iter().chain(&own) {
+                let_read(&directory.join(name), user, 0o640)?;
+            }
+            if options.tls != Tls::Off {
+                let_read_certificate(&directory, user)?;
             }
             let_read(&directory, user, 0o750)?;
             for path in [&run, &log] {
@@ -150,7 +149,7 @@ impl Gateway {
             log,
             pid_file,
             port,
-            has_tls: options.tls != Tls::Off,
+            options,
             process,
         };
         gateway.wait_until_ready().await?;
@@ -170,17 +169,33 @@ impl Gateway {
         self.wait_until_ready().await
     }
 
+    /// Takes a certificate that was renewed, or makes the next self-signed one; no request notices.
+    pub(crate) fn renew(&mut self) -> Result<()> {
+        let GatewayOptions { tls, names } = &self.options;
+        if certificate::put(tls, &self.directory, names)? {
+            if let Some(user) = &self.user {
+                let_read_certificate(&self.directory, user)?;
+            }
+            self.process.reload();
+        }
+        Ok(())
+    }
+
+    fn has_tls(&self) -> bool {
+        self.options.tls != Tls::Off
+    }
+
     pub(crate) fn found(&self) -> &Found {
         &self.found
     }
 
     pub(crate) fn url(&self) -> String {
-        let scheme = if self.has_tls { "https" } else { "http" };
+        let scheme = if self.has_tls() { "https" } else { "http" };
         format!("{scheme}://{}", loopback(self.port))
     }
 
     async fn wait_until_ready(&mut self) -> Result<()> {
-        let (port, has_tls) = (self.port, self.has_tls);
+        let (port, has_tls) = (self.port, self.has_tls());
         self.process
             .wait_until_ready(READY_LIMIT, async || {
                 // Without TLS we are told that it speaks TLS.
@@ -211,6 +226,13 @@ fn spawn(
         pid_file: pid_file.to_owned(),
     };
     Process::server(&program, user, Farewell::Drain)
+}
+
+fn let_read_certificate(directory: &Path, user: &User) -> Result<()> {
+    for file in [CERTIFICATE, KEY] {
+        let_read(&directory.join(file), user, 0o640)?;
+    }
+    Ok(())
 }
 
 /// Lets nginx' user read what stays root's.

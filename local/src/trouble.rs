@@ -47,7 +47,9 @@ impl Bank {
                 part = self.wait_for_an_end() => return Trouble::Ended(part),
                 () = tokio::time::sleep(STORE_INTERVAL) => {}
             }
-            if self.gateway_url().is_some() {
+            if let Some(gateway) = &mut self.gateway {
+                // Files that can't be read just now are being written: the old certificate goes on.
+                gateway.renew().ok();
                 // A disk that is full is the broker's to tell, below.
                 bounded_log::bound(&self.home().log(Part::Gateway), BYTES_MAX).ok();
             }

@@ -13,7 +13,9 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use local::{Bank, BankOptions, Home, Part, Ports, Producer, Service, Status, silent};
+use local::{
+    Bank, BankOptions, GatewayOptions, Home, Part, Ports, Producer, Service, Status, silent,
+};
 
 /// A program that behaves as `quittance serve <service>` as far as a supervisor sees.
 fn stub(directory: &Path) -> PathBuf {
@@ -43,9 +45,11 @@ fn options(directory: &Path) -> BankOptions {
 #[tokio::test]
 async fn a_killed_part_comes_back_on_its_port() {
     let directory = tempfile::tempdir().unwrap();
-    let mut bank = Bank::start(options(directory.path()), &silent())
-        .await
-        .unwrap();
+    let options = BankOptions {
+        gateway: Some(GatewayOptions::default()),
+        ..options(directory.path())
+    };
+    let mut bank = Bank::start(options, &silent()).await.unwrap();
     let urls = bank.status(None);
     for part in [
         Part::Ledger,
@@ -53,6 +57,7 @@ async fn a_killed_part_comes_back_on_its_port() {
         Part::Nats,
         Part::Auth,
         Part::Payments,
+        Part::Gateway,
     ] {
         bank.kill(part);
         assert!(!bank.is_running(part));
@@ -61,6 +66,23 @@ async fn a_killed_part_comes_back_on_its_port() {
         assert!(bank.is_running(part));
     }
     assert_eq!(bank.status(None), urls);
+}
+
+/// nginx answers through its workers, so they must stop too.
+#[tokio::test]
+async fn a_frozen_gateway_answers_nothing_until_it_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = BankOptions {
+        gateway: Some(GatewayOptions::default()),
+        ..options(directory.path())
+    };
+    let mut bank = Bank::start(options, &silent()).await.unwrap();
+    let status = bank.status(None);
+    assert_eq!(status.gateway_answers().await, Some(true));
+    bank.freeze(Part::Gateway);
+    assert_eq!(status.gateway_answers().await, Some(false));
+    bank.thaw(Part::Gateway);
+    assert_eq!(status.gateway_answers().await, Some(true));
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ impl Front {
         let start = async {
             let home = Home::temporary()?;
             let found = servers::find(&install::NGINX, Kept::NOTHING, &silent()).await?;
-            let gateway = Gateway::start(found, &home, behind, Ports::Free, &options).await?;
+            let gateway = Gateway::start(found, &home, behind, Ports::Free, options).await?;
             anyhow::Ok(Self { gateway, home })
         };
         let started = start.await;
@@ -80,6 +80,12 @@ impl Front {
     #[must_use]
     pub fn version(&self) -> (u32, u32) {
         self.gateway.found().version
+    }
+
+    /// Looks for another certificate, as a running bank does each second.
+    pub fn renew(&mut self) {
+        let renewed = self.gateway.renew();
+        renewed.unwrap_or_else(|error| panic!("no other certificate: {error:#}"));
     }
 
     /// Has it read its configuration again.

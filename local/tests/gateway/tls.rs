@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
@@ -25,18 +25,19 @@ async fn secure(stub: &Stub, tls: Tls, names: &[&str]) -> Front {
     Front::start(behind(stub), GatewayOptions { tls, names }).await
 }
 
-/// `GET path` of this host by a client that trusts this certificate and nothing else; the answer, or why there is none.
+/// `GET path` of this host by a client that trusts these certificates and nothing else; the answer, or why there is none.
 async fn get_trusting(
     front: &Front,
-    certificate: &Path,
+    certificates: &[&Path],
     host: &str,
     version: &'static SupportedProtocolVersion,
     path: &str,
 ) -> Result<String, String> {
     let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_file(certificate).unwrap())
-        .unwrap();
+    for certificate in certificates {
+        let certificate = CertificateDer::from_pem_file(certificate).unwrap();
+        roots.add(certificate).unwrap();
+    }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let client = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[version])
@@ -65,7 +66,7 @@ async fn the_self_signed_certificate_is_good_for_this_machine_and_its_key_is_pri
     let certificate = front.directory().join("certificate.pem");
     for host in ["localhost", "127.0.0.1", "bank.test"] {
         for version in [&TLS12, &TLS13] {
-            let answer = get_trusting(&front, &certificate, host, version, "/bank/x").await;
+            let answer = get_trusting(&front, &[&certificate], host, version, "/bank/x").await;
             let answer = answer.unwrap();
             assert!(answer.starts_with("HTTP/1.1 200"), "{host}: {answer}");
             assert!(answer.contains("X-Forwarded-Proto: https\r\n"));
@@ -74,7 +75,7 @@ async fn the_self_signed_certificate_is_good_for_this_machine_and_its_key_is_pri
             assert_eq!(is_strict, host != "localhost", "{answer}");
         }
     }
-    let error = get_trusting(&front, &certificate, "other.test", &TLS13, "/").await;
+    let error = get_trusting(&front, &[&certificate], "other.test", &TLS13, "/").await;
     assert!(error.unwrap_err().contains("not valid for name"));
     // As root, nginx' user reads them through its group, and changes none.
     for file in ["key.pem", "certificate.pem", "nginx.conf"] {
@@ -90,20 +91,48 @@ async fn the_self_signed_certificate_is_good_for_this_machine_and_its_key_is_pri
     assert_eq!(mode & 0o027, 0);
 }
 
-#[tokio::test]
-async fn a_certificate_of_ones_own_is_used_and_http_is_told_to_come_with_tls() {
-    let stub = Stub::start().await;
-    let directory = tempfile::tempdir().unwrap();
+/// Writes another certificate for localhost into a directory: its file, and the option that names it.
+fn own(directory: &Path) -> (PathBuf, Tls) {
     let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let [certificate, key] = ["own.pem", "own.key"].map(|name| directory.path().join(name));
+    let [certificate, key] = ["own.pem", "own.key"].map(|name| directory.join(name));
     fs::write(&certificate, own.cert.pem()).unwrap();
     fs::write(&key, own.signing_key.serialize_pem()).unwrap();
     let tls = Tls::Files {
         certificate: certificate.clone(),
         key,
     };
+    (certificate, tls)
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_taken_without_a_pause() {
+    let stub = Stub::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let (certificate, tls) = own(directory.path());
+    let old = directory.path().join("old.pem");
+    fs::copy(&certificate, &old).unwrap();
+    let mut front = secure(&stub, tls, &[]).await;
+    let get = async |front: &Front, trusted: &[&Path]| {
+        let answer = get_trusting(front, trusted, "localhost", &TLS13, "/bank/x").await;
+        answer.is_ok()
+    };
+    assert!(get(&front, &[&certificate]).await);
+    own(directory.path());
+    assert!(!get(&front, &[&certificate]).await);
+    front.renew();
+    // Until all old workers have left, either may answer.
+    while !get(&front, &[&certificate]).await {
+        assert!(get(&front, &[&old, &certificate]).await);
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_of_ones_own_is_used_and_http_is_told_to_come_with_tls() {
+    let stub = Stub::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let (certificate, tls) = own(directory.path());
     let front = secure(&stub, tls, &[]).await;
-    let answer = get_trusting(&front, &certificate, "localhost", &TLS13, "/bank/x").await;
+    let answer = get_trusting(&front, &[&certificate], "localhost", &TLS13, "/bank/x").await;
     assert!(answer.unwrap().starts_with("HTTP/1.1 200"));
     let plain = get(front.port(), "/bank/x").await;
     assert_eq!(plain.status, 400);
