@@ -27,7 +27,8 @@ COPY cli cli
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/source/target,sharing=locked \
     cargo build --release --locked --package cli \
-    && install -D target/release/quittance /image/usr/bin/quittance
+    && install -D target/release/quittance /image/usr/bin/quittance \
+    && target/release/quittance static /static
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 # What the program is linked to comes along, and nothing else: no shell, no package manager, no other program.
 RUN ldd /image/usr/bin/quittance | grep -o '/[^ ]*' \
@@ -47,8 +48,10 @@ ENTRYPOINT ["/bin/sh", "/etc/quittance/start.sh"]
 
 FROM nginx:1.31-alpine AS gateway
 COPY --chmod=0444 gateway/nginx.conf gateway/places.conf gateway/listen.conf gateway/names.conf gateway/tls.conf \
-    gateway/headers.conf gateway/problems.conf gateway/errors.conf gateway/stream.conf gateway/types.conf \
-    gateway/start.sh /etc/quittance/
+    gateway/headers.conf gateway/problems.conf gateway/errors.conf gateway/stream.conf gateway/large.conf \
+    gateway/types.conf gateway/start.sh /etc/quittance/
+# The files that the pages of the console need, of the same version.
+COPY --from=build /static/ /srv/static/
 USER 65532:65532
 EXPOSE 8080
 # It answers the requests that it has, and then ends.
@@ -67,7 +70,7 @@ LABEL org.opencontainers.image.title="quittance" \
 # A number, so that an orchestrator can see that it is not root. It owns nothing here.
 USER 65532:65532
 # auth, ledger, payments: a container runs one, `serve <service>`, and listens where QUITTANCE_LISTEN says.
-EXPOSE 8081 8082 8083
+EXPOSE 8081 8082 8083 8084
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["/usr/bin/quittance", "health"]
 ENTRYPOINT ["/usr/bin/quittance"]

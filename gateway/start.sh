@@ -7,6 +7,7 @@ directory=${DIRECTORY:-/run/gateway}
 secrets=${SECRETS:-/run/secrets}
 cp "$(dirname "$0")"/*.conf "$directory"
 chmod u+w "$directory"/*.conf
+mkdir -p "$directory/run"
 
 names=${QUITTANCE_GATEWAY_NAMES:-}
 # They become words of the configuration.

@@ -62,7 +62,7 @@ pub(crate) fn routes(app: Arc<App>) -> Router {
         .route("/live/audit", get(audit::live))
         .route("/history", get(history::list))
         .route("/sessions", get(sessions::list).post(sessions::end))
-        .fallback(nothing_here)
+        .route("/{*rest}", get(nothing_here))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn(guard))
         .with_state(app)

@@ -35,6 +35,8 @@
       axes: [axis, { ...axis, size: 46 }],
       series: [{}, ...series.map(([label, name]) => ({
         label, stroke: colour(name), width: 2, spanGaps: false,
+        // Seconds without a payment have no latency, so a point may stand alone.
+        points: { show: chart.dataset.chart === "latencies", size: 4 },
       }))],
     };
     chart.replaceChildren();

@@ -9,6 +9,7 @@
 //! environment it starts them with ([`Servers::service_env`]) and their `/health/ready`.
 
 mod bank;
+mod bounded_log;
 mod certificate;
 mod console;
 mod disk;

@@ -1,7 +1,8 @@
 //! nginx: the bank's one address, in front of its services.
 //!
 //! Its configuration is `gateway/`, as it stands. Only where the services are, and where nginx itself listens, is written
-//! for each bank. It runs in a directory of its own in the bank's home, as root's child under a user without rights.
+//! for each bank. When we are root, it runs as a user without rights. That user reads the configuration and the key, changes
+//! neither, and writes in one directory only: whoever takes nginx over can't have root follow a link at the next start.
 
 use std::ffi::OsStr;
 use std::fs::{self, OpenOptions, Permissions};
@@ -24,12 +25,13 @@ use crate::user::{self, User};
 /// Under this name a home notes the console's port.
 const CONSOLE: &str = Part::Console.name();
 /// The files that are the same everywhere.
-const FIXED: [(&str, &str); 7] = [
+const FIXED: [(&str, &str); 8] = [
     ("nginx.conf", include_str!("../../gateway/nginx.conf")),
     ("problems.conf", include_str!("../../gateway/problems.conf")),
     ("errors.conf", include_str!("../../gateway/errors.conf")),
     ("headers.conf", include_str!("../../gateway/headers.conf")),
     ("stream.conf", include_str!("../../gateway/stream.conf")),
+    ("large.conf", include_str!("../../gateway/large.conf")),
     ("types.conf", include_str!("../../gateway/types.conf")),
     ("tls.conf", include_str!("../../gateway/tls.conf")),
 ];
@@ -92,6 +94,12 @@ impl Gateway {
         stop_leftover(&pid_file, &directory.display().to_string())?;
         let port = home.pick_port(Part::Gateway.name(), ports, 8080)?;
         make_private(&directory)?;
+        let run = directory.join("run");
+        // What an earlier nginx left may be another user's.
+        if run.exists() {
+            fs::remove_dir_all(&run).with_context(|| format!("cannot empty {}", run.display()))?;
+        }
+        make_private(&run)?;
         let assets = home.static_files();
         fs::create_dir_all(&assets)
             .and_then(|()| fs::set_permissions(&assets, Permissions::from_mode(0o755)))
@@ -107,7 +115,7 @@ impl Gateway {
         certificate::put(&options.tls, &directory, &options.names)?;
         let fixed = FIXED.map(|(name, text)| (name, text.to_owned()));
         for (name, text) in fixed.iter().chain(&own) {
-            give(&directory.join(name), text, user.as_ref())?;
+            write_private(&directory.join(name), text.as_bytes())?;
         }
         let log = home.log(Part::Gateway);
         // nginx opens it once more, by the name /dev/stdout.
@@ -118,13 +126,19 @@ impl Gateway {
             .open(&log)
             .with_context(|| format!("cannot open {}", log.display()))?;
         if let Some(user) = &user {
-            let pem = [CERTIFICATE, KEY].map(|file| directory.join(file));
-            let given = pem.iter().filter(|file| file.exists());
-            for path in [&directory, &log].into_iter().chain(given) {
+            let names = fixed.iter().chain(&own).map(|(name, _)| *name);
+            for name in names.chain([CERTIFICATE, KEY]) {
+                let file = directory.join(name);
+                if file.exists() {
+                    let_read(&file, user, 0o640)?;
+                }
+            }
+            let_read(&directory, user, 0o750)?;
+            for path in [&run, &log] {
                 chown(path, Some(user.uid), Some(user.gid))
                     .with_context(|| format!("cannot give {} to {}", path.display(), user.name))?;
             }
-            for path in [&directory, &assets, &found.path] {
+            for path in [&run, &assets, &found.path] {
                 user::must_be_reachable(install::NGINX.label, path, user)?;
             }
         }
@@ -199,11 +213,11 @@ fn spawn(
     Process::server(&program, user, Farewell::Drain)
 }
 
-/// Writes a file that only nginx' user reads.
-fn give(path: &Path, text: &str, user: Option<&User>) -> Result<()> {
-    write_private(path, text.as_bytes())?;
-    let given = user.map_or(Ok(()), |user| chown(path, Some(user.uid), Some(user.gid)));
-    given.with_context(|| format!("cannot give {} away", path.display()))
+/// Lets nginx' user read what stays root's.
+fn let_read(path: &Path, user: &User, mode: u32) -> Result<()> {
+    chown(path, None, Some(user.gid))
+        .and_then(|()| fs::set_permissions(path, Permissions::from_mode(mode)))
+        .with_context(|| format!("cannot show {} to {}", path.display(), user.name))
 }
 
 /// `places.conf` of the containers, with this bank's addresses.

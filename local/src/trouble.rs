@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::bank::Bank;
+use crate::bounded_log::{self, BYTES_MAX};
 use crate::part::Part;
 
 /// How often the broker is asked whether it can store.
@@ -45,6 +46,10 @@ impl Bank {
             tokio::select! {
                 part = self.wait_for_an_end() => return Trouble::Ended(part),
                 () = tokio::time::sleep(STORE_INTERVAL) => {}
+            }
+            if self.gateway_url().is_some() {
+                // A disk that is full is the broker's to tell, below.
+                bounded_log::bound(&self.home().log(Part::Gateway), BYTES_MAX).ok();
             }
             let nats = self.servers.nats();
             match (nats.store_failure().await, self.is_store_full) {

@@ -91,7 +91,7 @@ fn a_home_keeps_its_programs() {
 fn a_home_keeps_its_ports() {
     let home = Home::new();
     let first = home.run("up --detach --free-ports").ok();
-    let line = "Not on their usual ports: auth, ledger, payments, NATS, PostgreSQL.\n";
+    let line = "Not on their usual ports: gateway, auth, ledger, payments, NATS, PostgreSQL.\n";
     assert!(first.contains(line), "{first}");
     let status = home.run("status --json").json();
     home.run("down").ok();

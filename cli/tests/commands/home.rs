@@ -73,25 +73,10 @@ impl Home {
     pub(crate) fn run(&self, arguments: &str) -> Ran {
         run(&self.path(), arguments)
     }
-
-    /// The process ids of everything that runs here.
-    pub(crate) fn pids(&self) -> Vec<String> {
-        let noted = fs::read_dir(self.path().join("run")).unwrap();
-        let noted = noted.map(|entry| entry.unwrap().path());
-        let files = noted.chain([self.path().join("quittance.lock")]);
-        files
-            .map(|file| fs::read_to_string(file).unwrap())
-            .collect()
-    }
 }
 
 impl Drop for Home {
     fn drop(&mut self) {
         self.run("down");
     }
-}
-
-/// Whether the process runs. One that ended and was not reaped has no command line.
-pub(crate) fn is_alive(pid: &str) -> bool {
-    fs::read(format!("/proc/{}/cmdline", pid.trim())).is_ok_and(|line| !line.is_empty())
 }

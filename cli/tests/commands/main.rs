@@ -6,6 +6,7 @@
 )]
 
 mod again;
+mod alive;
 mod disk;
 mod help;
 mod home;
@@ -21,7 +22,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::home::{Home, Ran, is_alive, quittance, run};
+use crate::alive::is_alive;
+use crate::home::{Home, Ran, quittance, run};
 
 #[test]
 fn every_command_tells_its_options() {
@@ -144,7 +146,7 @@ fn a_bank_from_up_to_down() {
     assert_eq!(audit["sums"]["EUR"], "0");
 
     let pids = home.pids();
-    assert_eq!(pids.len(), 6, "five parts and who watches over them");
+    assert_eq!(pids.len(), 7, "six parts and who watches over them");
     assert!(pids.iter().all(|pid| is_alive(pid)));
     assert!(home.run("down").ok().contains("is closed"));
     let left: Vec<_> = pids.iter().filter(|pid| is_alive(pid)).collect();
@@ -192,7 +194,7 @@ fn a_database_url_that_is_none_is_told_without_its_password() {
 }
 
 fn check_status(status: &Value) {
-    for service in ["auth", "ledger", "payments"] {
+    for service in ["gateway", "auth", "ledger", "payments"] {
         assert!(
             status[service]
                 .as_str()

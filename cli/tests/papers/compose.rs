@@ -42,9 +42,10 @@ pub(crate) fn environment(container: &Value) -> BTreeMap<String, String> {
 #[test]
 fn every_variable_of_a_service_is_an_option_of_it() {
     let containers = containers();
-    let serving = SERVICES.map(|service| (service, ["serve", service]));
+    let ours = SERVICES.into_iter().chain(["console"]);
+    let serving = ours.map(|service| (service, ["serve", service]));
     let migrating = MIGRATIONS.map(|name| (name, ["migrate", &name["migrate-".len()..]]));
-    for (service, command) in serving.into_iter().chain(migrating) {
+    for (service, command) in serving.chain(migrating) {
         let container = &containers[service];
         assert_eq!(strings(&container["command"]), command);
         let options = options(&command);
@@ -74,6 +75,7 @@ fn only_what_must_be_reached_is_published_and_only_on_loopback() {
         .collect();
     let expected = [
         ("auth", Value::Null),
+        ("console", Value::Null),
         ("gateway", json!(["127.0.0.1:8080:8080"])),
         ("ledger", Value::Null),
         ("migrate-auth", Value::Null),
@@ -102,6 +104,7 @@ fn the_databases_are_reached_by_the_services_only() {
     for name in ["postgres"].into_iter().chain(MIGRATIONS) {
         assert_eq!(networks[name], json!(["data"]), "{name}");
     }
+    assert_eq!(networks["console"], json!(["front"]));
     assert_eq!(networks["nats"], json!(["edge", "core"]));
     // Services are reached through the gateway, and it reaches neither the broker nor a database.
     let fixed = "172.31.80.2";

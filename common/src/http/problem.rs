@@ -34,7 +34,7 @@ pub struct Problem {
     /// What happened this time, for people; the wording may change.
     detail: String,
     #[serde(flatten)]
-    more: Map<String, Value>,
+    more: Box<Map<String, Value>>,
     #[serde(skip)]
     headers: Vec<(HeaderName, HeaderValue)>,
 }
@@ -48,7 +48,7 @@ impl Problem {
             title: kind.title(),
             status: status.as_u16(),
             detail: detail.into(),
-            more: Map::new(),
+            more: Box::default(),
             headers: Vec::new(),
         }
     }

@@ -71,7 +71,10 @@ async fn a_body_is_as_large_as_its_path_takes_and_is_written_to_no_file() {
         ("/auth/api/users/import", 500, 200),
         ("/bank/accounts", 60, 200),
         ("/bank/accounts", 70, 413),
+        ("/payment/payments", 60, 200),
+        ("/payment/payments", 70, 413),
         ("/payment/payment-batches", 256, 200),
+        ("/payment/payment-batches/", 256, 200),
         ("/payment/payment-batches", 600, 413),
         ("/varz", 1, 404),
     ] {
@@ -84,6 +87,6 @@ async fn a_body_is_as_large_as_its_path_takes_and_is_written_to_no_file() {
         assert_eq!(answer.status, status, "{path} {kilobytes}");
     }
     // A name goes up with each file; there is none below, not even one that was removed.
-    let bodies = std::fs::read_dir(front.directory().join("body")).unwrap();
+    let bodies = std::fs::read_dir(front.directory().join("run/body")).unwrap();
     assert_eq!(bodies.count(), 0);
 }

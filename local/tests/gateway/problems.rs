@@ -31,13 +31,18 @@ fn kind(answer: &Answer, what: &str) -> String {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "a table of what is refused reads best in one place"
+)]
 async fn whatever_the_gateway_refuses_is_a_problem_document() {
     let stub = Stub::start().await;
     let front = front(&stub).await;
     let port = front.port();
+    std::fs::write(front.static_files().join("a.txt"), "a").unwrap();
     let long = "a".repeat(9_000);
     let get_line = "GET /bank/ HTTP/1.1\r\nHost: localhost\r\n";
-    let rows: [(&str, String, u16, &str); 15] = [
+    let rows: [(&str, String, u16, &str); 18] = [
         ("not HTTP", "HELLO\r\n\r\n".to_owned(), 400, "malformed-request"),
         ("no host", "GET / HTTP/1.1\r\n\r\n".to_owned(), 400, "malformed-request"),
         (
@@ -103,6 +108,31 @@ async fn whatever_the_gateway_refuses_is_a_problem_document() {
             ),
             413,
             "body-too-large",
+        ),
+        (
+            "a large body whose length nobody knows",
+            format!(
+                "POST /bank/accounts HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+                 Transfer-Encoding: chunked\r\n\r\n{}0\r\n\r\n",
+                format!("10000\r\n{}\r\n", "a".repeat(0x10000)).repeat(2)
+            ),
+            413,
+            "body-too-large",
+        ),
+        (
+            "a large body at the root",
+            format!(
+                "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 70000\r\nConnection: close\r\n\r\n{}",
+                "a".repeat(70_000)
+            ),
+            413,
+            "body-too-large",
+        ),
+        (
+            "a file that it is not any more",
+            "GET /static/a.txt HTTP/1.1\r\nHost: localhost\r\nIf-Match: \"x\"\r\nConnection: close\r\n\r\n".to_owned(),
+            412,
+            "precondition-failed",
         ),
         (
             "a path of nobody's",
