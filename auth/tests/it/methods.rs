@@ -2,13 +2,11 @@
 
 use reqwest::{Method, StatusCode};
 
-use crate::harness::{Auth, Bank};
+use crate::harness::Bank;
 
 #[tokio::test]
 async fn a_method_that_a_path_does_not_have_is_refused_at_every_path() {
-    let bank = Bank::new().await;
-    let _auth = Auth::start(bank.config());
-    bank.wait_until_ready().await;
+    let (bank, _auth, _ledger) = Bank::open().await;
     let document = auth::openapi();
     for (path, item) in document["paths"].as_object().expect("paths") {
         let described = item.as_object().expect("a path item");

@@ -5,6 +5,7 @@ mod payments;
 mod rejected;
 
 mod anything;
+mod limits;
 mod over_http;
 mod over_nats;
 mod unreadable;

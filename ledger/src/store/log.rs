@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-use super::values::bigint;
+use super::values::{bigint, bigint_asked};
 
 /// Answers that one page looks through at most. A filter that almost nothing passes gives short pages, not slow ones.
 pub(crate) const SCANNED_MAX: u64 = 20_000;
@@ -56,7 +56,7 @@ pub(crate) async fn log_page(
            and ($6::uuid is null or payment_id = $6)
            and ($7::text is null or split_part(traceparent, '-', 2) = $7)
          order by request_seq desc limit $8",
-        bigint(first),
+        bigint_asked(first),
         bigint(last),
         filter.kind,
         filter.status,
@@ -109,7 +109,7 @@ pub(crate) async fn account_postings(
          where account_seq = $1 and ($2::bigint is null or number < $2)
          order by number desc limit $3",
         bigint(account_seq),
-        before.map(bigint),
+        before.map(bigint_asked),
         rows_max,
     );
     rows.fetch_all(db).await

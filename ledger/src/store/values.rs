@@ -11,6 +11,11 @@ pub(super) fn bigint(seq: u64) -> i64 {
     i64::try_from(seq).expect("a stream would need 29 000 years at 10 million messages a second")
 }
 
+/// A number that a caller asks for. Nothing that we number comes near the largest, so all beyond it are the same.
+pub(super) fn bigint_asked(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
 pub(super) fn from_bigint(seq: i64) -> sqlx::Result<u64> {
     let number = u64::try_from(seq);
     number.map_err(|_| {

@@ -107,6 +107,13 @@ fn complete(service: &Service, operation: &mut Value, statuses: &mut BTreeSet<u1
     if let Some(body) = body {
         operation["requestBody"] = body;
     }
+    // utoipa says of a `u64` that it is an `i64` which is not negative.
+    for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+        let schema = &mut parameter["schema"];
+        if schema["format"] == "int64" && schema["minimum"] == 0 {
+            schema["format"] = "uint64".into();
+        }
+    }
     let security = operation["security"].as_array();
     let is_secured = security.is_some_and(|all| all.iter().any(|one| one["bearer"].is_array()));
     let has_body = operation["requestBody"].is_object();
