@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -17,7 +17,7 @@ use local::{
     Bank, BankOptions, GatewayOptions, Home, Part, Ports, Producer, Progress, Status, Tls, Trouble,
 };
 
-use crate::failure::Hinted as _;
+use crate::failure::{Hinted as _, warn};
 use crate::logs::{last_words, readable};
 use crate::names::SHOP;
 use crate::running::{Running, invocation};
@@ -37,13 +37,16 @@ pub(crate) struct Up {
     /// Print where everything is as JSON (as `status --json`) and nothing else
     #[arg(long)]
     json: bool,
+    /// Show the console in the browser as soon as the bank is open
+    #[arg(long, conflicts_with = "json")]
+    open: bool,
     /// Forget everything that is in the home directory first
     #[arg(long)]
     fresh: bool,
     /// Listen on any free ports instead of the usual ones; later starts keep them
     #[arg(long)]
     free_ports: bool,
-    /// Go back to the usual ports: 8080, 8081, 8082, 8083, 4222, 5433
+    /// Go back to the usual ports: 8080 to 8084, 4222, 5433
     #[arg(long, conflicts_with = "free_ports")]
     usual_ports: bool,
     /// Let the demo shop write into the log itself, as a producer that the bank trusts
@@ -84,6 +87,7 @@ pub(crate) async fn run(options: &Up, home: &Path) -> Result<ExitCode> {
             options.json,
             "The bank is open already.",
         )?;
+        show_console(options, &running);
         return Ok(ExitCode::SUCCESS);
     }
     if options.detach {
@@ -125,6 +129,7 @@ async fn in_background(options: &Up, home: &Path) -> Result<ExitCode> {
     detach::start(home, &arguments, options.json).await?;
     let running = Running::find(home)?;
     show(&running, &last_ports, options.json, &opened(began))?;
+    show_console(options, &running);
     if !options.json {
         let stop = invocation(home);
         print::line(&format!(
@@ -158,6 +163,7 @@ async fn in_foreground(options: &Up, home: &Path) -> Result<ExitCode> {
         print::line(&opened(began))?;
     } else {
         show(&running, &last_ports, options.json, &opened(began))?;
+        show_console(options, &running);
     }
     let say = |text: &str| {
         if options.json {
@@ -253,6 +259,30 @@ fn show(
         print::line(&overview::text(running, last_ports, headline)?)?;
     }
     Ok(())
+}
+
+/// Opens the console in the person's browser, if that is asked for. A machine without one has a bank all the same.
+fn show_console(options: &Up, running: &Running) {
+    let Some(gateway) = running.status.gateway.as_ref().filter(|_| options.open) else {
+        return;
+    };
+    let program = if cfg!(target_os = "macos") {
+        "open"
+    } else {
+        "xdg-open"
+    };
+    let address = format!("{gateway}/admin/");
+    let shown = Command::new(program)
+        .arg(&address)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    if !shown.is_ok_and(|status| status.success()) {
+        warn(&format!(
+            "no browser could be opened; the console is at {address}"
+        ));
+    }
 }
 
 /// Starts parts again that end by themselves; returns when that is not the right thing to do.

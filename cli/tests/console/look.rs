@@ -23,6 +23,10 @@ const LOOKS: [(&str, &[&str], bool); 3] = [
 async fn every_page_is_without_complaints_findings_and_overflow() {
     let desk = Desk::open();
     desk.home.run("demo").ok();
+    // What somebody sent is text on every page, and loads or runs nothing.
+    let script = "<img/src=/nowhere/onerror=alert(1)>";
+    let hostile = format!("pay --from ada --to grace --amount 1.00 --reference {script} --wait");
+    desk.home.run(&hostile).ok();
     let account = format!("/accounts/{}", desk.account());
     let pages = [
         "/",
