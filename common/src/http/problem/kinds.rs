@@ -165,9 +165,6 @@ kinds! {
     GatewayNoSuchMethod "no-such-method" [405], "Method Not Allowed",
         "The gateway lets no such method through.",
         "Use GET, HEAD, POST, PUT, DELETE or OPTIONS.";
-    GatewayTooSlow "too-slow" [408], "Request Timeout",
-        "The request did not reach the gateway in time.",
-        "Send it again, in one go. With the same payment_id a payment is never paid twice.";
     GatewayLengthRequired "length-required" [411], "Length Required",
         "The gateway does not know how long the body is.",
         "Send Content-Length.";
@@ -177,9 +174,9 @@ kinds! {
     GatewayUriTooLong "uri-too-long" [414], "URI Too Long",
         "Path and query are longer than 8 KiB.",
         "Ask for less at a time.";
-    GatewayNoSuchRange "no-such-range" [416], "Range Not Satisfiable",
-        "The file is shorter than the range that was asked for.",
-        "Ask for the whole file.";
+    GatewayPreconditionFailed "precondition-failed" [412], "Precondition Failed",
+        "The file is another one by now than the request says.",
+        "Ask for it without If-Match and If-Unmodified-Since.";
     GatewayUnknownHost "unknown-host" [421], "Misdirected Request",
         "The bank is not reached under this name.",
         "Use a name of the bank. Operators find its names in the gateway's names.conf.";
