@@ -14,19 +14,11 @@ use crate::running::{Running, invocation, quoted};
 
 /// The parts, the port that each usually has, and what each is for.
 const PARTS: [(&str, &str, &str); 7] = [
-    (
-        "gateway",
-        "8080",
-        "one address for all of it; /admin/ for people",
-    ),
+    ("gateway", "8080", "one address for all of it"),
     ("auth", "8081", "log in, get a token"),
     ("ledger", "8082", "accounts and their balances"),
     ("payments", "8083", "ask for payments, look at them"),
-    (
-        "console",
-        "8084",
-        "pages for the staff, at the gateway /admin/",
-    ),
+    ("console", "8084", "pages for the staff: /admin/"),
     ("NATS", "4222", "the logs of requests and answers"),
     ("PostgreSQL", "5433", "the books"),
 ];
@@ -89,6 +81,9 @@ fn moved(status: &Status, last: &BTreeMap<String, u16>) -> Option<String> {
     });
     let moved: Vec<&str> = moved.map(|((name, _, _), _)| name).collect();
     let from = if last.is_empty() { "usual" } else { "old" };
+    if moved.len() == PARTS.len() {
+        return Some(format!("Nothing is on its {from} port."));
+    }
     (!moved.is_empty()).then(|| format!("Not on their {from} ports: {}.", moved.join(", ")))
 }
 

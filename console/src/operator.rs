@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 
 use crate::app::App;
 use crate::failure::Failure;
+use crate::page::Frame;
 use crate::prefix::Prefix;
 use crate::session::Session;
 
@@ -20,6 +21,11 @@ pub(crate) struct Operator {
 }
 
 impl Operator {
+    /// The frame of a page for them.
+    pub(crate) fn frame(&self, title: impl Into<String>, section: &'static str) -> Frame {
+        Frame::of(title.into(), section, &self.session, &self.prefix)
+    }
+
     /// May they do this?
     pub(crate) fn may(&self, scope: &str) -> bool {
         self.session.allows(scope)

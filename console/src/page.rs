@@ -4,8 +4,8 @@ use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 
 use crate::assets;
-use crate::operator::Operator;
 use crate::prefix::Prefix;
+use crate::session::Session;
 
 /// A link of the navigation: its section, its path, and the scope it takes.
 const SECTIONS: [(&str, &str, &str); 12] = [
@@ -38,14 +38,19 @@ pub(crate) struct Frame {
 
 impl Frame {
     /// Of a page for somebody who is signed in.
-    pub(crate) fn new(title: impl Into<String>, section: &'static str, who: &Operator) -> Self {
+    pub(crate) fn of(
+        title: String,
+        section: &'static str,
+        session: &Session,
+        prefix: &Prefix,
+    ) -> Self {
         Self {
-            title: title.into(),
+            title,
             section,
-            prefix: who.prefix.clone(),
-            email: Some(who.session.email.clone()),
-            csrf: who.session.csrf.clone(),
-            scopes: who.session.scopes.clone(),
+            prefix: prefix.clone(),
+            email: Some(session.email.clone()),
+            csrf: session.csrf.clone(),
+            scopes: session.scopes.clone(),
         }
     }
 

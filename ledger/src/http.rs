@@ -1,5 +1,8 @@
 //! What bank staff, customers and the other services ask the ledger.
 
+mod replaying;
+mod trial_balance;
+
 mod app;
 
 mod accounts;
@@ -20,7 +23,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use app::App;
-pub(crate) use replays::Replaying;
+pub(crate) use replaying::Replaying;
 
 const SERVICE: Service = Service {
     name: "ledger",

@@ -146,7 +146,7 @@ fn a_bank_from_up_to_down() {
     assert_eq!(audit["sums"]["EUR"], "0");
 
     let pids = home.pids();
-    assert_eq!(pids.len(), 7, "six parts and who watches over them");
+    assert_eq!(pids.len(), 8, "seven parts and who watches over them");
     assert!(pids.iter().all(|pid| is_alive(pid)));
     assert!(home.run("down").ok().contains("is closed"));
     let left: Vec<_> = pids.iter().filter(|pid| is_alive(pid)).collect();

@@ -88,7 +88,7 @@ pub(super) async fn list(
         rows.map(|account| row(account, &who.prefix)).collect()
     });
     Ok(html(&AccountsPage {
-        frame: Frame::new("Accounts", "Accounts", &who),
+        frame: who.frame("Accounts", "Accounts"),
         filter,
         rows: rows.map_err(Into::into),
         next,
@@ -205,7 +205,7 @@ pub(super) async fn show(
     });
     let title = account.name.clone().unwrap_or_else(|| "Account".to_owned());
     Ok(html(&AccountDetail {
-        frame: Frame::new(title, "Accounts", &who),
+        frame: who.frame(title, "Accounts"),
         id: Id::plain(id),
         state: Shown::new(&account.status),
         opened: Id::seq(account.opened_seq, &who.prefix),
@@ -281,7 +281,7 @@ pub(super) struct Owner {
 
 pub(super) async fn new(who: Operator, Query(owner): Query<Owner>) -> Response {
     html(&NewAccount {
-        frame: Frame::new("Open an account", "Accounts", &who),
+        frame: who.frame("Open an account", "Accounts"),
         account_id: Uuid::now_v7(),
         owner: owner.owner.unwrap_or_default(),
         categories: ["liability", "asset", "equity", "income", "expense"],

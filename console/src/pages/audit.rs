@@ -45,7 +45,7 @@ struct AuditPage {
 pub(super) async fn show(State(app): State<Arc<App>>, who: Operator) -> Response {
     let rows = rows(&app, &who).await;
     html(&AuditPage {
-        frame: Frame::new("Audit", "Audit", &who),
+        frame: who.frame("Audit", "Audit"),
         rows,
     })
 }

@@ -68,7 +68,7 @@ pub(super) async fn list(
         events.iter().map(|event| row(event, &who)).collect()
     });
     html(&HistoryPage {
-        frame: Frame::new("History", "History", &who),
+        frame: who.frame("History", "History"),
         filter,
         rows: rows.map_err(Into::into),
         next,

@@ -39,7 +39,7 @@ pub(super) async fn list(State(app): State<Arc<App>>, who: Operator) -> Response
         keys.iter().map(|key| row(key, &who)).collect()
     });
     html(&KeysPage {
-        frame: Frame::new("Keys", "Keys", &who),
+        frame: who.frame("Keys", "Keys"),
         rows: rows.map_err(Into::into),
     })
 }

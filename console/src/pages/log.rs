@@ -160,7 +160,7 @@ pub(super) async fn list(
     let rows = rows(&app, &who, &filter, "/log", EMPTY).await;
     let live = format!("/live/log?{}", filter.encoded());
     Ok(html(&LogListPage {
-        frame: Frame::new("Log", "Log", &who),
+        frame: who.frame("Log", "Log"),
         live: filter.is_at_the_head().then(|| who.prefix.at(&live)),
         filter,
         rows,
@@ -268,7 +268,7 @@ pub(super) async fn show(
     let pair = pair.ok_or_else(missing)?;
     let before = number.checked_sub(1).filter(|before| *before > 0);
     Ok(html(&EntryPage {
-        frame: Frame::new(format!("Message {number}"), "Log", &who),
+        frame: who.frame(format!("Message {number}"), "Log"),
         seq: number,
         before: before.map(|before| who.prefix.at(&format!("/log/{before}"))),
         after: who.prefix.at(&format!("/log/{}", number.saturating_add(1))),

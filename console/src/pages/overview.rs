@@ -67,7 +67,7 @@ struct Heads {
 pub(super) async fn show(State(app): State<Arc<App>>, who: Operator) -> Response {
     let now = now(&app, &who).await;
     html(&OverviewPage {
-        frame: Frame::new("Overview", "Overview", &who),
+        frame: who.frame("Overview", "Overview"),
         now,
     })
 }

@@ -100,7 +100,7 @@ pub(super) async fn show(
     let story = story(&app, &who, seq).await?;
     let live = who.prefix.at(&format!("/live/payments/{seq}"));
     Ok(html(&PaymentPage {
-        frame: Frame::new("Payment", "Payments", &who),
+        frame: who.frame("Payment", "Payments"),
         id: Id::plain(payment_id),
         seq: Id::seq(seq, &who.prefix),
         client: payment["client_id"].as_str().unwrap_or_default().to_owned(),

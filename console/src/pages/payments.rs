@@ -35,7 +35,7 @@ pub(super) async fn list(
     let rows = log::rows(&app, &who, &filter, "/payments", EMPTY).await;
     let live = format!("/live/log?{}", filter.encoded());
     Ok(html(&PaymentsPage {
-        frame: Frame::new("Payments", "Payments", &who),
+        frame: who.frame("Payments", "Payments"),
         live: filter.is_at_the_head().then(|| who.prefix.at(&live)),
         filter,
         rows,

@@ -92,7 +92,7 @@ async fn page(
         users.iter().map(|user| row(user, who)).collect()
     });
     html(&PeoplePage {
-        frame: Frame::new("People", "People", who),
+        frame: who.frame("People", "People"),
         rows: rows.map_err(Into::into),
         next,
         outcomes,

@@ -82,7 +82,7 @@ async fn page(
         accounts.iter().map(|account| row(account, who)).collect()
     });
     html(&ProgramsPage {
-        frame: Frame::new("Programs", "Programs", who),
+        frame: who.frame("Programs", "Programs"),
         rows: rows.map_err(Into::into),
         next,
         outcomes,

@@ -51,7 +51,7 @@ pub(super) async fn search(
         return see_other(path);
     }
     html(&SearchPage {
-        frame: Frame::new("Search", "", &who),
+        frame: who.frame("Search", ""),
         asked: asked.to_owned(),
         found,
     })

@@ -65,7 +65,7 @@ struct ServicesPage {
 
 pub(super) async fn list(State(app): State<Arc<App>>, who: Operator) -> Response {
     html(&ServicesPage {
-        frame: Frame::new("Services", "Services", &who),
+        frame: who.frame("Services", "Services"),
         parts: parts(&app).await,
         version: env!("CARGO_PKG_VERSION"),
     })

@@ -38,7 +38,7 @@ pub(super) async fn list(State(app): State<Arc<App>>, who: Operator) -> Response
         sessions.iter().map(row).collect()
     });
     html(&SessionsPage {
-        frame: Frame::new("Sessions", "Sessions", &who),
+        frame: who.frame("Sessions", "Sessions"),
         rows: rows.map_err(Into::into),
     })
 }

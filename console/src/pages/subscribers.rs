@@ -47,7 +47,7 @@ pub(super) async fn list(State(app): State<Arc<App>>, who: Operator) -> Response
         rows.collect()
     });
     html(&SubscribersPage {
-        frame: Frame::new("Subscribers", "Subscribers", &who),
+        frame: who.frame("Subscribers", "Subscribers"),
         rows: rows.map_err(Into::into),
     })
 }

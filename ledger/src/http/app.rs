@@ -1,6 +1,6 @@
 //! What the handlers work with.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use async_nats::jetstream;
 use axum::http::HeaderMap;
@@ -12,8 +12,8 @@ use common::http::problem::Problem;
 use common::token::{Audience, Keys, Revocations, Scope, TokenError};
 use sqlx::postgres::PgPool;
 
-use super::books;
-use super::replays::Replaying;
+use super::replaying::Replaying;
+use super::trial_balance::TrialBalances;
 use crate::engine::Steps;
 use crate::store;
 
@@ -29,9 +29,7 @@ pub(crate) struct App {
     pub(super) steps: Arc<Steps>,
     /// Replays that operators start.
     pub(super) replaying: Arc<Replaying>,
-    /// One trial balance is made at a time.
-    pub(super) trial_balance_turn: tokio::sync::Mutex<()>,
-    pub(super) trial_balance: Mutex<books::Remembered>,
+    pub(super) trial_balances: TrialBalances,
     callers: Callers<DecidedKeys>,
 }
 
@@ -57,8 +55,7 @@ impl App {
             jetstream,
             steps,
             replaying: Arc::new(replaying),
-            trial_balance_turn: tokio::sync::Mutex::default(),
-            trial_balance: Mutex::default(),
+            trial_balances: TrialBalances::default(),
             callers: Callers::new(keys),
         })
     }
