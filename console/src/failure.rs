@@ -51,6 +51,10 @@ impl Failure {
         Self::told(StatusCode::NOT_FOUND, detail, prefix)
     }
 
+    pub(crate) fn signed_out(prefix: &Prefix) -> Self {
+        Self::told(StatusCode::UNAUTHORIZED, "You are signed out.", prefix)
+    }
+
     fn told(status: StatusCode, detail: impl Into<String>, prefix: &Prefix) -> Self {
         Self::Told {
             status,

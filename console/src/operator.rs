@@ -44,6 +44,10 @@ impl FromRequestParts<Arc<App>> for Operator {
                 .cloned()
                 .unwrap_or_else(|| OriginalUri(parts.uri.clone()));
             let next = uri.path_and_query().map_or("/", |path| path.as_str());
+            // A stream is no page that could be led anywhere; its page says that it is not live any more.
+            if next.starts_with("/live/") {
+                return Failure::signed_out(&prefix);
+            }
             Failure::SignIn {
                 next: next.to_owned(),
             }

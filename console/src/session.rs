@@ -176,6 +176,7 @@ impl Sessions {
 
 /// The `Set-Cookie` of a session; an empty name takes it away.
 pub(crate) fn set_cookie(name: &str, path: &str, is_over_tls: bool) -> String {
+    let path = if path.is_empty() { "/" } else { path };
     let secure = if is_over_tls { "; Secure" } else { "" };
     let age = if name.is_empty() { "; Max-Age=0" } else { "" };
     format!("{COOKIE}={name}; Path={path}; HttpOnly; SameSite=Strict{secure}{age}")

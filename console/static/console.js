@@ -69,6 +69,20 @@
     }
   });
 
+  // A page that is not live any more must not look as if nothing happened.
+  document.addEventListener("htmx:sse:error", ({ target }) => {
+    if (target.previousElementSibling?.matches("[data-stale]")) return;
+    const stale = document.createElement("p");
+    stale.className = "trouble";
+    stale.setAttribute("role", "alert");
+    stale.dataset.stale = "";
+    stale.textContent = "Not live: what is shown is old. Load the page again.";
+    target.before(stale);
+  });
+  document.addEventListener("htmx:sse:after:connection", ({ target }) => {
+    if (target.previousElementSibling?.matches("[data-stale]")) target.previousElementSibling.remove();
+  });
+
   enhance(document);
   for (const live of document.querySelectorAll("[hx-sse\\:connect]")) {
     new MutationObserver(() => enhance(live)).observe(live, { childList: true });

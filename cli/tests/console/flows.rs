@@ -108,5 +108,13 @@ async fn what_happens_shows_by_itself_and_what_is_away_is_named() {
     browser.wait_for("td", "DOWN").await;
     signal("-CONT");
     browser.wait_for(".tile", "Settled per second").await;
+
+    // A console that starts again knows nobody; the page says so instead of showing old figures as new ones.
+    let pid = std::fs::read_to_string(desk.home.path().join("run/console.pid")).unwrap();
+    let sent = Command::new("kill").args(["-9", pid.trim()]).status();
+    assert!(sent.unwrap().success());
+    browser.wait_for(".trouble", "Not live").await;
+    browser.driver.refresh().await.unwrap();
+    browser.wait_for("h1", "Sign in").await;
     browser.stop().await;
 }

@@ -18,6 +18,13 @@ async fn a_session_belongs_to_whoever_signed_in() {
         "/admin/sign-in?next=%2Flog%2F7%3Fx%3D1"
     );
 
+    let stream = desk.get("/live/overview", HeaderMap::new()).await;
+    assert_eq!(
+        stream.status(),
+        StatusCode::UNAUTHORIZED,
+        "a stream leads nowhere"
+    );
+
     // Fixation: a name that was there before is not taken over.
     let planted = "quittance-console=planted";
     let fields = [("email", email), ("password", password)];
