@@ -21,6 +21,12 @@ fn documents() -> [(&'static str, Value); 3] {
 }
 
 #[test]
+fn a_document_is_the_same_each_time_it_is_made() {
+    // An id that is made for a default would be another one each time.
+    assert!(documents() == documents(), "a document says what changes");
+}
+
+#[test]
 fn the_documents_are_what_the_routes_and_types_say() {
     for (service, document) in documents() {
         let text = serde_json::to_string_pretty(&document).expect("a document is JSON") + "\n";

@@ -46,8 +46,7 @@ const READERS: &[Scope] = &[Scope::AccountsRead, Scope::BankOperate];
 #[schemars(example = json!({"currency": "EUR", "name": "Savings"}))]
 pub(super) struct NewAccount {
     /// A new one when absent.
-    #[serde(default = "new_account_id")]
-    account_id: AccountId,
+    account_id: Option<AccountId>,
     /// The caller when absent.
     #[schemars(length(min = 1, max = 128))]
     owner: Option<String>,
@@ -61,10 +60,6 @@ pub(super) struct NewAccount {
     name: Option<String>,
     #[schemars(regex(pattern = r"^[0-9]{1,15}(\.[0-9]{1,4})?$"))]
     overdraft_limit: Option<String>,
-}
-
-fn new_account_id() -> AccountId {
-    AccountId(Uuid::now_v7())
 }
 
 /// A request that stands in the log and is not decided yet.
@@ -101,7 +96,7 @@ pub(super) async fn open(
 ) -> Result<Response, Problem> {
     let caller = app.caller(&headers, WRITERS).await?;
     let Json(new) = body?;
-    let id = new.account_id;
+    let id = new.account_id.unwrap_or_else(|| AccountId(Uuid::now_v7()));
     // With this id it can be repeated, and opens no second account, whatever became of this one.
     let with_id = |problem: Problem| problem.with("account_id", id.to_string());
     let owner = match &new.owner {
