@@ -1,11 +1,16 @@
 //! A bank with its gateway and console, and somebody of its staff who asks over HTTP as a browser would.
 
+use std::time::{Duration, Instant};
+
 use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::Value;
 
 use crate::home::Home;
+
+/// A part that was killed is back within seconds; a busy machine may take longer.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A bank, and the desk of its staff.
 pub(crate) struct Desk {
@@ -44,6 +49,22 @@ impl Desk {
         self.status["demo"]["customers"][0]["account"]
             .as_str()
             .unwrap()
+    }
+
+    /// Waits until a console that was killed is there again.
+    pub(crate) async fn wait_for_console(&self) {
+        let begun = Instant::now();
+        let ready = format!("{}/health/ready", self.status["console"].as_str().unwrap());
+        while !self
+            .http
+            .get(&ready)
+            .send()
+            .await
+            .is_ok_and(|answer| answer.status().is_success())
+        {
+            assert!(begun.elapsed() < PATIENCE, "the console does not come back");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Asks for a page with these headers.

@@ -114,6 +114,7 @@ async fn what_happens_shows_by_itself_and_what_is_away_is_named() {
     let sent = Command::new("kill").args(["-9", pid.trim()]).status();
     assert!(sent.unwrap().success());
     browser.wait_for(".trouble", "Not live").await;
+    desk.wait_for_console().await;
     browser.driver.refresh().await.unwrap();
     browser.wait_for("h1", "Sign in").await;
     browser.stop().await;
