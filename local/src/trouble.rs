@@ -29,9 +29,11 @@ pub enum Trouble {
 impl Bank {
     /// Waits until one of the parts ended by itself, and says which.
     pub async fn wait_for_an_end(&mut self) -> Part {
-        let has_gateway = self.gateway_url().is_some();
+        // The console and the gateway come together, or not at all.
+        let has_front = self.gateway_url().is_some();
+        let is_front = |part: &Part| matches!(part, Part::Console | Part::Gateway);
         let parts = Part::ALL.into_iter();
-        let parts = parts.filter(|part| has_gateway || *part != Part::Gateway);
+        let parts = parts.filter(|part| has_front || !is_front(part));
         loop {
             if let Some(part) = parts.clone().find(|part| !self.is_running(*part)) {
                 return part;
