@@ -149,6 +149,10 @@ struct LogListPage {
     rows: Rows,
 }
 
+/// What an empty list of payments says.
+pub(super) const NO_PAYMENT: &str =
+    "No payment fits. The first one can be made on an account's page, or with `quittance pay`.";
+
 const EMPTY: &str = "Nothing in the log fits. Take a filter away, or look further back.";
 
 pub(super) async fn list(
@@ -210,7 +214,7 @@ pub(super) async fn live(
 ) -> Result<Response, Failure> {
     let filter = filter(query, &who)?;
     let (path, empty) = match filter.kind.as_str() {
-        "payment" => ("/payments", super::payments::EMPTY),
+        "payment" => ("/payments", NO_PAYMENT),
         _ => ("/log", EMPTY),
     };
     Ok(live::stream(app, who, move |app, who| {

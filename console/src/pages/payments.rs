@@ -13,9 +13,6 @@ use crate::failure::Failure;
 use crate::operator::Operator;
 use crate::page::{Frame, html};
 
-pub(super) const EMPTY: &str =
-    "No payment fits. The first one can be made on an account's page, or with `quittance pay`.";
-
 #[derive(Template)]
 #[template(path = "payments.html")]
 struct PaymentsPage {
@@ -32,7 +29,7 @@ pub(super) async fn list(
 ) -> Result<Response, Failure> {
     let mut filter = log::filter(query, &who)?;
     "payment".clone_into(&mut filter.kind);
-    let rows = log::rows(&app, &who, &filter, "/payments", EMPTY).await;
+    let rows = log::rows(&app, &who, &filter, "/payments", log::NO_PAYMENT).await;
     let live = format!("/live/log?{}", filter.encoded());
     Ok(html(&PaymentsPage {
         frame: who.frame("Payments", "Payments"),
