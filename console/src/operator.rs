@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, OriginalUri};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use serde_json::Value;
 
 use crate::app::App;
 use crate::failure::Failure;
@@ -24,6 +25,13 @@ impl Operator {
     /// The frame of a page for them.
     pub(crate) fn frame(&self, title: impl Into<String>, section: &'static str) -> Frame {
         Frame::of(title.into(), section, &self.session, &self.prefix)
+    }
+
+    /// The address of the page behind this one, as a service names it in a list: its query, at a path of ours.
+    pub(crate) fn next(&self, found: &client::Result<Value>, path: &str) -> Option<String> {
+        let list = found.as_ref().ok()?;
+        let (_, query) = list["next"].as_str()?.split_once('?')?;
+        Some(self.prefix.at(&format!("{path}?{query}")))
     }
 
     /// May they do this?

@@ -2,15 +2,14 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 
 use crate::home::Home;
 use crate::http;
 use crate::part::Part;
 use crate::ports::loopback;
-use crate::process::{Process, Program, stop_leftover};
+use crate::process::{Process, Program, run_to_the_end, stop_leftover};
 use crate::service::READY_LIMIT;
 
 /// What the command line of the console ends with.
@@ -87,20 +86,9 @@ impl Console {
 
 /// Writes the files that its pages need to where the gateway serves them.
 pub(crate) async fn write_assets(program: &Path, directory: &Path) -> Result<()> {
-    let output = tokio::process::Command::new(program)
-        .arg("static")
-        .arg(directory)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .with_context(|| format!("cannot start {}", program.display()))?;
-    ensure!(
-        output.status.success(),
-        "the console's files can't be written: {}",
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
-    Ok(())
+    let mut command = tokio::process::Command::new(program);
+    command.arg("static").arg(directory);
+    run_to_the_end(&mut command, "the console's files can't be written").await
 }
 
 fn spawn(

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal};
 
 use crate::user::User;
@@ -79,6 +79,31 @@ pub struct Process {
     pid_file: PathBuf,
     /// It ended, was reaped and its watcher is gone: the pid may belong to another process now.
     is_over: bool,
+}
+
+/// Runs a command of ours to its end, however long it takes.
+///
+/// # Errors
+/// When it can't be started or ends with another code than 0: `failed`, and what it said.
+pub(crate) async fn run_to_the_end(
+    command: &mut tokio::process::Command,
+    failed: &str,
+) -> Result<()> {
+    let output = command
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .with_context(|| {
+            let program = Path::new(command.as_std().get_program());
+            format!("cannot start {}", program.display())
+        })?;
+    ensure!(
+        output.status.success(),
+        "{failed}: {}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(())
 }
 
 impl Process {

@@ -1,9 +1,8 @@
 //! PostgreSQL and NATS together: what a service needs to run, and what a test of one crate starts.
 
 use std::path::Path;
-use std::process::Stdio;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use crate::home::Home;
 use crate::install::{self, Found, Kept, Wanted};
@@ -11,7 +10,7 @@ use crate::nats::{self, Nats};
 use crate::part::{Part, Service};
 use crate::ports::{Ports, loopback};
 use crate::postgres::{AUDITOR, Postgres};
-use crate::process::Process;
+use crate::process::{Process, run_to_the_end};
 use crate::producer::Producer;
 use crate::progress::{Progress, advanced, finished, started};
 
@@ -190,23 +189,13 @@ impl Servers {
     /// the owner's password. However long it takes: a large bank may have millions of rows to carry over.
     pub async fn migrate(&self, program: &Path, service: Service) -> Result<()> {
         let name = service.name();
-        let output = tokio::process::Command::new(program)
-            .args(["migrate", name])
-            .env(
-                "QUITTANCE_MIGRATION_DATABASE_URL",
-                self.owner_database_url(service),
-            )
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .output()
-            .await
-            .with_context(|| format!("cannot start {}", program.display()))?;
-        ensure!(
-            output.status.success(),
-            "the tables of {name} can't be migrated: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
+        let mut command = tokio::process::Command::new(program);
+        command.args(["migrate", name]).env(
+            "QUITTANCE_MIGRATION_DATABASE_URL",
+            self.owner_database_url(service),
         );
-        Ok(())
+        let failed = format!("the tables of {name} can't be migrated");
+        run_to_the_end(&mut command, &failed).await
     }
 
     /// `kill -9` for PostgreSQL.

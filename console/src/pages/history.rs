@@ -59,10 +59,7 @@ pub(super) async fn list(
         }
     }
     let found = app.client.events(&who.token, &query).await;
-    let next = found.as_ref().ok().and_then(|page| {
-        let query = page["next"].as_str()?.split_once('?')?.1;
-        Some(who.prefix.at(&format!("/history?{query}")))
-    });
+    let next = who.next(&found, "/history");
     let rows = found.map(|page| {
         let events = page["events"].as_array().cloned().unwrap_or_default();
         events.iter().map(|event| row(event, &who)).collect()

@@ -83,10 +83,7 @@ async fn page(
     let query = cursor.map(|cursor| ("cursor", cursor));
     let query: Vec<_> = query.into_iter().collect();
     let found = app.client.users(&who.token, &query).await;
-    let next = found.as_ref().ok().and_then(|page| {
-        let query = page["next"].as_str()?.split_once('?')?.1;
-        Some(who.prefix.at(&format!("/people?{query}")))
-    });
+    let next = who.next(&found, "/people");
     let rows = found.map(|page| {
         let users = page["users"].as_array().cloned().unwrap_or_default();
         users.iter().map(|user| row(user, who)).collect()

@@ -72,10 +72,7 @@ async fn page(
 ) -> Response {
     let query: Vec<_> = after.map(|after| ("after", after)).into_iter().collect();
     let found = app.client.service_accounts(&who.token, &query).await;
-    let next = found.as_ref().ok().and_then(|page| {
-        let query = page["next"].as_str()?.split_once('?')?.1;
-        Some(who.prefix.at(&format!("/programs?{query}")))
-    });
+    let next = who.next(&found, "/programs");
     let rows = found.map(|page| {
         let accounts = page["service_accounts"].as_array().cloned();
         let accounts = accounts.unwrap_or_default();
