@@ -5,11 +5,12 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 use common::ids::AccountId;
-use common::kinds::account::{Category, OpenAccount};
+use common::kinds::account::{Category, Limits, OpenAccount};
 use serde::Deserialize as _;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::controls;
 use crate::failure::{self, Exit, Hinted as _, hinted, is_unknown, refusal};
 use crate::login;
 use crate::names::{self, Person};
@@ -26,6 +27,16 @@ pub(crate) enum Command {
     Show(Show),
     /// List accounts with their balances
     List(List),
+    /// Block debits, credits or both
+    Freeze(controls::Sided),
+    /// End a freeze
+    Unfreeze(controls::Sided),
+    /// Close an account for ever: at a balance of zero and without holds
+    Close(controls::One),
+    /// Set limits of an account; those that are not named stay, `none` takes one away
+    Limit(controls::Limit),
+    /// List what is held on an account
+    Holds(controls::Holds),
 }
 
 /// Options of `quittance account open`.
@@ -166,6 +177,11 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
             show(&account, asked.json)
         }
         Command::List(asked) => list(&asked, &client, &running).await,
+        Command::Freeze(asked) => controls::freeze(asked, &running).await,
+        Command::Unfreeze(asked) => controls::unfreeze(asked, &running).await,
+        Command::Close(asked) => controls::close(asked, &running).await,
+        Command::Limit(asked) => controls::limit(asked, &running).await,
+        Command::Holds(asked) => controls::holds(asked, &running).await,
     }
 }
 
@@ -216,7 +232,8 @@ fn rejected(error: anyhow::Error, id: AccountId) -> anyhow::Error {
     }
 }
 
-fn show(account: &Value, json: bool) -> Result<()> {
+/// Prints an account, or where the request about it stands.
+pub(crate) fn show(account: &Value, json: bool) -> Result<()> {
     if json {
         print::json(account)?;
         return Ok(());
@@ -255,5 +272,24 @@ fn show(account: &Value, json: bool) -> Result<()> {
     ]);
     print::align_right(&mut balances, 1..=4);
     print::line(&format!("\n{}", print::text(balances)))?;
+    let limits = limits(&account.limits);
+    if !limits.is_empty() {
+        print::line(&format!("\n{}", print::pairs(&limits)))?;
+    }
     Ok(())
+}
+
+/// The limits besides the overdraft.
+fn limits(limits: &Limits) -> Vec<(&'static str, String)> {
+    let count = |count: Option<u32>| count.map(|count| count.to_string());
+    let all = [
+        ("must stay", limits.minimum_balance.clone()),
+        ("at most", limits.maximum_balance.clone()),
+        ("a day at most", limits.day_amount_max.clone()),
+        ("times a day", count(limits.day_count_max)),
+        ("a month at most", limits.month_amount_max.clone()),
+        ("times a month", count(limits.month_count_max)),
+    ];
+    let set = |(name, limit): (&'static str, Option<String>)| Some((name, limit?));
+    all.into_iter().filter_map(set).collect()
 }

@@ -14,8 +14,8 @@ use local::Home;
 use crate::failure::{self, Exit, hinted};
 use crate::running::invocation;
 use crate::{
-    account, assets, audit, bench, clients, demo, health, invite_admin, keys, mandates, migrate,
-    pay, payment, print, secrets, serve, status, token, up, users, watch,
+    account, assets, audit, bench, clients, demo, health, hold, invite_admin, keys, mandates,
+    migrate, pay, payment, print, secrets, serve, status, token, up, users, watch,
 };
 
 /// A payment ledger on one machine: every payment request gets one answer, booked double-entry.
@@ -61,6 +61,14 @@ enum Command {
     Clients(clients::Command),
     /// Move money from one account to another
     Pay(pay::Pay),
+    /// Hold money on an account, to capture or void it later
+    Hold(hold::Hold),
+    /// Book a hold, or a part of it
+    Capture(hold::Capture),
+    /// Free what a hold still holds
+    Void(hold::Void),
+    /// Book a payment back, in full or in part
+    Reverse(hold::Reverse),
     /// Show payments
     #[command(subcommand)]
     Payment(payment::Command),
@@ -202,6 +210,10 @@ async fn dispatch(arguments: Arguments, home: impl Fn() -> Result<PathBuf>) -> R
         Command::Mandates(command) => mandates::run(command, &home()?).await?,
         Command::Keys(command) => keys::run(command, &home()?).await?,
         Command::Pay(options) => return pay::run(options, &home()?).await,
+        Command::Hold(options) => return hold::hold(options, &home()?).await,
+        Command::Capture(options) => return hold::capture(options, &home()?).await,
+        Command::Void(options) => return hold::void(options, &home()?).await,
+        Command::Reverse(options) => return hold::reverse(options, &home()?).await,
         Command::Payment(command) => payment::run(command, &home()?).await?,
         Command::Users(command) => users::run(command, &home()?).await?,
         Command::Watch(options) => watch::run(&options, &home()?).await?,

@@ -21,7 +21,9 @@ mod assets;
 mod audit;
 mod bench;
 mod clients;
+mod controls;
 mod demo;
+mod hold;
 mod pay;
 mod payment;
 mod token;
@@ -40,6 +42,7 @@ mod names;
 mod print;
 mod prompt;
 mod running;
+mod sending;
 
 use std::process::ExitCode;
 

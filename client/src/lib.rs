@@ -21,7 +21,9 @@ use reqwest::{Method, RequestBuilder, StatusCode, Url, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub use accounts::{Account, AccountPage, AccountPosting, AccountPostings};
+pub use accounts::{
+    Account, AccountHold, AccountHolds, AccountPage, AccountPosting, AccountPostings, Control,
+};
 pub use activity::{ActiveSecond, Activity, Projected};
 pub use error::{Error, Refused};
 pub use log::{

@@ -7,6 +7,8 @@ mod published;
 mod snapshot;
 mod trusted;
 
+mod holds;
+
 mod compare;
 
 mod replay;

@@ -7,6 +7,8 @@ mod app;
 
 mod accounts;
 mod books;
+mod controls;
+mod holds;
 mod log;
 mod postings;
 mod replays;
@@ -58,6 +60,11 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(accounts::open, accounts::list))
         .routes(routes!(accounts::show))
         .routes(routes!(postings::postings))
+        .routes(routes!(holds::holds))
+        .routes(routes!(controls::freeze))
+        .routes(routes!(controls::unfreeze))
+        .routes(routes!(controls::close))
+        .routes(routes!(controls::limit))
         .routes(routes!(books::checkpoint))
         .routes(routes!(books::trial_balance))
         .routes(routes!(log::list))

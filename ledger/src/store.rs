@@ -6,6 +6,8 @@ mod values;
 mod lead;
 
 mod accounts;
+mod controls;
+mod holds;
 mod load;
 
 mod history;
@@ -20,6 +22,9 @@ pub(crate) use accounts::account_page;
 pub use accounts::accounts;
 pub use audit::{AuditedAccount, audited_accounts, stray_answers, stray_postings};
 pub(crate) use history::{AnswerRow, PostingRow, answers, posting_rows, postings_like};
+pub(crate) use holds::{
+    account_holds, all_holds, due_holds, holds, originals, reversed_sums, unannounced_holds,
+};
 pub(crate) use lead::lead;
 pub use load::{cursor, keys, raised_rules, rules};
 pub(crate) use load::{decided_digest, used_payment_ids};

@@ -5,8 +5,11 @@ mod answers;
 
 mod repeated;
 
-mod read;
 mod submit;
+
+mod actions;
+mod pay;
+mod read;
 
 use std::sync::Arc;
 
@@ -48,8 +51,11 @@ pub fn openapi() -> Value {
 
 fn api() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
-        .routes(routes!(submit::submit, read::list))
+        .routes(routes!(pay::submit, read::list))
         .routes(routes!(read::show))
+        .routes(routes!(actions::capture))
+        .routes(routes!(actions::void))
+        .routes(routes!(actions::reverse))
         .routes(routes!(activity::show))
         .routes(routes!(activity::projected))
         .layer(from_fn(limit_body))

@@ -7,42 +7,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::ids::{AccountId, ClientId, PaymentId};
-use crate::kinds::body::{AnswerBody, RequestBody};
+use crate::kinds::body::{AnswerBody, ClientRequest, RequestBody};
 use crate::kinds::metadata::METADATA_KEYS_MAX;
 use crate::kinds::posting::Posting;
-use crate::message::{EventHeaders, Outgoing};
+use crate::kinds::reversal::Reverses;
 use crate::money::{Currency, Money};
 use crate::reason::{Code, Reason};
 use crate::timestamp;
-
-/// The `ce-type` of a payment request.
-pub const REQUESTED: &str = "payment.requested.v1";
-/// What its subjects begin with; the client's id follows.
-pub(super) const SUBJECT_PREFIX: &str = "request.payment.v1.";
-
-/// Where a client publishes its payment requests.
-#[must_use]
-pub fn subject(client: &ClientId) -> String {
-    format!("{SUBJECT_PREFIX}{client}")
-}
 
 /// The `ce-source` of a client's requests.
 #[must_use]
 pub fn source(client: &ClientId) -> String {
     format!("/clients/{client}")
-}
-
-impl PaymentRequest {
-    /// The message that asks for it.
-    #[must_use]
-    pub fn message(&self, client: &ClientId, token: &str, traceparent: Option<&str>) -> Outgoing {
-        let event = EventHeaders {
-            ce_type: REQUESTED,
-            ce_id: self.payment_id,
-            ce_source: &source(client),
-        };
-        Outgoing::request(subject(client), token, event, traceparent, self)
-    }
 }
 
 /// Asks to move money from the debtor's account to the creditor's. Subject `request.payment.v1.<client_id>`.
@@ -80,6 +56,36 @@ pub struct PaymentRequest {
 }
 
 impl RequestBody for PaymentRequest {}
+
+impl ClientRequest for PaymentRequest {
+    const REQUESTED: &'static str = "payment.requested.v1";
+    const SUBJECT_PREFIX: &'static str = "request.payment.v1.";
+
+    fn id(&self) -> PaymentId {
+        self.payment_id
+    }
+
+    fn describe(&self, answer: &mut PaymentAnswer) {
+        answer.debtor_account = Some(self.debtor_account);
+        answer.creditor_account = Some(self.creditor_account);
+        answer.amount = Some(self.amount.clone());
+        answer.currency = Some(self.currency.clone());
+        answer.reference.clone_from(&self.reference);
+        answer.effective_date = Some(self.effective_date.clone());
+        answer.metadata = Some(self.metadata.clone());
+    }
+
+    fn has_metadata(&self) -> bool {
+        !self.metadata.is_empty()
+    }
+
+    fn canonical(mut self) -> Self {
+        if let Ok(money) = self.money() {
+            self.amount = money.to_string();
+        }
+        self
+    }
+}
 
 /// Ada pays Grace, on a bank with the accounts of the demonstration.
 fn example() -> serde_json::Value {
@@ -198,7 +204,9 @@ fn value_date(text: &str, published_at: DateTime<Utc>) -> Result<NaiveDate, Reas
 
 /// What became of a payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(title = "payment.settled.v1, payment.rejected.v1, payment.duplicate.v1")]
+#[schemars(
+    title = "payment.settled.v1, payment.rejected.v1, payment.duplicate.v1, payment.authorised.v1, payment.captured.v1, payment.voided.v1, payment.reversed.v1, payment.expired.v1"
+)]
 pub struct PaymentAnswer {
     /// Sequence of the request in REQUESTS and of this answer in SETTLEMENTS.
     pub request_seq: u64,
@@ -231,7 +239,23 @@ pub struct PaymentAnswer {
     /// As it was sent. Absent by rules 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<BTreeMap<String, String>>,
-    /// What was booked: empty unless settled.
+    /// The hold that a capture or void is about; absent from other answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_id: Option<PaymentId>,
+    /// Whose hold that is, if it is another client's; absent from other answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_client_id: Option<ClientId>,
+    /// When a hold ends by itself; absent where there is no end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
+    pub expires_at: Option<String>,
+    /// What is still held after an authorisation or capture, or can still be reversed after a reversal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remaining: Option<String>,
+    /// What a reversal is about; absent from other answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverses: Option<Reverses>,
+    /// What was booked: empty when nothing was.
     pub postings: Vec<Posting>,
     /// For a duplicate and for AM05: the outcome of the first request with this payment id.
     pub original: Option<Original>,
@@ -244,6 +268,42 @@ pub struct PaymentAnswer {
     pub published_at: DateTime<Utc>,
 }
 
+impl PaymentAnswer {
+    /// An answer that says nothing yet: what a request says is filled in over it.
+    #[must_use]
+    pub fn nothing(client_id: ClientId) -> Self {
+        Self {
+            request_seq: 0,
+            payment_id: None,
+            client_id,
+            status: PaymentStatus::Rejected,
+            reason: None,
+            debtor_account: None,
+            creditor_account: None,
+            amount: None,
+            currency: None,
+            reference: None,
+            effective_date: Some(None),
+            metadata: Some(BTreeMap::new()),
+            hold_id: None,
+            hold_client_id: None,
+            expires_at: None,
+            remaining: None,
+            reverses: None,
+            postings: Vec::new(),
+            original: None,
+            may_retry: false,
+            published_at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    /// Whose hold a capture or void is about.
+    #[must_use]
+    pub fn hold_client(&self) -> &ClientId {
+        self.hold_client_id.as_ref().unwrap_or(&self.client_id)
+    }
+}
+
 /// The outcome of a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -254,6 +314,16 @@ pub enum PaymentStatus {
     Rejected,
     /// Asked before with the same content; nothing was booked now.
     Duplicate,
+    /// Held, not booked.
+    Authorised,
+    /// A hold, or a part of it, is booked.
+    Captured,
+    /// What was held is free again.
+    Voided,
+    /// Booked back.
+    Reversed,
+    /// A hold has ended by time.
+    Expired,
 }
 
 /// The outcome that a duplicate repeats.
@@ -268,6 +338,18 @@ pub struct Original {
 }
 
 impl PaymentStatus {
+    /// Every status.
+    pub const ALL: [Self; 8] = [
+        Self::Settled,
+        Self::Rejected,
+        Self::Duplicate,
+        Self::Authorised,
+        Self::Captured,
+        Self::Voided,
+        Self::Reversed,
+        Self::Expired,
+    ];
+
     /// The word on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -275,7 +357,35 @@ impl PaymentStatus {
             Self::Settled => "settled",
             Self::Rejected => "rejected",
             Self::Duplicate => "duplicate",
+            Self::Authorised => "authorised",
+            Self::Captured => "captured",
+            Self::Voided => "voided",
+            Self::Reversed => "reversed",
+            Self::Expired => "expired",
         }
+    }
+
+    /// The `ce-type` of an answer with it.
+    #[must_use]
+    pub fn ce_type(self) -> &'static str {
+        match self {
+            Self::Settled => "payment.settled.v1",
+            Self::Rejected => "payment.rejected.v1",
+            Self::Duplicate => "payment.duplicate.v1",
+            Self::Authorised => "payment.authorised.v1",
+            Self::Captured => "payment.captured.v1",
+            Self::Voided => "payment.voided.v1",
+            Self::Reversed => "payment.reversed.v1",
+            Self::Expired => "payment.expired.v1",
+        }
+    }
+
+    /// The status that an answer of this `ce-type` has.
+    #[must_use]
+    pub fn of_type(ce_type: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|status| status.ce_type() == ce_type)
     }
 }
 
@@ -288,11 +398,7 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 
 impl AnswerBody for PaymentAnswer {
     fn ce_type(&self) -> &'static str {
-        match self.status {
-            PaymentStatus::Settled => "payment.settled.v1",
-            PaymentStatus::Rejected => "payment.rejected.v1",
-            PaymentStatus::Duplicate => "payment.duplicate.v1",
-        }
+        self.status.ce_type()
     }
 
     fn about(&self) -> Option<String> {
