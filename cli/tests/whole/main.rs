@@ -16,6 +16,7 @@ mod hostile;
 mod keys;
 mod log;
 mod mandates;
+mod mixed;
 mod operators;
 mod outage;
 mod owner;
