@@ -15,7 +15,7 @@ use crate::failure::{self, Exit, hinted};
 use crate::running::invocation;
 use crate::{
     account, assets, audit, bench, clients, demo, health, hold, invite_admin, keys, mandates,
-    migrate, pay, payment, print, secrets, serve, status, token, up, users, watch,
+    migrate, pay, payment, print, secrets, serve, status, token, transaction, up, users, watch,
 };
 
 /// A payment ledger on one machine: every payment request gets one answer, booked double-entry.
@@ -69,6 +69,8 @@ enum Command {
     Void(hold::Void),
     /// Book a payment back, in full or in part
     Reverse(hold::Reverse),
+    /// Book several postings at once: fees, splits, exchanges
+    Transaction(transaction::Transaction),
     /// Show payments
     #[command(subcommand)]
     Payment(payment::Command),
@@ -214,6 +216,7 @@ async fn dispatch(arguments: Arguments, home: impl Fn() -> Result<PathBuf>) -> R
         Command::Capture(options) => return hold::capture(options, &home()?).await,
         Command::Void(options) => return hold::void(options, &home()?).await,
         Command::Reverse(options) => return hold::reverse(options, &home()?).await,
+        Command::Transaction(options) => return transaction::run(options, &home()?).await,
         Command::Payment(command) => payment::run(command, &home()?).await?,
         Command::Users(command) => users::run(command, &home()?).await?,
         Command::Watch(options) => watch::run(&options, &home()?).await?,

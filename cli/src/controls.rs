@@ -8,7 +8,7 @@ use common::ids::AccountId;
 use common::kinds::account::{Limits, Side};
 use serde_json::Value;
 
-use crate::account::show;
+use crate::account_view::show;
 use crate::login;
 use crate::names::{self, Person, short_account_name};
 use crate::print;

@@ -14,7 +14,7 @@ use common::broker;
 use common::broker::Publisher;
 use common::ids::{ClientId, PaymentId};
 use common::kinds::Answer;
-use common::kinds::body::ClientRequest as _;
+use common::kinds::client_request::ClientRequest as _;
 use common::kinds::payment::PaymentRequest;
 use common::kinds::payment::{PaymentAnswer, PaymentStatus};
 use common::reason::{Code, Reason};

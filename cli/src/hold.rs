@@ -9,38 +9,11 @@ use clap::Args;
 use common::ids::{AccountId, PaymentId};
 use common::kinds::hold::HoldRequest;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::login;
 use crate::names::{self, Person, account};
 use crate::running::Running;
-use crate::sending::Asked;
-
-/// What all of these have in common.
-#[derive(Debug, Args)]
-struct Sending {
-    /// Its own id; sending the same again never does it twice [default: a new UUID]
-    #[arg(long, value_name = "UUID")]
-    payment_id: Option<PaymentId>,
-    /// Wait for the answer, this many seconds at most (1 to 30)
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "10",
-          value_parser = clap::value_parser!(u64).range(1..=30))]
-    wait: Option<u64>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
-impl Sending {
-    fn asked(&self, what: &'static str) -> Asked {
-        Asked {
-            what,
-            id: self.payment_id.unwrap_or_else(|| PaymentId(Uuid::now_v7())),
-            wait: self.wait,
-            json: self.json,
-        }
-    }
-}
+use crate::sending::{Asked, Sending};
 
 /// Options of `quittance hold`.
 #[derive(Debug, Args)]

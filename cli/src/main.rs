@@ -27,9 +27,11 @@ mod hold;
 mod pay;
 mod payment;
 mod token;
+mod transaction;
 mod users;
 mod watch;
 
+mod account_view;
 mod asking;
 mod environment;
 mod failure;

@@ -4,17 +4,46 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, anyhow};
+use clap::Args;
 use common::ids::PaymentId;
 use common::kinds::payment::{PaymentAnswer, PaymentStatus};
 use common::kinds::posting::Direction;
 use common::reason::Code;
 use serde::Deserialize as _;
+use uuid::Uuid;
 
 use crate::failure::{Exit, Hinted as _, hinted, is_unknown, refusal};
 use crate::names::account_name;
 use crate::print;
 use crate::running::invocation;
 use client::Done;
+
+/// Options of whatever is asked once and waited for.
+#[derive(Debug, Args)]
+pub(crate) struct Sending {
+    /// Its own id; sending the same again never does it twice [default: a new UUID]
+    #[arg(long, value_name = "UUID")]
+    payment_id: Option<PaymentId>,
+    /// Wait for the answer, this many seconds at most (1 to 30)
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "10",
+          value_parser = clap::value_parser!(u64).range(1..=30))]
+    wait: Option<u64>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Sending {
+    /// The request that these options make.
+    pub(crate) fn asked(&self, what: &'static str) -> Asked {
+        Asked {
+            what,
+            id: self.payment_id.unwrap_or_else(|| PaymentId(Uuid::now_v7())),
+            wait: self.wait,
+            json: self.json,
+        }
+    }
+}
 
 /// A request that was sent.
 pub(crate) struct Asked {
@@ -188,7 +217,9 @@ pub(crate) fn postings_text(settlement: &PaymentAnswer) -> String {
             Direction::Credit => ("", posting.amount.as_str()),
         };
         let account = account_name(posting.account);
-        let currency = settlement.currency.as_deref().unwrap_or_default();
+        let currency = posting.currency.as_deref();
+        let currency = currency.or(settlement.currency.as_deref());
+        let currency = currency.unwrap_or_default();
         // What somebody else's account holds is not shown.
         let balance = posting.balance.as_deref().unwrap_or("–");
         table.add_row([account.as_str(), debit, credit, balance, currency]);
@@ -226,7 +257,6 @@ mod tests {
     use client::Refused;
     use reqwest::StatusCode;
     use serde_json::{Value, json};
-    use uuid::Uuid;
 
     fn told(status: StatusCode, body: Value) -> String {
         let id = PaymentId(Uuid::nil());

@@ -5,6 +5,7 @@ use std::time::Duration;
 use common::ids::PaymentId;
 use common::kinds::hold::HoldRequest;
 use common::kinds::payment::PaymentRequest;
+use common::kinds::transaction::TransactionRequest;
 use reqwest::Method;
 use serde::Serialize;
 use serde_json::Value;
@@ -55,6 +56,19 @@ impl Client {
     ) -> Result<Done> {
         let path = format!("/payments/{payment}/{action}");
         self.submit(token, &path, body, wait).await
+    }
+
+    /// Asks for a transaction of several postings.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn book(
+        &self,
+        token: &str,
+        transaction: &TransactionRequest,
+        wait: Option<u64>,
+    ) -> Result<Done> {
+        self.submit(token, "/transactions", transaction, wait).await
     }
 
     async fn submit(

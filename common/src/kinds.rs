@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod body;
+pub mod client_request;
 pub mod envelope;
 pub mod expiry;
 pub mod hold;
@@ -14,17 +15,22 @@ pub mod posting;
 pub mod reversal;
 pub mod revocation;
 pub mod rules;
+pub mod settlement;
+pub mod transaction;
 pub mod trust;
 pub mod unknown;
 
 use account::{AccountAnswer, AccountRequest};
-use body::{AnswerBody, ClientRequest, RequestBody as _};
+use body::{AnswerBody, RequestBody as _};
+use client_request::ClientRequest;
 use expiry::AnnounceExpiry;
 use hold::{CaptureRequest, HoldRequest, VoidRequest};
-use payment::{PaymentAnswer, PaymentRequest};
+use payment::PaymentRequest;
 use reversal::ReversalRequest;
 use revocation::{RevocationAnswer, Revoke};
 use rules::{RaiseRules, RulesAnswer};
+use settlement::PaymentAnswer;
+use transaction::TransactionRequest;
 use trust::{AnnounceKey, KeyAnswer};
 use unknown::UnknownAnswer;
 
@@ -40,6 +46,7 @@ pub const BODY_BYTES_MAX: usize = largest(&[
     CaptureRequest::BYTES_MAX,
     VoidRequest::BYTES_MAX,
     ReversalRequest::BYTES_MAX,
+    TransactionRequest::BYTES_MAX,
     AnnounceExpiry::BYTES_MAX,
     AccountRequest::BYTES_MAX,
     AnnounceKey::BYTES_MAX,
@@ -71,6 +78,8 @@ pub enum Kind {
     Void(ClientId),
     /// A payment is to be booked back.
     Reversal(ClientId),
+    /// Several postings are to be booked at once, for this client.
+    Transaction(ClientId),
     /// The ledger announces that a hold has ended.
     Expiry,
     /// A change to an account, asked for by this client.
@@ -110,6 +119,7 @@ impl Kind {
             .or_else(|| of(CaptureRequest::SUBJECT_PREFIX, Self::Capture))
             .or_else(|| of(VoidRequest::SUBJECT_PREFIX, Self::Void))
             .or_else(|| of(ReversalRequest::SUBJECT_PREFIX, Self::Reversal))
+            .or_else(|| of(TransactionRequest::SUBJECT_PREFIX, Self::Transaction))
             .unwrap_or(Self::Unknown)
     }
 }

@@ -13,6 +13,7 @@ use common::kinds::payment::PaymentRequest;
 use common::kinds::reversal::ReversalRequest;
 use common::kinds::revocation::{RevocationAnswer, Revoke};
 use common::kinds::rules::{RaiseRules, RulesAnswer};
+use common::kinds::transaction::TransactionRequest;
 use common::kinds::trust::AnnounceKey;
 use common::kinds::trust::KeyAnswer;
 use common::kinds::unknown::UnknownAnswer;
@@ -27,6 +28,10 @@ fn the_schemas_are_what_the_types_say() {
         ("capture.requested.v1.json", schema_for!(CaptureRequest)),
         ("void.requested.v1.json", schema_for!(VoidRequest)),
         ("reversal.requested.v1.json", schema_for!(ReversalRequest)),
+        (
+            "transaction.requested.v1.json",
+            schema_for!(TransactionRequest),
+        ),
         ("expiry.requested.v1.json", schema_for!(AnnounceExpiry)),
         ("payment.answered.v1.json", written::<PaymentAnswer>()),
         ("account.requested.v1.json", schema_for!(AccountRequest)),

@@ -10,6 +10,7 @@ mod submit;
 mod actions;
 mod pay;
 mod read;
+mod transactions;
 
 use std::sync::Arc;
 
@@ -56,6 +57,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(actions::capture))
         .routes(routes!(actions::void))
         .routes(routes!(actions::reverse))
+        .routes(routes!(transactions::book))
         .routes(routes!(activity::show))
         .routes(routes!(activity::projected))
         .layer(from_fn(limit_body))

@@ -2,11 +2,13 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, Utc};
-use common::kinds::body::{self, ClientRequest};
+use common::kinds::body;
+use common::kinds::client_request::ClientRequest;
 use common::kinds::hold::{CaptureRequest, HoldRequest, VoidRequest};
 use common::kinds::metadata::has_repeated_key;
 use common::kinds::payment::PaymentRequest;
 use common::kinds::reversal::ReversalRequest;
+use common::kinds::transaction::TransactionRequest;
 use common::reason::{Code, Reason};
 use common::token::Scope;
 
@@ -70,6 +72,12 @@ impl Submission for VoidRequest {
 impl Submission for ReversalRequest {
     fn mistake(&self, _now: DateTime<Utc>) -> Option<Reason> {
         self.mistake()
+    }
+}
+
+impl Submission for TransactionRequest {
+    fn mistake(&self, now: DateTime<Utc>) -> Option<Reason> {
+        self.terms(now).err()
     }
 }
 

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use async_nats::{Client, HeaderMap};
 use auth::clients::ensure_service_account;
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use futures::future::join_all;
 use local::{Part, Service};
 use proptest::prelude::*;
@@ -79,6 +79,7 @@ struct Mix {
 }
 
 impl Mix {
+    #[expect(clippy::print_stderr, reason = "whoever sees it fail needs the seed")]
     fn new() -> Self {
         let seed =
             std::env::var("QUITTANCE_SEED").unwrap_or_else(|_| Uuid::now_v7().simple().to_string());
@@ -131,6 +132,7 @@ impl Mix {
             (4, "capture"),
             (2, "void"),
             (3, "reversal"),
+            (2, "transaction"),
             (1, "account"),
         ];
         let kinds = kinds.into_iter().map(|(weight, kind)| (weight, Just(kind)));
@@ -165,7 +167,8 @@ impl Mix {
         };
         match kind {
             "hold" if self.draw(any::<bool>())? => {
-                let end = Utc::now() + TimeDelta::milliseconds(self.draw(50_i64..1500)?);
+                let end =
+                    common::service::now() + TimeDelta::milliseconds(self.draw(50_i64..1500)?);
                 body["expires_at"] = json!(end);
             }
             "capture" | "reversal" if is_partial => body["amount"] = json!(amount),

@@ -1,11 +1,7 @@
 //! What the bodies of all kinds have in common: how a request's is read, and what an answer's says.
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::ids::{ClientId, PaymentId};
-use crate::kinds::payment::{PaymentAnswer, source};
-use crate::message::{EventHeaders, Outgoing};
 use crate::reason::Reason;
 
 /// The body of a kind of request.
@@ -13,47 +9,6 @@ pub trait RequestBody: DeserializeOwned {
     /// Largest body, in bytes. A longer one is answered FF01 as far as it can be stored. The fields of one payment or
     /// account at their limits take under 16 KiB.
     const BYTES_MAX: usize = 32 * 1024;
-}
-
-/// A kind of request that clients send under a subject of their own, and that uses up a payment id.
-pub trait ClientRequest: RequestBody + Serialize {
-    /// The `ce-type`.
-    const REQUESTED: &'static str;
-    /// What its subjects begin with; the client's id follows.
-    const SUBJECT_PREFIX: &'static str;
-
-    /// The id that it uses up.
-    fn id(&self) -> PaymentId;
-
-    /// Fills in what an answer repeats of the request, besides its id.
-    fn describe(&self, answer: &mut PaymentAnswer);
-
-    /// Whether it has notes of the producer's own.
-    #[must_use]
-    fn has_metadata(&self) -> bool {
-        false
-    }
-
-    /// The request in one spelling: equal for two requests that ask for the same thing.
-    #[must_use]
-    fn canonical(self) -> Self;
-
-    /// Where a client publishes it.
-    #[must_use]
-    fn subject(client: &ClientId) -> String {
-        format!("{}{client}", Self::SUBJECT_PREFIX)
-    }
-
-    /// The message that asks for it.
-    #[must_use]
-    fn message(&self, client: &ClientId, token: &str, traceparent: Option<&str>) -> Outgoing {
-        let event = EventHeaders {
-            ce_type: Self::REQUESTED,
-            ce_id: self.id(),
-            ce_source: &source(client),
-        };
-        Outgoing::request(Self::subject(client), token, event, traceparent, self)
-    }
 }
 
 /// Reads a body. Everybody who reads one does it here, so that all agree on what a readable request is.

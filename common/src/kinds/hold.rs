@@ -7,8 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AccountId, ClientId, PaymentId};
-use crate::kinds::body::{ClientRequest, RequestBody};
-use crate::kinds::payment::{PaymentAnswer, PaymentRequest};
+use crate::kinds::body::RequestBody;
+use crate::kinds::client_request::ClientRequest;
+use crate::kinds::payment::PaymentRequest;
+use crate::kinds::settlement::PaymentAnswer;
 use crate::reason::{Code, Reason};
 
 /// Longest life of a hold. Source: DESIGN of the wire contract, the longest that card schemes allow.

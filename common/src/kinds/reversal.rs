@@ -4,9 +4,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ClientId, PaymentId};
-use crate::kinds::body::{ClientRequest, RequestBody};
+use crate::kinds::body::RequestBody;
+use crate::kinds::client_request::ClientRequest;
 use crate::kinds::hold::plain_amount;
-use crate::kinds::payment::{PaymentAnswer, REFERENCE_CHARS_MAX};
+use crate::kinds::payment::REFERENCE_CHARS_MAX;
+use crate::kinds::settlement::{PaymentAnswer, Reverses};
 use crate::reason::{Code, Reason};
 
 /// Asks to book a payment back. Subject `request.reversal.v1.<client_id>`.
@@ -67,13 +69,4 @@ impl ReversalRequest {
             Reason::new(Code::FF01, message)
         })
     }
-}
-
-/// The payment that a reversal is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Reverses {
-    /// Whose payment it is.
-    pub client_id: ClientId,
-    /// Its id.
-    pub payment_id: PaymentId,
 }

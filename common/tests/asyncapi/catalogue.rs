@@ -7,6 +7,7 @@ use common::kinds::account::{AccountAnswer, AccountRequest};
 use common::kinds::hold::{CaptureRequest, HoldRequest, VoidRequest};
 use common::kinds::payment::{PaymentAnswer, PaymentRequest};
 use common::kinds::reversal::ReversalRequest;
+use common::kinds::transaction::TransactionRequest;
 use common::kinds::{expiry, revocation, rules, trust};
 use common::wire::{AUTHORIZATION, CE_ID, CE_SOURCE, CE_SPECVERSION, CE_TIME, CE_TYPE, CHAIN};
 use serde::Serialize;
@@ -97,6 +98,19 @@ pub(crate) const KINDS: &[Kind] = &[
         needs_token: true,
         asks: "Book a payment back",
         answers: "What became of a reversal",
+        sender: PAYERS,
+        readers: OWN,
+    },
+    Kind {
+        name: "transaction",
+        title: "Transactions",
+        subject: "request.transaction.v1.{client_id}",
+        request: Some("transaction.requested.v1"),
+        answer: "payment.answered.v1",
+        outcomes: &["settled", "rejected", "duplicate"],
+        needs_token: true,
+        asks: "Book several postings at once",
+        answers: "What became of a transaction",
         sender: PAYERS,
         readers: OWN,
     },
@@ -279,6 +293,9 @@ pub(crate) fn example(ce_type: &str) -> Option<(Value, Value)> {
                 {"account": GRACE, "direction": "debit", "amount": "2.50", "balance": "10.00"},
                 {"account": ADA, "direction": "credit", "amount": "2.50", "balance": null},
             ]}),
+        ),
+        "transaction.requested.v1" => through::<TransactionRequest>(
+            read_schema("transaction.requested.v1")["examples"][0].clone(),
         ),
         "account.requested.v1" => through::<AccountRequest>(json!({
             "action": "open", "account_id": ADA, "owner": "01900000-0000-7000-8000-00000000ada0",

@@ -19,6 +19,7 @@ mod payment;
 mod reversal;
 mod revocation;
 mod rules;
+mod transaction;
 mod trust;
 
 use common::ids::AccountId;
@@ -81,6 +82,9 @@ pub fn decide(book: &mut Book, request: &VerifiedRequest) -> Decision {
         Content::Reversal(accepted) => {
             reversal::decide(book, at, &accepted.token.claims, &accepted.request)
         }
+        Content::Transaction(accepted) => {
+            transaction::decide(book, at, &accepted.token.claims, &accepted.request)
+        }
         Content::Expiry(asked) => hold::announce_expiry(book, at, asked),
         Content::Account(accepted) => {
             account::decide(book, at, &accepted.token.claims, &accepted.request)
@@ -102,9 +106,17 @@ pub fn decide(book: &mut Book, request: &VerifiedRequest) -> Decision {
 /// A hold that is due counts as ended from then on: before anything leaves its account, it ends.
 fn end_due_holds(book: &mut Book, at: At, content: &Content) -> Vec<Change> {
     let mut ended = Vec::new();
-    let Some(id) = holding_account(book, content) else {
-        return ended;
-    };
+    if let Content::Transaction(accepted) = content {
+        for posting in &accepted.request.request.postings {
+            end_due_holds_of(book, at, posting.account, &mut ended);
+        }
+    } else if let Some(id) = holding_account(book, content) {
+        end_due_holds_of(book, at, id, &mut ended);
+    }
+    ended
+}
+
+fn end_due_holds_of(book: &mut Book, at: At, id: AccountId, ended: &mut Vec<Change>) {
     while let Some(account) = book.accounts.get(&id)
         && !account.held.amount().is_zero()
         && let Some(changes) = hold::end_one_due(book, at, account)
@@ -114,10 +126,9 @@ fn end_due_holds(book: &mut Book, at: At, content: &Content) -> Vec<Change> {
         }
         ended.extend(changes);
     }
-    ended
 }
 
-/// The account whose holds matter for a request.
+/// The account whose holds matter for a request about one.
 fn holding_account(book: &Book, content: &Content) -> Option<AccountId> {
     let of_hold = |key| book.holds.get(key).map(|hold| hold.debtor.account);
     match content {
@@ -144,6 +155,10 @@ fn holding_account(book: &Book, content: &Content) -> Option<AccountId> {
                 None
             }
         },
-        Content::Key(_) | Content::Revocation(_) | Content::Rules(_) | Content::Rejected(_) => None,
+        Content::Transaction(_)
+        | Content::Key(_)
+        | Content::Revocation(_)
+        | Content::Rules(_)
+        | Content::Rejected(_) => None,
     }
 }

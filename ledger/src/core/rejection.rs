@@ -3,7 +3,7 @@
 use common::ids::{AccountId, ClientId};
 use common::kinds::Answer;
 use common::kinds::account::{AccountAnswer, AccountStatus};
-use common::kinds::body::ClientRequest;
+use common::kinds::client_request::ClientRequest;
 use common::kinds::expiry::AnnounceExpiry;
 use common::kinds::payment::{PaymentAnswer, PaymentRequest, PaymentStatus};
 use common::kinds::revocation::{RevocationAnswer, RevocationStatus, Revoke};
@@ -95,6 +95,7 @@ pub(crate) fn payment(
         expires_at: None,
         remaining: None,
         reverses: None,
+        rates: Vec::new(),
         postings: Vec::new(),
         original: None,
         may_retry,

@@ -55,6 +55,12 @@ pub fn touches(request: &VerifiedRequest, touched: &mut Touched) {
             touched.payments.push(original.clone());
             touched.originals.push(original);
         }
+        Content::Transaction(accepted) => {
+            let transaction = &accepted.request.request;
+            touched.payments.push(key(accepted, transaction.payment_id));
+            let accounts = transaction.postings.iter().map(|posting| posting.account);
+            touched.accounts.extend(accounts);
+        }
         Content::Expiry(expiry) => {
             let key = (expiry.client_id.clone(), expiry.hold_id);
             touched.holds.push(key);

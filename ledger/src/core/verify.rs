@@ -24,6 +24,7 @@ use common::kinds::expiry::AnnounceExpiry;
 use common::kinds::hold::{CaptureRequest, HoldRequest, VoidRequest};
 use common::kinds::reversal::ReversalRequest;
 use common::kinds::revocation::Revoke;
+use common::kinds::transaction::TransactionRequest;
 use common::kinds::trust::AnnounceKey;
 use common::kinds::{self, Answer, Kind, answer_subject};
 use common::message::Stored;
@@ -65,6 +66,8 @@ pub enum Content {
     Void(Accepted<Asked<VoidRequest>>),
     /// Book a payment back.
     Reversal(Accepted<Asked<ReversalRequest>>),
+    /// Book several postings.
+    Transaction(Accepted<Asked<TransactionRequest>>),
     /// Say that a hold has ended.
     Expiry(AnnounceExpiry),
     /// Change an account.
@@ -89,6 +92,7 @@ impl VerifiedRequest {
             Content::Capture(accepted) => Some(&accepted.token),
             Content::Void(accepted) => Some(&accepted.token),
             Content::Reversal(accepted) => Some(&accepted.token),
+            Content::Transaction(accepted) => Some(&accepted.token),
             Content::Account(accepted) => Some(&accepted.token),
             Content::Key(accepted) => Some(&accepted.token),
             Content::Revocation(accepted) => Some(&accepted.token),
@@ -134,6 +138,9 @@ pub fn verify(
         Kind::Reversal(client) if at.rules.take_reversals() => {
             asked::verify(message, at, client, &mut known).map(Content::Reversal)
         }
+        Kind::Transaction(client) if at.rules.take_transactions() => {
+            asked::verify(message, at, client, &mut known).map(Content::Transaction)
+        }
         Kind::Expiry if at.rules.take_holds() => expiry::verify(message, at).map(Content::Expiry),
         Kind::Key => trust::verify(message, at, book).map(Content::Key),
         Kind::Revocation if at.rules.take_revocations() => {
@@ -144,6 +151,7 @@ pub fn verify(
         | Kind::Capture(_)
         | Kind::Void(_)
         | Kind::Reversal(_)
+        | Kind::Transaction(_)
         | Kind::Expiry
         | Kind::Revocation
         | Kind::Unknown => Err(Box::new(rejection::unknown(at))),

@@ -229,7 +229,7 @@ pub(crate) async fn originals(
         return Ok(Vec::new());
     }
     let rows = sqlx::query!(
-        r#"select client_id as "client_id!", payment_id as "payment_id!", answer.request_seq, event_type, body,
+        r#"select client_id as "client_id!", payment_id as "payment_id!", answer.request_seq, subject, event_type, body,
                   coalesce(reversed.amount, 0) as "reversed!", coalesce(reversed.last, 0) as "last!"
            from answer join unnest($1::text[], $2::uuid[]) as asked (client, payment)
              on client_id = asked.client and payment_id = asked.payment
@@ -241,7 +241,11 @@ pub(crate) async fn originals(
         &column(keys, |(client, _)| client.as_str()) as &[&str],
         &column(keys, |(_, payment)| payment.0),
     );
-    let rows = rows.fetch_all(db).await?.into_iter().map(|row| {
+    let rows = rows.fetch_all(db).await?.into_iter().filter_map(|row| {
+        let is_transaction = row.subject.starts_with("settlement.transaction.");
+        (!is_transaction).then_some(row)
+    });
+    let rows = rows.map(|row| {
         let seq = row.request_seq;
         let broken = || unreadable(format!("answer {seq} does not say what it booked"));
         let client: ClientId = row.client_id.parse().map_err(|_| broken())?;

@@ -9,15 +9,20 @@
 //! | capture | `capture 1 #2`, `capture 1 10 #2`, `capture 1 10 final #2` |
 //! | void | `void 1 #2`, `void 1 of shop #2` |
 //! | reversal | `reverse 1 #2`, `reverse 1 10 #2`, `reverse 1 10 of shop #2` |
+//! | transaction | `book debit:A:10 credit:B:9 credit:C:1 #1` |
 //! | end of a hold | `end 1`, `end 1 of shop` |
 //! | controls | `freeze A debit`, `unfreeze A both`, `close A`, `limit A minimum_balance=10 day_count_max=2` |
 //! | the clock | `at 13:00`, `on 2026-11-24`, which have no outcome |
+
+use std::collections::BTreeMap;
 
 use common::ids::{ClientId, PaymentId};
 use common::kinds::account::{AccountRequest, CloseAccount, Freeze, Limit, Limits, Side};
 use common::kinds::expiry::AnnounceExpiry;
 use common::kinds::hold::{CaptureRequest, HoldRequest, VoidRequest};
+use common::kinds::posting::Direction;
 use common::kinds::reversal::ReversalRequest;
+use common::kinds::transaction::{NewPosting, TransactionRequest};
 use common::money::Money;
 use common::reason::Code;
 use ledger::core::decide::Decision;
@@ -98,6 +103,10 @@ pub(crate) fn ask(bank: &mut Bank, text: &str) -> Option<Decision> {
             client_id: whose(&words).unwrap_or_else(|| client(caller.unwrap_or("a"))),
             hold_id: id(words[1]),
         })),
+        "book" => {
+            let content = transaction(bank, &words, caller.unwrap_or("a"));
+            bank.decide(content)
+        }
         "capture" | "void" | "reverse" => {
             let content = of_a_payment(&words, caller.unwrap_or("a"));
             bank.decide(content)
@@ -108,11 +117,13 @@ pub(crate) fn ask(bank: &mut Bank, text: &str) -> Option<Decision> {
         })),
         _ => bank.send(&caller.map_or(text.to_owned(), |caller| format!("{caller}: {text}"))),
     };
-    let sum: rust_decimal::Decimal = entries_of(&decision.changes)
-        .iter()
-        .map(|entry| entry.debit_side().amount())
-        .sum();
-    assert!(sum.is_zero(), "{text} books what does not sum to zero");
+    let mut sums = BTreeMap::<&str, rust_decimal::Decimal>::new();
+    for entry in entries_of(&decision.changes) {
+        let sum = sums.entry(entry.amount.currency().code()).or_default();
+        *sum += entry.debit_side().amount();
+    }
+    let is_even = sums.values().all(rust_decimal::Decimal::is_zero);
+    assert!(is_even, "{text} books what does not sum to zero");
     Some(decision)
 }
 
@@ -174,6 +185,38 @@ fn hold(bank: &mut Bank, words: &[&str], caller: &str) -> Content {
     Content::Hold(Accepted {
         token: token(caller),
         request: Asked::new(request),
+    })
+}
+
+fn transaction(bank: &Bank, words: &[&str], caller: &str) -> Content {
+    let posting = |text: &&str| {
+        let parts: Vec<&str> = text.split(':').collect();
+        let [side, name, amount] = parts[..] else {
+            return None;
+        };
+        let account = bank.book.accounts.get(&account_id(name));
+        let currency = account.map_or("EUR", |account| account.posted.currency().code());
+        Some(NewPosting {
+            account: account_id(name),
+            direction: if side == "debit" {
+                Direction::Debit
+            } else {
+                Direction::Credit
+            },
+            amount: amount.to_owned(),
+            currency: currency.to_owned(),
+        })
+    };
+    Content::Transaction(Accepted {
+        token: token(caller),
+        request: Asked::new(TransactionRequest {
+            payment_id: own_id(words),
+            postings: words.iter().filter_map(posting).collect(),
+            rates: Vec::new(),
+            reference: None,
+            effective_date: None,
+            metadata: BTreeMap::new(),
+        }),
     })
 }
 

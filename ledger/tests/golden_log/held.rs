@@ -1,4 +1,4 @@
-//! Controls, holds and reversals; by rules 5.
+//! Controls, holds, reversals and transactions; by rules 5.
 
 use serde_json::{Value, json};
 
@@ -34,6 +34,13 @@ pub(crate) fn rows(key: &Key, ends_at: &str) -> [Vec<Row>; 2] {
         json!({
             "payment_id": id(number), "debtor_account": id(2), "creditor_account": id(3), "amount": amount,
             "currency": "EUR",
+        })
+    };
+    let transaction = |number: u8, postings: [(&str, u8, &str); 3]| {
+        let posting = |(direction, account, amount): (&str, u8, &str)| json!({"account": id(account), "direction": direction, "amount": amount, "currency": "EUR"});
+        json!({
+            "payment_id": id(number), "postings": postings.map(posting),
+            "rates": [{"from": "EUR", "to": "USD", "rate": "1.0812"}], "metadata": {"order": "9"},
         })
     };
     let limits = |limits: Value| control("limit", json!({"limits": limits}));
@@ -100,6 +107,51 @@ pub(crate) fn rows(key: &Key, ends_at: &str) -> [Vec<Row>; 2] {
             "reversal.v1.staff",
             &staff,
             reversal(165, 150, json!({"client_id": "ada"})),
+        ),
+        row(
+            "transaction.v1.ada",
+            &ada,
+            transaction(
+                180,
+                [
+                    ("debit", 2, "3"),
+                    ("credit", 3, "2.50"),
+                    ("credit", 3, "0.50"),
+                ],
+            ),
+        ),
+        row(
+            "transaction.v1.ada",
+            &ada,
+            transaction(
+                180,
+                [
+                    ("debit", 2, "3.0"),
+                    ("credit", 3, "2.5"),
+                    ("credit", 3, "0.50"),
+                ],
+            ),
+        ),
+        row(
+            "transaction.v1.ada",
+            &ada,
+            transaction(
+                181,
+                [("debit", 2, "3"), ("credit", 3, "2"), ("credit", 3, "0.50")],
+            ),
+        ),
+        row(
+            "transaction.v1.ada",
+            &ada,
+            transaction(
+                182,
+                [("debit", 2, "3"), ("credit", 3, "2"), ("credit", 1, "1")],
+            ),
+        ),
+        row(
+            "reversal.v1.staff",
+            &staff,
+            reversal(166, 180, json!({"client_id": "ada"})),
         ),
         row("account.v1.ada", &ada, control("freeze", json!({}))),
         row(

@@ -15,6 +15,7 @@ use common::http::problem::Problem;
 use common::ids::{AccountId, PaymentId};
 use common::kinds::body::{self, RequestBody};
 use common::kinds::hold::HoldRequest;
+use common::kinds::metadata::has_repeated_key;
 use common::kinds::payment::PaymentRequest;
 use common::reason::{Code, Reason};
 use schemars::JsonSchema;
@@ -51,20 +52,18 @@ pub(super) struct NewPayment {
     #[serde(default)]
     #[schemars(extend("maxProperties" = 20))]
     metadata: BTreeMap<String, String>,
-    /// `manual` holds the money until it is captured or voided.
-    #[serde(default)]
-    capture: CaptureMode,
+    /// `manual` holds the money until it is captured or voided; `automatic`, the default, moves it.
+    capture: Option<CaptureMode>,
     /// Of a hold: when it ends by itself, RFC 3339, at most 31 days away.
     #[schemars(extend("format" = "date-time"))]
     expires_at: Option<String>,
 }
 
 /// When money moves.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum CaptureMode {
     /// At once.
-    #[default]
     Automatic,
     /// When it is captured.
     Manual,
@@ -129,6 +128,9 @@ fn new_payment(body: &[u8]) -> Option<New> {
     let new: NewPayment = (body.len() <= HoldRequest::BYTES_MAX)
         .then(|| body::read(body).ok())
         .flatten()?;
+    if !new.metadata.is_empty() && has_repeated_key(body) {
+        return None;
+    }
     let payment = PaymentRequest {
         payment_id: new.payment_id,
         debtor_account: new.debtor_account,
@@ -139,12 +141,13 @@ fn new_payment(body: &[u8]) -> Option<New> {
         effective_date: new.effective_date,
         metadata: new.metadata,
     };
-    Some(match new.capture {
-        CaptureMode::Automatic if new.expires_at.is_some() => New::Contradiction(Reason::new(
+    Some(match (new.capture, new.expires_at) {
+        (Some(CaptureMode::Manual), expires_at) => New::Hold(HoldRequest::of(payment, expires_at)),
+        (Some(CaptureMode::Automatic), None) => New::Payment(payment),
+        (None, None) => return None,
+        (_, Some(_)) => New::Contradiction(Reason::new(
             Code::FF01,
             "only a hold ends: send expires_at with capture \"manual\"",
         )),
-        CaptureMode::Automatic => New::Payment(payment),
-        CaptureMode::Manual => New::Hold(HoldRequest::of(payment, new.expires_at)),
     })
 }

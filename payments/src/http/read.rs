@@ -21,11 +21,14 @@ use common::http::describe::answers::{Problems, Reply};
 use common::http::page;
 use common::http::problem::Problem;
 use common::ids::{AccountId, ClientId, PaymentId};
-use common::kinds::body::{self, ClientRequest};
+use common::kinds::body;
+use common::kinds::client_request::ClientRequest;
 use common::kinds::hold::{CaptureRequest, HoldRequest, VoidRequest};
 use common::kinds::payment::{Original, PaymentAnswer, PaymentRequest};
 use common::kinds::posting::Posting;
-use common::kinds::reversal::{ReversalRequest, Reverses};
+use common::kinds::reversal::ReversalRequest;
+use common::kinds::settlement::{Rate, Reverses};
+use common::kinds::transaction::TransactionRequest;
 use common::reason::Reason;
 use common::timestamp;
 use common::token::Scope;
@@ -64,6 +67,8 @@ struct Payment {
     remaining: Option<String>,
     /// Of a reversal, what it is about.
     reverses: Option<Reverses>,
+    /// Of a transaction, by which rates it exchanged currencies.
+    rates: Vec<Rate>,
     postings: Vec<Posting>,
     original: Option<Original>,
     may_retry: bool,
@@ -90,6 +95,7 @@ enum Kind {
     Capture,
     Void,
     Reversal,
+    Transaction,
 }
 
 impl From<store::Row> for Payment {
@@ -104,6 +110,7 @@ impl From<store::Row> for Payment {
                 Some(RowKind::Capture) => describe::<CaptureRequest>(json, &mut said),
                 Some(RowKind::Void) => describe::<VoidRequest>(json, &mut said),
                 Some(RowKind::Reversal) => describe::<ReversalRequest>(json, &mut said),
+                Some(RowKind::Transaction) => describe::<TransactionRequest>(json, &mut said),
             }
         }
         if let Some(json) = &row.answer {
@@ -121,6 +128,7 @@ impl From<store::Row> for Payment {
                 Some(RowKind::Capture) => Kind::Capture,
                 Some(RowKind::Void) => Kind::Void,
                 Some(RowKind::Reversal) => Kind::Reversal,
+                Some(RowKind::Transaction) => Kind::Transaction,
             },
             client_id: row.client_id,
             reason: said.reason,
@@ -135,6 +143,7 @@ impl From<store::Row> for Payment {
             expires_at: said.expires_at,
             remaining: row.remaining.or(said.remaining),
             reverses: said.reverses,
+            rates: said.rates,
             postings: said.postings,
             original: said.original,
             may_retry: row.may_retry,

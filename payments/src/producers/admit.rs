@@ -7,11 +7,12 @@ use bytes::Bytes;
 use common::broker::Published;
 use common::ids::{ClientId, PaymentId};
 use common::kinds::Kind;
-use common::kinds::body::ClientRequest;
+use common::kinds::client_request::{self, ClientRequest};
 use common::kinds::envelope::Expected;
 use common::kinds::hold::{CaptureRequest, HoldRequest, VoidRequest};
-use common::kinds::payment::{self, PaymentRequest};
+use common::kinds::payment::PaymentRequest;
 use common::kinds::reversal::ReversalRequest;
+use common::kinds::transaction::TransactionRequest;
 use common::message::{EventHeaders, Outgoing};
 use common::reason::{Code, Reason};
 use common::token::{TokenError, bearer};
@@ -117,7 +118,7 @@ pub(super) fn admit(app: &App, published: &Published) -> Result<Admitted, NotAdm
         ids_as_ids: true,
     };
     expected.check(headers)?;
-    let source = payment::source(&client);
+    let source = client_request::source(&client);
     if headers
         .get(wire::CE_SOURCE)
         .is_some_and(|value| value != source)
@@ -172,6 +173,7 @@ fn form_of(subject: &str) -> Option<(ClientId, Form)> {
         Kind::Capture(client) => (client, Form::of::<CaptureRequest>()),
         Kind::Void(client) => (client, Form::of::<VoidRequest>()),
         Kind::Reversal(client) => (client, Form::of::<ReversalRequest>()),
+        Kind::Transaction(client) => (client, Form::of::<TransactionRequest>()),
         Kind::Account(_)
         | Kind::Key
         | Kind::Revocation

@@ -5,19 +5,21 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
 use common::ids::{ClientId, PaymentId};
 use common::kinds::Answer;
 use common::kinds::Kind;
-use common::kinds::body::{self, ClientRequest};
+use common::kinds::body;
+use common::kinds::client_request::ClientRequest;
 use common::kinds::hold::{CaptureRequest, HoldRequest, VoidRequest};
-use common::kinds::payment::{PaymentAnswer, PaymentRequest, PaymentStatus};
+use common::kinds::payment::PaymentRequest;
 use common::kinds::reversal::ReversalRequest;
 use common::kinds::revocation::{RevocationAnswer, RevocationStatus};
 use common::kinds::rules::{NEWEST, RulesStatus};
+use common::kinds::transaction::TransactionRequest;
 use common::kinds::trust::{KeyAnswer, KeyStatus};
 use common::message::Stored;
 
+use super::heard::{decided, kind_of, later};
 use crate::state::{Heard, State, next};
 use crate::store::{
     DecidedRow, ProgressRow, RaisedRow, RequestedRow, RevokedRow, RowKind, SigningKey,
@@ -79,6 +81,9 @@ pub(crate) fn requested(batch: &[Stored]) -> Vec<RequestedRow> {
             Kind::Void(client) => read::<VoidRequest>(message, client, Some(RowKind::Void)),
             Kind::Reversal(client) => {
                 read::<ReversalRequest>(message, client, Some(RowKind::Reversal))
+            }
+            Kind::Transaction(client) => {
+                read::<TransactionRequest>(message, client, Some(RowKind::Transaction))
             }
             Kind::Account(_)
             | Kind::Key
@@ -194,83 +199,6 @@ pub(crate) fn answered(batch: &[Stored]) -> Answered {
     }
 }
 
-/// What was asked for, by the subject of its answer.
-fn kind_of(subject: &str) -> Option<RowKind> {
-    match subject.split('.').nth(1) {
-        Some("hold") => Some(RowKind::Hold),
-        Some("capture") => Some(RowKind::Capture),
-        Some("void") => Some(RowKind::Void),
-        Some("reversal") => Some(RowKind::Reversal),
-        _ => None,
-    }
-}
-
-/// What an answer says and the row that it may lead to; `None` when it is a duplicate, names no payment, or announces
-/// what becomes of another one.
-fn decided(
-    answer: PaymentAnswer,
-    kind: Option<RowKind>,
-    body: &[u8],
-    decided_at: DateTime<Utc>,
-) -> Option<(Heard, DecidedRow)> {
-    let heard = match answer.status {
-        // The id in the answer to an announcement is the hold's.
-        PaymentStatus::Rejected if answer.payment_id.is_none() => return None,
-        PaymentStatus::Duplicate | PaymentStatus::Expired => return None,
-        PaymentStatus::Rejected if answer.may_retry => Heard::PassedOver,
-        PaymentStatus::Rejected => Heard::Rejected,
-        PaymentStatus::Settled => Heard::Settled,
-        PaymentStatus::Authorised => Heard::Authorised,
-        PaymentStatus::Captured => Heard::Captured,
-        PaymentStatus::Voided => Heard::Voided,
-        PaymentStatus::Reversed => Heard::Reversed,
-    };
-    let row = DecidedRow {
-        client_id: answer.client_id,
-        payment_id: answer.payment_id?,
-        request_seq: answer.request_seq,
-        state: State::Pending,
-        published_at: answer.published_at,
-        decided_at,
-        kind,
-        json: text(body),
-    };
-    Some((heard, row))
-}
-
-/// What an answer means for the hold or payment that it is about.
-fn later(answer: &PaymentAnswer) -> Option<ProgressRow> {
-    let is_nothing = |text: &String| text.bytes().all(|byte| matches!(byte, b'0' | b'.'));
-    let is_over = answer.remaining.as_ref().is_some_and(is_nothing);
-    let (client_id, payment_id, heard) = match answer.status {
-        PaymentStatus::Captured => (
-            &answer.client_id,
-            answer.hold_id?,
-            is_over.then_some(Heard::Captured),
-        ),
-        PaymentStatus::Voided => (answer.hold_client(), answer.hold_id?, Some(Heard::Voided)),
-        PaymentStatus::Expired => (&answer.client_id, answer.payment_id?, Some(Heard::Expired)),
-        PaymentStatus::Reversed => {
-            let of = answer.reverses.as_ref()?;
-            (
-                &of.client_id,
-                of.payment_id,
-                is_over.then_some(Heard::Reversed),
-            )
-        }
-        PaymentStatus::Settled
-        | PaymentStatus::Rejected
-        | PaymentStatus::Duplicate
-        | PaymentStatus::Authorised => return None,
-    };
-    Some(ProgressRow {
-        client_id: client_id.clone(),
-        payment_id,
-        state: heard.and_then(|heard| next(None, heard).ok()),
-        remaining: answer.remaining.clone(),
-    })
-}
-
 fn noted(answer: KeyAnswer) -> Option<SigningKey> {
     match answer.status {
         KeyStatus::Noted => Some(SigningKey {
@@ -296,6 +224,7 @@ fn revoked(answer: RevocationAnswer) -> Option<RevokedRow> {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
     use common::kinds::body::RequestBody as _;
     use common::wire;
     use serde_json::json;

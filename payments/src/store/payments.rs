@@ -18,6 +18,7 @@ pub(crate) enum RowKind {
     Capture,
     Void,
     Reversal,
+    Transaction,
 }
 
 impl RowKind {
@@ -27,13 +28,20 @@ impl RowKind {
             Self::Capture => "capture",
             Self::Void => "void",
             Self::Reversal => "reversal",
+            Self::Transaction => "transaction",
         }
     }
 
     pub(crate) fn from_word(word: &str) -> Option<Self> {
-        [Self::Hold, Self::Capture, Self::Void, Self::Reversal]
-            .into_iter()
-            .find(|kind| kind.as_str() == word)
+        [
+            Self::Hold,
+            Self::Capture,
+            Self::Void,
+            Self::Reversal,
+            Self::Transaction,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == word)
     }
 }
 

@@ -308,6 +308,7 @@ pub(crate) fn payment_answer(
         account,
         direction,
         amount: amount.clone(),
+        currency: None,
         balance,
     };
     let postings = vec![

@@ -1,7 +1,7 @@
 //! What the rarer requests of clients have in common: their payment id is used up once, whatever became of it.
 
 use common::kinds::Answer;
-use common::kinds::body::ClientRequest;
+use common::kinds::client_request::ClientRequest;
 use common::kinds::payment::{PaymentAnswer, PaymentStatus};
 use common::reason::Reason;
 use common::token::Claims;

@@ -88,13 +88,8 @@ pub(super) fn may_pay(
     Err(Refusal::NotTheCallers(debtor.id))
 }
 
-/// A token may name the accounts that it debits and the most that it moves at once.
-pub(super) fn within_the_token(
-    claims: &Claims,
-    debtor: &Account,
-    money: Money,
-) -> Result<(), Refusal> {
-    may_debit(claims, debtor)?;
+/// A token may name the most that it moves at once.
+pub(super) fn within_the_maximum(claims: &Claims, money: Money) -> Result<(), Refusal> {
     let Some(limits) = &claims.payment_max else {
         return Ok(());
     };
@@ -109,6 +104,16 @@ pub(super) fn within_the_token(
     }
 }
 
+/// A token may name the accounts that it debits and the most that it moves at once.
+pub(super) fn within_the_token(
+    claims: &Claims,
+    debtor: &Account,
+    money: Money,
+) -> Result<(), Refusal> {
+    may_debit(claims, debtor)?;
+    within_the_maximum(claims, money)
+}
+
 /// A token may name the accounts that it debits.
 pub(super) fn may_debit(claims: &Claims, debtor: &Account) -> Result<(), Refusal> {
     let accounts = claims.accounts.as_ref();
@@ -118,7 +123,8 @@ pub(super) fn may_debit(claims: &Claims, debtor: &Account) -> Result<(), Refusal
     Ok(())
 }
 
-fn takes_part(account: &Account, direction: Direction) -> Result<(), Refusal> {
+/// An account may be blocked or closed.
+pub(super) fn takes_part(account: &Account, direction: Direction) -> Result<(), Refusal> {
     match account.status {
         Status::Closed => Err(Refusal::Closed(account.id)),
         status if status.blocks(direction) => Err(Refusal::Blocked(account.id)),
@@ -235,6 +241,7 @@ pub(super) fn postings(entries: &[Entry], is_shown: &[bool]) -> Vec<Posting> {
         account: entry.account,
         direction: entry.direction,
         amount: entry.amount.to_string(),
+        currency: None,
         balance: is_shown.then(|| entry.balance.to_string()),
     };
     entries.iter().zip(is_shown).map(posting).collect()

@@ -154,6 +154,7 @@ fn settled(at: At, client: &ClientId, request: &PaymentRequest, booked: &Booked)
         expires_at: None,
         remaining: None,
         reverses: None,
+        rates: Vec::new(),
         postings: moving::postings(entries, is_shown),
         original: None,
         may_retry: false,

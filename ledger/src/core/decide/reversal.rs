@@ -136,7 +136,12 @@ fn original(book: &Book, claims: &Claims, at: At, key: &PaymentKey) -> Result<Or
         })
     };
     let original = book.originals.get(key).copied().or_else(fresh);
-    let original = original.expect("a payment that was booked is loaded with what it booked");
+    // A payment that was booked is known with what it booked; a transaction has no two parties.
+    let Some(original) = original else {
+        return Err(not_reversible(
+            "a transaction, which another one takes back",
+        ));
+    };
     let creditor = book.accounts.get(&original.moved.creditor);
     let creditor = creditor.expect("the accounts of a payment to reverse are loaded");
     if is_bank || creditor.is_owned_by(&claims.sub, at.rules) {

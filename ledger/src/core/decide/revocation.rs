@@ -2,7 +2,7 @@
 
 use common::ids::ClientId;
 use common::kinds::Answer;
-use common::kinds::body::ClientRequest;
+use common::kinds::client_request::ClientRequest;
 use common::kinds::revocation::{RevocationAnswer, RevocationStatus, Revoke};
 use common::reason::{Code, Reason};
 use common::token::TokenError;
@@ -58,6 +58,7 @@ pub(super) fn refused(book: &Book, request: &VerifiedRequest) -> Option<Answer> 
         Content::Capture(accepted) => asked(at, client, &accepted.request.request, reason),
         Content::Void(accepted) => asked(at, client, &accepted.request.request, reason),
         Content::Reversal(accepted) => asked(at, client, &accepted.request.request, reason),
+        Content::Transaction(accepted) => asked(at, client, &accepted.request.request, reason),
         Content::Account(accepted) => {
             let id = accepted.request.account_id();
             Answer::Account(rejection::account(at, client, Some(id), reason))

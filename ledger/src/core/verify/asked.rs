@@ -2,7 +2,7 @@
 
 use common::ids::ClientId;
 use common::kinds::Answer;
-use common::kinds::body::ClientRequest;
+use common::kinds::client_request::ClientRequest;
 use common::kinds::metadata::has_repeated_key;
 use common::message::Stored;
 use common::reason::{Code, Reason};

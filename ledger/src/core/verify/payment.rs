@@ -2,7 +2,7 @@
 
 use common::ids::ClientId;
 use common::kinds::Answer;
-use common::kinds::body::ClientRequest as _;
+use common::kinds::client_request::ClientRequest as _;
 use common::kinds::metadata::has_repeated_key;
 use common::kinds::payment::{PaymentRequest, Terms};
 use common::message::Stored;
