@@ -132,11 +132,12 @@ impl Arguments {
 }
 
 /// What people type who know other programs, and what we call it.
-const OTHER_WORDS: [(&str, &str); 20] = [
+const OTHER_WORDS: [(&str, &str); 21] = [
     ("accounts", "account list"),
     ("balance", "account show"),
     ("balances", "account list"),
     ("close", "down"),
+    ("export", "audit export"),
     ("history", "payment list"),
     ("list", "payment list"),
     ("log", "watch"),

@@ -19,6 +19,7 @@ mod mandates;
 mod operators;
 mod outage;
 mod owner;
+mod proof;
 mod readiness;
 mod revocations;
 mod rules;
