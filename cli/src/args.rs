@@ -153,7 +153,7 @@ const OTHER_WORDS: [(&str, &str); 21] = [
     ("people", "users"),
     ("user", "users"),
     ("transfer", "pay"),
-    ("verify", "audit replay"),
+    ("verify", "audit verify"),
 ];
 
 /// Adds our word for an unknown command to the error.

@@ -1,9 +1,11 @@
 //! `quittance audit`: [`replay`] decides the whole log again, into empty books, and compares everything; [`export`] writes
-//! the log to a file, so that somebody without a broker can do that; [`events`] shows what happened in auth.
+//! the log to a file, so that somebody without a broker can do that; [`verify`] looks whether the books hold together;
+//! [`events`] shows what happened in auth.
 
 mod events;
 mod export;
 mod replay;
+mod verify;
 
 use std::path::Path;
 
@@ -18,6 +20,8 @@ pub(crate) use replay::{replay, summary_text};
 pub(crate) enum Command {
     /// Decide every request again from the first one on; compare each answer, each balance and the hash chain
     Replay(replay::Options),
+    /// Check the books against themselves and against the published answers, without deciding anything again
+    Verify(verify::Options),
     /// Write the log to one file, which `replay` accepts: whoever audits it needs no broker
     Export(export::Options),
     /// Show what happened in auth, the newest first: logins, failed ones too, and who changed what
@@ -28,20 +32,23 @@ pub(crate) enum Command {
 pub(crate) async fn run(command: &Command, home: &Path) -> Result<()> {
     match command {
         Command::Replay(options) => replay::run(options, home).await,
+        Command::Verify(options) => verify::run(options, home).await,
         Command::Export(options) => export::run(options, home).await,
         Command::Events(options) => events::run(options, home).await,
     }
 }
 
 /// A bar that says how far it is, how fast it goes and how long it will take.
-fn bar(doing: &str, things: &str, is_hidden: bool) -> ProgressBar {
+fn bar(doing: &str, things: &'static str, is_hidden: bool) -> ProgressBar {
     if is_hidden {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template(&format!(
-        "  {doing} {{bar:30}} {{human_pos}}/{{human_len}} {things}, {{per_sec:.0}}, {{eta}} left"
+        "  {doing} {{bar:30}} {{human_pos}}/{{human_len}} {{msg}}, {{per_sec:.0}}, {{eta}} left"
     ));
-    ProgressBar::new(0).with_style(style.expect("the template is a constant"))
+    ProgressBar::new(0)
+        .with_style(style.expect("the template is a constant"))
+        .with_message(things)
 }
 
 /// Moves a bar.

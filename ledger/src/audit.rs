@@ -15,7 +15,9 @@ mod trusted;
 mod compare;
 
 mod replay;
+mod verify;
 
 pub use error::ReplayError;
 pub use export::export;
 pub use replay::{Compared, Sources, Summary, Verdict, replay, replay_file, replay_from};
+pub use verify::{Part, Soundness, Verified, verify};

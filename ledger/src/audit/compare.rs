@@ -17,11 +17,7 @@ use crate::core::event::Event;
 use crate::store::{self, AnswerRow, AuditedAccount, PostingRow};
 
 /// Compares answers with those that are published; there may be fewer of these.
-pub(super) fn published(
-    decided: &[Decided],
-    published: &[Event],
-    place: &str,
-) -> Result<(), Stop> {
+pub(super) fn published(decided: &[Decided], published: &[Event], place: &str) -> Result<(), Stop> {
     for (item, theirs) in decided.iter().zip(published) {
         if let Some(difference) = Event::from(item).difference(theirs, place) {
             return Err(Stop::Differs(difference));

@@ -44,10 +44,7 @@ impl Prefix {
         hash.update(&self.to_bytes());
         hash.update(packed);
         let digest = hash.finish();
-        digest
-            .as_ref()
-            .try_into()
-            .expect("a SHA-256 has 32 bytes")
+        digest.as_ref().try_into().expect("a SHA-256 has 32 bytes")
     }
 }
 

@@ -10,7 +10,9 @@ use flate2::{Compress, Compression, FlushCompress, Status};
 use serde::Serialize;
 
 use super::format::{self, Prefix, REQUEST, SETTLEMENT};
-use super::{BLOCK_BYTES, BLOCK_REQUESTS, END, End, HEAD, Head, LogFileError, MAGIC, MESSAGES, VERSION};
+use super::{
+    BLOCK_BYTES, BLOCK_REQUESTS, END, End, HEAD, Head, LogFileError, MAGIC, MESSAGES, VERSION,
+};
 use crate::core::chain::Digest;
 
 /// A log file while it is written.
@@ -109,7 +111,10 @@ impl LogFileWriter {
         }
         self.temporary = None;
         // The name is in the directory, and that is on the disk only when it was synced too.
-        let directory = self.path.parent().filter(|path| !path.as_os_str().is_empty());
+        let directory = self
+            .path
+            .parent()
+            .filter(|path| !path.as_os_str().is_empty());
         File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?;
         Ok(bytes)
     }
@@ -137,11 +142,9 @@ impl LogFileWriter {
         loop {
             self.packed.reserve(block.len() / 8 + 1024);
             let done = usize::try_from(self.compress.total_in()).unwrap_or(block.len());
-            let status = self.compress.compress_vec(
-                &block[done..],
-                &mut self.packed,
-                FlushCompress::Finish,
-            );
+            let status =
+                self.compress
+                    .compress_vec(&block[done..], &mut self.packed, FlushCompress::Finish);
             match status.map_err(io::Error::other)? {
                 Status::StreamEnd => break,
                 Status::Ok | Status::BufError => {}
