@@ -35,6 +35,7 @@ mod proc;
 mod figure;
 mod latency;
 mod plot;
+mod replay;
 mod report;
 
 use std::path::Path;

@@ -21,7 +21,7 @@ use crate::payments::{Pattern, bytes};
 use crate::report::{Check, Report};
 use crate::rounds::{self, Rounds};
 use crate::saturate::{end_to_end, sample_answer};
-use crate::{door, gateway, growth, pgbench, tokens};
+use crate::{door, gateway, growth, pgbench, replay, tokens};
 
 /// Payments offered per second in the curves; the targets are about the first and the last rate.
 const RATES: [u32; 6] = [100, 500, 1000, 2000, 3000, 5000];
@@ -106,13 +106,8 @@ pub(crate) async fn run(
     report.checks.push(Check::of("over NATS", summary));
     bar.inc(1);
     if has(Scenario::Replay) {
-        let figure = Figure::new(
-            "replay_per_s",
-            "replay of the whole log",
-            "1/s",
-            &[replayed],
-        );
-        report.figures.extend(figure);
+        let figures = replay::figures(&bank, replayed, bar).await?;
+        report.figures.extend(figures);
     }
     let mut memory = bank.stop().await?;
 

@@ -142,11 +142,12 @@ impl Arguments {
 }
 
 /// What people type who know other programs, and what we call it.
-const OTHER_WORDS: [(&str, &str); 20] = [
+const OTHER_WORDS: [(&str, &str); 21] = [
     ("accounts", "account list"),
     ("balance", "account show"),
     ("balances", "account list"),
     ("close", "down"),
+    ("export", "audit export"),
     ("history", "payment list"),
     ("list", "payment list"),
     ("log", "watch"),
@@ -162,7 +163,7 @@ const OTHER_WORDS: [(&str, &str); 20] = [
     ("people", "users"),
     ("user", "users"),
     ("transfer", "pay"),
-    ("verify", "audit replay"),
+    ("verify", "audit verify"),
 ];
 
 /// Adds our word for an unknown command to the error.

@@ -2,6 +2,11 @@
 
 mod error;
 
+mod export;
+pub mod log_file;
+
+mod source;
+
 mod decided_log;
 mod published;
 mod snapshot;
@@ -12,6 +17,9 @@ mod holds;
 mod compare;
 
 mod replay;
+mod verify;
 
 pub use error::ReplayError;
-pub use replay::{Sources, Summary, Verdict, replay, replay_from};
+pub use export::export;
+pub use replay::{Compared, Sources, Summary, Verdict, replay, replay_file, replay_from};
+pub use verify::{Part, Soundness, Verified, verify};

@@ -17,6 +17,7 @@ mod write;
 mod write_rare;
 
 mod audit;
+mod verify;
 
 pub(crate) use accounts::account_page;
 pub use accounts::accounts;
@@ -34,6 +35,10 @@ pub(crate) use log::{
 };
 pub use revocations::revocations;
 pub(crate) use revocations::{is_revoked, relevant as relevant_revocations};
+pub(crate) use verify::{
+    BookedAnswerRow, LinedPostingRow, OpenedAccountRow, accounts_behind, answered_openings,
+    booked_answers, postings_behind, unanswered_posting,
+};
 pub(crate) use write::write_batch;
 
 /// The migrations, run by the owner of the tables.

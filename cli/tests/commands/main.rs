@@ -7,6 +7,7 @@
 
 mod again;
 mod alive;
+mod auditing;
 mod disk;
 mod help;
 mod home;
@@ -43,6 +44,8 @@ fn every_command_tells_its_options() {
         "users import",
         "watch",
         "audit replay",
+        "audit verify",
+        "audit export",
         "audit events",
         "completions",
     ];

@@ -20,6 +20,7 @@ mod mixed;
 mod operators;
 mod outage;
 mod owner;
+mod proof;
 mod readiness;
 mod revocations;
 mod rules;

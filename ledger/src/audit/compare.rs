@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashSet};
 
 use common::ids::AccountId;
-use common::wire::SETTLEMENTS;
 use rust_decimal::Decimal;
 use sqlx::PgConnection;
 
@@ -19,9 +18,9 @@ use crate::core::event::Event;
 use crate::store::{self, AnswerRow, AuditedAccount, PostingRow};
 
 /// Compares answers with those that are published; there may be fewer of these.
-pub(super) fn published(decided: &[Decided], published: &[Event]) -> Result<(), Stop> {
+pub(super) fn published(decided: &[Decided], published: &[Event], place: &str) -> Result<(), Stop> {
     for (item, theirs) in decided.iter().zip(published) {
-        if let Some(difference) = Event::from(item).difference(theirs, SETTLEMENTS) {
+        if let Some(difference) = Event::from(item).difference(theirs, place) {
             return Err(Stop::Differs(difference));
         }
     }
@@ -58,27 +57,53 @@ pub(super) async fn rows(db: &mut PgConnection, decided: &[Decided]) -> Result<(
     if ours == theirs {
         return Ok(());
     }
-    let differing = ours
-        .iter()
-        .zip(&theirs)
-        .find(|(ours, theirs)| ours != theirs);
-    let missing = || ours.get(theirs.len());
-    let seq = differing
-        .map(|(ours, _)| ours)
-        .or_else(missing)
-        .map_or(first.cast_signed(), |row| row.request_seq);
-    Err(Stop::Differs(format!(
-        "the postings of request {seq} are not what the log leads to"
-    )))
+    Err(Stop::Differs(posting_difference(&ours, &theirs)))
 }
 
-/// At the cursor: the head of the chain, the keys, the rules, every account and its postings. Returns the sums.
+/// The first posting that is not as it should be, as a sentence.
+fn posting_difference(ours: &[PostingRow], theirs: &[PostingRow]) -> String {
+    let text = |row: &PostingRow| {
+        let PostingRow {
+            request_seq,
+            amount,
+            balance,
+            effective_date,
+            ..
+        } = row;
+        let date = effective_date.map(|date| format!(", effective {date}"));
+        let date = date.unwrap_or_default();
+        format!("{amount} for request {request_seq} with balance {balance}{date}")
+    };
+    let place = |row: &PostingRow| (row.account_seq, row.number);
+    // Those that are missing are left out of theirs.
+    let mut rest = theirs.iter();
+    for row in ours {
+        let stored = rest.next().filter(|stored| place(stored) == place(row));
+        if stored == Some(row) {
+            continue;
+        }
+        let PostingRow {
+            request_seq: seq,
+            number,
+            account_seq,
+            ..
+        } = row;
+        let (ours, theirs) = (text(row), stored.map_or("missing".to_owned(), text));
+        return format!(
+            "the postings of request {seq} are not what the log leads to: number {number} of the account that request \
+             {account_seq} opened is {ours} by the log, but {theirs} in the database"
+        );
+    }
+    "the database has more postings than the log leads to".to_owned()
+}
+
+/// At the cursor: the head of the chain, the keys, the rules, every account and its postings.
 pub(super) fn books(
     at: Cursor,
     book: &Book,
     trusted: &Trusted,
     snapshot: &Snapshot,
-) -> Result<BTreeMap<String, String>, Stop> {
+) -> Result<(), Stop> {
     let Cursor { seq, chain } = at;
     let differs = |difference| Err(Stop::Differs(difference));
     if chain != snapshot.cursor.chain {
@@ -133,7 +158,7 @@ pub(super) fn books(
             "{count} answers are in the database, but not between 1 and {seq}, where it is"
         ));
     }
-    sums(book).map_err(Stop::Differs)
+    Ok(())
 }
 
 fn compare_accounts(book: &Book, audited: &[AuditedAccount]) -> Option<String> {
@@ -203,7 +228,7 @@ fn facts(account: &Account) -> String {
 }
 
 /// Debit balances minus credit balances per currency: zero, or money came from nowhere.
-fn sums(book: &Book) -> Result<BTreeMap<String, String>, String> {
+pub(super) fn sums(book: &Book) -> Result<BTreeMap<String, String>, Stop> {
     let mut sums: BTreeMap<String, Decimal> = BTreeMap::new();
     for account in book.accounts.values() {
         let signed = on_debit_side(normal_side(account.category), account.posted).amount();
@@ -212,7 +237,9 @@ fn sums(book: &Book) -> Result<BTreeMap<String, String>, String> {
             .or_default() += signed;
     }
     if let Some((currency, sum)) = sums.iter().find(|(_, sum)| !sum.is_zero()) {
-        return Err(format!("all {currency} balances sum to {sum}, not to zero"));
+        return Err(Stop::Differs(format!(
+            "all {currency} balances sum to {sum}, not to zero"
+        )));
     }
     Ok(sums
         .into_keys()

@@ -1,11 +1,12 @@
 //! The log, decided again from its first request.
 
-use common::broker::{BATCH_MESSAGES_MAX, Reader};
+use common::message::Stored;
 use common::token::CheckedTokens;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::error::ReplayError;
+use super::source::Source;
 use crate::core::batch::{self, Decided};
 use crate::core::book::Book;
 use crate::core::chain::Chain;
@@ -23,7 +24,7 @@ const DECIDED_BATCHES_MAX: usize = 4;
 
 impl DecidedLog {
     /// From request 1 on, to `cursor` and then to `end`.
-    pub(super) fn start(requests: Reader, cursor: u64, end: u64) -> Self {
+    pub(super) fn start(requests: Source, cursor: u64, end: u64) -> Self {
         let (send, batches) = mpsc::channel(DECIDED_BATCHES_MAX);
         let (send_book, book) = oneshot::channel();
         let task = tokio::spawn(async move {
@@ -42,7 +43,7 @@ impl DecidedLog {
 }
 
 async fn decide_to(
-    mut requests: Reader,
+    mut requests: Source,
     [cursor, end]: [u64; 2],
     send: &mpsc::Sender<Result<Vec<Decided>, ReplayError>>,
     send_book: oneshot::Sender<Book>,
@@ -50,10 +51,15 @@ async fn decide_to(
     let (mut book, mut checked) = (Book::default(), CheckedTokens::default());
     let (mut seq, mut chain) = (0, Chain::START);
     let mut send_book = Some(send_book);
+    let mut read: Vec<Stored> = Vec::new();
     for stop in [cursor, end] {
         while seq < stop {
+            if read.is_empty() {
+                read = requests.next().await?;
+            }
             let left = usize::try_from(stop - seq).unwrap_or(usize::MAX);
-            let mut waiting = requests.batch(left.min(BATCH_MESSAGES_MAX)).await?;
+            let rest = read.split_off(left.min(read.len()));
+            let mut waiting = std::mem::replace(&mut read, rest);
             while !waiting.is_empty() {
                 let rest = waiting.split_off(batch::length(&waiting));
                 let messages = std::mem::replace(&mut waiting, rest);

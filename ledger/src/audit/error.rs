@@ -1,11 +1,12 @@
-//! Why a replay ends before the end.
+//! Why a replay or an export ends before the end.
 
 use async_nats::jetstream;
 use common::broker::ReadError;
 
+use super::log_file::LogFileError;
 use crate::core::rules::NewerRules;
 
-/// Why a replay could not be finished.
+/// Why a replay or an export could not be finished.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// The broker.
@@ -17,6 +18,9 @@ pub enum ReplayError {
     /// The broker, asked about a stream.
     #[error("the broker: {0}")]
     Broker(#[from] jetstream::context::GetStreamError),
+    /// The log in a file.
+    #[error(transparent)]
+    File(#[from] LogFileError),
     /// The log, or the database, is of a newer program.
     #[error(transparent)]
     NewerRules(#[from] NewerRules),

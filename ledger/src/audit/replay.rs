@@ -1,9 +1,11 @@
 //! The audit: REQUESTS from sequence 1 into an empty book, through the same core that the engine uses, comparing every
 //! answer with SETTLEMENTS and, at the end, every balance and the head of the hash chain with the database.
 //!
-//! The database is read once, at the start, in one snapshot; so a ledger may go on meanwhile.
+//! The log comes from the streams or from a file; the database may be left out then. It is read once, at the start, in one
+//! snapshot; so a ledger may go on meanwhile.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use async_nats::jetstream;
 use common::broker::{self, Reader};
@@ -15,6 +17,7 @@ use super::decided_log::DecidedLog;
 use super::error::{ReplayError, Stop};
 use super::published::Published;
 use super::snapshot::Snapshot;
+use super::source::{self, Source};
 use super::trusted::Trusted;
 use crate::core::batch::Decided;
 use crate::core::chain::{Chain, Cursor};
@@ -35,14 +38,27 @@ pub struct Summary {
     pub requests: u64,
     /// Payments that were settled.
     pub settled: u64,
-    /// Accounts whose balances were compared.
+    /// Accounts that the log opened.
     pub accounts: usize,
-    /// The rules in force at the database's cursor.
+    /// The rules in force there.
     pub rules: u32,
     /// Head of the hash chain, in hex.
     pub chain: String,
     /// Per currency, the sum of all debit balances minus all credit balances: always zero.
     pub sums: BTreeMap<String, String>,
+    /// What the log's own answers were compared with.
+    pub compared: Compared,
+}
+
+/// What a replay had to compare with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Compared {
+    /// Published answers: of SETTLEMENTS, or of the file.
+    pub published: u64,
+    /// Answers in the database, with their postings; 0 without a database.
+    pub rows: u64,
+    /// Whether accounts, keys and rules were compared too. Not without a database, nor with one that is ahead of the file.
+    pub books: bool,
 }
 
 /// Replays the whole log. After each batch, `progress` gets how far it is and where it ends.
@@ -94,22 +110,90 @@ pub async fn replay_from(
 ) -> Result<Verdict, ReplayError> {
     let jetstream = sources.jetstream;
     let snapshot = Snapshot::of(database).await?;
-    let cursor = snapshot.cursor;
+    let cursor = snapshot.cursor.seq;
     let requests = broker::last_sequence(&jetstream, REQUESTS).await?;
     let answers = broker::last_sequence(&jetstream, SETTLEMENTS).await?;
-    if requests < cursor.seq.max(answers) {
-        let seq = cursor.seq;
+    if requests < cursor.max(answers) {
         let difference = format!(
-            "REQUESTS ends at {requests}, SETTLEMENTS at {answers}, the database's cursor is {seq}"
+            "REQUESTS ends at {requests}, SETTLEMENTS at {answers}, the database's cursor is {cursor}"
         );
         return Ok(Verdict::Differs(difference));
     }
-    let to = cursor.seq.max(answers);
+    let log = Log {
+        requests: Source::Stream(sources.requests),
+        answers: Source::Stream(sources.settlements),
+        requests_last: cursor.max(answers),
+        answers_last: answers,
+        answers_place: SETTLEMENTS,
+    };
+    replay_log(log, Some((database, snapshot)), progress).await
+}
+
+/// As [`replay`], from a file that [`export`](super::export()) wrote. Without a database, only the answers in the file are
+/// compared. A database that has decided more than the file holds is compared as far as the file goes.
+///
+/// # Errors
+/// When the file or the database can't be read; a difference is a [`Verdict`], not an error.
+pub async fn replay_file(
+    path: PathBuf,
+    database: Option<&mut PgConnection>,
+    progress: impl FnMut(u64, u64),
+) -> Result<Verdict, ReplayError> {
+    let database = match database {
+        Some(database) => {
+            let snapshot = Snapshot::of(database).await?;
+            Some((database, snapshot))
+        }
+        None => None,
+    };
+    let file = source::open(path).await?;
+    let log = Log {
+        requests: file.requests,
+        answers: file.answers,
+        requests_last: file.head.requests,
+        answers_last: file.head.answers,
+        answers_place: "the file",
+    };
+    let verdict = replay_log(log, database, progress).await?;
+    if matches!(verdict, Verdict::Agrees(_)) {
+        // All that the head has promised agrees; the rest of the file must be its end.
+        file.end.await.expect("reading a file does not panic")?;
+    }
+    Ok(verdict)
+}
+
+/// A log to decide again.
+struct Log {
+    requests: Source,
+    answers: Source,
+    requests_last: u64,
+    answers_last: u64,
+    /// What the answers are called in a sentence.
+    answers_place: &'static str,
+}
+
+async fn replay_log(
+    log: Log,
+    database: Option<(&mut PgConnection, Snapshot)>,
+    progress: impl FnMut(u64, u64),
+) -> Result<Verdict, ReplayError> {
+    let to = log.requests_last;
+    let (database, snapshot) = database.unzip();
+    let decided_in_database = snapshot.as_ref().map_or(0, |snapshot| snapshot.cursor.seq);
+    // Its books are compared where it stands; it may stand beyond a file.
+    let snapshot = snapshot.filter(|snapshot| snapshot.cursor.seq <= to);
+    let pause = snapshot.as_ref().map_or(to, |snapshot| snapshot.cursor.seq);
+    let compared = Compared {
+        published: log.answers_last,
+        rows: decided_in_database.min(to),
+        books: snapshot.is_some(),
+    };
     let mut replay = Replay {
-        decided: DecidedLog::start(sources.requests, cursor.seq, to),
-        published: Published::new(sources.settlements, answers),
+        decided: DecidedLog::start(log.requests, pause, to),
+        published: Published::new(log.answers, log.answers_last),
+        answers_place: log.answers_place,
         database,
-        decided_in_database: cursor.seq,
+        decided_in_database,
         at: Cursor {
             seq: 0,
             chain: Chain::START,
@@ -120,21 +204,24 @@ pub async fn replay_from(
         progress,
     };
     let verdict = async {
-        replay.run_to(cursor.seq).await?;
-        let (rules, sums) = {
-            let book = (&mut replay.decided.book).await;
-            let book = book.expect("it is sent behind the last batch up to there");
-            let sums = compare::books(replay.at, &book, &replay.trusted, &snapshot)?;
-            (book.rules.number(), sums)
-        };
+        replay.run_to(pause).await?;
+        let book = (&mut replay.decided.book).await;
+        let book = book.expect("it is sent behind the last batch up to there");
+        if let Some(snapshot) = &snapshot {
+            compare::books(replay.at, &book, &replay.trusted, snapshot)?;
+        }
+        let (accounts, rules) = (book.accounts.len(), book.rules.number());
+        let sums = compare::sums(&book)?;
+        drop(book);
         replay.run_to(to).await?;
         Ok(Summary {
             requests: replay.at.seq,
             settled: replay.settled,
-            accounts: snapshot.accounts.len(),
+            accounts,
             rules,
             chain: replay.at.chain.to_string(),
             sums,
+            compared,
         })
     };
     match verdict.await {
@@ -147,7 +234,8 @@ pub async fn replay_from(
 struct Replay<'d, P> {
     decided: DecidedLog,
     published: Published,
-    database: &'d mut PgConnection,
+    answers_place: &'static str,
+    database: Option<&'d mut PgConnection>,
     decided_in_database: u64,
     at: Cursor,
     settled: u64,
@@ -188,12 +276,15 @@ impl<P: FnMut(u64, u64)> Replay<'_, P> {
         let in_database = (self.decided_in_database + 1).saturating_sub(first);
         let in_database = usize::try_from(in_database).unwrap_or(usize::MAX);
         let in_database = &decided[..in_database.min(decided.len())];
+        let rows = async {
+            match &mut self.database {
+                Some(database) => compare::rows(database, in_database).await,
+                None => Ok(()),
+            }
+        };
         // Side by side: the broker and the database are two servers.
-        let (published, rows) = tokio::join!(
-            self.published.take(first, decided.len()),
-            compare::rows(self.database, in_database),
-        );
-        compare::published(decided, &published?)?;
+        let (published, rows) = tokio::join!(self.published.take(first, decided.len()), rows);
+        compare::published(decided, &published?, self.answers_place)?;
         rows
     }
 }

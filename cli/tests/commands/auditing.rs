@@ -1,0 +1,108 @@
+//! An audit as somebody types it: verify the books, export the log, replay it where no bank is.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command};
+
+use crate::home::{Home, quittance, run};
+
+#[test]
+fn an_audit_with_a_bank_and_without_one() {
+    let home = Home::new();
+    home.run("up --detach --json --free-ports").ok();
+    home.run("pay --from ada --to grace --amount 30 --wait")
+        .ok();
+
+    let verified = home.run("audit verify").ok();
+    assert!(
+        verified.starts_with("The books hold together."),
+        "{verified}"
+    );
+    let verified = home.run("audit verify --json").json();
+    assert_eq!(verified["sound"], true);
+    assert_eq!(verified["sums"]["EUR"], "0");
+    assert_eq!(verified["answers"], verified["published"]);
+    let alone = home.run("audit verify --database-only --json").json();
+    assert_eq!(alone["published"], 0);
+
+    let file = home.directory.path().join("log.quittance");
+    let named = file.display();
+    let exported = home.run(&format!("audit export {named} --json")).json();
+    assert_eq!(exported["requests"], verified["answers"]);
+    let again = home.run(&format!("audit export {named}"));
+    assert_eq!(again.code, 1);
+    assert!(
+        again.stderr.contains("is there already"),
+        "{}",
+        again.stderr
+    );
+    assert!(again.stderr.contains("hint: `--force`"), "{}", again.stderr);
+    let said = home.run(&format!("audit export {named} --force"));
+    assert!(
+        said.stderr.contains("as secret as the log"),
+        "{}",
+        said.stderr
+    );
+    said.ok();
+
+    let with_books = format!("audit replay --from-file {named}");
+    let told = home.run(&with_books).ok();
+    assert!(told.contains("leads to the same books."), "{told}");
+    let streamed = home.run("audit replay --from-stream --json").json();
+    let nowhere = Path::new("/nowhere");
+    let replayed = run(nowhere, &format!("{with_books} --json")).json();
+    assert_eq!(replayed["agrees"], true);
+    assert_eq!(replayed["chain"], streamed["chain"]);
+    assert_eq!(replayed["compared"]["books"], false);
+    let told = run(nowhere, &with_books).ok();
+    assert!(told.contains("leads to the same answers."), "{told}");
+    assert!(told.contains("not compared"), "{told}");
+    interrupted(&home);
+
+    damaged(&file);
+    let replayed = run(nowhere, &format!("{with_books} --json"));
+    assert_eq!(replayed.code, 1);
+    let said = "the file was changed or damaged behind request";
+    assert!(replayed.stderr.contains(said), "{}", replayed.stderr);
+}
+
+/// Flips a bit in the middle.
+fn damaged(file: &Path) {
+    let mut bytes = fs::read(file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(file, bytes).unwrap();
+}
+
+/// Ctrl-C during an export leaves no file. The broker is stopped meanwhile, so that it is not done before.
+fn interrupted(home: &Home) {
+    let pid = fs::read_to_string(home.path().join("run/nats.pid")).unwrap();
+    let signal = |name: &str, pid: &str| {
+        let status = Command::new("kill").args([name, pid.trim()]).status();
+        assert!(status.unwrap().success());
+    };
+    let file = home.directory.path().join("interrupted");
+    signal("-STOP", &pid);
+    let mut export: Child = quittance(&home.path())
+        .args(["audit", "export", "--json"])
+        .arg(&file)
+        .spawn()
+        .unwrap();
+    // It answers signals itself as soon as it has opened its runtime's signal handling.
+    let handles = || {
+        let status = fs::read_to_string(format!("/proc/{}/status", export.id())).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        u64::from_str_radix(caught.unwrap().trim(), 16).unwrap() & 0b10 != 0
+    };
+    while !handles() {
+        std::thread::yield_now();
+    }
+    signal("-INT", &export.id().to_string());
+    let ended = export.wait().unwrap();
+    signal("-CONT", &pid);
+    assert_eq!(ended.code(), Some(1));
+    let left = fs::read_dir(home.directory.path()).unwrap();
+    let names: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    let is_left = |name: &std::ffi::OsString| name.to_string_lossy().contains("interrupted");
+    assert!(!names.iter().any(is_left), "{names:?}");
+}

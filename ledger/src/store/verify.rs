@@ -1,0 +1,144 @@
+//! What a verification reads: all answers with what they booked, all postings by account, all accounts.
+
+use chrono::{DateTime, Utc};
+use futures::stream::BoxStream;
+use rust_decimal::Decimal;
+use sqlx::{PgConnection, PgExecutor};
+use uuid::Uuid;
+
+use super::values::{bigint, from_bigint};
+use crate::core::chain::Cursor;
+
+/// An answer and the postings of its request, as they stand in the tables.
+pub(crate) struct BookedAnswerRow {
+    pub(crate) request_seq: i64,
+    pub(crate) subject: String,
+    pub(crate) event_type: String,
+    pub(crate) reason: Option<String>,
+    pub(crate) client_id: Option<String>,
+    pub(crate) payment_id: Option<Uuid>,
+    pub(crate) published_at: DateTime<Utc>,
+    pub(crate) traceparent: Option<String>,
+    pub(crate) request_digest: Vec<u8>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) chain: Vec<u8>,
+    /// The accounts of its postings; the nil UUID where there is none.
+    pub(crate) accounts: Vec<Uuid>,
+    /// Their currencies; empty where there is no account.
+    pub(crate) currencies: Vec<String>,
+    /// Above zero for debits.
+    pub(crate) amounts: Vec<Decimal>,
+    pub(crate) balances: Vec<Decimal>,
+}
+
+/// All answers in order, each with its postings. One pass: no index finds the postings of one request.
+pub(crate) fn booked_answers(
+    db: &mut PgConnection,
+) -> BoxStream<'_, sqlx::Result<BookedAnswerRow>> {
+    sqlx::query_as!(
+        BookedAnswerRow,
+        // What is no time here, and can't be one, is read as one that no answer has.
+        r#"select answer.request_seq, subject, event_type, reason, client_id, payment_id, traceparent, request_digest, body,
+                  chain, case when isfinite(published_at) then published_at else 'epoch' end as "published_at!",
+                  coalesce(accounts, '{}') as "accounts!", coalesce(currencies, '{}') as "currencies!",
+                  coalesce(amounts, '{}') as "amounts!: Vec<Decimal>", coalesce(balances, '{}') as "balances!: Vec<Decimal>"
+           from answer left join (
+               select posting.request_seq,
+                      array_agg(coalesce(account.id, '00000000-0000-0000-0000-000000000000')) as accounts,
+                      array_agg(coalesce(account.currency, '')::text) as currencies,
+                      array_agg(amount) as amounts, array_agg(balance) as balances
+               from posting left join account on account.opened_seq = account_seq
+               group by posting.request_seq
+           ) as booked on booked.request_seq = answer.request_seq
+           order by answer.request_seq"#
+    )
+    .fetch(db)
+}
+
+/// A posting with what must be known of its account.
+pub(crate) struct LinedPostingRow {
+    pub(crate) account_seq: i64,
+    pub(crate) number: i64,
+    pub(crate) request_seq: i64,
+    pub(crate) amount: Decimal,
+    pub(crate) balance: Decimal,
+    /// `None` when it is on no account.
+    pub(crate) account: Option<Uuid>,
+    pub(crate) category: Option<String>,
+}
+
+/// The postings behind this place, by account and number.
+pub(crate) async fn postings_behind(
+    db: impl PgExecutor<'_>,
+    account_seq: i64,
+    number: i64,
+    rows_max: i64,
+) -> sqlx::Result<Vec<LinedPostingRow>> {
+    let rows = sqlx::query_as!(
+        LinedPostingRow,
+        r#"select account_seq, number, request_seq, amount, balance, account.id as "account?", category as "category?"
+           from posting left join account on opened_seq = account_seq
+           where (account_seq, number) > ($1, $2) order by account_seq, number limit $3"#,
+        account_seq,
+        number,
+        rows_max,
+    );
+    rows.fetch_all(db).await
+}
+
+/// A request that something was posted for, though it has no answer.
+pub(crate) async fn unanswered_posting(db: impl PgExecutor<'_>) -> sqlx::Result<Option<i64>> {
+    sqlx::query_scalar!(
+        "select posting.request_seq from posting left join answer using (request_seq)
+         where answer.request_seq is null order by posting.request_seq limit 1"
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// An account and the answer that opened it.
+pub(crate) struct OpenedAccountRow {
+    pub(crate) id: Uuid,
+    pub(crate) opened_seq: i64,
+    pub(crate) owner: String,
+    pub(crate) currency: String,
+    pub(crate) category: String,
+    /// `None` when there is no such answer.
+    pub(crate) event_type: Option<String>,
+    pub(crate) body: Option<Vec<u8>>,
+    /// What is still available: not below zero.
+    pub(crate) available: Decimal,
+}
+
+/// The accounts behind this one, by the request that opened them.
+pub(crate) async fn accounts_behind(
+    db: impl PgExecutor<'_>,
+    opened_seq: i64,
+    rows_max: i64,
+) -> sqlx::Result<Vec<OpenedAccountRow>> {
+    let rows = sqlx::query_as!(
+        OpenedAccountRow,
+        r#"select id, opened_seq, owner, currency, category, event_type as "event_type?", body as "body?",
+                  coalesce(last.balance, 0) - held + overdraft_limit as "available!"
+           from account left join answer on request_seq = opened_seq
+           left join lateral (
+               select balance from posting where account_seq = opened_seq order by number desc limit 1
+           ) as last on true
+           where opened_seq > $1 order by opened_seq limit $2"#,
+        opened_seq,
+        rows_max,
+    );
+    rows.fetch_all(db).await
+}
+
+/// How many accounts were opened up to the cursor, by what the answers say.
+pub(crate) async fn answered_openings(
+    db: impl PgExecutor<'_>,
+    cursor: Cursor,
+) -> sqlx::Result<u64> {
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from answer where event_type = 'account.opened.v1' and request_seq <= $1"#,
+        bigint(cursor.seq)
+    );
+    from_bigint(count.fetch_one(db).await?)
+}
