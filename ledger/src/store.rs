@@ -36,8 +36,8 @@ pub(crate) use log::{
 pub use revocations::revocations;
 pub(crate) use revocations::{is_revoked, relevant as relevant_revocations};
 pub(crate) use verify::{
-    BookedAnswerRow, LinedPostingRow, OpenedAccountRow, accounts_behind, answered_openings,
-    booked_answers, postings_behind, unanswered_posting,
+    BookedAnswerRow, LinedPostingRow, MisheldAccount, OpenedAccountRow, accounts_behind,
+    answered_openings, booked_answers, misheld_account, postings_behind, unanswered_posting,
 };
 pub(crate) use write::write_batch;
 
