@@ -59,7 +59,7 @@ pub struct PaymentAnswer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "date-time"))]
     pub expires_at: Option<String>,
-    /// What is still held after an authorisation or capture, or can still be reversed after a reversal.
+    /// What is still held after what was done with a hold, or can still be reversed after a reversal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remaining: Option<String>,
     /// What a reversal is about; absent from other answers.

@@ -261,6 +261,7 @@ fn void_hold(
         amount: Some(hold.remaining.to_string()),
         currency: Some(hold.amount.currency().code().to_owned()),
         reference: hold.reference.clone(),
+        remaining: Some(Money::zero(hold.amount.currency()).to_string()),
         ..asked::answer(at, claims, request, PaymentStatus::Voided)
     };
     Ok(Outcome {
@@ -341,6 +342,7 @@ fn expired(at: At, hold: &Hold, status: PaymentStatus, client: ClientId) -> Paym
         currency: Some(hold.amount.currency().code().to_owned()),
         reference: hold.reference.clone(),
         expires_at: hold.expires_at.as_ref().map(timestamp::text),
+        remaining: Some(Money::zero(hold.amount.currency()).to_string()),
         ..rejection::blank(at, client)
     }
 }
