@@ -4,12 +4,15 @@ mod replaying;
 mod trial_balance;
 
 mod app;
+mod day;
 
 mod accounts;
+mod balances;
 mod books;
 mod log;
 mod postings;
 mod replays;
+mod statements;
 mod subscribers;
 
 use std::sync::Arc;
@@ -57,6 +60,8 @@ fn api() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(accounts::open, accounts::list))
         .routes(routes!(accounts::show))
+        .routes(routes!(balances::show))
+        .routes(routes!(statements::show))
         .routes(routes!(postings::postings))
         .routes(routes!(books::checkpoint))
         .routes(routes!(books::trial_balance))
