@@ -1,4 +1,6 @@
-//! `quittance account`: opens accounts and shows them.
+//! `quittance account`: opens accounts and shows them, as they are and ([`history`]) as they were.
+
+mod history;
 
 use std::path::Path;
 
@@ -26,6 +28,10 @@ pub(crate) enum Command {
     Show(Show),
     /// List accounts with their balances
     List(List),
+    /// Show what an account came to on a day, as it was known at a time
+    Balance(history::BalanceOptions),
+    /// Show every posting of an account with the balance after it, or write a file
+    Statement(history::StatementOptions),
 }
 
 /// Options of `quittance account open`.
@@ -166,6 +172,8 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
             show(&account, asked.json)
         }
         Command::List(asked) => list(&asked, &client, &running).await,
+        Command::Balance(asked) => history::balance(asked, &running).await,
+        Command::Statement(asked) => history::statement(asked, &running).await,
     }
 }
 

@@ -25,6 +25,7 @@ mod demo;
 mod pay;
 mod payment;
 mod token;
+mod trial_balance;
 mod users;
 mod watch;
 

@@ -18,10 +18,11 @@ mod tests;
 use chrono::{DateTime, TimeDelta, Utc};
 
 pub(crate) use entry::AccountPosting;
-pub(crate) use page::{By, Days, Fault, Position, Statement, balance};
+pub(crate) use page::{By, Days, Fault, Position, Statement, balance_at};
 
-/// The first moment that is behind this one: times are kept in microseconds.
+/// The first moment that is behind this one: times are kept in microseconds. No log is older than 1970, and a database has
+/// no room for every time that can be asked for.
 pub(crate) fn just_behind(moment: DateTime<Utc>) -> DateTime<Utc> {
     let next = moment.checked_add_signed(TimeDelta::microseconds(1));
-    next.unwrap_or(moment)
+    next.unwrap_or(moment).max(DateTime::UNIX_EPOCH)
 }

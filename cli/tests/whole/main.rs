@@ -22,5 +22,6 @@ mod owner;
 mod readiness;
 mod revocations;
 mod rules;
+mod statements;
 mod upgrade;
 mod walk;

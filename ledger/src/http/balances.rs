@@ -22,7 +22,7 @@ use uuid::Uuid;
 use super::accounts;
 use super::app::App;
 use super::day::Day;
-use crate::statement::{Fault, balance, just_behind};
+use crate::statement::{Fault, balance_at, just_behind};
 use crate::store::{self, Place};
 
 /// An account's balance by two clocks.
@@ -67,7 +67,7 @@ pub(super) struct BalanceQuery {
     responses(Reply<200, Balance>, Problems<404>),
     security(("bearer" = ["accounts:read"]), ("bearer" = ["bank:operate"])),
 )]
-pub(super) async fn show(
+pub(super) async fn balance(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
     id: Result<Path<Uuid>, PathRejection>,
@@ -88,7 +88,7 @@ pub(super) async fn show(
         query.recorded.map(just_behind),
     )
     .await?;
-    let balance = balance(&account, &standing)?;
+    let balance = balance_at(&account, &standing)?;
     Ok(Json(Balance {
         account_id: account.id,
         currency: balance.currency().code().to_owned(),

@@ -113,7 +113,7 @@ pub(super) struct StatementQuery {
     responses(Written<200, Statement>, Problems<404>),
     security(("bearer" = ["accounts:read"]), ("bearer" = ["bank:operate"])),
 )]
-pub(super) async fn show(
+pub(super) async fn statement(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
     id: Result<Path<Uuid>, PathRejection>,

@@ -147,14 +147,14 @@ impl Statement {
         let start = Position {
             place: before,
             number: natural(opening.number),
-            balance: balance(&account, &opening)?,
+            balance: balance_at(&account, &opening)?,
         };
         Ok(Self {
             days,
             by: By::Effective,
             seq,
             opening: start.balance,
-            closing: balance(&account, &closing)?,
+            closing: balance_at(&account, &closing)?,
             count: natural(count),
             start,
             reach: Reach::Effective {
@@ -214,7 +214,7 @@ impl Statement {
                 Ok(Ok(Position {
                     place,
                     number: natural(standing.number),
-                    balance: balance(&self.account, &standing)?,
+                    balance: balance_at(&self.account, &standing)?,
                 }))
             }
         }
@@ -314,7 +314,7 @@ impl Statement {
 }
 
 /// What an account comes to, value dates included.
-pub(crate) fn balance(account: &Account, standing: &Standing) -> Result<Money, Fault> {
+pub(crate) fn balance_at(account: &Account, standing: &Standing) -> Result<Money, Fault> {
     let booked = Money::stored(standing.balance, account.posted.currency());
     let corrected = booked.checked_add(on_normal_side(account, standing.correction));
     corrected.ok_or(Fault::Overflow(account.id))

@@ -11,7 +11,7 @@ use common::money::Money;
 use rust_decimal::Decimal;
 
 use self::history::{Fact, History, Random};
-use super::{By, Days, Statement, balance, just_behind};
+use super::{By, Days, Statement, balance_at, just_behind};
 use crate::core::book::account::{Account, normal_side};
 use crate::store::{self, Place};
 
@@ -57,7 +57,7 @@ async fn balances(history: &History, random: &mut Random, seed: u64) {
             Some(just_behind(recorded)),
         );
         let standing = standing.await.expect("a standing");
-        let found = balance(account, &standing).expect("a sum");
+        let found = balance_at(account, &standing).expect("a sum");
         let known = history
             .facts_of(account)
             .filter(|fact| history.time_of(fact) <= recorded && history.day_of(fact) <= day);
