@@ -1,4 +1,6 @@
-//! `quittance account`: opens accounts and shows them.
+//! `quittance account`: opens accounts and shows them, as they are and ([`history`]) as they were.
+
+mod history;
 
 use std::path::Path;
 
@@ -38,6 +40,10 @@ pub(crate) enum Command {
     Limit(controls::Limit),
     /// List what is held on an account
     Holds(controls::Holds),
+    /// Show what an account came to on a day, as it was known at a time
+    Balance(history::BalanceOptions),
+    /// Show every posting of an account with the balance after it, or write a file
+    Statement(history::StatementOptions),
 }
 
 /// Options of `quittance account open`.
@@ -183,6 +189,8 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
         Command::Close(asked) => controls::close(asked, &running).await,
         Command::Limit(asked) => controls::limit(asked, &running).await,
         Command::Holds(asked) => controls::holds(asked, &running).await,
+        Command::Balance(asked) => history::balance(asked, &running).await,
+        Command::Statement(asked) => history::statement(asked, &running).await,
     }
 }
 

@@ -28,6 +28,7 @@ mod pay;
 mod payment;
 mod token;
 mod transaction;
+mod trial_balance;
 mod users;
 mod watch;
 

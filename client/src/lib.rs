@@ -14,6 +14,7 @@ mod mandates;
 mod payments;
 mod people;
 mod service_accounts;
+mod statements;
 
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ pub use log::{
     Steps, Subscriber, Subscribers, TrialBalance,
 };
 pub use login::{Login, access_token, needs_code};
+pub use statements::{Balance, Download, Statement};
 
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;

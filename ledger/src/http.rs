@@ -4,14 +4,17 @@ mod replaying;
 mod trial_balance;
 
 mod app;
+mod day;
 
 mod accounts;
+mod balances;
 mod books;
 mod controls;
 mod holds;
 mod log;
 mod postings;
 mod replays;
+mod statements;
 mod subscribers;
 
 use std::sync::Arc;
@@ -59,6 +62,8 @@ fn api() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(accounts::open, accounts::list))
         .routes(routes!(accounts::show))
+        .routes(routes!(balances::balance))
+        .routes(routes!(statements::statement))
         .routes(routes!(postings::postings))
         .routes(routes!(holds::holds))
         .routes(routes!(controls::freeze))

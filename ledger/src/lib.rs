@@ -12,6 +12,8 @@ pub mod store;
 
 pub mod audit;
 
+mod statement;
+
 mod http;
 
 pub use http::openapi;

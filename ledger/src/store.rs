@@ -13,6 +13,7 @@ mod load;
 mod history;
 mod log;
 mod revocations;
+mod statement;
 mod write;
 mod write_rare;
 
@@ -29,12 +30,13 @@ pub(crate) use holds::{
 pub(crate) use lead::lead;
 pub use load::{cursor, keys, raised_rules, rules};
 pub(crate) use load::{decided_digest, used_payment_ids};
-pub(crate) use log::{
-    AccountPostingRow, LogFilter, LogRow, SCANNED_MAX, account_postings, category_sums, log_page,
-    published_at,
-};
+pub(crate) use log::{LogFilter, LogRow, SCANNED_MAX, category_sums, category_sums_at, log_page};
 pub use revocations::revocations;
 pub(crate) use revocations::{is_revoked, relevant as relevant_revocations};
+pub(crate) use statement::{
+    ByValueDate, Place, Standing, StatementRow, booked, first_day, newest, newest_rows,
+    rows_as_booked, rows_by_value_date, seq_before, standing,
+};
 pub(crate) use verify::{
     BookedAnswerRow, LinedPostingRow, MisheldAccount, OpenedAccountRow, accounts_behind,
     answered_openings, booked_answers, misheld_account, postings_behind, unanswered_posting,

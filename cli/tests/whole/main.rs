@@ -24,5 +24,6 @@ mod proof;
 mod readiness;
 mod revocations;
 mod rules;
+mod statements;
 mod upgrade;
 mod walk;
