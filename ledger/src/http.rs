@@ -9,6 +9,7 @@ mod accounts;
 mod books;
 mod log;
 mod postings;
+mod receipts;
 mod replays;
 mod subscribers;
 
@@ -38,6 +39,10 @@ const SERVICE: Service = Service {
             "Log",
             "What was asked and answered, and who reads the answers.",
         ),
+        (
+            "Receipts",
+            "Proofs that an answer is in the log, and that the log only grows.",
+        ),
         ("Audit", "Deciding the whole log again."),
     ],
 };
@@ -60,6 +65,8 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(postings::postings))
         .routes(routes!(books::checkpoint))
         .routes(routes!(books::trial_balance))
+        .routes(routes!(receipts::receipt))
+        .routes(routes!(receipts::consistency))
         .routes(routes!(log::list))
         .routes(routes!(log::show))
         .routes(routes!(subscribers::subscribers))

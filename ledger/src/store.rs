@@ -10,6 +10,7 @@ mod load;
 
 mod history;
 mod log;
+mod receipts;
 mod revocations;
 mod write;
 mod write_rare;
@@ -27,6 +28,10 @@ pub(crate) use load::{decided_digest, used_payment_ids};
 pub(crate) use log::{
     AccountPostingRow, LogFilter, LogRow, SCANNED_MAX, account_postings, category_sums, log_page,
     published_at,
+};
+pub(crate) use receipts::{
+    AnsweredRow, CheckpointRow, answered, chain_after, checkpoint_up_to, leaves_behind, move_tree,
+    owns_one, put_checkpoint, put_tiles, tiles, tree_size,
 };
 pub use revocations::revocations;
 pub(crate) use revocations::{is_revoked, relevant as relevant_revocations};

@@ -21,6 +21,7 @@ mod outage;
 mod owner;
 mod proof;
 mod readiness;
+mod receipts;
 mod revocations;
 mod rules;
 mod upgrade;

@@ -15,6 +15,7 @@ use sqlx::postgres::PgPool;
 use super::replaying::Replaying;
 use super::trial_balance::TrialBalances;
 use crate::engine::Steps;
+use crate::receipts::tree::Tree;
 use crate::store;
 
 /// What every request may use.
@@ -30,6 +31,8 @@ pub(crate) struct App {
     /// Replays that operators start.
     pub(super) replaying: Arc<Replaying>,
     pub(super) trial_balances: TrialBalances,
+    /// For receipts.
+    pub(super) tree: Arc<Tree>,
     callers: Callers<DecidedKeys>,
 }
 
@@ -42,6 +45,7 @@ impl App {
         jetstream: jetstream::Context,
         steps: Arc<Steps>,
         replaying: Replaying,
+        tree: Arc<Tree>,
     ) -> Arc<Self> {
         let keys = DecidedKeys {
             pool: pool.clone(),
@@ -56,6 +60,7 @@ impl App {
             steps,
             replaying: Arc::new(replaying),
             trial_balances: TrialBalances::default(),
+            tree,
             callers: Callers::new(keys),
         })
     }

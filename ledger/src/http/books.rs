@@ -3,18 +3,21 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use common::broker;
+use common::http::describe::Of;
 use common::http::describe::answers::Reply;
 use common::http::problem::Problem;
 use common::token::Scope;
 use common::wire::{REQUESTS, SETTLEMENTS};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::app::App;
+use super::receipts::SignedTree;
 use super::trial_balance::TrialBalance;
 use crate::store;
 
@@ -33,23 +36,37 @@ struct Checkpoint {
     requests: u64,
     /// The last published answer.
     settlements: u64,
+    /// The newest signed root of the tree over all answers; `null` when there is none.
+    tree: Option<SignedTree>,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CheckpointQuery {
+    /// Sign the tree now, with all that is decided, instead of showing what was signed last.
+    #[serde(default)]
+    fresh: bool,
 }
 
 /// Show how far the log is
 ///
-/// How far it is decided and published, and the head of the hash chain.
+/// How far it is decided and published, the head of the hash chain, and the signed root of the tree over all answers, which
+/// is signed each minute, and whenever somebody gets a receipt or asks for it.
 #[utoipa::path(
     get,
     path = "/checkpoint",
     tag = "Books",
+    params(Of<CheckpointQuery>),
     responses(Reply<200, Checkpoint>),
     security(("bearer" = ["bank:operate"]), ("bearer" = ["audit:read"])),
 )]
 pub(super) async fn checkpoint(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
+    query: Result<Query<CheckpointQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
     app.caller(&headers, READERS).await?;
+    let Query(query) = query?;
     let last = async |stream| {
         let last = broker::last_sequence(&app.jetstream, stream).await;
         last.map_err(|error| Problem::unavailable("the broker", &error))
@@ -57,6 +74,7 @@ pub(super) async fn checkpoint(
     // The cursor first: what is published was decided before, and what is decided was asked for before.
     let cursor = store::cursor(&app.pool).await?;
     let rules = store::rules(&app.pool).await?.ok();
+    let tree = SignedTree::newest(&app, query.fresh.then_some(cursor.seq)).await?;
     let (settlements, requests) = (last(SETTLEMENTS).await?, last(REQUESTS).await?);
     Ok(Json(Checkpoint {
         seq: cursor.seq,
@@ -64,6 +82,7 @@ pub(super) async fn checkpoint(
         rules: rules.map(crate::core::rules::Rules::number),
         requests,
         settlements,
+        tree,
     })
     .into_response())
 }
