@@ -37,7 +37,7 @@ pub use revocations::revocations;
 pub(crate) use revocations::{is_revoked, relevant as relevant_revocations};
 pub(crate) use verify::{
     BookedAnswerRow, LinedPostingRow, OpenedAccountRow, accounts_behind, answered_openings,
-    booked_answers, postings_behind, unanswered_posting,
+    booked_answers, postings_behind, signed_roots, tiles_behind, unanswered_posting,
 };
 pub(crate) use write::write_batch;
 

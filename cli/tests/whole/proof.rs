@@ -140,7 +140,7 @@ async fn verified(test: &TestBank) -> Result<Verified> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_verification_names_whatever_was_changed_by_hand() -> Result<()> {
-    let test = bank_with_history().await?;
+    let mut test = bank_with_history().await?;
     let (_, paid) = test
         .pay(&test.ada, payment(test.adas, test.graces, "7.00"), Some(20))
         .await?;
@@ -157,6 +157,12 @@ async fn a_verification_names_whatever_was_changed_by_hand() -> Result<()> {
             && sound.sums["EUR"] == "0",
         "{sound:?}"
     );
+    // The tree is all there, and nothing is added to it meanwhile.
+    let (status, body) = test
+        .get(Service::Ledger, "/checkpoint?fresh=true", &test.staff)
+        .await?;
+    ensure!(status == 200 && body["tree"]["size"] == requests, "{body}");
+    test.bank.stop_part(Part::Ledger);
     let superuser = test.bank.servers().superuser_database_url(Service::Ledger);
     let mut database = PgConnection::connect(&superuser).await?;
     // Even the owner of the tables has to take the triggers off for that.
@@ -195,10 +201,11 @@ fn forgeries(seq: u64, graces: Uuid, last: u64) -> Vec<(String, String, String)>
         )
     };
     let both = |change: &str| format!("update posting set {change} where request_seq = {seq}");
-    // With a chain that fits again from there on: then only SETTLEMENTS knows.
+    // With a chain that fits again, and no tree that tells: then only SETTLEMENTS knows.
     let rechained = |body: &str| {
         format!(
-            "update answer set body = {body} where request_seq = {last};
+            "delete from checkpoint; delete from tile; update tree set size = 0;
+             update answer set body = {body} where request_seq = {last};
              update answer set chain = sha256(
                  (select chain from answer where request_seq = {last} - 1) || int8send(request_seq)
                  || int8send((extract(epoch from published_at) * 1000000)::bigint) || request_digest || sha256(body)
@@ -208,6 +215,16 @@ fn forgeries(seq: u64, graces: Uuid, last: u64) -> Vec<(String, String, String)>
     };
     let row = |forgery: String, undone: String, expected: String| (forgery, undone, expected);
     vec![
+        row(
+            "update tile set hashes = sha256(hashes) || substr(hashes, 33) where level = 0".to_owned(),
+            "delete from tile; update tree set size = 0; delete from checkpoint".to_owned(),
+            "tile 0 of level 0 in the tree of receipts is not".to_owned(),
+        ),
+        row(
+            format!("update tree set size = {last}; insert into checkpoint values ({last}, sha256(''), '', now())"),
+            "delete from checkpoint; delete from tile; update tree set size = 0".to_owned(),
+            format!("the root over the first {last} answers is"),
+        ),
         row(
             answer("body = convert_to(replace(convert_from(body, 'utf8'), '7.00', '9.00'), 'utf8')"),
             answer("body = convert_to(replace(convert_from(body, 'utf8'), '9.00', '7.00'), 'utf8')"),
