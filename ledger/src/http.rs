@@ -23,7 +23,7 @@ use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub(crate) use app::App;
+pub(crate) use app::{App, Proofs};
 pub(crate) use replaying::Replaying;
 
 const SERVICE: Service = Service {

@@ -146,8 +146,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         owners,
         jetstream,
         steps,
-        replaying,
-        tree,
+        http::Proofs { replaying, tree },
     ));
     let (web, stop_serving, served_readiness) =
         (config.service.web, stop.clone(), readiness.clone());

@@ -174,7 +174,9 @@ async fn a_verification_names_whatever_was_changed_by_hand() -> Result<()> {
             .await?;
         Ok(tx.commit().await?)
     };
-    for (forgery, undone, expected) in forgeries(seq, test.graces, requests) {
+    let mut forgeries = forged_answers(seq, requests);
+    forgeries.extend(forged_postings(seq, test.graces));
+    for (forgery, undone, expected) in forgeries {
         change(&forgery).await?;
         let found = match verified(&test).await? {
             Verified::Fault(fault) => fault,
@@ -191,16 +193,10 @@ async fn a_verification_names_whatever_was_changed_by_hand() -> Result<()> {
     Ok(())
 }
 
-/// What somebody might change by hand, how it is undone, and what a verification says of it.
-fn forgeries(seq: u64, graces: Uuid, last: u64) -> Vec<(String, String, String)> {
+/// What somebody might change in the answers and in what follows from them by hand, how it is undone, and what a
+/// verification says of it.
+fn forged_answers(seq: u64, last: u64) -> Vec<(String, String, String)> {
     let answer = |change: &str| format!("update answer set {change} where request_seq = {seq}");
-    let posting = |change: &str| {
-        format!(
-            "update posting set {change} where request_seq = {seq} and account_seq =
-             (select opened_seq from account where id = '{graces}')"
-        )
-    };
-    let both = |change: &str| format!("update posting set {change} where request_seq = {seq}");
     // With a chain that fits again, and no tree that tells: then only SETTLEMENTS knows.
     let rechained = |body: &str| {
         format!(
@@ -261,6 +257,33 @@ fn forgeries(seq: u64, graces: Uuid, last: u64) -> Vec<(String, String, String)>
             format!("the type of answer {seq} is \"rejected\" in its column, but \"settled\""),
         ),
         row(
+            "insert into answer select (jsonb_populate_record(answer, '{\"request_seq\": 1000000}')).*
+             from answer where request_seq = 1"
+                .to_owned(),
+            "delete from answer where request_seq = 1000000".to_owned(),
+            "answer 1000000 is in the database, but its cursor is".to_owned(),
+        ),
+        row(
+            "create temporary table kept as select * from answer where request_seq = 2; delete from answer where request_seq = 2"
+                .to_owned(),
+            "insert into answer select * from kept".to_owned(),
+            "answer 2 is missing: the next one is 3".to_owned(),
+        ),
+    ]
+}
+
+/// The same for postings and accounts.
+fn forged_postings(seq: u64, graces: Uuid) -> Vec<(String, String, String)> {
+    let posting = |change: &str| {
+        format!(
+            "update posting set {change} where request_seq = {seq} and account_seq =
+             (select opened_seq from account where id = '{graces}')"
+        )
+    };
+    let both = |change: &str| format!("update posting set {change} where request_seq = {seq}");
+    let row = |forgery: String, undone: String, expected: String| (forgery, undone, expected);
+    vec![
+        row(
             posting("balance = balance + 1"),
             posting("balance = balance - 1"),
             format!("the balance of account {graces} after its posting 4"),
@@ -299,19 +322,6 @@ fn forgeries(seq: u64, graces: Uuid, last: u64) -> Vec<(String, String, String)>
             format!("update account set held = 5000 where id = '{graces}'"),
             format!("update account set held = 0 where id = '{graces}'"),
             format!("account {graces} is beyond its limit"),
-        ),
-        row(
-            "insert into answer select (jsonb_populate_record(answer, '{\"request_seq\": 1000000}')).*
-             from answer where request_seq = 1"
-                .to_owned(),
-            "delete from answer where request_seq = 1000000".to_owned(),
-            "answer 1000000 is in the database, but its cursor is".to_owned(),
-        ),
-        row(
-            "create temporary table kept as select * from answer where request_seq = 2; delete from answer where request_seq = 2"
-                .to_owned(),
-            "insert into answer select * from kept".to_owned(),
-            "answer 2 is missing: the next one is 3".to_owned(),
         ),
     ]
 }

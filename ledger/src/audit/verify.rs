@@ -98,7 +98,7 @@ async fn verify_all(
             let reader = Reader::of_settlements_only_reading(broker, 1);
             // What was decided since the snapshot is not in it.
             let last = last.min(cursor.seq);
-            Some((Published::new(Source::Stream(reader), last), last))
+            Some((Published::new(Source::Stream(Box::new(reader)), last), last))
         }
     };
     let (published, published_last) = published.unzip();

@@ -36,6 +36,14 @@ pub(crate) struct App {
     callers: Callers<DecidedKeys>,
 }
 
+/// How the books are proven.
+pub(crate) struct Proofs {
+    /// Replays that operators start.
+    pub(crate) replaying: Replaying,
+    /// For receipts.
+    pub(crate) tree: Arc<Tree>,
+}
+
 impl App {
     pub(crate) fn new(
         asking: Asking,
@@ -44,8 +52,7 @@ impl App {
         owners: Owners,
         jetstream: jetstream::Context,
         steps: Arc<Steps>,
-        replaying: Replaying,
-        tree: Arc<Tree>,
+        proofs: Proofs,
     ) -> Arc<Self> {
         let keys = DecidedKeys {
             pool: pool.clone(),
@@ -58,9 +65,9 @@ impl App {
             owners,
             jetstream,
             steps,
-            replaying: Arc::new(replaying),
+            replaying: Arc::new(proofs.replaying),
             trial_balances: TrialBalances::default(),
-            tree,
+            tree: proofs.tree,
             callers: Callers::new(keys),
         })
     }
