@@ -1,9 +1,10 @@
 //! `quittance audit`: [`replay`] decides the whole log again, into empty books, and compares everything; [`export`] writes
 //! the log to a file, so that somebody without a broker can do that; [`verify`] looks whether the books hold together;
-//! [`events`] shows what happened in auth.
+//! [`receipt`] gets and checks the proof of a single answer; [`events`] shows what happened in auth.
 
 mod events;
 mod export;
+mod receipt;
 mod replay;
 mod verify;
 
@@ -24,6 +25,10 @@ pub(crate) enum Command {
     Verify(verify::Options),
     /// Write the log to one file, which `replay` accepts: whoever audits it needs no broker
     Export(export::Options),
+    /// Get the receipt of an answer: the proof that it is in the log
+    Receipt(receipt::Get),
+    /// Check a receipt; it takes neither a bank nor a network
+    CheckReceipt(receipt::Check),
     /// Show what happened in auth, the newest first: logins, failed ones too, and who changed what
     Events(events::Events),
 }
@@ -34,6 +39,8 @@ pub(crate) async fn run(command: &Command, home: &Path) -> Result<()> {
         Command::Replay(options) => replay::run(options, home).await,
         Command::Verify(options) => verify::run(options, home).await,
         Command::Export(options) => export::run(options, home).await,
+        Command::Receipt(options) => receipt::get(options, home).await,
+        Command::CheckReceipt(options) => receipt::check(options),
         Command::Events(options) => events::run(options, home).await,
     }
 }

@@ -13,6 +13,7 @@ mod login;
 mod mandates;
 mod payments;
 mod people;
+mod receipts;
 mod service_accounts;
 mod statements;
 

@@ -14,6 +14,7 @@ mod payments;
 mod people;
 mod posted;
 mod programs;
+mod receipt;
 mod search;
 mod services;
 mod sessions;
@@ -49,6 +50,8 @@ pub(crate) fn routes(app: Arc<App>) -> Router {
         .route("/payments", get(payments::list))
         .route("/payments/{id}", get(payment::show))
         .route("/live/payments/{seq}", get(payment::live))
+        .route("/receipts/{seq}", get(receipt::show))
+        .route("/receipts/{seq}/file", get(receipt::file))
         .route("/accounts", get(accounts::list).post(accounts::open))
         .route("/accounts/new", get(accounts::new))
         .route("/accounts/{id}", get(accounts::show))

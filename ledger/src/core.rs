@@ -20,4 +20,6 @@ pub mod decide;
 pub mod batch;
 pub mod event;
 
+pub mod merkle;
+
 mod rejection;

@@ -13,6 +13,7 @@ mod controls;
 mod holds;
 mod log;
 mod postings;
+mod receipts;
 mod replays;
 mod statements;
 mod subscribers;
@@ -27,7 +28,7 @@ use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub(crate) use app::App;
+pub(crate) use app::{App, Proofs};
 pub(crate) use replaying::Replaying;
 
 const SERVICE: Service = Service {
@@ -42,6 +43,10 @@ const SERVICE: Service = Service {
         (
             "Log",
             "What was asked and answered, and who reads the answers.",
+        ),
+        (
+            "Receipts",
+            "Proofs that an answer is in the log, and that the log only grows.",
         ),
         ("Audit", "Deciding the whole log again."),
     ],
@@ -72,6 +77,8 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(controls::limit))
         .routes(routes!(books::checkpoint))
         .routes(routes!(books::trial_balance))
+        .routes(routes!(receipts::receipt))
+        .routes(routes!(receipts::consistency))
         .routes(routes!(log::list))
         .routes(routes!(log::show))
         .routes(routes!(subscribers::subscribers))

@@ -3,7 +3,7 @@
 //!
 //! The [`core`] is pure: it verifies a message and decides it. The shell around it reads and writes: [`engine`] is the
 //! loop, [`store`] all SQL, `http` what bank staff and the other services ask. [`audit`] runs the same core over the whole
-//! log and compares.
+//! log and compares. [`receipts`] prove single answers.
 
 pub mod core;
 
@@ -11,6 +11,7 @@ pub mod engine;
 pub mod store;
 
 pub mod audit;
+pub mod receipts;
 
 mod statement;
 
@@ -35,6 +36,8 @@ use tokio_util::task::TaskTracker;
 use crate::core::rules::Rules;
 use engine::crash::{CrashAt, CrashPoint};
 use engine::{Engine, Health, Steps};
+use receipts::key::ReceiptKey;
+use receipts::tree::Tree;
 
 /// How to run the ledger.
 #[derive(Debug, Clone, clap::Args)]
@@ -54,6 +57,16 @@ pub struct Config {
     /// The rules that the log is raised to. Hold them back in an upgrade until everybody who reads settlements is new.
     #[arg(long, env = "QUITTANCE_RULES", default_value_t = Rules::NEWEST.number())]
     pub rules: u32,
+    /// 64 hex digits (32 bytes) from which the key is made that signs receipts; without it there are none.
+    #[arg(long, env = "QUITTANCE_RECEIPT_KEY", hide_env_values = true)]
+    pub receipt_key: Option<ReceiptKey>,
+    /// The log's name in receipts, such as bank.example/ledger; choose it before the first one is handed out.
+    #[arg(
+        long,
+        env = "QUITTANCE_RECEIPT_ORIGIN",
+        default_value = "quittance.localhost/ledger"
+    )]
+    pub receipt_origin: String,
     /// For tests: where to die.
     #[arg(long, env = "QUITTANCE_CRASH_AT", hide = true)]
     pub crash_at: Option<CrashPoint>,
@@ -76,6 +89,10 @@ pub async fn migrate(owner: &service::Owner) -> anyhow::Result<()> {
 /// When it can't start, or when the log and the books contradict each other ([`engine::Halt`]).
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let stop = service::stop_signal(config.service.stop_with_parent)?;
+    let receipt_key = config.receipt_key.as_ref();
+    let receipt_key = receipt_key
+        .map(|key| key.read(&config.receipt_origin))
+        .transpose()?;
     let pool =
         service::open_database(&config.service.database, "ledger", &store::MIGRATIONS).await?;
     let client = broker::connect(&config.service.broker)
@@ -122,6 +139,8 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         database.clone(),
         stop.clone(),
     );
+    let tree = Tree::new(pool.clone(), receipt_key);
+    let following = tree.clone();
     let routes = http::routes(http::App::new(
         Asking::new(publisher, answers),
         pool,
@@ -129,7 +148,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         owners,
         jetstream,
         steps,
-        replaying,
+        http::Proofs { replaying, tree },
     ));
     let (web, stop_serving, served_readiness) =
         (config.service.web, stop.clone(), readiness.clone());
@@ -146,6 +165,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         };
         tokio::select! {
             never = failing => never,
+            never = following.follow() => match never {},
             never = service::watch_database(&readiness, &database) => match never {},
             never = service::watch_broker(&readiness, &config_of_broker, |waiting| {
                 readiness.missing("the leader", waiting.map(|waiting| waiting.sentence()));

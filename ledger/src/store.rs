@@ -12,6 +12,7 @@ mod load;
 
 mod history;
 mod log;
+mod receipts;
 mod revocations;
 mod statement;
 mod write;
@@ -31,6 +32,10 @@ pub(crate) use lead::lead;
 pub use load::{cursor, keys, raised_rules, rules};
 pub(crate) use load::{decided_digest, used_payment_ids};
 pub(crate) use log::{LogFilter, LogRow, SCANNED_MAX, category_sums, category_sums_at, log_page};
+pub(crate) use receipts::{
+    AnsweredRow, CheckpointRow, answered, chain_after, checkpoint_up_to, leaves_behind, move_tree,
+    owns_one, put_checkpoint, put_tiles, tiles, tree_size,
+};
 pub use revocations::revocations;
 pub(crate) use revocations::{is_revoked, relevant as relevant_revocations};
 pub(crate) use statement::{
@@ -39,7 +44,8 @@ pub(crate) use statement::{
 };
 pub(crate) use verify::{
     BookedAnswerRow, LinedPostingRow, MisheldAccount, OpenedAccountRow, accounts_behind,
-    answered_openings, booked_answers, misheld_account, postings_behind, unanswered_posting,
+    answered_openings, booked_answers, misheld_account, postings_behind, signed_roots,
+    tiles_behind, unanswered_posting,
 };
 pub(crate) use write::write_batch;
 

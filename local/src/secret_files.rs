@@ -69,6 +69,7 @@ impl Secrets {
         for (service, secret) in &self.exchange {
             write(&format!("exchange_{service}"), secret)?;
         }
+        write("receipt_key_ledger", &self.receipt_key)?;
         write("key_encryption_key", &self.key_encryption_key)
     }
 }

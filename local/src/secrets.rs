@@ -47,6 +47,9 @@ pub struct Secrets {
     pub(crate) monitor: String,
     /// What auth encrypts its signing keys with: 64 hex digits, 32 bytes.
     pub(crate) key_encryption_key: String,
+    /// What the ledger's key for receipts is made from: 64 hex digits, 32 bytes.
+    #[serde(default)]
+    pub(crate) receipt_key: String,
     /// Passwords of the demo bank's people.
     pub demo: DemoSecrets,
 }
@@ -114,7 +117,11 @@ impl Secrets {
         if has_no_monitor {
             secrets.monitor = password()?;
         }
-        if has_new || has_no_monitor {
+        let has_no_receipt_key = secrets.receipt_key.is_empty();
+        if has_no_receipt_key {
+            secrets.receipt_key = hex(random()?);
+        }
+        if has_new || has_no_monitor || has_no_receipt_key {
             secrets.save(path)?;
         }
         Ok(secrets)
@@ -138,6 +145,7 @@ impl Secrets {
             exchange: BTreeMap::new(),
             monitor: password()?,
             key_encryption_key: hex(random()?),
+            receipt_key: hex(random()?),
             demo: DemoSecrets {
                 staff: password()?,
                 ada: password()?,
@@ -222,11 +230,14 @@ mod tests {
         let path = directory.path().join("secrets.json");
         let mut old = Secrets::load_or_create(&path).unwrap();
         old.postgres.remove("audit").unwrap();
+        old.receipt_key.clear();
         old.save(&path).unwrap();
         let new = Secrets::load_or_create(&path).unwrap();
         assert_eq!(new.postgres["ledger"], old.postgres["ledger"]);
         assert_eq!(new.postgres["audit"].len(), PASSWORD_LENGTH);
+        assert_eq!(new.receipt_key.len(), 64);
         let again = Secrets::read(directory.path()).unwrap();
+        assert_eq!(again.receipt_key, new.receipt_key);
         assert_eq!(again.postgres, new.postgres);
     }
 

@@ -158,6 +158,10 @@ impl Servers {
             let key = self.home.secrets().key_encryption_key.clone();
             environment.push(("QUITTANCE_KEY_ENCRYPTION_KEY", key));
         }
+        if service == Service::Ledger {
+            let key = self.home.secrets().receipt_key.clone();
+            environment.push(("QUITTANCE_RECEIPT_KEY", key));
+        }
         let exchange = &self.home.secrets().exchange;
         match service {
             Service::Auth => environment.extend([

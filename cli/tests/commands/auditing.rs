@@ -58,12 +58,66 @@ fn an_audit_with_a_bank_and_without_one() {
     assert!(told.contains("leads to the same answers."), "{told}");
     assert!(told.contains("not compared"), "{told}");
     interrupted(&home);
+    receipts(&home);
 
     damaged(&file);
     let replayed = run(nowhere, &format!("{with_books} --json"));
     assert_eq!(replayed.code, 1);
     let said = "the file was changed or damaged behind request";
     assert!(replayed.stderr.contains(said), "{}", replayed.stderr);
+}
+
+/// A receipt, and what becomes of it when somebody changes it.
+fn receipts(home: &Home) {
+    let paid = home
+        .run("pay --from ada --to grace --amount 12.34 --wait --json")
+        .json();
+    let seq = paid["request_seq"].as_u64().unwrap();
+    let file = home.directory.path().join("receipt.json");
+    let named = file.display();
+    home.run(&format!("audit receipt {seq} --as ada --out {named}"))
+        .ok();
+    assert_eq!(
+        home.run("audit receipt 999999").code,
+        5,
+        "there is no such answer"
+    );
+    let shared = home.run(&format!("audit receipt {seq} --as grace")).json();
+    assert_eq!(shared["answer"]["form"], "shared");
+
+    let nowhere = Path::new("/nowhere");
+    let told = run(nowhere, &format!("audit check-receipt {named}")).ok();
+    for part in [
+        "12.34",
+        "quittance.localhost/ledger",
+        "Compare its fingerprint",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let key = shared["key"].as_str().unwrap();
+    let with_key = format!("audit check-receipt {named} --key {key}");
+    let proven = run(nowhere, &format!("{with_key} --json")).json();
+    assert_eq!(proven["request_seq"], seq);
+    assert_eq!(proven["key_given"], true);
+
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("12.34", "99.99")).unwrap();
+    let refused = run(nowhere, &with_key);
+    assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
+    assert!(
+        refused.stderr.contains("the answer is not the one"),
+        "{}",
+        refused.stderr
+    );
+    fs::write(&file, "{}").unwrap();
+    let refused = run(nowhere, &with_key);
+    assert!(
+        refused.stderr.contains("it is no receipt"),
+        "{}",
+        refused.stderr
+    );
+    let usage = run(nowhere, &format!("audit check-receipt {named} --key x"));
+    assert_eq!(usage.code, 2, "{}", usage.stderr);
 }
 
 /// Flips a bit in the middle.

@@ -49,6 +49,8 @@ fn every_command_tells_its_options() {
         "audit replay",
         "audit verify",
         "audit export",
+        "audit receipt",
+        "audit check-receipt",
         "audit events",
         "completions",
     ];

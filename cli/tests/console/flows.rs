@@ -42,6 +42,12 @@ async fn a_clerk_opens_an_account_deposits_and_watches_the_payment_settle() {
     browser.wait_for("[data-step=Projected]", "Projected").await;
     browser.wait_for(".timeline", "Booked").await;
     browser.picture("payment").await;
+    let receipt = Locator::LinkText("Receipt");
+    let link = browser.driver.find(receipt).await.unwrap();
+    link.click().await.unwrap();
+    browser.wait_for("pre", "First savings").await;
+    browser.wait_for("pre", "quittance.localhost/ledger").await;
+    browser.driver.back().await.unwrap();
 
     // More than the bank has is refused, with the reason, and books nothing.
     browser.driver.back().await.unwrap();

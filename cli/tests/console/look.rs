@@ -46,6 +46,7 @@ async fn every_page_is_without_complaints_findings_and_overflow() {
         "/accounts/new",
         "/log",
         "/log/9",
+        "/receipts/9",
         "/subscribers",
         "/services",
         "/people",

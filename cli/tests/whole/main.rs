@@ -22,6 +22,7 @@ mod outage;
 mod owner;
 mod proof;
 mod readiness;
+mod receipts;
 mod revocations;
 mod rules;
 mod statements;

@@ -140,7 +140,7 @@ async fn verified(test: &TestBank) -> Result<Verified> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_verification_names_whatever_was_changed_by_hand() -> Result<()> {
-    let test = bank_with_history().await?;
+    let mut test = bank_with_history().await?;
     let (_, paid) = test
         .pay(&test.ada, payment(test.adas, test.graces, "7.00"), Some(20))
         .await?;
@@ -157,6 +157,12 @@ async fn a_verification_names_whatever_was_changed_by_hand() -> Result<()> {
             && sound.sums["EUR"] == "0",
         "{sound:?}"
     );
+    // The tree is all there, and nothing is added to it meanwhile.
+    let (status, body) = test
+        .get(Service::Ledger, "/checkpoint?fresh=true", &test.staff)
+        .await?;
+    ensure!(status == 200 && body["tree"]["size"] == requests, "{body}");
+    test.bank.stop_part(Part::Ledger);
     let superuser = test.bank.servers().superuser_database_url(Service::Ledger);
     let mut database = PgConnection::connect(&superuser).await?;
     // Even the owner of the tables has to take the triggers off for that.
@@ -168,7 +174,9 @@ async fn a_verification_names_whatever_was_changed_by_hand() -> Result<()> {
             .await?;
         Ok(tx.commit().await?)
     };
-    for (forgery, undone, expected) in forgeries(seq, test.graces, requests) {
+    let mut forgeries = forged_answers(seq, requests);
+    forgeries.extend(forged_postings(seq, test.graces));
+    for (forgery, undone, expected) in forgeries {
         change(&forgery).await?;
         let found = match verified(&test).await? {
             Verified::Fault(fault) => fault,
@@ -185,20 +193,15 @@ async fn a_verification_names_whatever_was_changed_by_hand() -> Result<()> {
     Ok(())
 }
 
-/// What somebody might change by hand, how it is undone, and what a verification says of it.
-fn forgeries(seq: u64, graces: Uuid, last: u64) -> Vec<(String, String, String)> {
+/// What somebody might change in the answers and in what follows from them by hand, how it is undone, and what a
+/// verification says of it.
+fn forged_answers(seq: u64, last: u64) -> Vec<(String, String, String)> {
     let answer = |change: &str| format!("update answer set {change} where request_seq = {seq}");
-    let posting = |change: &str| {
-        format!(
-            "update posting set {change} where request_seq = {seq} and account_seq =
-             (select opened_seq from account where id = '{graces}')"
-        )
-    };
-    let both = |change: &str| format!("update posting set {change} where request_seq = {seq}");
-    // With a chain that fits again from there on: then only SETTLEMENTS knows.
+    // With a chain that fits again, and no tree that tells: then only SETTLEMENTS knows.
     let rechained = |body: &str| {
         format!(
-            "update answer set body = {body} where request_seq = {last};
+            "delete from checkpoint; delete from tile; update tree set size = 0;
+             update answer set body = {body} where request_seq = {last};
              update answer set chain = sha256(
                  (select chain from answer where request_seq = {last} - 1) || int8send(request_seq)
                  || int8send((extract(epoch from published_at) * 1000000)::bigint) || request_digest || sha256(body)
@@ -208,6 +211,16 @@ fn forgeries(seq: u64, graces: Uuid, last: u64) -> Vec<(String, String, String)>
     };
     let row = |forgery: String, undone: String, expected: String| (forgery, undone, expected);
     vec![
+        row(
+            "update tile set hashes = sha256(hashes) || substr(hashes, 33) where level = 0".to_owned(),
+            "delete from tile; update tree set size = 0; delete from checkpoint".to_owned(),
+            "tile 0 of level 0 in the tree of receipts is not".to_owned(),
+        ),
+        row(
+            format!("update tree set size = {last}; insert into checkpoint values ({last}, sha256(''), '', now())"),
+            "delete from checkpoint; delete from tile; update tree set size = 0".to_owned(),
+            format!("the root over the first {last} answers is"),
+        ),
         row(
             answer("body = convert_to(replace(convert_from(body, 'utf8'), '7.00', '9.00'), 'utf8')"),
             answer("body = convert_to(replace(convert_from(body, 'utf8'), '9.00', '7.00'), 'utf8')"),
@@ -243,6 +256,33 @@ fn forgeries(seq: u64, graces: Uuid, last: u64) -> Vec<(String, String, String)>
             answer("event_type = 'payment.settled.v1'"),
             format!("the type of answer {seq} is \"rejected\" in its column, but \"settled\""),
         ),
+        row(
+            "insert into answer select (jsonb_populate_record(answer, '{\"request_seq\": 1000000}')).*
+             from answer where request_seq = 1"
+                .to_owned(),
+            "delete from answer where request_seq = 1000000".to_owned(),
+            "answer 1000000 is in the database, but its cursor is".to_owned(),
+        ),
+        row(
+            "create temporary table kept as select * from answer where request_seq = 2; delete from answer where request_seq = 2"
+                .to_owned(),
+            "insert into answer select * from kept".to_owned(),
+            "answer 2 is missing: the next one is 3".to_owned(),
+        ),
+    ]
+}
+
+/// The same for postings and accounts.
+fn forged_postings(seq: u64, graces: Uuid) -> Vec<(String, String, String)> {
+    let posting = |change: &str| {
+        format!(
+            "update posting set {change} where request_seq = {seq} and account_seq =
+             (select opened_seq from account where id = '{graces}')"
+        )
+    };
+    let both = |change: &str| format!("update posting set {change} where request_seq = {seq}");
+    let row = |forgery: String, undone: String, expected: String| (forgery, undone, expected);
+    vec![
         row(
             posting("balance = balance + 1"),
             posting("balance = balance - 1"),
@@ -282,19 +322,6 @@ fn forgeries(seq: u64, graces: Uuid, last: u64) -> Vec<(String, String, String)>
             format!("update account set held = 5000 where id = '{graces}'"),
             format!("update account set held = 0 where id = '{graces}'"),
             format!("account {graces} is beyond its limit"),
-        ),
-        row(
-            "insert into answer select (jsonb_populate_record(answer, '{\"request_seq\": 1000000}')).*
-             from answer where request_seq = 1"
-                .to_owned(),
-            "delete from answer where request_seq = 1000000".to_owned(),
-            "answer 1000000 is in the database, but its cursor is".to_owned(),
-        ),
-        row(
-            "create temporary table kept as select * from answer where request_seq = 2; delete from answer where request_seq = 2"
-                .to_owned(),
-            "insert into answer select * from kept".to_owned(),
-            "answer 2 is missing: the next one is 3".to_owned(),
         ),
     ]
 }

@@ -38,6 +38,8 @@ struct PaymentPage {
     id: Id,
     seq: Id,
     client: String,
+    /// Where its receipt is.
+    receipt: String,
     /// Where its story comes from again while it goes on.
     live: Option<String>,
     story: Story,
@@ -104,6 +106,7 @@ pub(super) async fn show(
         id: Id::plain(payment_id),
         seq: Id::seq(seq, &who.prefix),
         client: payment["client_id"].as_str().unwrap_or_default().to_owned(),
+        receipt: who.prefix.at(&format!("/receipts/{seq}")),
         live: (!story.is_over()).then_some(live),
         story,
     }))

@@ -44,8 +44,8 @@ pub async fn export(
         program: format!("quittance {}", env!("CARGO_PKG_VERSION")),
     };
     let mut file = LogFileWriter::create(path, &head)?;
-    let mut stored = Source::Stream(Reader::new(broker, REQUESTS, 1));
-    let mut published = Source::Stream(Reader::of_settlements_only_reading(broker, 1));
+    let mut stored = Source::Stream(Box::new(Reader::new(broker, REQUESTS, 1)));
+    let mut published = Source::Stream(Box::new(Reader::of_settlements_only_reading(broker, 1)));
     let mut done = End {
         requests: 0,
         answers: 0,

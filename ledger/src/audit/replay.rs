@@ -120,8 +120,8 @@ pub async fn replay_from(
         return Ok(Verdict::Differs(difference));
     }
     let log = Log {
-        requests: Source::Stream(sources.requests),
-        answers: Source::Stream(sources.settlements),
+        requests: Source::Stream(Box::new(sources.requests)),
+        answers: Source::Stream(Box::new(sources.settlements)),
         requests_last: cursor.max(answers),
         answers_last: answers,
         answers_place: SETTLEMENTS,

@@ -12,7 +12,7 @@ use super::log_file::{Head, LogFileError, LogFileReader};
 /// Messages of one stream, in order from the first on.
 pub(super) enum Source {
     /// As the broker sends them.
-    Stream(Reader),
+    Stream(Box<Reader>),
     /// As a file holds them.
     File(mpsc::Receiver<Result<Vec<Stored>, LogFileError>>),
 }

@@ -2,13 +2,15 @@
 //!
 //! In order: every answer follows the one before in the hash chain, says what its columns say, booked what it says and
 //! sums to zero, and is published like that; every account has its postings without a gap, each with the balance that
-//! follows from the one before, and is within its limit; every account was opened by an answer. The first fault ends it.
+//! follows from the one before, and is within its limit; every account was opened by an answer; the tree of receipts is
+//! that of the answers, and so is every root that was signed. The first fault ends it.
 //!
 //! What a replay finds besides, needs the requests: whether the answers are those that the rules lead to.
 
 mod accounts;
 mod answers;
 mod postings;
+mod tree;
 
 use std::collections::BTreeMap;
 
@@ -96,14 +98,16 @@ async fn verify_all(
             let reader = Reader::of_settlements_only_reading(broker, 1);
             // What was decided since the snapshot is not in it.
             let last = last.min(cursor.seq);
-            Some((Published::new(Source::Stream(reader), last), last))
+            Some((Published::new(Source::Stream(Box::new(reader)), last), last))
         }
     };
     let (published, published_last) = published.unzip();
-    let booked = answers::check(&mut tx, cursor, published, &mut |at| {
+    let mut tree = tree::Made::start(&mut tx, cursor).await?;
+    let booked = answers::check(&mut tx, cursor, published, &mut tree, &mut |at| {
         progress(Part::Answers, at, cursor.seq);
     })
     .await?;
+    tree.compare(&mut tx).await?;
     postings::check(&mut tx, cursor, booked.postings, &mut |at| {
         progress(Part::Postings, at, booked.postings);
     })

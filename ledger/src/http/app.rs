@@ -15,6 +15,7 @@ use sqlx::postgres::PgPool;
 use super::replaying::Replaying;
 use super::trial_balance::TrialBalances;
 use crate::engine::Steps;
+use crate::receipts::tree::Tree;
 use crate::store;
 
 /// What every request may use.
@@ -30,7 +31,17 @@ pub(crate) struct App {
     /// Replays that operators start.
     pub(super) replaying: Arc<Replaying>,
     pub(super) trial_balances: TrialBalances,
+    /// For receipts.
+    pub(super) tree: Arc<Tree>,
     callers: Callers<DecidedKeys>,
+}
+
+/// How the books are proven.
+pub(crate) struct Proofs {
+    /// Replays that operators start.
+    pub(crate) replaying: Replaying,
+    /// For receipts.
+    pub(crate) tree: Arc<Tree>,
 }
 
 impl App {
@@ -41,7 +52,7 @@ impl App {
         owners: Owners,
         jetstream: jetstream::Context,
         steps: Arc<Steps>,
-        replaying: Replaying,
+        proofs: Proofs,
     ) -> Arc<Self> {
         let keys = DecidedKeys {
             pool: pool.clone(),
@@ -54,8 +65,9 @@ impl App {
             owners,
             jetstream,
             steps,
-            replaying: Arc::new(replaying),
+            replaying: Arc::new(proofs.replaying),
             trial_balances: TrialBalances::default(),
+            tree: proofs.tree,
             callers: Callers::new(keys),
         })
     }

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::app::App;
 use super::balances::Present;
+use super::receipts::SignedTree;
 use super::trial_balance::TrialBalance;
 use crate::store;
 
@@ -37,23 +38,37 @@ struct Checkpoint {
     requests: u64,
     /// The last published answer.
     settlements: u64,
+    /// The newest signed root of the tree over all answers; `null` when there is none.
+    tree: Option<SignedTree>,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CheckpointQuery {
+    /// Sign the tree now, with all that is decided, instead of showing what was signed last.
+    #[serde(default)]
+    fresh: bool,
 }
 
 /// Show how far the log is
 ///
-/// How far it is decided and published, and the head of the hash chain.
+/// How far it is decided and published, the head of the hash chain, and the signed root of the tree over all answers, which
+/// is signed each minute, and whenever somebody gets a receipt or asks for it.
 #[utoipa::path(
     get,
     path = "/checkpoint",
     tag = "Books",
+    params(Of<CheckpointQuery>),
     responses(Reply<200, Checkpoint>),
     security(("bearer" = ["bank:operate"]), ("bearer" = ["audit:read"])),
 )]
 pub(super) async fn checkpoint(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
+    query: Result<Query<CheckpointQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
     app.caller(&headers, READERS).await?;
+    let Query(query) = query?;
     let last = async |stream| {
         let last = broker::last_sequence(&app.jetstream, stream).await;
         last.map_err(|error| Problem::unavailable("the broker", &error))
@@ -61,6 +76,7 @@ pub(super) async fn checkpoint(
     // The cursor first: what is published was decided before, and what is decided was asked for before.
     let cursor = store::cursor(&app.pool).await?;
     let rules = store::rules(&app.pool).await?.ok();
+    let tree = SignedTree::newest(&app, query.fresh.then_some(cursor.seq)).await?;
     let (settlements, requests) = (last(SETTLEMENTS).await?, last(REQUESTS).await?);
     Ok(Json(Checkpoint {
         seq: cursor.seq,
@@ -68,6 +84,7 @@ pub(super) async fn checkpoint(
         rules: rules.map(crate::core::rules::Rules::number),
         requests,
         settlements,
+        tree,
     })
     .into_response())
 }

@@ -1,13 +1,16 @@
 //! What a verification reads: all answers with what they booked, all postings by account, all accounts.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use futures::stream::BoxStream;
 use rust_decimal::Decimal;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
-use super::values::{bigint, from_bigint};
-use crate::core::chain::Cursor;
+use super::values::{bigint, digest, from_bigint, unreadable};
+use crate::core::chain::{Cursor, Digest};
+use crate::core::merkle::{Place, Tiles};
 
 /// An answer and the postings of its request, as they stand in the tables.
 pub(crate) struct BookedAnswerRow {
@@ -165,4 +168,43 @@ pub(crate) async fn misheld_account(
     )
     .fetch_optional(db)
     .await
+}
+
+/// Every root that was signed, by the size of its tree.
+pub(crate) async fn signed_roots(db: impl PgExecutor<'_>) -> sqlx::Result<BTreeMap<u64, Digest>> {
+    let rows = sqlx::query!("select size, root from checkpoint")
+        .fetch_all(db)
+        .await?;
+    let rows = rows
+        .into_iter()
+        .map(|row| Ok((from_bigint(row.size)?, digest(row.root)?)));
+    rows.collect()
+}
+
+/// The tiles behind this place, by level and number.
+pub(crate) async fn tiles_behind(
+    db: impl PgExecutor<'_>,
+    place: Option<Place>,
+    rows_max: i64,
+) -> sqlx::Result<Tiles> {
+    let (level, number) = place.map_or((-1, 0), |place| {
+        (i16::from(place.level), bigint(place.number))
+    });
+    let rows = sqlx::query!(
+        "select level, number, hashes from tile where (level, number) > ($1, $2) order by level, number limit $3",
+        level,
+        number,
+        rows_max,
+    );
+    let rows = rows.fetch_all(db).await?.into_iter().map(|row| {
+        let level = u8::try_from(row.level)
+            .map_err(|_| unreadable(format!("a tile has level {}", row.level)))?;
+        let number = from_bigint(row.number)?;
+        let hashes = row.hashes.chunks(32).map(|hash| digest(hash.to_vec()));
+        Ok((
+            Place { level, number },
+            hashes.collect::<sqlx::Result<_>>()?,
+        ))
+    });
+    rows.collect()
 }

@@ -12,10 +12,12 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::fault;
+use super::tree::Made;
 use crate::audit::error::Stop;
 use crate::audit::published::Published;
 use crate::core::chain::{Chain, Cursor, Digest};
 use crate::core::event::Event;
+use crate::receipts::leaf::Leaf;
 use crate::store::{self, BookedAnswerRow};
 
 /// Answers that are compared with the published ones at a time.
@@ -34,6 +36,7 @@ pub(super) async fn check(
     db: &mut PgConnection,
     cursor: Cursor,
     mut published: Option<Published>,
+    tree: &mut Made,
     progress: &mut impl FnMut(u64),
 ) -> Result<Booked, Stop> {
     let (mut seq, mut chain) = (0, Chain::START);
@@ -53,7 +56,9 @@ pub(super) async fn check(
                 fault(format!("answer {seq} is missing: the next one is {found}"))
             };
         }
-        chain = follows(&row, seq, chain)?;
+        let leaf = follows(&row, seq, chain)?;
+        chain = leaf.chain();
+        tree.add(&leaf)?;
         let body: Value = match serde_json::from_slice(&row.body) {
             Ok(body) => body,
             Err(error) => return fault(format!("the body of answer {seq} can't be read: {error}")),
@@ -85,14 +90,15 @@ pub(super) async fn check(
     Ok(booked)
 }
 
-/// The chain after this answer, if its columns and the chain before lead to it.
-fn follows(row: &BookedAnswerRow, seq: u64, before: Chain) -> Result<Chain, Stop> {
+/// What a receipt of this answer proves, if its columns and the chain before lead to the chain after it.
+fn follows(row: &BookedAnswerRow, seq: u64, before: Chain) -> Result<Leaf, Stop> {
     let Ok(digest) = Digest::try_from(&row.request_digest[..]) else {
         return fault(format!("the request digest of answer {seq} is no SHA-256"));
     };
-    let chain = before.next(seq, row.published_at, &digest, &row.body);
+    let leaf = Leaf::of(before, seq, row.published_at, digest, &row.body);
+    let chain = leaf.chain();
     if row.chain == chain.0 {
-        return Ok(chain);
+        return Ok(leaf);
     }
     let stored = Digest::try_from(&row.chain[..]).map(Chain);
     let stored = stored.map_or("no SHA-256".to_owned(), |stored| stored.to_string());
