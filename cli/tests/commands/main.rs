@@ -9,6 +9,7 @@ mod again;
 mod alive;
 mod disk;
 mod help;
+mod history;
 mod home;
 mod importing;
 mod paste;
@@ -135,6 +136,7 @@ fn a_bank_from_up_to_down() {
     tokens(&home);
     payments(&home);
     accounts(&home);
+    history::accounts_as_they_were(&home);
     watched(&home);
 
     let story = home.run("demo --json").json();
