@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use common::broker::BATCH_MESSAGES_MAX;
+use common::kinds::client_request::ClientRequest as _;
 use common::message::Outgoing;
 use common::service::now;
 use common::timestamp;
