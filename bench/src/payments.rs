@@ -4,6 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use common::ids::{AccountId, ClientId, PaymentId};
+use common::kinds::client_request::ClientRequest as _;
 use common::kinds::payment::PaymentRequest;
 use common::message::Outgoing;
 use uuid::Uuid;

@@ -1,4 +1,6 @@
-//! `quittance account`: opens accounts and shows them.
+//! `quittance account`: opens accounts and shows them, as they are and ([`history`]) as they were.
+
+mod history;
 
 use std::path::Path;
 
@@ -10,6 +12,8 @@ use serde::Deserialize as _;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::account_view::show;
+use crate::controls;
 use crate::failure::{self, Exit, Hinted as _, hinted, is_unknown, refusal};
 use crate::login;
 use crate::names::{self, Person};
@@ -26,6 +30,20 @@ pub(crate) enum Command {
     Show(Show),
     /// List accounts with their balances
     List(List),
+    /// Block debits, credits or both
+    Freeze(controls::Sided),
+    /// End a freeze
+    Unfreeze(controls::Sided),
+    /// Close an account for ever: at a balance of zero and without holds
+    Close(controls::One),
+    /// Set limits of an account; those that are not named stay, `none` takes one away
+    Limit(controls::Limit),
+    /// List what is held on an account
+    Holds(controls::Holds),
+    /// Show what an account came to on a day, as it was known at a time
+    Balance(history::BalanceOptions),
+    /// Show every posting of an account with the balance after it, or write a file
+    Statement(history::StatementOptions),
 }
 
 /// Options of `quittance account open`.
@@ -166,6 +184,13 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
             show(&account, asked.json)
         }
         Command::List(asked) => list(&asked, &client, &running).await,
+        Command::Freeze(asked) => controls::freeze(asked, &running).await,
+        Command::Unfreeze(asked) => controls::unfreeze(asked, &running).await,
+        Command::Close(asked) => controls::close(asked, &running).await,
+        Command::Limit(asked) => controls::limit(asked, &running).await,
+        Command::Holds(asked) => controls::holds(asked, &running).await,
+        Command::Balance(asked) => history::balance(asked, &running).await,
+        Command::Statement(asked) => history::statement(asked, &running).await,
     }
 }
 
@@ -214,46 +239,4 @@ fn rejected(error: anyhow::Error, id: AccountId) -> anyhow::Error {
         Some(seq) => error.context(format!("account {id} is rejected, as request {seq}")),
         None => error.context(format!("account {id} was not opened")),
     }
-}
-
-fn show(account: &Value, json: bool) -> Result<()> {
-    if json {
-        print::json(account)?;
-        return Ok(());
-    }
-    if account["status"] == "pending" {
-        print::line(&format!(
-            "Account {} is asked for, as request {}.",
-            account["account_id"], account["request_seq"]
-        ))?;
-        return Ok(());
-    }
-    let account =
-        Account::deserialize(account).context("the ledger answered in an unknown form")?;
-    let name = print::readable(&account.name.unwrap_or_default());
-    print::line(&print::pairs(&[
-        ("account", account.account_id.to_string()),
-        ("name", name),
-        ("owner", print::readable(&account.owner)),
-        ("category", account.category),
-        (
-            "status",
-            format!(
-                "{}, opened by request {}",
-                account.status, account.opened_seq
-            ),
-        ),
-    ]))?;
-    let mut balances =
-        print::table(&["currency", "posted", "held", "overdraft limit", "available"]);
-    balances.add_row([
-        account.currency,
-        account.posted,
-        account.held,
-        account.overdraft_limit,
-        account.available,
-    ]);
-    print::align_right(&mut balances, 1..=4);
-    print::line(&format!("\n{}", print::text(balances)))?;
-    Ok(())
 }

@@ -14,8 +14,9 @@ use local::Home;
 use crate::failure::{self, Exit, hinted};
 use crate::running::invocation;
 use crate::{
-    account, assets, audit, bench, clients, demo, health, invite_admin, keys, mandates, migrate,
-    pay, payment, print, secrets, serve, status, token, up, users, watch,
+    account, assets, audit, bench, clients, demo, health, hold, invite_admin, keys, mandates,
+    migrate, pay, payment, print, secrets, serve, status, token, transaction, trial_balance, up,
+    users, watch,
 };
 
 /// A payment ledger on one machine: every payment request gets one answer, booked double-entry.
@@ -53,14 +54,26 @@ enum Command {
     Demo(demo::Options),
     /// Log in and print the access token
     Token(token::Token),
-    /// Open, show and list accounts
+    /// Open, show and list accounts, as they are and as they were
     #[command(subcommand)]
     Account(account::Command),
+    /// Show all accounts by currency and category, now or as they were
+    TrialBalance(trial_balance::Options),
     /// Make, show and end service accounts: the programs that get tokens
     #[command(subcommand)]
     Clients(clients::Command),
     /// Move money from one account to another
     Pay(pay::Pay),
+    /// Hold money on an account, to capture or void it later
+    Hold(hold::Hold),
+    /// Book a hold, or a part of it
+    Capture(hold::Capture),
+    /// Free what a hold still holds
+    Void(hold::Void),
+    /// Book a payment back, in full or in part
+    Reverse(hold::Reverse),
+    /// Book several postings at once: fees, splits, exchanges
+    Transaction(transaction::Transaction),
     /// Show payments
     #[command(subcommand)]
     Payment(payment::Command),
@@ -132,9 +145,9 @@ impl Arguments {
 }
 
 /// What people type who know other programs, and what we call it.
-const OTHER_WORDS: [(&str, &str); 21] = [
+const OTHER_WORDS: [(&str, &str); 22] = [
     ("accounts", "account list"),
-    ("balance", "account show"),
+    ("balance", "account balance"),
     ("balances", "account list"),
     ("close", "down"),
     ("export", "audit export"),
@@ -148,6 +161,7 @@ const OTHER_WORDS: [(&str, &str); 21] = [
     ("run", "up"),
     ("send", "pay"),
     ("start", "up"),
+    ("statement", "account statement"),
     ("stop", "down"),
     ("tail", "watch"),
     ("people", "users"),
@@ -199,10 +213,16 @@ async fn dispatch(arguments: Arguments, home: impl Fn() -> Result<PathBuf>) -> R
         Command::Demo(options) => demo::run(&options, &home()?).await?,
         Command::Token(options) => token::run(options, &home()?).await?,
         Command::Account(command) => account::run(command, &home()?).await?,
+        Command::TrialBalance(options) => trial_balance::run(&options, &home()?).await?,
         Command::Clients(command) => clients::run(command, &home()?).await?,
         Command::Mandates(command) => mandates::run(command, &home()?).await?,
         Command::Keys(command) => keys::run(command, &home()?).await?,
         Command::Pay(options) => return pay::run(options, &home()?).await,
+        Command::Hold(options) => return hold::hold(options, &home()?).await,
+        Command::Capture(options) => return hold::capture(options, &home()?).await,
+        Command::Void(options) => return hold::void(options, &home()?).await,
+        Command::Reverse(options) => return hold::reverse(options, &home()?).await,
+        Command::Transaction(options) => return transaction::run(options, &home()?).await,
         Command::Payment(command) => payment::run(command, &home()?).await?,
         Command::Users(command) => users::run(command, &home()?).await?,
         Command::Watch(options) => watch::run(&options, &home()?).await?,

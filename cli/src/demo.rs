@@ -14,6 +14,7 @@ use common::broker;
 use common::broker::Publisher;
 use common::ids::{ClientId, PaymentId};
 use common::kinds::Answer;
+use common::kinds::client_request::ClientRequest as _;
 use common::kinds::payment::PaymentRequest;
 use common::kinds::payment::{PaymentAnswer, PaymentStatus};
 use common::reason::{Code, Reason};
@@ -31,7 +32,7 @@ use uuid::Uuid;
 use crate::login;
 use crate::names::{ADA, GRACE, Person, SHOP};
 use crate::running::Running;
-use crate::{audit, pay, print};
+use crate::{audit, print, sending};
 use client::Client;
 
 const AMOUNT: &str = "30.00";
@@ -108,7 +109,7 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<()> {
     let seq = over_http.request_seq;
     story.step(&format!(
         "Ada pays Grace {AMOUNT} EUR over HTTP. It is request {seq} in the log, settled:\n{}",
-        pay::postings_text(&over_http)
+        sending::postings_text(&over_http)
     ))?;
 
     let again = pay_over_http(&client, &ada, &payment).await?;
@@ -134,12 +135,12 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<()> {
     ensure!(
         over_nats.status == PaymentStatus::Settled,
         "{}",
-        pay::settlement_text(&over_nats)
+        sending::settlement_text(&over_nats)
     );
     story.step(&format!(
         "So its answer is message {seq} of {SETTLEMENTS}. The shop pulls it from its own\n\
          durable consumer, where it would have waited for a shop that was away:\n{}",
-        pay::postings_text(&over_nats)
+        sending::postings_text(&over_nats)
     ))?;
 
     let rejected = rejected_payment(&client, &ada).await?;

@@ -21,13 +21,18 @@ mod assets;
 mod audit;
 mod bench;
 mod clients;
+mod controls;
 mod demo;
+mod hold;
 mod pay;
 mod payment;
 mod token;
+mod transaction;
+mod trial_balance;
 mod users;
 mod watch;
 
+mod account_view;
 mod asking;
 mod environment;
 mod failure;
@@ -40,6 +45,7 @@ mod names;
 mod print;
 mod prompt;
 mod running;
+mod sending;
 
 use std::process::ExitCode;
 

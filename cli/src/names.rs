@@ -43,6 +43,14 @@ const fn demo_account(word: u128, number: u128) -> AccountId {
     ))
 }
 
+/// The client that is meant: somebody of the demo, or an id as it is.
+pub(crate) async fn client_id(asked: &str, client: &Client, demo: &Demo) -> Result<String> {
+    Ok(match Person::named(asked) {
+        Some(person) => person.ids(client, demo).await?.client_id.to_string(),
+        None => asked.to_owned(),
+    })
+}
+
 /// Somebody of the demo bank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Person {

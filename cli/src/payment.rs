@@ -11,10 +11,10 @@ use serde_json::Value;
 
 use crate::failure::{Exit, Hinted as _};
 use crate::login;
-use crate::names::{Person, short_account_name};
-use crate::pay::settlement_text;
+use crate::names::{self, Person, short_account_name};
 use crate::print;
 use crate::running::Running;
+use crate::sending::settlement_text;
 use client::Client;
 
 /// What to do with payments.
@@ -83,6 +83,11 @@ enum Status {
     Pending,
     Settled,
     Rejected,
+    Authorised,
+    Captured,
+    Voided,
+    Reversed,
+    Expired,
 }
 
 /// A payment of a list.
@@ -165,20 +170,15 @@ async fn list(options: &List, running: &Running) -> Result<()> {
     Ok(())
 }
 
-/// The client that is meant: somebody of the demo, or an id as it is.
 async fn client_id(
     client: &Client,
     running: &Running,
     asked: Option<&str>,
 ) -> Result<Option<String>> {
-    let Some(asked) = asked else { return Ok(None) };
-    Ok(Some(match Person::named(asked) {
-        Some(person) => {
-            let ids = person.ids(client, running.demo()?).await?;
-            ids.client_id.to_string()
-        }
-        None => asked.to_owned(),
-    }))
+    Ok(match asked {
+        Some(asked) => Some(names::client_id(asked, client, running.demo()?).await?),
+        None => None,
+    })
 }
 
 fn shown(payment: &Value) -> Result<String> {

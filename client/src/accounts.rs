@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use common::ids::{AccountId, PaymentId};
-use common::kinds::account::OpenAccount;
+use common::kinds::account::{Limits, OpenAccount, Side};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use crate::{Client, Done, Result, TIMEOUT, found};
 
@@ -28,6 +29,8 @@ pub struct Account {
     pub held: String,
     pub available: String,
     pub overdraft_limit: String,
+    #[serde(default)]
+    pub limits: Limits,
     pub opened_seq: u64,
 }
 
@@ -37,6 +40,42 @@ pub struct Account {
 pub struct AccountPage {
     pub accounts: Vec<Account>,
     pub next: Option<String>,
+}
+
+/// A page of what is held on an account, the newest first.
+#[derive(Debug, Deserialize)]
+#[expect(missing_docs, reason = "the names of the JSON")]
+pub struct AccountHolds {
+    pub currency: String,
+    pub holds: Vec<AccountHold>,
+    pub next: Option<String>,
+}
+
+/// A hold that can be captured.
+#[derive(Debug, Deserialize)]
+#[expect(missing_docs, reason = "the names of the JSON")]
+pub struct AccountHold {
+    pub hold_id: PaymentId,
+    pub client_id: String,
+    pub request_seq: u64,
+    pub creditor_account: AccountId,
+    pub amount: String,
+    pub remaining: String,
+    pub reference: Option<String>,
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// What bank staff do with an account.
+#[derive(Debug, Clone)]
+pub enum Control {
+    /// Blocks a side, or both.
+    Freeze(Side),
+    /// Ends that.
+    Unfreeze(Side),
+    /// Ends the account.
+    Close,
+    /// Sets all its limits.
+    Limit(Limits),
 }
 
 /// A page of what was posted to an account, the newest first.
@@ -80,6 +119,39 @@ impl Client {
             is_repeated: status == StatusCode::OK,
             ..done
         })
+    }
+
+    /// Controls an account. The answer is the account, or where the request stands.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn control(&self, token: &str, id: AccountId, control: &Control) -> Result<Done> {
+        let (method, action, body) = match control {
+            Control::Freeze(side) => (Method::POST, "freeze", json!({"side": side})),
+            Control::Unfreeze(side) => (Method::POST, "unfreeze", json!({"side": side})),
+            Control::Close => (Method::POST, "close", json!({})),
+            Control::Limit(limits) => (Method::PUT, "limits", json!(limits)),
+        };
+        let path = format!("/accounts/{id}/{action}");
+        let request = self.request(method, &self.addresses.ledger, &path)?;
+        let request = request.timeout(TIMEOUT + OPENING_WAIT);
+        let request = request.bearer_auth(token).json(&body);
+        Ok(self.answer(request).await?.1)
+    }
+
+    /// What is held on an account.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn holds<T: DeserializeOwned>(
+        &self,
+        token: &str,
+        id: AccountId,
+        query: &[(&str, String)],
+    ) -> Result<T> {
+        let path = format!("/accounts/{id}/holds");
+        let ledger = &self.addresses.ledger;
+        self.get(token, ledger, &path, query).await
     }
 
     /// What was posted to an account.

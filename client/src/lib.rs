@@ -15,6 +15,7 @@ mod payments;
 mod people;
 mod receipts;
 mod service_accounts;
+mod statements;
 
 use std::time::Duration;
 
@@ -22,7 +23,9 @@ use reqwest::{Method, RequestBuilder, StatusCode, Url, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub use accounts::{Account, AccountPage, AccountPosting, AccountPostings};
+pub use accounts::{
+    Account, AccountHold, AccountHolds, AccountPage, AccountPosting, AccountPostings, Control,
+};
 pub use activity::{ActiveSecond, Activity, Projected};
 pub use error::{Error, Refused};
 pub use log::{
@@ -30,6 +33,7 @@ pub use log::{
     Steps, Subscriber, Subscribers, TrialBalance,
 };
 pub use login::{Login, access_token, needs_code};
+pub use statements::{Balance, Download, Statement};
 
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -7,6 +7,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{Client, Result, found};
@@ -80,6 +81,7 @@ pub struct Checkpoint {
 #[derive(Debug, Deserialize)]
 pub struct TrialBalance {
     pub seq: u64,
+    pub as_of: Option<DateTime<Utc>>,
     pub currencies: Vec<CurrencyBalance>,
 }
 
@@ -178,13 +180,21 @@ impl Client {
         self.get(token, ledger, "/checkpoint", &[]).await
     }
 
-    /// All accounts, by currency and category.
+    /// All accounts, by currency and category; now, or `as_of` a time.
     ///
     /// # Errors
     /// [`crate::Error`].
-    pub async fn trial_balance(&self, token: &str) -> Result<TrialBalance> {
+    pub async fn trial_balance<T: DeserializeOwned>(
+        &self,
+        token: &str,
+        as_of: Option<&str>,
+    ) -> Result<T> {
         let ledger = &self.addresses.ledger;
-        self.get(token, ledger, "/trial-balance", &[]).await
+        let query: Vec<_> = as_of
+            .map(|as_of| ("as_of", as_of.to_owned()))
+            .into_iter()
+            .collect();
+        self.get(token, ledger, "/trial-balance", &query).await
     }
 
     /// Starts a replay.

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use common::ids::PaymentId;
+use common::kinds::hold::HoldRequest;
 use common::kinds::payment::PaymentRequest;
+use common::kinds::transaction::TransactionRequest;
 use reqwest::Method;
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::{Client, Done, Result, TIMEOUT, found};
@@ -20,9 +23,64 @@ impl Client {
         payment: &PaymentRequest,
         wait: Option<u64>,
     ) -> Result<Done> {
+        self.submit(token, "/payments", payment, wait).await
+    }
+
+    /// Asks for a hold.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn hold(&self, token: &str, hold: &HoldRequest, wait: Option<u64>) -> Result<Done> {
+        #[derive(Serialize)]
+        struct Held<'h> {
+            capture: &'static str,
+            #[serde(flatten)]
+            hold: &'h HoldRequest,
+        }
+        let capture = "manual";
+        self.submit(token, "/payments", &Held { capture, hold }, wait)
+            .await
+    }
+
+    /// Asks for something about a payment: `capture` or `void` of a hold, `reverse`.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn act(
+        &self,
+        token: &str,
+        payment: PaymentId,
+        action: &str,
+        body: &Value,
+        wait: Option<u64>,
+    ) -> Result<Done> {
+        let path = format!("/payments/{payment}/{action}");
+        self.submit(token, &path, body, wait).await
+    }
+
+    /// Asks for a transaction of several postings.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn book(
+        &self,
+        token: &str,
+        transaction: &TransactionRequest,
+        wait: Option<u64>,
+    ) -> Result<Done> {
+        self.submit(token, "/transactions", transaction, wait).await
+    }
+
+    async fn submit(
+        &self,
+        token: &str,
+        path: &str,
+        body: &impl Serialize,
+        wait: Option<u64>,
+    ) -> Result<Done> {
         let payments = &self.addresses.payments;
-        let request = self.request(Method::POST, payments, "/payments")?;
-        let mut request = request.bearer_auth(token).json(payment);
+        let request = self.request(Method::POST, payments, path)?;
+        let mut request = request.bearer_auth(token).json(body);
         if let Some(seconds) = wait {
             request = request
                 .header("prefer", format!("wait={seconds}"))

@@ -5,20 +5,32 @@
 
 pub mod account;
 pub mod body;
+pub mod client_request;
 pub mod envelope;
+pub mod expiry;
+pub mod hold;
 pub mod metadata;
 pub mod payment;
 pub mod posting;
+pub mod reversal;
 pub mod revocation;
 pub mod rules;
+pub mod settlement;
+pub mod transaction;
 pub mod trust;
 pub mod unknown;
 
 use account::{AccountAnswer, AccountRequest};
 use body::{AnswerBody, RequestBody as _};
-use payment::{PaymentAnswer, PaymentRequest};
+use client_request::ClientRequest;
+use expiry::AnnounceExpiry;
+use hold::{CaptureRequest, HoldRequest, VoidRequest};
+use payment::PaymentRequest;
+use reversal::ReversalRequest;
 use revocation::{RevocationAnswer, Revoke};
 use rules::{RaiseRules, RulesAnswer};
+use settlement::PaymentAnswer;
+use transaction::TransactionRequest;
 use trust::{AnnounceKey, KeyAnswer};
 use unknown::UnknownAnswer;
 
@@ -30,6 +42,12 @@ use crate::wire::CE_TYPE;
 /// Largest body of any kind, in bytes.
 pub const BODY_BYTES_MAX: usize = largest(&[
     PaymentRequest::BYTES_MAX,
+    HoldRequest::BYTES_MAX,
+    CaptureRequest::BYTES_MAX,
+    VoidRequest::BYTES_MAX,
+    ReversalRequest::BYTES_MAX,
+    TransactionRequest::BYTES_MAX,
+    AnnounceExpiry::BYTES_MAX,
     AccountRequest::BYTES_MAX,
     AnnounceKey::BYTES_MAX,
     Revoke::BYTES_MAX,
@@ -52,6 +70,18 @@ const fn largest(mut sizes: &[usize]) -> usize {
 pub enum Kind {
     /// A payment of this client.
     Payment(ClientId),
+    /// Money is to be held, for this client.
+    Hold(ClientId),
+    /// A hold is to be booked.
+    Capture(ClientId),
+    /// A hold is to be freed.
+    Void(ClientId),
+    /// A payment is to be booked back.
+    Reversal(ClientId),
+    /// Several postings are to be booked at once, for this client.
+    Transaction(ClientId),
+    /// The ledger announces that a hold has ended.
+    Expiry,
     /// A change to an account, asked for by this client.
     Account(ClientId),
     /// A key announced by auth.
@@ -78,10 +108,19 @@ impl Kind {
         if subject == rules::SUBJECT {
             return Self::Rules;
         }
-        if let Some(client) = client(payment::SUBJECT_PREFIX) {
-            return Self::Payment(client);
+        if subject == expiry::SUBJECT {
+            return Self::Expiry;
         }
-        client(account::SUBJECT_PREFIX).map_or(Self::Unknown, Self::Account)
+        let of = |prefix: &str, kind: fn(ClientId) -> Self| client(prefix).map(kind);
+        // Payments first: nearly all requests are.
+        of(PaymentRequest::SUBJECT_PREFIX, Self::Payment)
+            .or_else(|| of(account::SUBJECT_PREFIX, Self::Account))
+            .or_else(|| of(HoldRequest::SUBJECT_PREFIX, Self::Hold))
+            .or_else(|| of(CaptureRequest::SUBJECT_PREFIX, Self::Capture))
+            .or_else(|| of(VoidRequest::SUBJECT_PREFIX, Self::Void))
+            .or_else(|| of(ReversalRequest::SUBJECT_PREFIX, Self::Reversal))
+            .or_else(|| of(TransactionRequest::SUBJECT_PREFIX, Self::Transaction))
+            .unwrap_or(Self::Unknown)
     }
 }
 
@@ -211,6 +250,11 @@ mod tests {
             Kind::of_subject("request.account.v1.shop"),
             Kind::Account(shop)
         );
+        assert_eq!(
+            Kind::of_subject("request.reversal.v1.shop"),
+            Kind::Reversal("shop".parse().unwrap())
+        );
+        assert_eq!(Kind::of_subject("request.expiry.v1.ledger"), Kind::Expiry);
         assert_eq!(Kind::of_subject("request.auth.v1.keys"), Kind::Key);
         assert_eq!(
             Kind::of_subject("request.auth.v1.revocations"),
@@ -222,6 +266,7 @@ mod tests {
             "request.payment.v1.",
             "request.payment.v2.shop",
             "request.rules.v1.shop",
+            "request.expiry.v1.shop",
             "request.x",
             "x",
         ] {

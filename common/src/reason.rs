@@ -64,10 +64,14 @@ codes! {
     AM05,
     /// The amount is invalid.
     AM12,
+    /// More than was agreed on for a day or a month.
+    AM14,
     /// The request is malformed.
     FF01,
     /// The date is invalid.
     DT01,
+    /// There is no such original.
+    NOOR,
     /// See the message.
     NARR,
 }

@@ -6,10 +6,14 @@ use std::{env, fs};
 
 use common::kinds::account::AccountAnswer;
 use common::kinds::account::AccountRequest;
+use common::kinds::expiry::AnnounceExpiry;
+use common::kinds::hold::{CaptureRequest, HoldRequest, VoidRequest};
 use common::kinds::payment::PaymentAnswer;
 use common::kinds::payment::PaymentRequest;
+use common::kinds::reversal::ReversalRequest;
 use common::kinds::revocation::{RevocationAnswer, Revoke};
 use common::kinds::rules::{RaiseRules, RulesAnswer};
+use common::kinds::transaction::TransactionRequest;
 use common::kinds::trust::AnnounceKey;
 use common::kinds::trust::KeyAnswer;
 use common::kinds::unknown::UnknownAnswer;
@@ -20,6 +24,15 @@ use schemars::{JsonSchema, Schema, schema_for};
 fn the_schemas_are_what_the_types_say() {
     let generated = BTreeMap::from([
         ("payment.requested.v1.json", schema_for!(PaymentRequest)),
+        ("hold.requested.v1.json", schema_for!(HoldRequest)),
+        ("capture.requested.v1.json", schema_for!(CaptureRequest)),
+        ("void.requested.v1.json", schema_for!(VoidRequest)),
+        ("reversal.requested.v1.json", schema_for!(ReversalRequest)),
+        (
+            "transaction.requested.v1.json",
+            schema_for!(TransactionRequest),
+        ),
+        ("expiry.requested.v1.json", schema_for!(AnnounceExpiry)),
         ("payment.answered.v1.json", written::<PaymentAnswer>()),
         ("account.requested.v1.json", schema_for!(AccountRequest)),
         ("account.answered.v1.json", written::<AccountAnswer>()),

@@ -8,10 +8,11 @@ use crate::prefix::Prefix;
 use crate::session::Session;
 
 /// A link of the navigation: its section, its path, and the scope it takes.
-const SECTIONS: [(&str, &str, &str); 12] = [
+const SECTIONS: [(&str, &str, &str); 13] = [
     ("Overview", "/", ""),
     ("Payments", "/payments", "audit:read"),
     ("Accounts", "/accounts", "bank:operate"),
+    ("Trial balance", "/trial-balance", "audit:read"),
     ("Log", "/log", "audit:read"),
     ("Subscribers", "/subscribers", "audit:read"),
     ("Services", "/services", ""),

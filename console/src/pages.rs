@@ -12,13 +12,16 @@ mod overview;
 mod payment;
 mod payments;
 mod people;
+mod posted;
 mod programs;
 mod receipt;
 mod search;
 mod services;
 mod sessions;
 mod sign_in;
+mod statement;
 mod subscribers;
+mod trial_balance;
 
 use std::sync::Arc;
 
@@ -53,6 +56,13 @@ pub(crate) fn routes(app: Arc<App>) -> Router {
         .route("/accounts/new", get(accounts::new))
         .route("/accounts/{id}", get(accounts::show))
         .route("/accounts/{id}/pay", post(accounts::pay))
+        .route("/accounts/{id}/statement", get(statement::show))
+        .route(
+            "/accounts/{id}/statement/{format}",
+            get(statement::download),
+        )
+        .route("/accounts/{id}/balance", get(statement::balance))
+        .route("/trial-balance", get(trial_balance::show))
         .route("/log", get(log::list))
         .route("/live/log", get(log::live))
         .route("/log/{seq}", get(log::show))

@@ -192,6 +192,15 @@ pub(crate) fn micros(us: u64) -> String {
     }
 }
 
+/// `2026-11-28T10:00` as the API writes it.
+pub(crate) fn as_rfc3339(local: &str) -> String {
+    match local.len() {
+        16 => format!("{local}:00Z"),
+        19 => format!("{local}Z"),
+        _ => local.to_owned(),
+    }
+}
+
 /// JSON as people read it.
 pub(crate) fn pretty(json: &Value) -> String {
     serde_json::to_string_pretty(json).unwrap_or_default()

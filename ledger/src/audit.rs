@@ -12,6 +12,8 @@ mod published;
 mod snapshot;
 mod trusted;
 
+mod holds;
+
 mod compare;
 
 mod replay;

@@ -13,6 +13,7 @@ mod context;
 pub mod crash;
 mod failure;
 
+mod announce;
 mod raise;
 mod recover;
 mod steps;

@@ -4,13 +4,18 @@ mod replaying;
 mod trial_balance;
 
 mod app;
+mod day;
 
 mod accounts;
+mod balances;
 mod books;
+mod controls;
+mod holds;
 mod log;
 mod postings;
 mod receipts;
 mod replays;
+mod statements;
 mod subscribers;
 
 use std::sync::Arc;
@@ -62,7 +67,14 @@ fn api() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(accounts::open, accounts::list))
         .routes(routes!(accounts::show))
+        .routes(routes!(balances::balance))
+        .routes(routes!(statements::statement))
         .routes(routes!(postings::postings))
+        .routes(routes!(holds::holds))
+        .routes(routes!(controls::freeze))
+        .routes(routes!(controls::unfreeze))
+        .routes(routes!(controls::close))
+        .routes(routes!(controls::limit))
         .routes(routes!(books::checkpoint))
         .routes(routes!(books::trial_balance))
         .routes(routes!(receipts::receipt))

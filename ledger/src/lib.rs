@@ -13,6 +13,8 @@ pub mod store;
 pub mod audit;
 pub mod receipts;
 
+mod statement;
+
 mod http;
 
 pub use http::openapi;

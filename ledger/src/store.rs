@@ -6,12 +6,15 @@ mod values;
 mod lead;
 
 mod accounts;
+mod controls;
+mod holds;
 mod load;
 
 mod history;
 mod log;
 mod receipts;
 mod revocations;
+mod statement;
 mod write;
 mod write_rare;
 
@@ -22,22 +25,27 @@ pub(crate) use accounts::account_page;
 pub use accounts::accounts;
 pub use audit::{AuditedAccount, audited_accounts, stray_answers, stray_postings};
 pub(crate) use history::{AnswerRow, PostingRow, answers, posting_rows, postings_like};
+pub(crate) use holds::{
+    account_holds, all_holds, due_holds, holds, originals, reversed_sums, unannounced_holds,
+};
 pub(crate) use lead::lead;
 pub use load::{cursor, keys, raised_rules, rules};
 pub(crate) use load::{decided_digest, used_payment_ids};
-pub(crate) use log::{
-    AccountPostingRow, LogFilter, LogRow, SCANNED_MAX, account_postings, category_sums, log_page,
-    published_at,
-};
+pub(crate) use log::{LogFilter, LogRow, SCANNED_MAX, category_sums, category_sums_at, log_page};
 pub(crate) use receipts::{
     AnsweredRow, CheckpointRow, answered, chain_after, checkpoint_up_to, leaves_behind, move_tree,
     owns_one, put_checkpoint, put_tiles, tiles, tree_size,
 };
 pub use revocations::revocations;
 pub(crate) use revocations::{is_revoked, relevant as relevant_revocations};
+pub(crate) use statement::{
+    ByValueDate, Place, Standing, StatementRow, booked, first_day, newest, newest_rows,
+    rows_as_booked, rows_by_value_date, seq_before, standing,
+};
 pub(crate) use verify::{
-    BookedAnswerRow, LinedPostingRow, OpenedAccountRow, accounts_behind, answered_openings,
-    booked_answers, postings_behind, signed_roots, tiles_behind, unanswered_posting,
+    BookedAnswerRow, LinedPostingRow, MisheldAccount, OpenedAccountRow, accounts_behind,
+    answered_openings, booked_answers, misheld_account, postings_behind, signed_roots,
+    tiles_behind, unanswered_posting,
 };
 pub(crate) use write::write_batch;
 

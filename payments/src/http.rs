@@ -5,8 +5,12 @@ mod answers;
 
 mod repeated;
 
-mod read;
 mod submit;
+
+mod actions;
+mod pay;
+mod read;
+mod transactions;
 
 use std::sync::Arc;
 
@@ -48,8 +52,12 @@ pub fn openapi() -> Value {
 
 fn api() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
-        .routes(routes!(submit::submit, read::list))
+        .routes(routes!(pay::submit, read::list))
         .routes(routes!(read::show))
+        .routes(routes!(actions::capture))
+        .routes(routes!(actions::void))
+        .routes(routes!(actions::reverse))
+        .routes(routes!(transactions::book))
         .routes(routes!(activity::show))
         .routes(routes!(activity::projected))
         .layer(from_fn(limit_body))

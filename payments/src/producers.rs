@@ -22,8 +22,8 @@ use self::admit::{Admitted, NotAdmitted};
 use crate::app::App;
 use crate::door::{Place, Told};
 
-/// What producers publish begins with this, in the account EDGE; their id follows.
-const SUBJECT_PREFIX: &str = "request.payment.v1.";
+/// What producers publish in the account EDGE: a kind of request and their id. The broker lets each publish its own only.
+const SUBJECTS: &str = "request.*.v1.*";
 /// The processes that share them.
 const GROUP: &str = "door";
 /// Places that wait to be told: as many as a batch has. The door waits beyond that.
@@ -44,7 +44,7 @@ pub(crate) async fn answer_producers(
     let (looked_up, again) = mpsc::channel(UNKNOWN_MAX);
     let entrance = Entrance {
         app: app.clone(),
-        responder: Responder::new(config, &format!("{SUBJECT_PREFIX}*"), GROUP),
+        responder: Responder::new(config, SUBJECTS, GROUP),
         unknown,
         under_way: 0,
     };

@@ -1,10 +1,18 @@
-//! A payment as it comes in, by whichever entrance: who may send one, and how it is read.
+//! A request as it comes in, by whichever entrance: who may send one, and how it is read.
 
+use aws_lc_rs::digest::{SHA256, digest};
+use chrono::{DateTime, Utc};
 use common::kinds::body;
+use common::kinds::client_request::ClientRequest;
+use common::kinds::hold::{CaptureRequest, HoldRequest, VoidRequest};
 use common::kinds::metadata::has_repeated_key;
 use common::kinds::payment::PaymentRequest;
+use common::kinds::reversal::ReversalRequest;
+use common::kinds::transaction::TransactionRequest;
 use common::reason::{Code, Reason};
 use common::token::Scope;
+
+use crate::idempotency::Content;
 
 /// Each of them lets its owner send payments.
 pub(crate) const SUBMITTERS: &[Scope] = &[
@@ -13,12 +21,72 @@ pub(crate) const SUBMITTERS: &[Scope] = &[
     Scope::BankOperate,
 ];
 
+/// A request that this service takes in.
+pub(crate) trait Submission: ClientRequest + Clone {
+    /// What is wrong with it, whatever the books say: the caller learns of it at once.
+    fn mistake(&self, now: DateTime<Utc>) -> Option<Reason>;
+
+    /// SHA-256 of its kind and of the request in one spelling.
+    fn content(&self) -> Content {
+        let canonical = self.clone().canonical();
+        let json = serde_json::to_vec(&canonical).expect("texts and ids are JSON");
+        sha256(&[Self::REQUESTED.as_bytes(), &json].concat())
+    }
+}
+
+fn sha256(bytes: &[u8]) -> Content {
+    let digest = digest(&SHA256, bytes);
+    digest.as_ref().try_into().expect("a SHA-256 has 32 bytes")
+}
+
+impl Submission for PaymentRequest {
+    fn mistake(&self, now: DateTime<Utc>) -> Option<Reason> {
+        self.terms(now).err()
+    }
+
+    // Without a copy, because nearly all are payments.
+    fn content(&self) -> Content {
+        sha256(&self.canonical_json(None))
+    }
+}
+
+impl Submission for HoldRequest {
+    fn mistake(&self, now: DateTime<Utc>) -> Option<Reason> {
+        let terms = self.payment().terms(now).err();
+        terms.or_else(|| self.expires_at(now).err())
+    }
+}
+
+impl Submission for CaptureRequest {
+    fn mistake(&self, _now: DateTime<Utc>) -> Option<Reason> {
+        None
+    }
+}
+
+impl Submission for VoidRequest {
+    fn mistake(&self, _now: DateTime<Utc>) -> Option<Reason> {
+        None
+    }
+}
+
+impl Submission for ReversalRequest {
+    fn mistake(&self, _now: DateTime<Utc>) -> Option<Reason> {
+        self.mistake()
+    }
+}
+
+impl Submission for TransactionRequest {
+    fn mistake(&self, now: DateTime<Utc>) -> Option<Reason> {
+        self.terms(now).err()
+    }
+}
+
 /// Reads a body.
 ///
 /// # Errors
 /// FF01, with what is wrong.
-pub(crate) fn read(body: &[u8]) -> Result<PaymentRequest, Reason> {
-    let request: PaymentRequest = body::read(body).map_err(|error| {
+pub(crate) fn read<R: ClientRequest>(body: &[u8]) -> Result<R, Reason> {
+    let request: R = body::read(body).map_err(|error| {
         let mut message = error.to_string();
         if message.starts_with("missing field `payment_id`") {
             message += "; choose a UUID (version 7 is recommended) once per payment, \
@@ -26,7 +94,7 @@ pub(crate) fn read(body: &[u8]) -> Result<PaymentRequest, Reason> {
         }
         Reason::new(Code::FF01, message)
     })?;
-    if !request.metadata.is_empty() && has_repeated_key(body) {
+    if request.has_metadata() && has_repeated_key(body) {
         return Err(Reason::new(Code::FF01, "metadata has a key twice"));
     }
     Ok(request)

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Where a payment stands, as far as the logs were read.
+/// Where a payment stands, as far as the logs were read. Holds, captures, voids and reversals stand somewhere too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
     /// Asked for, not answered.
@@ -14,9 +14,19 @@ pub(crate) enum State {
     Rejected,
     /// Booked.
     Settled,
+    /// Held, not booked, or not all of it.
+    Authorised,
+    /// Of a hold: booked, and nothing is held any more. Of a capture: booked.
+    Captured,
+    /// Of a hold: free again. Of a void: done.
+    Voided,
+    /// Of a hold: ended by time.
+    Expired,
+    /// Of a payment: all of it was booked back. Of a reversal: booked.
+    Reversed,
 }
 
-/// What a message of a log says about a payment.
+/// What a message of a log says about a payment, in its own answer or in the answer to what was asked about it later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Heard {
     /// It is asked for.
@@ -27,6 +37,16 @@ pub(crate) enum Heard {
     Rejected,
     /// It was settled.
     Settled,
+    /// It is held.
+    Authorised,
+    /// It was captured, and nothing is left to capture.
+    Captured,
+    /// It was voided.
+    Voided,
+    /// It ended by time.
+    Expired,
+    /// It was booked back, all of it.
+    Reversed,
 }
 
 /// The event changes nothing in this state.
@@ -35,19 +55,58 @@ pub(crate) struct IllegalEvent;
 
 /// The state after an event that comes later in its log than what led to `state`.
 ///
-/// The two logs are not in step, so an answer may come before its request. A settled answer always counts. A rejection
-/// counts while nothing is decided. As long as nothing is decided, the latest request counts. `store/payments.rs` says
-/// it again in SQL.
+/// The two logs are not in step, so an answer may come before its request. What was granted counts over a rejection. A
+/// rejection counts while nothing is decided. As long as nothing is decided, the latest request counts.
+/// `store/payments.rs` says it again in SQL.
 pub(crate) fn next(state: Option<State>, heard: Heard) -> Result<State, IllegalEvent> {
+    let state = match state {
+        None | Some(State::Pending | State::Retryable) => return Ok(first(heard)),
+        Some(state) => state,
+    };
     match (state, heard) {
-        (_, Heard::Settled) => Ok(State::Settled),
-        (None | Some(State::Pending | State::Retryable), Heard::Rejected) => Ok(State::Rejected),
-        (None | Some(State::Pending | State::Retryable), Heard::PassedOver) => Ok(State::Retryable),
-        (None | Some(State::Pending | State::Retryable), Heard::Requested) => Ok(State::Pending),
+        (State::Rejected | State::Settled, Heard::Settled)
+        | (State::Rejected | State::Authorised, Heard::Authorised)
+        | (State::Rejected | State::Authorised | State::Captured, Heard::Captured)
+        | (State::Rejected | State::Authorised | State::Voided, Heard::Voided)
+        | (State::Authorised | State::Expired, Heard::Expired)
+        | (State::Rejected | State::Settled | State::Captured | State::Reversed, Heard::Reversed) => {
+            Ok(first(heard))
+        }
         (
-            Some(State::Rejected | State::Settled),
-            Heard::Requested | Heard::PassedOver | Heard::Rejected,
+            State::Pending
+            | State::Retryable
+            | State::Rejected
+            | State::Settled
+            | State::Authorised
+            | State::Captured
+            | State::Voided
+            | State::Expired
+            | State::Reversed,
+            Heard::Requested
+            | Heard::PassedOver
+            | Heard::Rejected
+            | Heard::Settled
+            | Heard::Authorised
+            | Heard::Captured
+            | Heard::Voided
+            | Heard::Expired
+            | Heard::Reversed,
         ) => Err(IllegalEvent),
+    }
+}
+
+/// The state after an event when nothing was decided before it.
+fn first(heard: Heard) -> State {
+    match heard {
+        Heard::Requested => State::Pending,
+        Heard::PassedOver => State::Retryable,
+        Heard::Rejected => State::Rejected,
+        Heard::Settled => State::Settled,
+        Heard::Authorised => State::Authorised,
+        Heard::Captured => State::Captured,
+        Heard::Voided => State::Voided,
+        Heard::Expired => State::Expired,
+        Heard::Reversed => State::Reversed,
     }
 }
 
@@ -58,6 +117,11 @@ impl State {
             Self::Pending => Status::Pending,
             Self::Retryable | Self::Rejected => Status::Rejected,
             Self::Settled => Status::Settled,
+            Self::Authorised => Status::Authorised,
+            Self::Captured => Status::Captured,
+            Self::Voided => Status::Voided,
+            Self::Expired => Status::Expired,
+            Self::Reversed => Status::Reversed,
         }
     }
 }
@@ -72,22 +136,46 @@ pub(crate) enum Status {
     Settled,
     /// Not booked.
     Rejected,
+    /// Held, not booked, or not all of it.
+    Authorised,
+    /// A hold is booked.
+    Captured,
+    /// A hold is free again.
+    Voided,
+    /// Booked back.
+    Reversed,
+    /// A hold has ended by time.
+    Expired,
 }
 
 impl Status {
+    const ALL: [Self; 8] = [
+        Self::Pending,
+        Self::Settled,
+        Self::Rejected,
+        Self::Authorised,
+        Self::Captured,
+        Self::Voided,
+        Self::Reversed,
+        Self::Expired,
+    ];
+
     /// The word on the wire and in the database.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::Settled => "settled",
             Self::Rejected => "rejected",
+            Self::Authorised => "authorised",
+            Self::Captured => "captured",
+            Self::Voided => "voided",
+            Self::Reversed => "reversed",
+            Self::Expired => "expired",
         }
     }
 
     /// The status of a word from the database.
     pub(crate) fn from_word(word: &str) -> Option<Self> {
-        [Self::Pending, Self::Settled, Self::Rejected]
-            .into_iter()
-            .find(|status| status.as_str() == word)
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
     }
 }

@@ -11,8 +11,8 @@ mod rules;
 pub(crate) use cursors::{Range, advance_cursor, cursor};
 pub(crate) use keys::{SigningKey, insert_keys, keys};
 pub(crate) use payments::{
-    DecidedRow, Filter, RequestedRow, Row, insert_requested, payment, payments, payments_with_id,
-    upsert_decided,
+    DecidedRow, Filter, ProgressRow, RequestedRow, Row, RowKind, insert_requested, payment,
+    payments, payments_with_id, update_progress, upsert_decided,
 };
 pub(crate) use revocations::{RevokedRow, insert_revocations, revocations};
 pub(crate) use rules::{RaisedRow, insert_raised, rules};

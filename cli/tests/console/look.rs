@@ -28,11 +28,21 @@ async fn every_page_is_without_complaints_findings_and_overflow() {
     let hostile = format!("pay --from ada --to grace --amount 1.00 --reference {script} --wait");
     desk.home.run(&hostile).ok();
     let account = format!("/accounts/{}", desk.account());
+    let statement = format!("{account}/statement");
+    let by_value_date = format!("{account}/statement?by=effective&from=2026-01-01");
+    let balance = format!("{account}/balance?effective=2026-01-01");
+    let too_late = format!("{account}/balance?effective=2999-01-01");
     let pages = [
         "/",
         "/payments",
         "/accounts",
         &account,
+        &statement,
+        &by_value_date,
+        &balance,
+        &too_late,
+        "/trial-balance",
+        "/trial-balance?as_of=2026-01-01T00:00",
         "/accounts/new",
         "/log",
         "/log/9",

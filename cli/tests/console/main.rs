@@ -16,3 +16,4 @@ mod home;
 mod flows;
 mod look;
 mod sessions;
+mod statement;

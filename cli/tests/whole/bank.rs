@@ -12,7 +12,7 @@ use common::broker::Reader;
 use common::kinds::payment::PaymentAnswer;
 use common::message::Stored;
 use common::wire::{REQUESTS, SETTLEMENTS};
-use ledger::audit::{Summary, Verdict, replay};
+use ledger::audit::{Summary, Verdict, Verified, replay, verify};
 use local::{Bank, BankOptions, GatewayOptions, Home, Part, Ports, Producer, Servers, Service};
 use serde_json::{Value, json};
 use sqlx::postgres::PgPool;
@@ -278,7 +278,19 @@ impl TestBank {
             "replayed {} of {requests}",
             summary.requests
         );
+        self.verify().await?;
         Ok(summary)
+    }
+
+    /// The books hold together, and are what is published.
+    async fn verify(&self) -> Result<()> {
+        let servers = self.bank.servers();
+        let mut database = PgConnection::connect(&servers.audit_database_url()).await?;
+        let audit = config(servers, "audit");
+        match verify(Some(&audit), &mut database, |_, _, _| {}).await? {
+            Verified::Sound(_) => Ok(()),
+            Verified::Fault(fault) => anyhow::bail!("the verification finds: {fault}"),
+        }
     }
 
     /// An audit replay.

@@ -14,11 +14,19 @@ const ROWS_MAX: u32 = 100;
 /// # Errors
 /// 400 outside of 1 to 100.
 pub fn limit(asked: Option<u32>, default: u32) -> Result<u32, Problem> {
+    limit_within(asked, default, ROWS_MAX)
+}
+
+/// As [`limit`], of a list with a longest page of its own.
+///
+/// # Errors
+/// 400 outside of 1 to `most`.
+pub fn limit_within(asked: Option<u32>, default: u32, most: u32) -> Result<u32, Problem> {
     let limit = asked.unwrap_or(default);
-    if (1..=ROWS_MAX).contains(&limit) {
+    if (1..=most).contains(&limit) {
         Ok(limit)
     } else {
-        let detail = format!("limit is 1 to {ROWS_MAX}");
+        let detail = format!("limit is 1 to {most}");
         Err(Problem::new(StatusCode::BAD_REQUEST, detail))
     }
 }

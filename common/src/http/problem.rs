@@ -88,8 +88,10 @@ impl Problem {
             | Code::AM03
             | Code::AM04
             | Code::AM12
+            | Code::AM14
             | Code::FF01
             | Code::DT01
+            | Code::NOOR
             | Code::NARR => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Self::rejected(status, reason)

@@ -1,4 +1,4 @@
-//! What may be asked about an account: opening one.
+//! What may be asked about an account: opening it, freezing, unfreezing and closing it, and its limits.
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -27,6 +27,9 @@ impl AccountRequest {
     pub fn account_id(&self) -> AccountId {
         match self {
             Self::Open(open) => open.account_id,
+            Self::Freeze(freeze) | Self::Unfreeze(freeze) => freeze.account_id,
+            Self::Close(close) => close.account_id,
+            Self::Limit(limit) => limit.account_id,
         }
     }
 
@@ -49,6 +52,14 @@ impl AccountRequest {
 pub enum AccountRequest {
     /// Opens an account with a balance of zero.
     Open(OpenAccount),
+    /// Blocks debits, credits or both. From rules 5 on, like everything below.
+    Freeze(Freeze),
+    /// Ends that.
+    Unfreeze(Freeze),
+    /// Ends an account for ever: only at a balance of zero and without holds.
+    Close(CloseAccount),
+    /// Sets all limits of an account at once.
+    Limit(Limit),
 }
 
 impl RequestBody for AccountRequest {}
@@ -76,6 +87,96 @@ pub struct OpenAccount {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^[0-9]{1,15}(\.[0-9]{1,4})?$"))]
     pub overdraft_limit: Option<String>,
+}
+
+/// Which side of an account is blocked, or is not any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Freeze {
+    /// The account.
+    pub account_id: AccountId,
+    /// Both when absent.
+    #[serde(default)]
+    pub side: Side,
+}
+
+/// Names the account to close.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CloseAccount {
+    /// The account.
+    pub account_id: AccountId,
+}
+
+/// What is blocked on a frozen account.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    clap::ValueEnum,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// Nothing is debited.
+    Debit,
+    /// Nothing is credited.
+    Credit,
+    /// Neither.
+    #[default]
+    Both,
+}
+
+/// Sets the limits of an account: all of them, so what is absent is no limit any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Limit {
+    /// The account.
+    pub account_id: AccountId,
+    /// The limits.
+    pub limits: Limits,
+}
+
+/// How far an account may go. Amounts are in its currency and not negative.
+///
+/// What is counted per day and month is what leaves the account by payments, transactions and holds from the time on at
+/// which a limit of that kind is set. Days and months are those of the published time in UTC.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(example = serde_json::json!({"overdraft_limit": "50.00", "day_amount_max": "1000.00"}))]
+pub struct Limits {
+    /// How far below zero its balance may go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[0-9]{1,15}(\.[0-9]{1,4})?$"))]
+    pub overdraft_limit: Option<String>,
+    /// What stays on it: neither payments nor holds may use it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[0-9]{1,15}(\.[0-9]{1,4})?$"))]
+    pub minimum_balance: Option<String>,
+    /// The most that it may hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[0-9]{1,15}(\.[0-9]{1,4})?$"))]
+    pub maximum_balance: Option<String>,
+    /// The most that may leave it on one day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[0-9]{1,15}(\.[0-9]{1,4})?$"))]
+    pub day_amount_max: Option<String>,
+    /// How many times something may leave it on one day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day_count_max: Option<u32>,
+    /// The most that may leave it in one month.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[0-9]{1,15}(\.[0-9]{1,4})?$"))]
+    pub month_amount_max: Option<String>,
+    /// How many times something may leave it in one month.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub month_count_max: Option<u32>,
 }
 
 /// Longest `owner`, in characters.
@@ -140,7 +241,9 @@ impl Category {
 
 /// What became of an account request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(title = "account.opened.v1, account.rejected.v1, account.duplicate.v1")]
+#[schemars(
+    title = "account.opened.v1, account.rejected.v1, account.duplicate.v1, account.frozen.v1, account.unfrozen.v1, account.closed.v1, account.limited.v1"
+)]
 pub struct AccountAnswer {
     /// Sequence of the request and of this answer.
     pub request_seq: u64,
@@ -162,6 +265,12 @@ pub struct AccountAnswer {
     pub name: Option<String>,
     /// How far below zero it may go.
     pub overdraft_limit: Option<String>,
+    /// What a freeze blocks or an unfreeze frees; absent from other answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub side: Option<Side>,
+    /// The limits that hold from here on; absent from answers to other actions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
     /// The broker's timestamp of the request.
     #[serde(with = "timestamp")]
     #[schemars(with = "DateTime<Utc>")]
@@ -176,8 +285,16 @@ pub enum AccountStatus {
     Opened,
     /// Nothing changed.
     Rejected,
-    /// It exists already, with the same terms.
+    /// It is already as asked for.
     Duplicate,
+    /// One side or both are blocked.
+    Frozen,
+    /// What was asked for is not blocked any more.
+    Unfrozen,
+    /// It takes part in nothing any more.
+    Closed,
+    /// Its limits are as asked for.
+    Limited,
 }
 
 impl AccountStatus {
@@ -188,6 +305,10 @@ impl AccountStatus {
             Self::Opened => "opened",
             Self::Rejected => "rejected",
             Self::Duplicate => "duplicate",
+            Self::Frozen => "frozen",
+            Self::Unfrozen => "unfrozen",
+            Self::Closed => "closed",
+            Self::Limited => "limited",
         }
     }
 }
@@ -198,6 +319,10 @@ impl AnswerBody for AccountAnswer {
             AccountStatus::Opened => "account.opened.v1",
             AccountStatus::Rejected => "account.rejected.v1",
             AccountStatus::Duplicate => "account.duplicate.v1",
+            AccountStatus::Frozen => "account.frozen.v1",
+            AccountStatus::Unfrozen => "account.unfrozen.v1",
+            AccountStatus::Closed => "account.closed.v1",
+            AccountStatus::Limited => "account.limited.v1",
         }
     }
 

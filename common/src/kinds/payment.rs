@@ -4,46 +4,16 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
-use crate::ids::{AccountId, ClientId, PaymentId};
-use crate::kinds::body::{AnswerBody, RequestBody};
+use crate::ids::{AccountId, PaymentId};
+use crate::kinds::body::RequestBody;
+use crate::kinds::client_request::ClientRequest;
 use crate::kinds::metadata::METADATA_KEYS_MAX;
-use crate::kinds::posting::Posting;
-use crate::message::{EventHeaders, Outgoing};
 use crate::money::{Currency, Money};
 use crate::reason::{Code, Reason};
-use crate::timestamp;
 
-/// The `ce-type` of a payment request.
-pub const REQUESTED: &str = "payment.requested.v1";
-/// What its subjects begin with; the client's id follows.
-pub(super) const SUBJECT_PREFIX: &str = "request.payment.v1.";
-
-/// Where a client publishes its payment requests.
-#[must_use]
-pub fn subject(client: &ClientId) -> String {
-    format!("{SUBJECT_PREFIX}{client}")
-}
-
-/// The `ce-source` of a client's requests.
-#[must_use]
-pub fn source(client: &ClientId) -> String {
-    format!("/clients/{client}")
-}
-
-impl PaymentRequest {
-    /// The message that asks for it.
-    #[must_use]
-    pub fn message(&self, client: &ClientId, token: &str, traceparent: Option<&str>) -> Outgoing {
-        let event = EventHeaders {
-            ce_type: REQUESTED,
-            ce_id: self.payment_id,
-            ce_source: &source(client),
-        };
-        Outgoing::request(subject(client), token, event, traceparent, self)
-    }
-}
+pub use crate::kinds::settlement::{Original, PaymentAnswer, PaymentStatus};
 
 /// Asks to move money from the debtor's account to the creditor's. Subject `request.payment.v1.<client_id>`.
 ///
@@ -81,6 +51,36 @@ pub struct PaymentRequest {
 
 impl RequestBody for PaymentRequest {}
 
+impl ClientRequest for PaymentRequest {
+    const REQUESTED: &'static str = "payment.requested.v1";
+    const SUBJECT_PREFIX: &'static str = "request.payment.v1.";
+
+    fn id(&self) -> PaymentId {
+        self.payment_id
+    }
+
+    fn describe(&self, answer: &mut PaymentAnswer) {
+        answer.debtor_account = Some(self.debtor_account);
+        answer.creditor_account = Some(self.creditor_account);
+        answer.amount = Some(self.amount.clone());
+        answer.currency = Some(self.currency.clone());
+        answer.reference.clone_from(&self.reference);
+        answer.effective_date = Some(self.effective_date.clone());
+        answer.metadata = Some(self.metadata.clone());
+    }
+
+    fn has_metadata(&self) -> bool {
+        !self.metadata.is_empty()
+    }
+
+    fn canonical(mut self) -> Self {
+        if let Ok(money) = self.money() {
+            self.amount = money.to_string();
+        }
+        self
+    }
+}
+
 /// Ada pays Grace, on a bank with the accounts of the demonstration.
 fn example() -> serde_json::Value {
     serde_json::json!({
@@ -112,21 +112,8 @@ impl PaymentRequest {
     /// The first that applies of FF01 (a text is too long), AM03 (no such currency), AM12 (no such amount), DT01 (no such
     /// day, or one after the day of `published_at`), NARR (both accounts are the same).
     pub fn terms(&self, published_at: DateTime<Utc>) -> Result<Terms, Reason> {
-        if self
-            .reference
-            .as_ref()
-            .is_some_and(|text| text.chars().count() > REFERENCE_CHARS_MAX)
-        {
-            return Err(Reason::new(
-                Code::FF01,
-                format!("the reference has more than {REFERENCE_CHARS_MAX} characters"),
-            ));
-        }
-        if self.metadata.len() > METADATA_KEYS_MAX {
-            return Err(Reason::new(
-                Code::FF01,
-                format!("metadata has more than {METADATA_KEYS_MAX} keys"),
-            ));
+        if let Some(mistake) = notes_mistake(self.reference.as_deref(), &self.metadata) {
+            return Err(mistake);
         }
         let money = self.money()?;
         let effective_date = self
@@ -175,7 +162,24 @@ impl PaymentRequest {
     }
 }
 
-fn value_date(text: &str, published_at: DateTime<Utc>) -> Result<NaiveDate, Reason> {
+/// What is wrong with the texts that a request carries along.
+pub(super) fn notes_mistake(
+    reference: Option<&str>,
+    metadata: &BTreeMap<String, String>,
+) -> Option<Reason> {
+    if reference.is_some_and(|text| text.chars().count() > REFERENCE_CHARS_MAX) {
+        let message = format!("the reference has more than {REFERENCE_CHARS_MAX} characters");
+        return Some(Reason::new(Code::FF01, message));
+    }
+    if metadata.len() > METADATA_KEYS_MAX {
+        let message = format!("metadata has more than {METADATA_KEYS_MAX} keys");
+        return Some(Reason::new(Code::FF01, message));
+    }
+    None
+}
+
+/// The value date that a text names.
+pub(super) fn value_date(text: &str, published_at: DateTime<Utc>) -> Result<NaiveDate, Reason> {
     // Stricter than chrono, which reads `+2026-11-1` too, and independent of what it will read one day.
     let is_iso = text.len() == 10
         && text.bytes().enumerate().all(|(index, byte)| match index {
@@ -194,118 +198,6 @@ fn value_date(text: &str, published_at: DateTime<Utc>) -> Result<NaiveDate, Reas
         ));
     }
     Ok(date)
-}
-
-/// What became of a payment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(title = "payment.settled.v1, payment.rejected.v1, payment.duplicate.v1")]
-pub struct PaymentAnswer {
-    /// Sequence of the request in REQUESTS and of this answer in SETTLEMENTS.
-    pub request_seq: u64,
-    /// `null` when the request was too malformed to read it.
-    pub payment_id: Option<PaymentId>,
-    /// Whose payment it is; from the subject, which the broker guards.
-    pub client_id: ClientId,
-    /// The outcome.
-    pub status: PaymentStatus,
-    /// Why it was rejected; `null` otherwise.
-    pub reason: Option<Reason>,
-    /// The account that was to pay.
-    pub debtor_account: Option<AccountId>,
-    /// The account that was to be paid.
-    pub creditor_account: Option<AccountId>,
-    /// With all decimals of its currency; as it was sent when it is no amount.
-    pub amount: Option<String>,
-    /// As it was sent.
-    pub currency: Option<String>,
-    /// As it was sent.
-    pub reference: Option<String>,
-    /// The value date: of a settled payment the day it counts from, otherwise as it was sent. Absent by rules 1.
-    #[serde(
-        default,
-        deserialize_with = "present",
-        skip_serializing_if = "Option::is_none"
-    )]
-    #[schemars(extend("format" = "date"))]
-    pub effective_date: Option<Option<String>>,
-    /// As it was sent. Absent by rules 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metadata: Option<BTreeMap<String, String>>,
-    /// What was booked: empty unless settled.
-    pub postings: Vec<Posting>,
-    /// For a duplicate and for AM05: the outcome of the first request with this payment id.
-    pub original: Option<Original>,
-    /// Nothing was decided about the payment itself (no valid token, headers that contradict the body): the same
-    /// `payment_id` is free and may be sent again. Otherwise it is used up.
-    pub may_retry: bool,
-    /// The broker's timestamp of the request, the time at which it was judged.
-    #[serde(with = "timestamp")]
-    #[schemars(with = "DateTime<Utc>")]
-    pub published_at: DateTime<Utc>,
-}
-
-/// The outcome of a payment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PaymentStatus {
-    /// Booked.
-    Settled,
-    /// Not booked, `reason` says why.
-    Rejected,
-    /// Asked before with the same content; nothing was booked now.
-    Duplicate,
-}
-
-/// The outcome that a duplicate repeats.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Original {
-    /// The sequence that answered it.
-    pub request_seq: u64,
-    /// Its outcome.
-    pub status: PaymentStatus,
-    /// Why, if it was rejected.
-    pub reason: Option<Code>,
-}
-
-impl PaymentStatus {
-    /// The word on the wire.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Settled => "settled",
-            Self::Rejected => "rejected",
-            Self::Duplicate => "duplicate",
-        }
-    }
-}
-
-/// A field that is there, though its value may be `null`.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
-}
-
-impl AnswerBody for PaymentAnswer {
-    fn ce_type(&self) -> &'static str {
-        match self.status {
-            PaymentStatus::Settled => "payment.settled.v1",
-            PaymentStatus::Rejected => "payment.rejected.v1",
-            PaymentStatus::Duplicate => "payment.duplicate.v1",
-        }
-    }
-
-    fn about(&self) -> Option<String> {
-        self.payment_id.map(|id| id.to_string())
-    }
-
-    fn outcome(&self) -> (&'static str, Option<&Reason>) {
-        (self.status.as_str(), self.reason.as_ref())
-    }
-
-    fn request_seq(&self) -> u64 {
-        self.request_seq
-    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,9 @@ pub struct Posting {
     pub direction: Direction,
     /// Above zero, with all decimals of the currency.
     pub amount: String,
+    /// Of a transaction, which may have several; absent where the payment's own currency says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
     /// The account's posted balance after it, on the account's normal side.
     ///
     /// From rules 2 on only on the caller's own accounts, or with `bank:operate`; `null` otherwise.

@@ -4,8 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use common::kinds::account::{AccountAnswer, AccountRequest};
+use common::kinds::hold::{CaptureRequest, HoldRequest, VoidRequest};
 use common::kinds::payment::{PaymentAnswer, PaymentRequest};
-use common::kinds::{revocation, rules, trust};
+use common::kinds::reversal::ReversalRequest;
+use common::kinds::transaction::TransactionRequest;
+use common::kinds::{expiry, revocation, rules, trust};
 use common::wire::{AUTHORIZATION, CE_ID, CE_SOURCE, CE_SPECVERSION, CE_TIME, CE_TYPE, CHAIN};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -19,6 +22,8 @@ pub(crate) struct Kind {
     /// The schema of the request; none for what is no known request.
     pub(crate) request: Option<&'static str>,
     pub(crate) answer: &'static str,
+    /// The outcomes of this kind, where several kinds share the schema of their answers; else all of the schema's.
+    pub(crate) outcomes: &'static [&'static str],
     pub(crate) needs_token: bool,
     pub(crate) asks: &'static str,
     pub(crate) answers: &'static str,
@@ -27,6 +32,7 @@ pub(crate) struct Kind {
 }
 
 const OWN: &str = "the client that asked, payments and auditors";
+const PAYERS: &str = "producers, and by payments for those who pay over HTTP";
 const ALL: &str = "auth, payments and auditors";
 
 pub(crate) const KINDS: &[Kind] = &[
@@ -36,11 +42,90 @@ pub(crate) const KINDS: &[Kind] = &[
         subject: "request.payment.v1.{client_id}",
         request: Some("payment.requested.v1"),
         answer: "payment.answered.v1",
+        outcomes: &["settled", "rejected", "duplicate"],
         needs_token: true,
         asks: "Pay",
         answers: "What became of a payment",
-        sender: "producers, and by payments for those who pay over HTTP",
+        sender: PAYERS,
         readers: OWN,
+    },
+    Kind {
+        name: "hold",
+        title: "Holds",
+        subject: "request.hold.v1.{client_id}",
+        request: Some("hold.requested.v1"),
+        answer: "payment.answered.v1",
+        outcomes: &["authorised", "rejected", "duplicate"],
+        needs_token: true,
+        asks: "Hold money",
+        answers: "What became of a hold",
+        sender: PAYERS,
+        readers: OWN,
+    },
+    Kind {
+        name: "capture",
+        title: "Captures of holds",
+        subject: "request.capture.v1.{client_id}",
+        request: Some("capture.requested.v1"),
+        answer: "payment.answered.v1",
+        outcomes: &["captured", "rejected", "duplicate"],
+        needs_token: true,
+        asks: "Book what is held",
+        answers: "What became of a capture",
+        sender: PAYERS,
+        readers: OWN,
+    },
+    Kind {
+        name: "void",
+        title: "Voids of holds",
+        subject: "request.void.v1.{client_id}",
+        request: Some("void.requested.v1"),
+        answer: "payment.answered.v1",
+        outcomes: &["voided", "rejected", "duplicate"],
+        needs_token: true,
+        asks: "Free what is held",
+        answers: "What became of a void",
+        sender: PAYERS,
+        readers: OWN,
+    },
+    Kind {
+        name: "reversal",
+        title: "Reversals",
+        subject: "request.reversal.v1.{client_id}",
+        request: Some("reversal.requested.v1"),
+        answer: "payment.answered.v1",
+        outcomes: &["reversed", "rejected", "duplicate"],
+        needs_token: true,
+        asks: "Book a payment back",
+        answers: "What became of a reversal",
+        sender: PAYERS,
+        readers: OWN,
+    },
+    Kind {
+        name: "transaction",
+        title: "Transactions",
+        subject: "request.transaction.v1.{client_id}",
+        request: Some("transaction.requested.v1"),
+        answer: "payment.answered.v1",
+        outcomes: &["settled", "rejected", "duplicate"],
+        needs_token: true,
+        asks: "Book several postings at once",
+        answers: "What became of a transaction",
+        sender: PAYERS,
+        readers: OWN,
+    },
+    Kind {
+        name: "expiry",
+        title: "Ends of holds",
+        subject: expiry::SUBJECT,
+        request: Some("expiry.requested.v1"),
+        answer: "payment.answered.v1",
+        outcomes: &["expired", "rejected", "duplicate"],
+        needs_token: false,
+        asks: "Say that a hold has ended by time",
+        answers: "That a hold has ended",
+        sender: "the ledger",
+        readers: "the client whose hold it was, payments and auditors",
     },
     Kind {
         name: "account",
@@ -48,10 +133,11 @@ pub(crate) const KINDS: &[Kind] = &[
         subject: "request.account.v1.{client_id}",
         request: Some("account.requested.v1"),
         answer: "account.answered.v1",
+        outcomes: &[],
         needs_token: true,
-        asks: "Open an account",
+        asks: "Open, freeze, unfreeze, close or limit an account",
         answers: "What became of an account",
-        sender: "the ledger, for those who open accounts over HTTP",
+        sender: "the ledger, for those who ask for it over HTTP",
         readers: OWN,
     },
     Kind {
@@ -60,6 +146,7 @@ pub(crate) const KINDS: &[Kind] = &[
         subject: trust::SUBJECT,
         request: Some("key.requested.v1"),
         answer: "key.answered.v1",
+        outcomes: &[],
         needs_token: true,
         asks: "Trust a signing key",
         answers: "Whether a key is trusted",
@@ -72,6 +159,7 @@ pub(crate) const KINDS: &[Kind] = &[
         subject: revocation::SUBJECT,
         request: Some("revocation.requested.v1"),
         answer: "revocation.answered.v1",
+        outcomes: &[],
         needs_token: true,
         asks: "Refuse tokens from now on",
         answers: "Whether tokens are refused",
@@ -84,6 +172,7 @@ pub(crate) const KINDS: &[Kind] = &[
         subject: rules::SUBJECT,
         request: Some("rules.requested.v1"),
         answer: "rules.answered.v1",
+        outcomes: &[],
         needs_token: false,
         asks: "Decide by newer rules from here on",
         answers: "Which rules hold",
@@ -96,6 +185,7 @@ pub(crate) const KINDS: &[Kind] = &[
         subject: "request.unknown.v1",
         request: None,
         answer: "request.rejected.v1",
+        outcomes: &[],
         needs_token: false,
         asks: "",
         answers: "That a request is of no kind that the ledger knows",
@@ -110,16 +200,25 @@ pub(crate) fn read_schema(name: &str) -> Value {
     serde_json::from_str(&text).expect("a schema is JSON")
 }
 
-/// The `ce-type`s of an answer, as the type's title lists them.
-pub(crate) fn types_of(schema: &str) -> Vec<String> {
-    let schema = read_schema(schema);
+/// The `ce-type`s of a kind's answers, as the type's title lists them.
+pub(crate) fn types_of(kind: &Kind) -> Vec<String> {
+    let schema = read_schema(kind.answer);
     let title = schema["title"].as_str().expect("a title");
-    title.split(", ").map(str::to_owned).collect()
+    let is_of_kind = |ce_type: &&str| {
+        let outcome = ce_type.split('.').nth(1);
+        kind.outcomes.is_empty() || outcome.is_some_and(|outcome| kind.outcomes.contains(&outcome))
+    };
+    title
+        .split(", ")
+        .filter(is_of_kind)
+        .map(str::to_owned)
+        .collect()
 }
 
 const ADA: &str = "01900000-ada0-7000-8000-000000000002";
 const GRACE: &str = "01900000-96ac-7000-8000-000000000003";
 const PAYMENT: &str = "019a5c3e-7b1a-7c3f-9d43-5b7d3c1f2a10";
+const HOLD: &str = "019a5c3e-7b1a-7c3f-9d43-5b7d3c1f2a0f";
 const PUBLISHED: &str = "2026-11-27T08:00:00.000000Z";
 
 /// Headers and payload of a message, through the type, so that an example is what the type reads and writes.
@@ -154,6 +253,50 @@ pub(crate) fn example(ce_type: &str) -> Option<(Value, Value)> {
             let original = json!({"request_seq": 40, "status": "settled", "reason": null});
             payment("duplicate", Value::Null, json!([]), original)
         }
+        "hold.requested.v1" => through::<HoldRequest>(json!({
+            "payment_id": HOLD, "debtor_account": ADA, "creditor_account": GRACE, "amount": "80.00", "currency": "EUR",
+            "reference": "A room", "expires_at": "2026-12-04T08:00:00Z",
+        })),
+        "payment.authorised.v1" => later(
+            "authorised",
+            HOLD,
+            json!({"amount": "80.00", "remaining": "80.00", "expires_at": "2026-12-04T08:00:00.000000Z"}),
+        ),
+        "capture.requested.v1" => through::<CaptureRequest>(json!({
+            "payment_id": PAYMENT, "hold_id": HOLD, "amount": "72.50", "final": true,
+        })),
+        "payment.captured.v1" => later(
+            "captured",
+            PAYMENT,
+            json!({"hold_id": HOLD, "amount": "72.50", "remaining": "0.00", "postings": [
+                {"account": ADA, "direction": "debit", "amount": "72.50", "balance": "27.50"},
+                {"account": GRACE, "direction": "credit", "amount": "72.50", "balance": null},
+            ]}),
+        ),
+        "void.requested.v1" => {
+            through::<VoidRequest>(json!({"payment_id": PAYMENT, "hold_id": HOLD}))
+        }
+        "payment.voided.v1" => later(
+            "voided",
+            PAYMENT,
+            json!({"hold_id": HOLD, "amount": "80.00"}),
+        ),
+        "payment.expired.v1" => later("expired", HOLD, json!({"amount": "80.00"})),
+        "reversal.requested.v1" => through::<ReversalRequest>(json!({
+            "payment_id": HOLD, "reverses": PAYMENT, "client_id": "demo-shop", "amount": "2.50", "reason": "Too much",
+        })),
+        "payment.reversed.v1" => later(
+            "reversed",
+            HOLD,
+            json!({"amount": "2.50", "remaining": "10.00", "reference": "Too much", "debtor_account": GRACE,
+                "creditor_account": ADA, "reverses": {"client_id": "demo-shop", "payment_id": PAYMENT}, "postings": [
+                {"account": GRACE, "direction": "debit", "amount": "2.50", "balance": "10.00"},
+                {"account": ADA, "direction": "credit", "amount": "2.50", "balance": null},
+            ]}),
+        ),
+        "transaction.requested.v1" => through::<TransactionRequest>(
+            read_schema("transaction.requested.v1")["examples"][0].clone(),
+        ),
         "account.requested.v1" => through::<AccountRequest>(json!({
             "action": "open", "account_id": ADA, "owner": "01900000-0000-7000-8000-00000000ada0",
             "currency": "EUR", "category": "liability", "name": "Ada",
@@ -178,6 +321,23 @@ pub(crate) fn example(ce_type: &str) -> Option<(Value, Value)> {
         })
     };
     Some((headers, payload))
+}
+
+/// An answer to what is asked for later than, or instead of, a payment.
+fn later(status: &str, id: &str, more: Value) -> Value {
+    let mut answer = json!({
+        "request_seq": 43, "payment_id": id, "client_id": "demo-shop", "status": status, "reason": null,
+        "debtor_account": ADA, "creditor_account": GRACE, "amount": null, "currency": "EUR", "reference": "A room",
+        "effective_date": "2026-11-27", "metadata": {}, "postings": [], "original": null, "may_retry": false,
+        "published_at": PUBLISHED,
+    });
+    let Value::Object(more) = more else {
+        panic!("what is added is an object")
+    };
+    for (name, value) in more {
+        answer[name] = value;
+    }
+    through::<PaymentAnswer>(answer)
 }
 
 fn through<T: DeserializeOwned + Serialize>(json: Value) -> Value {

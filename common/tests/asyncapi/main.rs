@@ -78,7 +78,7 @@ fn document() -> Value {
                 message(schema, schema, &request_headers(kind)),
             );
         }
-        let types = catalogue::types_of(kind.answer);
+        let types = catalogue::types_of(kind);
         let subject = answer_subject(&kind.subject.replace(CLIENT, "CLIENT"));
         let subject = subject.replace("CLIENT", CLIENT);
         channels.insert(

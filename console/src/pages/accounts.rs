@@ -6,20 +6,21 @@ use askama::Template;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use client::{Account, AccountPage, AccountPosting};
+use client::{Account, AccountPage};
 use common::ids::{AccountId, OWNER_BANK, PaymentId};
 use common::kinds::account::{Category, OpenAccount};
 use common::kinds::payment::PaymentRequest;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::posted::Posted;
 use crate::app::App;
 use crate::failure::{Failure, see_other};
 use crate::fields::Fields;
 use crate::operator::Operator;
 use crate::page::{Frame, html};
 use crate::prefix::Prefix;
-use crate::show::{Id, Source, State as Shown, Time, payment_path};
+use crate::show::{Id, Source, State as Shown, payment_path};
 
 /// Rows of a page.
 const ROWS: u32 = 50;
@@ -105,37 +106,6 @@ fn row(account: Account, prefix: &Prefix) -> Row {
         currency: account.currency,
         posted: account.posted,
         available: account.available,
-    }
-}
-
-struct Posted {
-    seq: Id,
-    at: Time,
-    what: String,
-    counterparty: Option<Id>,
-    payment: Option<Id>,
-    debit: String,
-    credit: String,
-    balance: String,
-}
-
-impl Posted {
-    fn of(posting: AccountPosting, prefix: &Prefix) -> Self {
-        let (debit, credit) = match posting.direction.as_str() {
-            "debit" => (posting.amount, String::new()),
-            _ => (String::new(), posting.amount),
-        };
-        let client = posting.client_id.as_deref();
-        Self {
-            seq: Id::seq(posting.request_seq, prefix),
-            at: Time::at(posting.booked_at),
-            what: posting.reference.unwrap_or_default(),
-            counterparty: posting.counterparty.map(|id| Id::account(id, prefix)),
-            payment: posting.payment_id.map(|id| Id::payment(id, client, prefix)),
-            debit,
-            credit,
-            balance: posting.balance,
-        }
     }
 }
 
@@ -314,7 +284,7 @@ pub(super) async fn open(
     Ok(see_other(&path))
 }
 
-fn account_id(text: &str, prefix: &Prefix) -> Result<AccountId, Failure> {
+pub(super) fn account_id(text: &str, prefix: &Prefix) -> Result<AccountId, Failure> {
     let id = Uuid::parse_str(text).map(AccountId);
     id.map_err(|_| Failure::not_found(format!("{text} is no account's id."), prefix))
 }

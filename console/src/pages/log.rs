@@ -15,7 +15,7 @@ use crate::live;
 use crate::operator::Operator;
 use crate::page::{Frame, html, render};
 use crate::prefix::Prefix;
-use crate::show::{Id, Source, State as Shown, Time, payment_path, pretty};
+use crate::show::{Id, Source, State as Shown, Time, as_rfc3339, payment_path, pretty};
 
 /// What the address of a list says. An empty field of the form is one that was not filled in.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -79,15 +79,6 @@ impl Filter {
     /// The newest are shown, so the list can be live.
     pub(super) fn is_at_the_head(&self) -> bool {
         self.before.is_empty() && self.until.is_empty()
-    }
-}
-
-/// `2026-11-28T10:00` as the API writes it.
-fn as_rfc3339(local: &str) -> String {
-    match local.len() {
-        16 => format!("{local}:00Z"),
-        19 => format!("{local}Z"),
-        _ => local.to_owned(),
     }
 }
 

@@ -83,7 +83,7 @@ async fn now(app: &App, who: &Operator) -> Now {
     let (activity, checkpoint, books, parts) = tokio::join!(
         client.activity(token),
         client.checkpoint(token),
-        client.trial_balance(token),
+        client.trial_balance(token, None),
         parts(app),
     );
     Now {

@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 use sqlx::PgConnection;
 
 use super::error::Stop;
+use super::holds;
 use super::snapshot::Snapshot;
 use super::trusted::Trusted;
 use crate::core::batch::Decided;
@@ -142,6 +143,11 @@ pub(super) fn books(
     if let Some(difference) = compare_accounts(book, &snapshot.accounts) {
         return differs(difference);
     }
+    if let Some(difference) = holds::differ(book, &snapshot.holds)
+        .or_else(|| holds::reversals_differ(book, &snapshot.reversed))
+    {
+        return differs(difference);
+    }
     if snapshot.stray_postings > 0 {
         let count = snapshot.stray_postings;
         return differs(format!("{count} postings are on no account"));
@@ -210,13 +216,14 @@ fn facts(account: &Account) -> String {
         posted,
         postings,
         held,
+        controls,
         opened_seq,
     } = account;
     let (currency, status, category) = (posted.currency(), status.as_str(), category.as_str());
     let name = name.as_deref().unwrap_or_default();
     format!(
         "posted {posted} {currency}, held {held}, overdraft {overdraft_limit}, {status}, owned by {owner}, {category}, \
-         named {name:?}, with {postings} postings, opened by request {opened_seq}"
+         named {name:?}, with {postings} postings, opened by request {opened_seq}, limits {controls:?}"
     )
 }
 

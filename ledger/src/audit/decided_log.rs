@@ -74,12 +74,7 @@ async fn decide_to(
         }
         if let Some(send_book) = send_book.take() {
             // Without the payment ids, which nobody compares: there is one for every payment of the log.
-            let seen = Book {
-                accounts: book.accounts.clone(),
-                keys: book.keys.clone(),
-                rules: book.rules,
-                ..Book::default()
-            };
+            let seen = book.without_payment_ids();
             drop(send_book.send(seen));
         }
     }

@@ -1,8 +1,10 @@
 //! The database at one moment.
 
 use common::token::{Keys, Target};
+use rust_decimal::Decimal;
 use sqlx::{Connection as _, PgConnection};
 
+use crate::core::book::hold::Hold;
 use crate::core::chain::Cursor;
 use crate::store::{self, AuditedAccount};
 
@@ -15,6 +17,9 @@ pub(super) struct Snapshot {
     /// Every revocation: the request and what it revoked.
     pub(super) revocations: Vec<(u64, Target)>,
     pub(super) accounts: Vec<AuditedAccount>,
+    pub(super) holds: Vec<Hold>,
+    /// What was reversed of each payment, by the request that booked it.
+    pub(super) reversed: Vec<(u64, Decimal)>,
     /// Postings on no account.
     pub(super) stray_postings: u64,
     /// Answers where nothing is decided yet.
@@ -33,6 +38,8 @@ impl Snapshot {
             rules: store::raised_rules(&mut *tx).await?,
             revocations: store::revocations(&mut *tx).await?,
             accounts: store::audited_accounts(&mut *tx).await?,
+            holds: store::all_holds(&mut *tx).await?,
+            reversed: store::reversed_sums(&mut *tx).await?,
             stray_postings: store::stray_postings(&mut *tx).await?,
             stray_answers: store::stray_answers(&mut *tx, cursor).await?,
         };

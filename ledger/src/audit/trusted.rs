@@ -34,6 +34,9 @@ impl Trusted {
                     Change::PaymentIdUsed(..)
                     | Change::Posted(_)
                     | Change::AccountOpened(_)
+                    | Change::AccountStands(..)
+                    | Change::HoldStands(_)
+                    | Change::Reversed(_)
                     | Change::KeyNoted(_) => {}
                 }
             }

@@ -39,6 +39,9 @@ impl Decided {
             Change::PaymentIdUsed(key, used) => Some((key, used)),
             Change::Posted(_)
             | Change::AccountOpened(_)
+            | Change::AccountStands(..)
+            | Change::HoldStands(_)
+            | Change::Reversed(_)
             | Change::KeyNoted(_)
             | Change::Revoked(..)
             | Change::RulesRaised(_) => None,
@@ -51,6 +54,9 @@ impl Decided {
             Change::Posted(entry) => Some(entry),
             Change::PaymentIdUsed(..)
             | Change::AccountOpened(_)
+            | Change::AccountStands(..)
+            | Change::HoldStands(_)
+            | Change::Reversed(_)
             | Change::KeyNoted(_)
             | Change::Revoked(..)
             | Change::RulesRaised(_) => None,
@@ -151,7 +157,10 @@ impl Batch {
         self.changes().filter_map(|change| match change {
             Change::Posted(entry) => Some(entry.account),
             Change::AccountOpened(account) => Some(account.id),
+            Change::AccountStands(id, _) => Some(*id),
             Change::PaymentIdUsed(..)
+            | Change::HoldStands(_)
+            | Change::Reversed(_)
             | Change::KeyNoted(_)
             | Change::Revoked(..)
             | Change::RulesRaised(_) => None,

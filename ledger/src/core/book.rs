@@ -1,8 +1,12 @@
-//! The pure state that `decide` works on: accounts, used payment ids, keys, rules. It knows nothing of where they came from.
+//! The pure state that `decide` works on: accounts, holds, used payment ids, keys, rules. It knows nothing of where they
+//! came from.
 //!
 //! The engine fills it with what one batch touches; a replay starts with an empty one and keeps everything.
 
 pub mod account;
+pub mod hold;
+pub mod holds;
+pub mod limits;
 pub mod usage;
 
 use std::collections::HashMap;
@@ -13,7 +17,8 @@ use common::token::{Keys, Revocations};
 use crate::core::change::Change;
 use crate::core::rules::Rules;
 use account::Account;
-use usage::{PaymentKey, UsedPaymentId};
+use holds::Holds;
+use usage::{Original, PaymentKey, UsedPaymentId};
 
 /// A map with a cheap hash: a cryptographic one was a twentieth of what a request costs. Strangers choose the keys, so
 /// the hash has a random seed. Keys that collide all the same do little harm: the map holds some thousand payment ids
@@ -27,6 +32,10 @@ pub struct Book {
     pub accounts: Map<AccountId, Account>,
     /// Payment ids that have been used up, and what became of them.
     pub payments: Map<PaymentKey, UsedPaymentId>,
+    /// Holds.
+    pub holds: Holds,
+    /// Payments of which something was reversed, or may be.
+    pub originals: Map<PaymentKey, Original>,
     /// Keys that tokens may be signed with.
     pub keys: Keys,
     /// Tokens that count no more.
@@ -62,6 +71,16 @@ impl Book {
             Change::AccountOpened(account) => {
                 self.accounts.insert(account.id, (**account).clone());
             }
+            Change::AccountStands(id, standing) => {
+                let account = self.accounts.get_mut(id);
+                let account = account.expect("a standing was decided for an account of this book");
+                account.stand((**standing).clone());
+            }
+            Change::HoldStands(hold) => self.holds.insert((**hold).clone()),
+            Change::Reversed(reversal) => {
+                self.originals
+                    .insert(reversal.of.clone(), reversal.original);
+            }
             Change::KeyNoted(key) => {
                 let noted = self.keys.insert(&key.kid, &key.issuer, &key.n, &key.e);
                 noted.expect("the key was checked when it was decided");
@@ -73,16 +92,44 @@ impl Book {
         }
     }
 
-    /// Forgets what a change left here and the database knows by now.
+    /// A copy without the payment ids: there is one for every payment.
+    #[must_use]
+    pub fn without_payment_ids(&self) -> Self {
+        Self {
+            accounts: self.accounts.clone(),
+            payments: Map::default(),
+            holds: self.holds.clone(),
+            originals: self.originals.clone(),
+            keys: self.keys.clone(),
+            revocations: self.revocations.clone(),
+            rules: self.rules,
+        }
+    }
+
+    /// Forgets what a change up to request `written` left here and the database knows by now.
     ///
-    /// Payment ids go at once: there is one for every payment. Accounts stay, because most are needed again soon.
-    pub fn forget(&mut self, change: &Change) {
+    /// Payment ids go at once: there is one for every payment. Accounts stay, because most are needed again soon. What
+    /// a later request has changed again stays too.
+    pub fn forget(&mut self, change: &Change, written: u64) {
         match change {
             Change::PaymentIdUsed(key, _) => {
                 self.payments.remove(key);
             }
+            Change::HoldStands(hold) => {
+                let known = self.holds.get(&hold.key);
+                if known.is_some_and(|hold| hold.changed_seq <= written) {
+                    self.holds.remove(&hold.key);
+                }
+            }
+            Change::Reversed(reversal) => {
+                let known = self.originals.get(&reversal.of);
+                if known.is_some_and(|original| original.changed_seq <= written) {
+                    self.originals.remove(&reversal.of);
+                }
+            }
             Change::Posted(_)
             | Change::AccountOpened(_)
+            | Change::AccountStands(..)
             | Change::KeyNoted(_)
             | Change::Revoked(..)
             | Change::RulesRaised(_) => {}

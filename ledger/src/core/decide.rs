@@ -5,17 +5,34 @@
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
+mod refusal;
+
+mod moving;
+mod repeated;
+
+mod asked;
+
 mod account;
+mod controls;
+mod hold;
 mod payment;
+mod reversal;
 mod revocation;
 mod rules;
+mod transaction;
 mod trust;
 
+use common::ids::AccountId;
 use common::kinds::Answer;
+use common::kinds::account::AccountRequest;
 
+use crate::core::at::At;
 use crate::core::book::Book;
 use crate::core::change::Change;
 use crate::core::verify::{Content, VerifiedRequest};
+
+pub(crate) use hold::void_key;
+pub(crate) use reversal::original_key;
 
 /// An answer and what follows from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,10 +67,25 @@ pub fn decide(book: &mut Book, request: &VerifiedRequest) -> Decision {
     if let Some(refused) = revocation::refused(book, request) {
         return Decision::without_change(refused);
     }
-    let decision = match &request.content {
+    let ended = end_due_holds(book, at, &request.content);
+    let mut decision = match &request.content {
         Content::Payment(accepted) => {
             payment::decide(book, at, &accepted.token.claims, &accepted.request)
         }
+        Content::Hold(accepted) => {
+            hold::authorise(book, at, &accepted.token.claims, &accepted.request)
+        }
+        Content::Capture(accepted) => {
+            hold::capture(book, at, &accepted.token.claims, &accepted.request)
+        }
+        Content::Void(accepted) => hold::void(book, at, &accepted.token.claims, &accepted.request),
+        Content::Reversal(accepted) => {
+            reversal::decide(book, at, &accepted.token.claims, &accepted.request)
+        }
+        Content::Transaction(accepted) => {
+            transaction::decide(book, at, &accepted.token.claims, &accepted.request)
+        }
+        Content::Expiry(asked) => hold::announce_expiry(book, at, asked),
         Content::Account(accepted) => {
             account::decide(book, at, &accepted.token.claims, &accepted.request)
         }
@@ -65,5 +97,68 @@ pub fn decide(book: &mut Book, request: &VerifiedRequest) -> Decision {
     for change in &decision.changes {
         book.apply(change);
     }
+    if !ended.is_empty() {
+        decision.changes.splice(0..0, ended);
+    }
     decision
+}
+
+/// A hold that is due counts as ended from then on: before anything leaves its account, it ends.
+fn end_due_holds(book: &mut Book, at: At, content: &Content) -> Vec<Change> {
+    let mut ended = Vec::new();
+    if let Content::Transaction(accepted) = content {
+        for posting in &accepted.request.request.postings {
+            end_due_holds_of(book, at, posting.account, &mut ended);
+        }
+    } else if let Some(id) = holding_account(book, content) {
+        end_due_holds_of(book, at, id, &mut ended);
+    }
+    ended
+}
+
+fn end_due_holds_of(book: &mut Book, at: At, id: AccountId, ended: &mut Vec<Change>) {
+    while let Some(account) = book.accounts.get(&id)
+        && !account.held.amount().is_zero()
+        && let Some(changes) = hold::end_one_due(book, at, account)
+    {
+        for change in &changes {
+            book.apply(change);
+        }
+        ended.extend(changes);
+    }
+}
+
+/// The account whose holds matter for a request about one.
+fn holding_account(book: &Book, content: &Content) -> Option<AccountId> {
+    let of_hold = |key| book.holds.get(key).map(|hold| hold.debtor.account);
+    match content {
+        Content::Payment(accepted) => Some(accepted.request.request.debtor_account),
+        Content::Hold(accepted) => Some(accepted.request.request.debtor_account),
+        Content::Capture(accepted) => {
+            let client = accepted.token.claims.client_id.clone();
+            of_hold(&(client, accepted.request.request.hold_id))
+        }
+        Content::Void(accepted) => {
+            of_hold(&void_key(&accepted.token.claims, &accepted.request.request))
+        }
+        Content::Expiry(expiry) => of_hold(&(expiry.client_id.clone(), expiry.hold_id)),
+        Content::Reversal(accepted) => {
+            let key = original_key(&accepted.token.claims, &accepted.request.request);
+            let fresh = || book.payments.get(&key)?.moved;
+            let known = book.originals.get(&key).map(|original| original.moved);
+            known.or_else(fresh).map(|moved| moved.creditor)
+        }
+        Content::Account(accepted) => match &accepted.request {
+            AccountRequest::Close(close) => Some(close.account_id),
+            AccountRequest::Limit(limit) => Some(limit.account_id),
+            AccountRequest::Open(_) | AccountRequest::Freeze(_) | AccountRequest::Unfreeze(_) => {
+                None
+            }
+        },
+        Content::Transaction(_)
+        | Content::Key(_)
+        | Content::Revocation(_)
+        | Content::Rules(_)
+        | Content::Rejected(_) => None,
+    }
 }

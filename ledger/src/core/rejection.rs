@@ -3,6 +3,8 @@
 use common::ids::{AccountId, ClientId};
 use common::kinds::Answer;
 use common::kinds::account::{AccountAnswer, AccountStatus};
+use common::kinds::client_request::ClientRequest;
+use common::kinds::expiry::AnnounceExpiry;
 use common::kinds::payment::{PaymentAnswer, PaymentRequest, PaymentStatus};
 use common::kinds::revocation::{RevocationAnswer, RevocationStatus, Revoke};
 use common::kinds::rules::{RulesAnswer, RulesStatus};
@@ -11,6 +13,54 @@ use common::kinds::unknown::{RejectedStatus, UnknownAnswer};
 use common::reason::{Code, Reason};
 
 use crate::core::at::At;
+
+/// An answer of the payments' family that says nothing yet.
+pub(crate) fn blank(at: At, client: ClientId) -> PaymentAnswer {
+    PaymentAnswer {
+        request_seq: at.seq,
+        published_at: at.published_at,
+        ..PaymentAnswer::nothing(client)
+    }
+}
+
+/// An answer that repeats what a request says.
+pub(crate) fn repeating<R: ClientRequest>(at: At, client: ClientId, request: &R) -> PaymentAnswer {
+    let mut answer = blank(at, client);
+    answer.payment_id = Some(request.id());
+    request.describe(&mut answer);
+    answer
+}
+
+/// Rejects one of the rarer requests of clients. With `may_retry` the payment id stays free.
+pub(crate) fn asked<R: ClientRequest>(
+    at: At,
+    client: ClientId,
+    request: Option<&R>,
+    reason: Reason,
+    may_retry: bool,
+) -> PaymentAnswer {
+    let answer = match request {
+        Some(request) => repeating(at, client, request),
+        None => blank(at, client),
+    };
+    PaymentAnswer {
+        reason: Some(reason),
+        may_retry,
+        ..answer
+    }
+}
+
+/// Rejects the announcement of an expiry.
+pub(crate) fn expiry(at: At, request: Option<&AnnounceExpiry>, reason: Reason) -> PaymentAnswer {
+    let client = request.map(|request| request.client_id.clone());
+    let client = client.unwrap_or_else(|| "ledger".parse().expect("a constant of letters"));
+    PaymentAnswer {
+        payment_id: request.map(|request| request.hold_id),
+        reason: Some(reason),
+        may_retry: true,
+        ..blank(at, client)
+    }
+}
 
 /// Rejects a payment. With `may_retry` the payment id stays free.
 pub(crate) fn payment(
@@ -40,6 +90,12 @@ pub(crate) fn payment(
                 .map(|request| request.metadata.clone())
                 .unwrap_or_default()
         }),
+        hold_id: None,
+        hold_client_id: None,
+        expires_at: None,
+        remaining: None,
+        reverses: None,
+        rates: Vec::new(),
         postings: Vec::new(),
         original: None,
         may_retry,
@@ -65,6 +121,8 @@ pub(crate) fn account(
         category: None,
         name: None,
         overdraft_limit: None,
+        side: None,
+        limits: None,
         published_at: at.published_at,
     }
 }

@@ -10,6 +10,7 @@
 //! | 2 | answers carry the value date and the metadata, postings keep the value date; balances and what is available are shown to the owner of an account and to the bank only; `ce-id` and body are compared as ids; a key twice in the metadata is FF01; owners are ids in one spelling; no new account in a withdrawn currency |
 //! | 3 | a token is valid neither long before nor long after it was issued: `exp - nbf` is bounded as `exp - iat` is, and `iat` is not in the future |
 //! | 4 | a token in the log is one for the log (`aud` is `quittance-log`), which passes nowhere else; revocations are taken in, and a revoked token is refused; a token's own limits hold: the most per payment, the accounts that may be debited |
+//! | 5 | accounts are frozen, unfrozen, closed and limited; money is held, captured, voided, and freed by time; payments are reversed; transactions have several postings |
 
 use common::token::{Audience, Policy, Times};
 
@@ -25,13 +26,15 @@ pub enum Rules {
     Three,
     /// Tokens for the log alone, which can be revoked and limited.
     Four,
+    /// Controls on accounts, holds, reversals, transactions of several postings.
+    Five,
 }
 
 impl Rules {
     /// All, in order.
-    pub const ALL: [Self; 4] = [Self::One, Self::Two, Self::Three, Self::Four];
+    pub const ALL: [Self; 5] = [Self::One, Self::Two, Self::Three, Self::Four, Self::Five];
     /// The newest that this program knows.
-    pub const NEWEST: Self = Self::Four;
+    pub const NEWEST: Self = Self::Five;
 
     /// The number in the log.
     #[must_use]
@@ -41,6 +44,7 @@ impl Rules {
             Self::Two => 2,
             Self::Three => 3,
             Self::Four => 4,
+            Self::Five => 5,
         }
     }
 
@@ -107,6 +111,30 @@ impl Rules {
     #[must_use]
     pub fn take_revocations(self) -> bool {
         self >= Self::Four
+    }
+
+    /// Accounts can be frozen, unfrozen, closed and limited.
+    #[must_use]
+    pub fn control_accounts(self) -> bool {
+        self >= Self::Five
+    }
+
+    /// Holds and what becomes of them are requests that the ledger knows.
+    #[must_use]
+    pub fn take_holds(self) -> bool {
+        self >= Self::Five
+    }
+
+    /// Reversals are requests that the ledger knows.
+    #[must_use]
+    pub fn take_reversals(self) -> bool {
+        self >= Self::Five
+    }
+
+    /// Transactions of several postings are requests that the ledger knows.
+    #[must_use]
+    pub fn take_transactions(self) -> bool {
+        self >= Self::Five
     }
 
     /// What a token limits itself to is enforced.

@@ -8,18 +8,25 @@ mod accepted;
 mod envelope;
 
 mod account;
+mod asked;
+mod expiry;
 mod payment;
 mod revocation;
 mod rules;
 mod trust;
 
 pub use accepted::Accepted;
+pub use asked::Asked;
 pub use payment::Payment;
 
 use common::kinds::account::AccountRequest;
+use common::kinds::expiry::AnnounceExpiry;
+use common::kinds::hold::{CaptureRequest, HoldRequest, VoidRequest};
+use common::kinds::reversal::ReversalRequest;
 use common::kinds::revocation::Revoke;
+use common::kinds::transaction::TransactionRequest;
 use common::kinds::trust::AnnounceKey;
-use common::kinds::{Answer, Kind, answer_subject};
+use common::kinds::{self, Answer, Kind, answer_subject};
 use common::message::Stored;
 use common::token::{CheckedTokens, Verified};
 use common::wire;
@@ -51,6 +58,18 @@ pub struct VerifiedRequest {
 pub enum Content {
     /// Move money.
     Payment(Accepted<Payment>),
+    /// Hold money.
+    Hold(Accepted<Asked<HoldRequest>>),
+    /// Book what is held.
+    Capture(Accepted<Asked<CaptureRequest>>),
+    /// Free what is held.
+    Void(Accepted<Asked<VoidRequest>>),
+    /// Book a payment back.
+    Reversal(Accepted<Asked<ReversalRequest>>),
+    /// Book several postings.
+    Transaction(Accepted<Asked<TransactionRequest>>),
+    /// Say that a hold has ended.
+    Expiry(AnnounceExpiry),
     /// Change an account.
     Account(Accepted<AccountRequest>),
     /// Take a key in.
@@ -69,10 +88,15 @@ impl VerifiedRequest {
     pub fn token(&self) -> Option<&Verified> {
         match &self.content {
             Content::Payment(accepted) => Some(&accepted.token),
+            Content::Hold(accepted) => Some(&accepted.token),
+            Content::Capture(accepted) => Some(&accepted.token),
+            Content::Void(accepted) => Some(&accepted.token),
+            Content::Reversal(accepted) => Some(&accepted.token),
+            Content::Transaction(accepted) => Some(&accepted.token),
             Content::Account(accepted) => Some(&accepted.token),
             Content::Key(accepted) => Some(&accepted.token),
             Content::Revocation(accepted) => Some(&accepted.token),
-            Content::Rules(_) | Content::Rejected(_) => None,
+            Content::Expiry(_) | Content::Rules(_) | Content::Rejected(_) => None,
         }
     }
 }
@@ -102,16 +126,44 @@ pub fn verify(
         Kind::Account(client) => {
             account::verify(message, at, client, &mut known).map(Content::Account)
         }
+        Kind::Hold(client) if at.rules.take_holds() => {
+            asked::verify(message, at, client, &mut known).map(Content::Hold)
+        }
+        Kind::Capture(client) if at.rules.take_holds() => {
+            asked::verify(message, at, client, &mut known).map(Content::Capture)
+        }
+        Kind::Void(client) if at.rules.take_holds() => {
+            asked::verify(message, at, client, &mut known).map(Content::Void)
+        }
+        Kind::Reversal(client) if at.rules.take_reversals() => {
+            asked::verify(message, at, client, &mut known).map(Content::Reversal)
+        }
+        Kind::Transaction(client) if at.rules.take_transactions() => {
+            asked::verify(message, at, client, &mut known).map(Content::Transaction)
+        }
+        Kind::Expiry if at.rules.take_holds() => expiry::verify(message, at).map(Content::Expiry),
         Kind::Key => trust::verify(message, at, book).map(Content::Key),
         Kind::Revocation if at.rules.take_revocations() => {
             revocation::verify(message, at, &mut known).map(Content::Revocation)
         }
         Kind::Rules => rules::verify(message, at)?.map(Content::Rules),
-        Kind::Revocation | Kind::Unknown => Err(Box::new(rejection::unknown(at))),
+        Kind::Hold(_)
+        | Kind::Capture(_)
+        | Kind::Void(_)
+        | Kind::Reversal(_)
+        | Kind::Transaction(_)
+        | Kind::Expiry
+        | Kind::Revocation
+        | Kind::Unknown => Err(Box::new(rejection::unknown(at))),
+    };
+    let answer_subject = match &verdict {
+        // Whoever hears of a client's holds hears of their end too.
+        Ok(Content::Expiry(expiry)) => kinds::expiry::answer_subject(&expiry.client_id),
+        Ok(_) | Err(_) => answer_subject(&message.subject),
     };
     Ok(VerifiedRequest {
         at,
-        answer_subject: answer_subject(&message.subject),
+        answer_subject,
         traceparent: message
             .header(wire::TRACEPARENT)
             .filter(|text| wire::is_traceparent(text))

@@ -12,6 +12,8 @@ use super::context::DATABASE_TIMEOUT;
 use super::failure::{Failure, Halt};
 use crate::core::batch::{self, Batch};
 use crate::core::book::Book;
+use crate::core::book::hold::Hold;
+use crate::core::book::usage::{PaymentKey, UsedPaymentId};
 use crate::core::chain::Cursor;
 use crate::core::rules::Rules;
 use crate::core::touches::{Touched, touches};
@@ -74,7 +76,7 @@ impl Deciding {
             .pop_front_if(|batch| batch.to.seq <= written)
         {
             for change in batch.changes() {
-                self.book.forget(change);
+                self.book.forget(change, written);
             }
         }
         if self.book.accounts.len() > BOOK_ACCOUNTS_MAX {
@@ -99,36 +101,139 @@ impl Deciding {
             batch::verify_all(messages, &self.book, &mut self.checked)
         })
         .map_err(Halt::NewerRules)?;
-        tokio::time::timeout(DATABASE_TIMEOUT, self.load(&requests))
+        let loaded = tokio::time::timeout(DATABASE_TIMEOUT, self.load(&requests))
             .await
             .map_err(|_| Failure::Stalled)??;
         let batch = tokio::task::block_in_place(|| {
             let decided = batch::decide_all(&mut self.book, self.cursor.chain, requests);
             Arc::new(Batch::new(self.cursor, decided))
         });
+        self.forget_unchanged(loaded);
         self.cursor = batch.to;
         self.uncommitted.push_back(batch.clone());
         Ok(batch)
     }
 
     /// Adds what the book lacks to decide these.
-    async fn load(&mut self, requests: &[VerifiedRequest]) -> Result<(), Failure> {
+    async fn load(&mut self, requests: &[VerifiedRequest]) -> Result<Loaded, Failure> {
         let mut touched = Touched::default();
         for request in requests {
             touches(request, &mut touched);
         }
+        let last = requests.last().expect("a batch has a message").at;
+        let mut loaded = Loaded::default();
+        if !touched.holds.is_empty() || !touched.originals.is_empty() {
+            self.load_named(&mut touched, &mut loaded).await?;
+        }
         let Touched {
             mut accounts,
             mut payments,
+            ..
         } = touched;
-        accounts.retain(|id| !self.book.accounts.contains_key(id));
         accounts.sort_unstable();
         accounts.dedup();
+        let mut missing = accounts.clone();
+        missing.retain(|id| !self.book.accounts.contains_key(id));
         payments.retain(|key| !self.book.payments.contains_key(key));
-        let accounts = store::accounts(&mut self.reading, &accounts).await?;
-        self.book.accounts.extend(accounts);
+        let found = store::accounts(&mut self.reading, &missing).await?;
+        self.book.accounts.extend(found);
         let payments = store::used_payment_ids(&mut self.reading, &payments).await?;
+        loaded.payments.extend(payments.keys().cloned());
         self.book.payments.extend(payments);
+        let account = |id| self.book.accounts.get(id);
+        let holding: Vec<u64> = accounts
+            .iter()
+            .filter_map(account)
+            .filter(|account| !account.held.amount().is_zero())
+            .map(|account| account.opened_seq)
+            .collect();
+        if !holding.is_empty() {
+            let due = store::due_holds(&mut self.reading, &holding, last.published_at).await?;
+            self.take_holds(due, &mut loaded);
+        }
+        Ok(loaded)
+    }
+
+    /// Holds and payments that requests name, and whose accounts they touch with that.
+    async fn load_named(
+        &mut self,
+        touched: &mut Touched,
+        loaded: &mut Loaded,
+    ) -> Result<(), Failure> {
+        let (book, holds) = (&self.book, &touched.holds);
+        let missing = holds.iter().filter(|key| book.holds.get(key).is_none());
+        let missing: Vec<PaymentKey> = missing.cloned().collect();
+        let found = store::holds(&mut self.reading, &missing).await?;
+        self.take_holds(found, loaded);
+        for hold in touched
+            .holds
+            .iter()
+            .filter_map(|key| self.book.holds.get(key))
+        {
+            let parties = [hold.debtor.account, hold.creditor.account];
+            touched.accounts.extend(parties);
+        }
+        let is_known = |key: &&PaymentKey| {
+            let booked = |used: &UsedPaymentId| used.moved.is_some();
+            self.book.originals.contains_key(*key)
+                || self.book.payments.get(*key).is_some_and(booked)
+        };
+        let missing = touched.originals.iter().filter(|key| !is_known(key));
+        let missing: Vec<PaymentKey> = missing.cloned().collect();
+        for (key, original) in store::originals(&mut self.reading, &missing).await? {
+            loaded.originals.push(key.clone());
+            self.book.originals.insert(key, original);
+        }
+        for key in &touched.originals {
+            let original = self.book.originals.get(key).map(|original| original.moved);
+            let fresh = || self.book.payments.get(key)?.moved;
+            if let Some(moved) = original.or_else(fresh) {
+                touched.accounts.extend([moved.debtor, moved.creditor]);
+            }
+        }
         Ok(())
     }
+
+    /// Of the holds that batches before have changed, the book knows better than the database.
+    fn take_holds(&mut self, found: Vec<Hold>, loaded: &mut Loaded) {
+        for hold in found {
+            if self.book.holds.get(&hold.key).is_none() {
+                loaded.holds.push(hold.key.clone());
+                self.book.holds.insert(hold);
+            }
+        }
+    }
+
+    /// Forgets what was loaded for a batch and not changed by it: the database still says it.
+    fn forget_unchanged(&mut self, loaded: Loaded) {
+        // A payment id that was used up before is never used up again.
+        for key in &loaded.payments {
+            self.book.payments.remove(key);
+        }
+        let before = self.cursor.seq;
+        for key in &loaded.holds {
+            if self
+                .book
+                .holds
+                .get(key)
+                .is_some_and(|hold| hold.changed_seq <= before)
+            {
+                self.book.holds.remove(key);
+            }
+        }
+        for key in &loaded.originals {
+            let known = self.book.originals.get(key);
+            if known.is_some_and(|original| original.changed_seq <= before) {
+                self.book.originals.remove(key);
+            }
+        }
+    }
+}
+
+/// What was loaded for a batch besides accounts, which stay.
+#[derive(Default)]
+struct Loaded {
+    payments: Vec<PaymentKey>,
+    holds: Vec<PaymentKey>,
+    originals: Vec<PaymentKey>,
 }

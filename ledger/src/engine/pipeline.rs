@@ -44,7 +44,9 @@ impl Pipeline {
         let (tell_published, seen_published) = watch::channel(written.max(published));
         let (tell_written, written) = watch::channel(written);
         let mut steps = JoinSet::new();
-        let publisher = engine.clone();
+        let (publisher, announcer) = (engine.clone(), engine.clone());
+        let to_announce = written.clone();
+        steps.spawn(async move { match announcer.announce_expiries(to_announce).await {} });
         steps.spawn(async move { publisher.publish_all(committed, &tell_published).await });
         steps.spawn(async move {
             engine

@@ -12,13 +12,14 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use common::http::ask::Asked;
+use common::http::caller::Caller;
 use common::http::describe::answers::{Located, Problems, Reply};
 use common::http::describe::{Body, Of};
 use common::http::page::{self, Page};
 use common::http::problem::Problem;
 use common::ids::{AccountId, owner_spelling};
 use common::kinds::Answer;
-use common::kinds::account::{AccountAnswer, AccountRequest, AccountStatus, Category, OpenAccount};
+use common::kinds::account::{AccountRequest, AccountStatus, Category, Limits, OpenAccount};
 use common::reason::{Code, Reason};
 use common::token::Scope;
 use schemars::JsonSchema;
@@ -64,7 +65,7 @@ pub(super) struct NewAccount {
 
 /// A request that stands in the log and is not decided yet.
 #[derive(Debug, Serialize, JsonSchema)]
-struct PendingAccount {
+pub(super) struct PendingAccount {
     account_id: AccountId,
     request_seq: u64,
     status: Pending,
@@ -111,47 +112,91 @@ pub(super) async fn open(
         name: new.name,
         overdraft_limit: new.overdraft_limit,
     });
-    let token = app.log_token(&caller).await.map_err(with_id)?;
+    match ask(&app, &caller, &request).await.map_err(with_id)? {
+        Decided::Pending(pending) => Ok(pending.into_response()),
+        Decided::Answered(status) => {
+            let status = if status == AccountStatus::Opened {
+                StatusCode::CREATED
+            } else {
+                StatusCode::OK
+            };
+            let account = known(&app, id).await.map_err(with_id)?;
+            Ok((status, location(id), Json(account)).into_response())
+        }
+    }
+}
+
+/// What became of an account request.
+pub(super) enum Decided {
+    /// It was granted, now or before.
+    Answered(AccountStatus),
+    /// It is in the log, so it will be decided: that is not an error.
+    Pending(Undecided),
+}
+
+/// `202`, with where the account will be found.
+pub(super) type Undecided = (StatusCode, [(HeaderName, String); 1], Json<PendingAccount>);
+
+/// Puts an account request into the log under the caller's own token, and waits for the ledger's answer.
+///
+/// # Errors
+/// The ledger's rejection, or 503.
+pub(super) async fn ask(
+    app: &App,
+    caller: &Caller<'_>,
+    request: &AccountRequest,
+) -> Result<Decided, Problem> {
+    let id = request.account_id();
+    let token = app.log_token(caller).await?;
     let message = request.message(&caller.claims().client_id, &token);
-    let asked = app.asking.ask(message, ANSWER_TIMEOUT).await;
     let Asked {
         request_seq,
         answer,
-    } = asked.map_err(with_id)?;
+    } = app.asking.ask(message, ANSWER_TIMEOUT).await?;
     match answer {
-        Some(Answer::Account(answer)) => answered(&app, id, answer).await.map_err(with_id),
-        Some(_) => Err(with_id(Problem::unavailable(
+        Some(Answer::Account(answer)) if answer.status == AccountStatus::Rejected => {
+            let reason = answer
+                .reason
+                .unwrap_or_else(|| Reason::new(Code::NARR, "rejected"));
+            Err(Problem::decided(&reason).with("request_seq", answer.request_seq))
+        }
+        Some(Answer::Account(answer)) => Ok(Decided::Answered(answer.status)),
+        Some(_) => Err(Problem::unavailable(
             "the ledger",
             &"an answer that is no account's",
-        ))),
-        // It is in the log, so it will be decided: that is not an error.
+        )),
         None => {
             let pending = PendingAccount {
                 account_id: id,
                 request_seq,
                 status: Pending::Pending,
             };
-            Ok((StatusCode::ACCEPTED, location(id), Json(pending)).into_response())
+            Ok(Decided::Pending((
+                StatusCode::ACCEPTED,
+                location(id),
+                Json(pending),
+            )))
         }
     }
 }
 
-async fn answered(app: &App, id: AccountId, answer: AccountAnswer) -> Result<Response, Problem> {
-    let status = match answer.status {
-        AccountStatus::Opened => StatusCode::CREATED,
-        AccountStatus::Duplicate => StatusCode::OK,
-        AccountStatus::Rejected => {
-            let reason = answer
-                .reason
-                .unwrap_or_else(|| Reason::new(Code::NARR, "rejected"));
-            return Err(Problem::decided(&reason).with("request_seq", answer.request_seq));
-        }
-    };
-    let accounts = store::accounts(&app.pool, &[id]).await?;
-    let account = accounts
-        .get(&id)
+/// An account, whoever asks.
+///
+/// # Errors
+/// The database does not answer.
+pub(super) async fn find(app: &App, id: AccountId) -> Result<Option<Booked>, Problem> {
+    Ok(store::accounts(&app.pool, &[id]).await?.remove(&id))
+}
+
+/// An account of which the ledger has just spoken.
+///
+/// # Errors
+/// The database does not answer.
+pub(super) async fn known(app: &App, id: AccountId) -> Result<Account, Problem> {
+    let account = find(app, id).await?;
+    let account = account
         .ok_or_else(|| Problem::unavailable("the ledger", &"an opened account is not there"))?;
-    Ok((status, location(id), Json(Account::from(account))).into_response())
+    Ok(Account::from(&account))
 }
 
 fn location(id: AccountId) -> [(HeaderName, String); 1] {
@@ -160,7 +205,7 @@ fn location(id: AccountId) -> [(HeaderName, String); 1] {
 
 /// An account with its three balances, as decimal texts.
 #[derive(Debug, Serialize, JsonSchema)]
-struct Account {
+pub(super) struct Account {
     account_id: AccountId,
     /// The `sub` of the tokens that may pay from it.
     owner: String,
@@ -175,6 +220,8 @@ struct Account {
     /// Posted − held + overdraft limit.
     available: String,
     overdraft_limit: String,
+    /// Its limits; empty for nearly all accounts.
+    limits: Limits,
     /// The request that opened it.
     opened_seq: u64,
 }
@@ -192,6 +239,7 @@ impl From<&Booked> for Account {
             held: account.held.to_string(),
             available: account.available().to_string(),
             overdraft_limit: account.overdraft_limit.to_string(),
+            limits: account.standing().limits(),
             opened_seq: account.opened_seq,
         }
     }

@@ -7,6 +7,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
+use chrono::{DateTime, Utc};
 use common::broker;
 use common::http::describe::Of;
 use common::http::describe::answers::Reply;
@@ -17,6 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::app::App;
+use super::balances::Present;
 use super::receipts::SignedTree;
 use super::trial_balance::TrialBalance;
 use crate::store;
@@ -87,21 +89,38 @@ pub(super) async fn checkpoint(
     .into_response())
 }
 
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TrialBalanceQuery {
+    /// As the books were at this time. Now when absent.
+    as_of: Option<DateTime<Utc>>,
+}
+
 /// Show the trial balance
 ///
-/// All accounts by currency and category; debits and credits of a currency are equal. Made anew at most every five seconds.
+/// All accounts by currency and category; debits and credits of a currency are equal, now and at any time before. The one
+/// of now is made anew at most every five seconds.
 #[utoipa::path(
     get,
     path = "/trial-balance",
     tag = "Books",
+    params(Of<TrialBalanceQuery>),
     responses(Reply<200, TrialBalance>),
     security(("bearer" = ["bank:operate"]), ("bearer" = ["audit:read"])),
 )]
 pub(super) async fn trial_balance(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
+    query: Result<Query<TrialBalanceQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
     app.caller(&headers, READERS).await?;
-    let balance = app.trial_balances.newest(&app.pool).await?;
+    let Query(query) = query?;
+    let balance = match query.as_of {
+        Some(as_of) => {
+            Present::of(&app.pool).await?.time("as_of", as_of)?;
+            app.trial_balances.at(&app.pool, as_of).await?
+        }
+        None => app.trial_balances.newest(&app.pool).await?,
+    };
     Ok(Json(balance).into_response())
 }

@@ -28,6 +28,7 @@ use uuid::Uuid;
 
 use super::app::App;
 use crate::engine::BatchSteps;
+use crate::statement::just_behind;
 use crate::store;
 use redact::redacted;
 
@@ -138,7 +139,10 @@ pub(super) async fn list(
     let decided = store::cursor(&app.pool).await?.seq;
     let newest = match (query.before, query.until) {
         (Some(before), _) => before.saturating_sub(1),
-        (None, Some(until)) => last_until(&app, decided, until).await?,
+        (None, Some(until)) => {
+            let decided_by = store::seq_before(&app.pool, just_behind(until)).await?;
+            decided_by.min(decided)
+        }
         (None, None) => u64::MAX,
     };
     let mut entries = Vec::new();
@@ -181,21 +185,6 @@ pub(super) async fn list(
         next,
     };
     Ok((link.map(|link| [link]), Json(list)).into_response())
-}
-
-/// The last decided request that was published by this time; 0 when all came later. Looks at some twenty rows.
-async fn last_until(app: &App, decided: u64, until: DateTime<Utc>) -> Result<u64, Problem> {
-    let (mut low, mut high) = (0, decided);
-    while low < high {
-        let middle = low + (high - low).div_ceil(2);
-        let at = store::published_at(&app.pool, middle).await?;
-        if at.is_some_and(|at| at <= until) {
-            low = middle;
-        } else {
-            high = middle - 1;
-        }
-    }
-    Ok(low)
 }
 
 async fn pending(app: &App, seq: u64) -> Result<Option<Entry>, Problem> {

@@ -7,47 +7,23 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
-use chrono::{DateTime, NaiveDate, Utc};
 use common::http::describe::Of;
 use common::http::describe::answers::{Problems, Reply};
 use common::http::page::{self, Page};
 use common::http::problem::Problem;
-use common::ids::{AccountId, ClientId, PaymentId};
-use common::kinds::Answer;
-use common::kinds::posting::Direction;
-use common::money::{Currency, Money};
+use common::ids::AccountId;
+use common::money::Money;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::accounts;
 use super::app::App;
+use crate::statement::AccountPosting;
 use crate::store;
 
 /// Postings in a list, unless asked for otherwise.
 const ROWS_DEFAULT: u32 = 50;
-
-/// One posting on an account.
-#[derive(Debug, Serialize, JsonSchema)]
-struct AccountPosting {
-    /// Which posting of its account it is, from 1 without a gap.
-    number: u64,
-    /// The request that it was booked for.
-    request_seq: u64,
-    direction: Direction,
-    amount: String,
-    /// The balance after it, on the account's normal side.
-    balance: String,
-    /// The broker's timestamp of the request.
-    booked_at: DateTime<Utc>,
-    /// The day it counts from.
-    effective_date: NaiveDate,
-    payment_id: Option<PaymentId>,
-    client_id: Option<ClientId>,
-    /// The account on the other side, if there is one only.
-    counterparty: Option<AccountId>,
-    reference: Option<String>,
-}
 
 /// A page of postings, the newest first.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -93,8 +69,7 @@ pub(super) async fn postings(
     let Query(query) = query?;
     let limit = page::limit(query.limit, ROWS_DEFAULT)?;
     let rows_max = i64::from(limit) + 1;
-    let rows =
-        store::account_postings(&app.pool, account.opened_seq, query.before, rows_max).await?;
+    let rows = store::newest_rows(&app.pool, account.opened_seq, query.before, rows_max).await?;
     let path = format!("/accounts/{}/postings", account.id);
     let page = Page::cut(rows, limit, &path, |last| ListQuery {
         before: u64::try_from(last.number).ok(),
@@ -108,51 +83,12 @@ pub(super) async fn postings(
         postings: page
             .rows
             .into_iter()
-            .map(|row| posting(account.id, currency, row))
+            .map(|row| {
+                let balance = Money::stored(row.balance, currency);
+                AccountPosting::of(account.id, balance, row)
+            })
             .collect(),
         next: page.next,
     };
     Ok((link.map(|link| [link]), Json(list)).into_response())
-}
-
-fn posting(
-    account: AccountId,
-    currency: Currency,
-    row: store::AccountPostingRow,
-) -> AccountPosting {
-    let answer = Answer::from_json(&row.event_type, &row.body);
-    let payment = match answer {
-        Ok(Answer::Payment(payment)) => Some(payment),
-        Ok(_) | Err(_) => None,
-    };
-    let direction = if row.amount.is_sign_negative() {
-        Direction::Credit
-    } else {
-        Direction::Debit
-    };
-    let counterparty = payment.as_ref().and_then(|payment| {
-        let mut others = payment
-            .postings
-            .iter()
-            .filter(|other| other.account != account);
-        others
-            .next()
-            .map(|other| other.account)
-            .filter(|_| others.next().is_none())
-    });
-    AccountPosting {
-        number: u64::try_from(row.number).unwrap_or_default(),
-        request_seq: u64::try_from(row.request_seq).unwrap_or_default(),
-        direction,
-        amount: Money::stored(row.amount.abs(), currency).to_string(),
-        balance: Money::stored(row.balance, currency).to_string(),
-        booked_at: row.published_at,
-        effective_date: row
-            .effective_date
-            .unwrap_or_else(|| row.published_at.date_naive()),
-        payment_id: payment.as_ref().and_then(|payment| payment.payment_id),
-        counterparty,
-        client_id: payment.as_ref().map(|payment| payment.client_id.clone()),
-        reference: payment.and_then(|payment| payment.reference),
-    }
 }

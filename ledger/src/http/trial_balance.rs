@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use common::http::problem::Problem;
 use common::kinds::account::Category;
 use common::money::{Currency, Money};
@@ -11,6 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::PgPool;
 
+use crate::statement::just_behind;
 use crate::store;
 
 /// All accounts are looked at for a trial balance, so it is made anew at most this often.
@@ -21,6 +23,8 @@ const AGE_MAX: Duration = Duration::from_secs(5);
 pub(super) struct TrialBalance {
     /// The last request that is in it.
     seq: u64,
+    /// The time that was asked for; `null` for now.
+    as_of: Option<DateTime<Utc>>,
     currencies: Vec<CurrencyBalance>,
 }
 
@@ -70,18 +74,39 @@ impl TrialBalances {
         {
             return Ok(balance);
         }
-        let balance = made(pool).await?;
+        let balance = made(pool, None).await?;
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         *last = Some((Instant::now(), balance.clone()));
         Ok(balance)
     }
+
+    /// The one of a time that has come. It is made for whoever asks, one at a time.
+    ///
+    /// # Errors
+    /// 503 when the database does not answer.
+    pub(super) async fn at(
+        &self,
+        pool: &PgPool,
+        as_of: DateTime<Utc>,
+    ) -> Result<TrialBalance, Problem> {
+        let _turn = self.turn.lock().await;
+        made(pool, Some(as_of)).await
+    }
 }
 
-async fn made(pool: &PgPool) -> Result<TrialBalance, Problem> {
+async fn made(pool: &PgPool, as_of: Option<DateTime<Utc>>) -> Result<TrialBalance, Problem> {
     let begin = "begin transaction isolation level repeatable read, read only";
     let mut tx = pool.begin_with(begin).await?;
-    let seq = store::cursor(&mut *tx).await?.seq;
-    let rows = store::category_sums(&mut *tx).await?;
+    let (seq, rows) = match as_of {
+        None => (
+            store::cursor(&mut *tx).await?.seq,
+            store::category_sums(&mut *tx).await?,
+        ),
+        Some(as_of) => {
+            let seq = store::seq_before(&mut *tx, just_behind(as_of)).await?;
+            (seq, store::category_sums_at(&mut *tx, seq).await?)
+        }
+    };
     tx.rollback().await?;
     let mut currencies: Vec<CurrencyBalance> = Vec::new();
     for group in rows.chunk_by(|a, b| a.currency == b.currency) {
@@ -118,5 +143,9 @@ async fn made(pool: &PgPool) -> Result<TrialBalance, Problem> {
             categories,
         });
     }
-    Ok(TrialBalance { seq, currencies })
+    Ok(TrialBalance {
+        seq,
+        as_of,
+        currencies,
+    })
 }

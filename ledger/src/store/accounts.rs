@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
+use super::controls;
 use super::values::{from_bigint, unreadable};
 use crate::core::book::account::{Account, Status};
 
@@ -81,6 +82,7 @@ pub(super) struct AccountRow {
     pub(super) postings: i64,
     pub(super) held: Decimal,
     pub(super) opened_seq: i64,
+    pub(super) controls: Option<serde_json::Value>,
 }
 
 impl TryFrom<AccountRow> for Account {
@@ -101,6 +103,10 @@ impl TryFrom<AccountRow> for Account {
             postings: from_bigint(row.postings)?,
             held: Money::stored(row.held, currency),
             opened_seq: from_bigint(row.opened_seq)?,
+            controls: row
+                .controls
+                .map(|controls| controls::read(controls, id, currency))
+                .transpose()?,
         })
     }
 }

@@ -49,6 +49,7 @@ pub async fn audited_accounts(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Audit
                 postings: row.postings,
                 held: row.held,
                 opened_seq: row.opened_seq,
+                controls: row.controls,
             })?,
         })
     });

@@ -84,10 +84,8 @@ pub(crate) async fn used_payment_ids(
         let client = row.client_id.parse();
         let client = client
             .map_err(|_| unreadable(format!("answer {} has no client id", row.request_seq)))?;
-        let status = match row.event_type.as_str() {
-            "payment.settled.v1" => PaymentStatus::Settled,
-            _ => PaymentStatus::Rejected,
-        };
+        let status = PaymentStatus::of_type(&row.event_type);
+        let status = status.unwrap_or(PaymentStatus::Rejected);
         let reason = row.reason.as_deref().and_then(Code::from_word);
         let request_seq = from_bigint(row.request_seq)?;
         let used = UsedPaymentId {
@@ -95,6 +93,7 @@ pub(crate) async fn used_payment_ids(
             content: digest(row.content)?,
             status,
             reason,
+            moved: None,
         };
         Ok(((client, PaymentId(row.payment_id)), used))
     });

@@ -1,6 +1,6 @@
-//! The log as it was answered: pages of answers, newest first, and what was posted to an account.
+//! The log as it was answered: pages of answers, newest first; and what all accounts come to.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use sqlx::PgExecutor;
 use uuid::Uuid;
@@ -68,53 +68,6 @@ pub(crate) async fn log_page(
     rows.fetch_all(db).await
 }
 
-/// When the request of an answer was published. Times grow with the sequence.
-pub(crate) async fn published_at(
-    db: impl PgExecutor<'_>,
-    seq: u64,
-) -> sqlx::Result<Option<DateTime<Utc>>> {
-    sqlx::query_scalar!(
-        "select published_at from answer where request_seq = $1",
-        bigint(seq)
-    )
-    .fetch_optional(db)
-    .await
-}
-
-/// One posting on an account, with the answer that it belongs to.
-pub(crate) struct AccountPostingRow {
-    pub(crate) number: i64,
-    pub(crate) request_seq: i64,
-    /// On the debit side.
-    pub(crate) amount: Decimal,
-    pub(crate) balance: Decimal,
-    pub(crate) effective_date: Option<NaiveDate>,
-    pub(crate) published_at: DateTime<Utc>,
-    pub(crate) event_type: String,
-    pub(crate) body: Vec<u8>,
-}
-
-/// The postings of an account before number `before`, the newest first.
-pub(crate) async fn account_postings(
-    db: impl PgExecutor<'_>,
-    account_seq: u64,
-    before: Option<u64>,
-    rows_max: i64,
-) -> sqlx::Result<Vec<AccountPostingRow>> {
-    let rows = sqlx::query_as!(
-        AccountPostingRow,
-        "select posting.number, posting.request_seq, posting.amount, posting.balance, posting.effective_date,
-                answer.published_at, answer.event_type, answer.body
-         from posting join answer using (request_seq)
-         where account_seq = $1 and ($2::bigint is null or number < $2)
-         order by number desc limit $3",
-        bigint(account_seq),
-        before.map(bigint_asked),
-        rows_max,
-    );
-    rows.fetch_all(db).await
-}
-
 /// What the accounts of one currency and category come to.
 pub(crate) struct CategorySum {
     pub(crate) currency: String,
@@ -133,6 +86,25 @@ pub(crate) async fn category_sums(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<C
                select balance from posting where account_seq = account.opened_seq order by number desc limit 1
            ) as last on true
            group by currency, category order by currency, category"#
+    );
+    rows.fetch_all(db).await
+}
+
+/// The same as it was when `seq` was the last request: the accounts that were open, with what they came to.
+pub(crate) async fn category_sums_at(
+    db: impl PgExecutor<'_>,
+    seq: u64,
+) -> sqlx::Result<Vec<CategorySum>> {
+    let rows = sqlx::query_as!(
+        CategorySum,
+        r#"select currency as "currency!", category, count(*) as "accounts!", coalesce(sum(balance), 0) as "sum!"
+           from account left join lateral (
+               select balance from posting
+               where account_seq = account.opened_seq and number = posting_number_at(account.opened_seq, $1) limit 1
+           ) as last on true
+           where opened_seq <= $1
+           group by currency, category order by currency, category"#,
+        bigint(seq),
     );
     rows.fetch_all(db).await
 }

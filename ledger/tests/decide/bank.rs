@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use common::ids::{AccountId, ClientId, PaymentId};
 use common::kinds::account::Category;
 use common::kinds::payment::PaymentRequest;
@@ -23,6 +24,8 @@ pub(crate) struct Bank {
     pub(crate) book: Book,
     seq: u64,
     payments: u128,
+    /// The published time of the next request.
+    pub(crate) now: DateTime<Utc>,
 }
 
 impl Bank {
@@ -36,6 +39,7 @@ impl Bank {
             book,
             seq: 0,
             payments: 1000,
+            now: "2026-11-23T12:00:00Z".parse().expect("a time"),
         }
     }
 
@@ -85,7 +89,7 @@ impl Bank {
     fn next(&self) -> At {
         At {
             seq: self.seq + 1,
-            published_at: "2026-11-23T12:00:00Z".parse().expect("a time"),
+            published_at: self.now,
             rules: self.book.rules,
         }
     }
@@ -121,6 +125,7 @@ fn parse_account(text: &str) -> Account {
         overdraft_limit: stored(overdraft),
         posted: stored(balance),
         held: Money::zero(currency),
+        controls: None,
         postings: 0,
         opened_seq: 0,
     }

@@ -6,9 +6,13 @@
 //! - `A->B 30` is a payment by the owner of A; `shop:` in front sends it as a trusted platform, `bank:` as bank staff,
 //!   `b:` as another customer; `#1` names the payment id, otherwise each payment has its own.
 
-mod bank;
-
 mod accounts;
+mod bank;
+mod controls;
+mod holds;
 mod payments;
 mod properties;
+mod reversals;
 mod rules;
+mod story;
+mod transactions;

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::key::{Key, NOW};
-use crate::{Message, revoked};
+use crate::{Message, held, revoked};
 
 /// A log with every kind of answer in it.
 #[expect(clippy::too_many_lines, reason = "one row per request")]
@@ -43,7 +43,8 @@ pub(crate) fn new() -> Vec<Message> {
         ),
         ("auth.v1.keys", Some(&first), announcement.clone()),
         ("auth.v1.keys", Some(&first), announcement.clone()),
-        ("rules.v1.ledger", None, r#"{"rules":4}"#.to_owned()),
+        ("hold.v1.ada", Some(&ada), payment(51, 2, 3, "1").to_string()),
+        ("rules.v1.ledger", None, r#"{"rules":5}"#.to_owned()),
         ("auth.v1.keys", Some(&first), announcement.clone()),
         ("auth.v1.keys", Some(&auth), announcement),
         (
@@ -265,14 +266,25 @@ pub(crate) fn new() -> Vec<Message> {
         ("nothing.known", None, "{}".to_owned()),
         ("payment.v1.a b", None, "{}".to_owned()),
     ];
+    let late = TimeDelta::minutes(1);
+    let [held, later] = held::rows(&key, &(NOW + late).to_rfc3339());
+    let count_before = rows.len() + held.len();
     let rows = rows
         .into_iter()
         .map(|(subject, token, body)| (subject, token.map(str::to_owned), body))
+        .chain(held)
+        .chain(later)
         .chain(revoked::rows(&key))
         .enumerate()
         .map(|(index, (subject, token, body))| Message {
             subject: format!("request.{subject}"),
-            published_at: NOW + TimeDelta::milliseconds(i64::try_from(index).expect("a short log")),
+            published_at: NOW
+                + TimeDelta::milliseconds(i64::try_from(index).expect("a short log"))
+                + if index < count_before {
+                    TimeDelta::zero()
+                } else {
+                    late
+                },
             headers: token
                 .map(|token| ("Authorization".to_owned(), format!("Bearer {token}")))
                 .into_iter()

@@ -20,6 +20,12 @@ async fn a_producer_gets_the_sequence_of_its_request() {
     let ack: serde_json::Value = serde_json::from_slice(&ack.payload).unwrap();
     assert_eq!(ack["stream"], "REQUESTS");
     assert_eq!(ack["seq"], 1);
+    for (seq, kind) in (2..).zip(["hold", "capture", "void", "reversal", "transaction"]) {
+        let subject = format!("request.{kind}.v1.demo-shop");
+        let ack = shop.client.request(subject, "{}".into()).await.unwrap();
+        let ack: serde_json::Value = serde_json::from_slice(&ack.payload).unwrap();
+        assert_eq!(ack["seq"], seq, "{kind}");
+    }
     let ack = batches::publish(
         &shop.client,
         "request.payment.v1.demo-shop",
@@ -28,7 +34,7 @@ async fn a_producer_gets_the_sequence_of_its_request() {
     )
     .await;
     assert!(
-        ack.contains("\"seq\":4") && ack.contains("\"count\":3"),
+        ack.contains("\"seq\":9") && ack.contains("\"count\":3"),
         "{ack}"
     );
 }
@@ -47,6 +53,12 @@ async fn publishes_its_own_subject(servers: &Servers) {
     for subject in [
         "request.payment.v1.other-shop",
         "request.payment.v1.demo-shop.more",
+        "request.hold.v1.other-shop",
+        "request.capture.v1.other-shop",
+        "request.void.v1.other-shop",
+        "request.reversal.v1.other-shop",
+        "request.transaction.v1.other-shop",
+        "request.expiry.v1.ledger",
         "request.account.v1.demo-shop",
         "request.rules.v1.ledger",
         "request.auth.v1.key",

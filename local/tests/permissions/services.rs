@@ -18,7 +18,9 @@ async fn only_the_ledger_may_answer_or_touch_a_stream() {
             "settlement.payment.v1.demo-shop",
             "request.account.v1.bank",
             "request.rules.v1.ledger",
+            "request.expiry.v1.ledger",
             "request.payment.v1.shop.more",
+            "request.hold.v1.shop.more",
             "$JS.quittance.API.STREAM.CREATE.REQUESTS",
             "$JS.quittance.API.STREAM.UPDATE.SETTLEMENTS",
             "$JS.quittance.API.STREAM.DELETE.SETTLEMENTS",
@@ -42,6 +44,9 @@ async fn only_the_ledger_may_answer_or_touch_a_stream() {
         "request.payment.v1.demo-shop",
         "request.account.v1.bank.more",
         "request.rules.v1.other",
+        "request.expiry.v1.other",
+        "request.hold.v1.demo-shop",
+        "request.reversal.v1.demo-shop",
         "request.auth.v1.keys",
     ] {
         ledger.may_not_publish(subject).await;
@@ -66,6 +71,11 @@ async fn services_publish_atomic_batches() {
     let payments = User::connect(&servers, "payments").await;
     let ack = batches::publish(&payments.client, "request.payment.v1.user-1", "requests", 5).await;
     assert!(ack.contains("\"seq\":5"), "{ack}");
+    for (seq, kind) in (6..).zip(["hold", "capture", "void", "reversal", "transaction"]) {
+        let subject = format!("request.{kind}.v1.user-1");
+        let ack = batches::publish(&payments.client, &subject, kind, 1).await;
+        assert!(ack.contains(&format!("\"seq\":{seq}")), "{kind}: {ack}");
+    }
 }
 
 #[tokio::test]

@@ -22,8 +22,13 @@ use common::http::page;
 use common::http::problem::Problem;
 use common::ids::{AccountId, ClientId, PaymentId};
 use common::kinds::body;
+use common::kinds::client_request::ClientRequest;
+use common::kinds::hold::{CaptureRequest, HoldRequest, VoidRequest};
 use common::kinds::payment::{Original, PaymentAnswer, PaymentRequest};
 use common::kinds::posting::Posting;
+use common::kinds::reversal::ReversalRequest;
+use common::kinds::settlement::{Rate, Reverses};
+use common::kinds::transaction::TransactionRequest;
 use common::reason::Reason;
 use common::timestamp;
 use common::token::Scope;
@@ -34,7 +39,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::projection::Log;
 use crate::state::Status;
-use crate::store;
+use crate::store::{self, RowKind};
 
 /// A payment as `GET` shows it: the fields of its settlement event, and `status: pending` while there is none.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -42,6 +47,8 @@ struct Payment {
     request_seq: u64,
     payment_id: Uuid,
     client_id: String,
+    /// What was asked for.
+    kind: Kind,
     status: Status,
     reason: Option<Reason>,
     debtor_account: Option<AccountId>,
@@ -52,6 +59,16 @@ struct Payment {
     /// The value date, once it is decided the one that counts.
     effective_date: Option<String>,
     metadata: BTreeMap<String, String>,
+    /// Of a capture or void, the hold.
+    hold_id: Option<PaymentId>,
+    /// Of a hold, when it ends by itself.
+    expires_at: Option<String>,
+    /// Of a hold what is still held, of a payment what can still be reversed; `null` where that is the amount.
+    remaining: Option<String>,
+    /// Of a reversal, what it is about.
+    reverses: Option<Reverses>,
+    /// Of a transaction, by which rates it exchanged currencies.
+    rates: Vec<Rate>,
     postings: Vec<Posting>,
     original: Option<Original>,
     may_retry: bool,
@@ -69,56 +86,78 @@ fn timestamp_or_null<S: serde::Serializer>(
     time.as_ref().map(timestamp::text).serialize(serializer)
 }
 
+/// What was asked for.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Payment,
+    Hold,
+    Capture,
+    Void,
+    Reversal,
+    Transaction,
+}
+
 impl From<store::Row> for Payment {
     fn from(row: store::Row) -> Self {
-        let status = row.state().status();
-        let mut payment = Self {
+        let client_id = ClientId::try_from(row.client_id.clone());
+        let mut said = PaymentAnswer::nothing(client_id.expect("the subject of a request has one"));
+        let kind = row.kind();
+        if let Some(json) = &row.request {
+            match kind {
+                None => describe::<PaymentRequest>(json, &mut said),
+                Some(RowKind::Hold) => describe::<HoldRequest>(json, &mut said),
+                Some(RowKind::Capture) => describe::<CaptureRequest>(json, &mut said),
+                Some(RowKind::Void) => describe::<VoidRequest>(json, &mut said),
+                Some(RowKind::Reversal) => describe::<ReversalRequest>(json, &mut said),
+                Some(RowKind::Transaction) => describe::<TransactionRequest>(json, &mut said),
+            }
+        }
+        if let Some(json) = &row.answer {
+            said = serde_json::from_str(json)
+                .expect("the projection keeps only answers that it could read");
+        }
+        Self {
             request_seq: u64::try_from(row.request_seq)
                 .expect("constraint payment_request_seq_positive"),
             payment_id: row.payment_id,
+            status: row.state().status(),
+            kind: match kind {
+                None => Kind::Payment,
+                Some(RowKind::Hold) => Kind::Hold,
+                Some(RowKind::Capture) => Kind::Capture,
+                Some(RowKind::Void) => Kind::Void,
+                Some(RowKind::Reversal) => Kind::Reversal,
+                Some(RowKind::Transaction) => Kind::Transaction,
+            },
             client_id: row.client_id,
-            status,
-            reason: None,
-            debtor_account: None,
-            creditor_account: None,
-            amount: None,
-            currency: None,
-            reference: None,
-            effective_date: None,
-            metadata: BTreeMap::new(),
-            postings: Vec::new(),
-            original: None,
+            reason: said.reason,
+            debtor_account: said.debtor_account,
+            creditor_account: said.creditor_account,
+            amount: said.amount,
+            currency: said.currency,
+            reference: said.reference,
+            effective_date: said.effective_date.flatten(),
+            metadata: said.metadata.unwrap_or_default(),
+            hold_id: said.hold_id,
+            expires_at: said.expires_at,
+            remaining: row.remaining.or(said.remaining),
+            reverses: said.reverses,
+            rates: said.rates,
+            postings: said.postings,
+            original: said.original,
             may_retry: row.may_retry,
             published_at: row.published_at,
             decided_at: row.decided_at,
-        };
-        if let Some(json) = row.request {
-            let request: PaymentRequest = body::read(json.as_bytes())
-                .expect("the projection keeps only requests that it could read");
-            payment.debtor_account = Some(request.debtor_account);
-            payment.creditor_account = Some(request.creditor_account);
-            payment.amount = Some(request.amount);
-            payment.currency = Some(request.currency);
-            payment.reference = request.reference;
-            payment.effective_date = request.effective_date;
-            payment.metadata = request.metadata;
         }
-        if let Some(json) = row.answer {
-            let answer: PaymentAnswer = serde_json::from_str(&json)
-                .expect("the projection keeps only answers that it could read");
-            payment.reason = answer.reason;
-            payment.debtor_account = answer.debtor_account;
-            payment.creditor_account = answer.creditor_account;
-            payment.amount = answer.amount;
-            payment.currency = answer.currency;
-            payment.reference = answer.reference;
-            payment.effective_date = answer.effective_date.flatten();
-            payment.metadata = answer.metadata.unwrap_or_default();
-            payment.postings = answer.postings;
-            payment.original = answer.original;
-        }
-        payment
     }
+}
+
+/// What a request says, as its answer would repeat it.
+fn describe<R: ClientRequest>(json: &str, said: &mut PaymentAnswer) {
+    let request: R =
+        body::read(json.as_bytes()).expect("the projection keeps only requests that it could read");
+    request.describe(said);
 }
 
 /// Whose payments: the token's client's, or with `bank:operate` anybody's.

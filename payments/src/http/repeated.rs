@@ -2,27 +2,22 @@
 
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use common::broker::{self, ReadError};
 use common::http::problem::Problem;
+use common::ids::PaymentId;
 use common::kinds::body;
-use common::kinds::payment::{self, PaymentAnswer, PaymentRequest, Terms};
+use common::kinds::client_request::ClientRequest;
+use common::kinds::payment::PaymentAnswer;
 use common::message::Stored;
 use common::reason::{Code, Reason};
 use common::wire::REQUESTS;
 
 use super::answers::{answer_at, wait_for_answer};
 use crate::app::App;
-use crate::idempotency::{Content, PaymentKey};
+use crate::idempotency::PaymentKey;
 
 /// How long a request with other content waits for the answer to the first, which usually is there in milliseconds.
 const ANSWER_WAIT_MAX: Duration = Duration::from_millis(500);
-
-/// SHA-256 of a request in one spelling.
-pub(super) fn content(request: &PaymentRequest, terms: &Terms) -> Content {
-    let digest = digest(&SHA256, &request.canonical_json(Some(terms)));
-    digest.as_ref().try_into().expect("a SHA-256 has 32 bytes")
-}
 
 /// What an earlier submission means for one with the same payment id.
 pub(super) enum There {
@@ -37,7 +32,7 @@ pub(super) enum There {
 }
 
 /// Looks at the place in the log that is remembered for a payment.
-pub(super) async fn what_is_there(
+pub(super) async fn what_is_there<R: ClientRequest>(
     app: &App,
     key: &PaymentKey,
     request_seq: u64,
@@ -53,7 +48,7 @@ pub(super) async fn what_is_there(
         let unavailable = |error| Problem::unavailable("the broker", &error);
         let stored = broker::get(&app.jetstream, REQUESTS, request_seq).await;
         let stored = stored.map_err(|error: ReadError| unavailable(error))?;
-        let is_there = stored.is_some_and(|stored| is_request_of(&stored, key));
+        let is_there = stored.is_some_and(|stored| is_request_of::<R>(&stored, key));
         return Ok(match (is_there, is_same) {
             (false, _) => There::Free,
             (true, true) => There::Same(None),
@@ -69,14 +64,13 @@ pub(super) async fn what_is_there(
     })
 }
 
-fn is_request_of(stored: &Stored, (client, payment): &PaymentKey) -> bool {
-    stored.subject == payment::subject(client)
-        && body::read::<PaymentRequest>(&stored.payload)
-            .is_ok_and(|request| request.payment_id == *payment)
+fn is_request_of<R: ClientRequest>(stored: &Stored, (client, id): &PaymentKey) -> bool {
+    stored.subject == R::subject(client)
+        && body::read::<R>(&stored.payload).is_ok_and(|request| request.id() == *id)
 }
 
-/// The rejection of a payment whose id another one has, or may have.
-pub(super) fn refused(request: &PaymentRequest, request_seq: u64, is_decided: bool) -> Problem {
+/// The rejection of a request whose id another one has, or may have.
+pub(super) fn refused(id: PaymentId, request_seq: u64, is_decided: bool) -> Problem {
     let message = if is_decided {
         "another payment with this payment_id was sent before; choose a new one"
     } else {
@@ -84,6 +78,6 @@ pub(super) fn refused(request: &PaymentRequest, request_seq: u64, is_decided: bo
          a new one"
     };
     Problem::decided(&Reason::new(Code::AM05, message))
-        .with("payment_id", request.payment_id.to_string())
+        .with("payment_id", id.to_string())
         .with("request_seq", request_seq)
 }

@@ -1,26 +1,21 @@
-//! The way of a payment into the log: `POST /payments`.
+//! The way of a request into the log: a payment by `POST /payments`, and what is asked about one later.
 //!
 //! What needs no books is checked here, so that the caller learns of it at once; then the request is published, under
 //! the caller's own token, exactly as a producer would publish it over NATS. Nothing is written anywhere else. The
 //! payment is asked for from the broker's acknowledgement on, and not before, wherever this process dies. Sending the
 //! same request again is always safe, since `payment_id` makes it the same payment.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use common::http::caller::Caller;
-use common::http::describe::Body;
-use common::http::describe::answers::{Problems, Submission};
-use common::http::describe::headers::{Trace, Wait};
 use common::http::problem::Problem;
 use common::ids::{ClientId, PaymentId};
-use common::kinds::payment::{PaymentAnswer, PaymentRequest, PaymentStatus, Terms};
+use common::kinds::payment::{PaymentAnswer, PaymentStatus};
 use common::message::Outgoing;
 use common::reason::{Code, Reason};
 use common::service;
@@ -29,12 +24,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::answers::{answer_at, wait_for_answer};
-use super::repeated::{There, content, refused, what_is_there};
+use super::repeated::{There, refused, what_is_there};
 use crate::app::App;
 use crate::door::Refused;
 use crate::idempotency::{Earlier, Known};
 use crate::projection::Log;
-use crate::request::{self, SUBMITTERS};
+use crate::request::Submission;
 
 /// Longest `Prefer: wait`, in seconds; a client that asks for more gets this.
 const WAIT_SECONDS_MAX: u64 = 30;
@@ -46,7 +41,7 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// The answer to a payment that was taken.
 #[derive(Debug, Serialize, JsonSchema)]
-struct Submitted {
+pub(super) struct Submitted {
     payment_id: PaymentId,
     /// Its place in the log.
     request_seq: u64,
@@ -57,38 +52,25 @@ struct Submitted {
     settlement: Option<PaymentAnswer>,
 }
 
-/// Pay
-///
-/// Stores the payment in the log and answers `202` with its place there. It is booked a moment later; with `Prefer: wait=5`
-/// the answer comes with the settlement event. Sent again with the same `payment_id` and content it is the same payment,
-/// and the answer says `Idempotency-Replayed: true`. Nothing is ever paid twice.
-#[utoipa::path(
-    post,
-    path = "/payments",
-    tag = "Payments",
-    params(Wait, Trace, Body<PaymentRequest>),
-    responses(Submission<202, Submitted>, Problems<409>, Problems<422>, Problems<429>),
-    security(("bearer" = ["payments:submit"]), ("bearer" = ["payments:submit-any"]), ("bearer" = ["bank:operate"])),
-)]
-pub(super) async fn submit(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+/// Takes a request in: checks its form, stores it, and waits for its answer if the caller prefers so.
+pub(super) async fn take<R: Submission>(
+    app: &App,
+    headers: &HeaderMap,
+    caller: &Caller<'_>,
+    request: R,
 ) -> Result<Response, Problem> {
-    let caller = app.callers.authorize(&headers, SUBMITTERS).await?;
-    let request = read(&headers, body)?;
-    let terms = request
-        .terms(service::now())
-        .map_err(|reason| Problem::rejected(StatusCode::UNPROCESSABLE_ENTITY, &reason))?;
-
-    let published = publish(&app, &caller, &headers, &request, &terms).await?;
-    let wait_seconds = wait_preferred(&headers);
+    if let Some(reason) = request.mistake(service::now()) {
+        return Err(Problem::rejected(StatusCode::UNPROCESSABLE_ENTITY, &reason));
+    }
+    let id = request.id();
+    let published = publish(app, caller, headers, &request).await?;
+    let wait_seconds = wait_preferred(headers);
     let answer = match (published.answer.clone(), wait_seconds) {
         (Some(answer), _) => Some(*answer),
         (None, Some(seconds)) => {
             let timeout = Duration::from_secs(seconds);
-            let answer = wait_for_answer(&app, published.request_seq, timeout).await;
-            answer.filter(|answer| answer.payment_id == Some(request.payment_id))
+            let answer = wait_for_answer(app, published.request_seq, timeout).await;
+            answer.filter(|answer| answer.payment_id == Some(id))
         }
         (None, None) => None,
     };
@@ -100,15 +82,17 @@ pub(super) async fn submit(
             .await;
     }
     let (answer, is_repeated) = match answer {
-        Some(answer) => first_answer(&app, answer, published.is_repeated).await,
+        Some(answer) => first_answer(app, answer, published.is_repeated).await,
         None => (None, published.is_repeated),
     };
     let mut response = match &answer {
-        Some(PaymentAnswer {
-            status: PaymentStatus::Rejected,
-            ..
-        }) => rejected(answer.as_ref().expect("matched")).into_response(),
-        _ => taken(request.payment_id, &published, answer),
+        Some(
+            answer @ PaymentAnswer {
+                status: PaymentStatus::Rejected,
+                ..
+            },
+        ) => rejected(answer).into_response(),
+        _ => taken(id, &published, answer),
     };
     let added = response.headers_mut();
     if let Some(seconds) = wait_seconds {
@@ -167,11 +151,11 @@ fn taken(payment_id: PaymentId, published: &Published, answer: Option<PaymentAns
     response
 }
 
-/// The request in the body, or what is wrong with its form.
-fn read(
+/// The body of a request, if it comes as it should.
+pub(super) fn json_body(
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Result<PaymentRequest, Problem> {
+) -> Result<Bytes, Problem> {
     let content_type = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
@@ -192,8 +176,7 @@ fn read(
             "send the payment as it is, without a content encoding",
         ));
     }
-    let body = body.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
-    request::read(&body).map_err(|reason| Problem::rejected(StatusCode::BAD_REQUEST, &reason))
+    body.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))
 }
 
 /// The `wait` of RFC 7240 in seconds, as far as we go along with it. What can't be read is ignored, as the RFC asks.
@@ -226,20 +209,19 @@ struct Published {
 }
 
 /// Stores the request in REQUESTS, or finds that it was stored a moment ago.
-async fn publish(
+async fn publish<R: Submission>(
     app: &App,
     caller: &Caller<'_>,
     headers: &HeaderMap,
-    request: &PaymentRequest,
-    terms: &Terms,
+    request: &R,
 ) -> Result<Published, Problem> {
     let client_id = &caller.claims().client_id;
     let traceparent = headers
         .get(wire::TRACEPARENT)
         .and_then(|value| value.to_str().ok())
         .filter(|value| wire::is_traceparent(value));
-    let content = content(request, terms);
-    let key = (client_id.clone(), request.payment_id);
+    let content = request.content();
+    let key = (client_id.clone(), request.id());
     let first = loop {
         let (earlier, request_seq) = match app.recent.begin(key.clone(), content).await {
             Known::First(first) => break first,
@@ -250,7 +232,7 @@ async fn publish(
             // The earlier one was not stored.
             Known::Again(_) => continue,
         };
-        match what_is_there(app, &key, request_seq, earlier == content).await? {
+        match what_is_there::<R>(app, &key, request_seq, earlier == content).await? {
             There::Same(answer) => {
                 return Ok(Published {
                     request_seq,
@@ -258,8 +240,8 @@ async fn publish(
                     answer,
                 });
             }
-            There::Other => return Err(refused(request, request_seq, true)),
-            There::Undecided => return Err(refused(request, request_seq, false)),
+            There::Other => return Err(refused(request.id(), request_seq, true)),
+            There::Undecided => return Err(refused(request.id(), request_seq, false)),
             There::Free => app.recent.forget(&key, request_seq),
         }
     };

@@ -1,21 +1,24 @@
-//! Which publishes go into the log: those of a producer that may pay, under a valid token, with a readable payment.
+//! Which publishes go into the log: those of a producer that may pay, under a valid token, with a readable request.
 //!
 //! Whether the books allow the payment is the ledger's to decide; so are amount, currency and date, because its answer
 //! names them for ever.
 
 use bytes::Bytes;
 use common::broker::Published;
-use common::ids::ClientId;
-use common::kinds::body::RequestBody as _;
+use common::ids::{ClientId, PaymentId};
+use common::kinds::Kind;
+use common::kinds::client_request::{self, ClientRequest};
 use common::kinds::envelope::Expected;
-use common::kinds::payment::{PaymentRequest, REQUESTED};
+use common::kinds::hold::{CaptureRequest, HoldRequest, VoidRequest};
+use common::kinds::payment::PaymentRequest;
+use common::kinds::reversal::ReversalRequest;
+use common::kinds::transaction::TransactionRequest;
 use common::message::{EventHeaders, Outgoing};
 use common::reason::{Code, Reason};
 use common::token::{TokenError, bearer};
-use common::{kinds::payment, wire};
+use common::wire;
 use uuid::Uuid;
 
-use super::SUBJECT_PREFIX;
 use super::ack::Refusal;
 use crate::app::App;
 use crate::request::{self, SUBMITTERS};
@@ -62,11 +65,10 @@ impl From<Reason> for NotAdmitted {
 /// Only headers of ours are looked at, and only they are stored. So none of NATS' own has an effect on the log; a part
 /// of an atomic batch is refused, because here each message is stored by itself.
 pub(super) fn admit(app: &App, published: &Published) -> Result<Admitted, NotAdmitted> {
-    let client: ClientId = published
-        .subject
-        .strip_prefix(SUBJECT_PREFIX)
-        .and_then(|client| client.parse().ok())
-        .ok_or_else(|| Refusal::new(400, "FF01: the subject does not end with a client id"))?;
+    let Some((client, form)) = form_of(&published.subject) else {
+        let sentence = "FF01: the subject is no kind of request with a client id";
+        return Err(Refusal::new(400, sentence).into());
+    };
     let headers = published.headers.as_ref().ok_or_else(|| {
         Reason::new(
             Code::FF01,
@@ -99,25 +101,24 @@ pub(super) fn admit(app: &App, published: &Published) -> Result<Admitted, NotAdm
         let sentence = format!("AG01: scope: the token needs {}", words.join(" or "));
         return Err(Refusal::new(403, sentence).into());
     }
-    let size_max = PaymentRequest::BYTES_MAX;
-    if published.payload.len() > size_max {
-        let sentence = format!("FF01: the body has more than {size_max} bytes");
+    if published.payload.len() > form.size_max {
+        let sentence = format!("FF01: the body has more than {} bytes", form.size_max);
         return Err(Refusal::new(413, sentence).into());
     }
     // Not the parser's words: they quote the body, and an answer may reach somebody else than who asked.
-    let request = request::read(&published.payload).map_err(|reason| {
+    let id = (form.read)(&published.payload).map_err(|reason| {
         tracing::debug!(%client, reason = reason.message, "an unreadable body");
-        let words = "the body is not what schemas/ describes: POST /payments says of the same body what is wrong with it";
+        let words = "the body is not what schemas/ describes: the same body over HTTP says what is wrong with it";
         Reason::new(reason.code, words)
     })?;
     let mut buffer = Uuid::encode_buffer();
     let expected = Expected {
-        ce_type: REQUESTED,
-        ce_id: request.payment_id.0.hyphenated().encode_lower(&mut buffer),
+        ce_type: form.ce_type,
+        ce_id: id.0.hyphenated().encode_lower(&mut buffer),
         ids_as_ids: true,
     };
     expected.check(headers)?;
-    let source = payment::source(&client);
+    let source = client_request::source(&client);
     if headers
         .get(wire::CE_SOURCE)
         .is_some_and(|value| value != source)
@@ -126,7 +127,7 @@ pub(super) fn admit(app: &App, published: &Published) -> Result<Admitted, NotAdm
         return Err(Reason::new(Code::FF01, message).into());
     }
     let event = EventHeaders {
-        ce_type: REQUESTED,
+        ce_type: form.ce_type,
         ce_id: expected.ce_id,
         ce_source: &source,
     };
@@ -135,7 +136,7 @@ pub(super) fn admit(app: &App, published: &Published) -> Result<Admitted, NotAdm
         .filter(|value| wire::is_traceparent(value));
     Ok(Admitted {
         message: Outgoing::of_body(
-            payment::subject(&client),
+            published.subject.clone(),
             token,
             event,
             traceparent,
@@ -143,5 +144,41 @@ pub(super) fn admit(app: &App, published: &Published) -> Result<Admitted, NotAdm
             Bytes::copy_from_slice(&published.payload),
         ),
         client,
+    })
+}
+
+/// What a kind of request looks like.
+struct Form {
+    ce_type: &'static str,
+    size_max: usize,
+    /// Reads a body: the id that it uses up.
+    read: fn(&[u8]) -> Result<PaymentId, Reason>,
+}
+
+impl Form {
+    fn of<R: ClientRequest>() -> Self {
+        Self {
+            ce_type: R::REQUESTED,
+            size_max: R::BYTES_MAX,
+            read: |body| request::read::<R>(body).map(|request| request.id()),
+        }
+    }
+}
+
+/// Whose request a subject is, and what it must look like; `None` when producers send no such kind.
+fn form_of(subject: &str) -> Option<(ClientId, Form)> {
+    Some(match Kind::of_subject(subject) {
+        Kind::Payment(client) => (client, Form::of::<PaymentRequest>()),
+        Kind::Hold(client) => (client, Form::of::<HoldRequest>()),
+        Kind::Capture(client) => (client, Form::of::<CaptureRequest>()),
+        Kind::Void(client) => (client, Form::of::<VoidRequest>()),
+        Kind::Reversal(client) => (client, Form::of::<ReversalRequest>()),
+        Kind::Transaction(client) => (client, Form::of::<TransactionRequest>()),
+        Kind::Account(_)
+        | Kind::Key
+        | Kind::Revocation
+        | Kind::Rules
+        | Kind::Expiry
+        | Kind::Unknown => return None,
     })
 }

@@ -117,8 +117,13 @@ impl Remembered {
             return;
         };
         match payment.state {
-            State::Settled => known.settled += 1,
             State::Rejected | State::Retryable | State::Pending => known.rejected += 1,
+            State::Settled
+            | State::Authorised
+            | State::Captured
+            | State::Voided
+            | State::Expired
+            | State::Reversed => known.settled += 1,
         }
         let took = payment.decided_at - payment.published_at;
         let took = took.num_microseconds().unwrap_or(i64::MAX).max(0);
@@ -143,6 +148,7 @@ mod tests {
             state,
             published_at: decided_at - TimeDelta::milliseconds(took_ms),
             decided_at,
+            kind: None,
             json: String::new(),
         }
     }

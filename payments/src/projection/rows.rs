@@ -5,20 +5,25 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
 use common::ids::{ClientId, PaymentId};
 use common::kinds::Answer;
 use common::kinds::Kind;
-use common::kinds::body::{self, RequestBody as _};
+use common::kinds::body;
+use common::kinds::client_request::ClientRequest;
+use common::kinds::hold::{CaptureRequest, HoldRequest, VoidRequest};
 use common::kinds::payment::PaymentRequest;
-use common::kinds::payment::{PaymentAnswer, PaymentStatus};
+use common::kinds::reversal::ReversalRequest;
 use common::kinds::revocation::{RevocationAnswer, RevocationStatus};
 use common::kinds::rules::{NEWEST, RulesStatus};
+use common::kinds::transaction::TransactionRequest;
 use common::kinds::trust::{KeyAnswer, KeyStatus};
 use common::message::Stored;
 
+use super::heard::{decided, kind_of, later};
 use crate::state::{Heard, State, next};
-use crate::store::{DecidedRow, RaisedRow, RequestedRow, RevokedRow, SigningKey};
+use crate::store::{
+    DecidedRow, ProgressRow, RaisedRow, RequestedRow, RevokedRow, RowKind, SigningKey,
+};
 
 /// What a batch changes in the database.
 pub(crate) enum Changes {
@@ -29,6 +34,8 @@ pub(crate) enum Changes {
 /// What answers change.
 pub(crate) struct Answered {
     pub(crate) payments: Vec<DecidedRow>,
+    /// What became later of holds and payments that were granted.
+    pub(crate) progress: Vec<ProgressRow>,
     pub(crate) keys: Vec<SigningKey>,
     pub(crate) revocations: Vec<RevokedRow>,
     /// The newest rules among them.
@@ -65,32 +72,58 @@ type PaymentKey = (ClientId, PaymentId);
 pub(crate) fn requested(batch: &[Stored]) -> Vec<RequestedRow> {
     let mut rows = BTreeMap::<PaymentKey, RequestedRow>::new();
     for message in batch {
-        let Kind::Payment(client_id) = Kind::of_subject(&message.subject) else {
+        let read = match Kind::of_subject(&message.subject) {
+            Kind::Payment(client) => read::<PaymentRequest>(message, client, None),
+            Kind::Hold(client) => read::<HoldRequest>(message, client, Some(RowKind::Hold)),
+            Kind::Capture(client) => {
+                read::<CaptureRequest>(message, client, Some(RowKind::Capture))
+            }
+            Kind::Void(client) => read::<VoidRequest>(message, client, Some(RowKind::Void)),
+            Kind::Reversal(client) => {
+                read::<ReversalRequest>(message, client, Some(RowKind::Reversal))
+            }
+            Kind::Transaction(client) => {
+                read::<TransactionRequest>(message, client, Some(RowKind::Transaction))
+            }
+            Kind::Account(_)
+            | Kind::Key
+            | Kind::Revocation
+            | Kind::Rules
+            | Kind::Expiry
+            | Kind::Unknown => continue,
+        };
+        let Some(row) = read else {
+            tracing::debug!(seq = message.sequence, "a request can't be read");
             continue;
         };
-        // The ledger refuses a longer one, without looking for its id.
-        if message.payload.len() > PaymentRequest::BYTES_MAX {
-            tracing::debug!(seq = message.sequence, "a payment request is too long");
-            continue;
-        }
-        let Ok(request) = body::read::<PaymentRequest>(&message.payload) else {
-            tracing::debug!(seq = message.sequence, "a payment request can't be read");
-            continue;
-        };
-        let row = RequestedRow {
-            client_id: client_id.clone(),
-            payment_id: request.payment_id,
-            request_seq: message.sequence,
-            published_at: message.published_at,
-            json: text(&message.payload),
-        };
-        let key = (client_id, request.payment_id);
+        let key = (row.client_id.clone(), row.payment_id);
         let known = rows.get(&key).map(|_| State::Pending);
         if next(known, Heard::Requested).is_ok() {
             rows.insert(key, row);
         }
     }
     rows.into_values().collect()
+}
+
+/// The row of a request; `None` when it can't be read.
+fn read<R: ClientRequest>(
+    message: &Stored,
+    client_id: ClientId,
+    kind: Option<RowKind>,
+) -> Option<RequestedRow> {
+    // The ledger refuses a longer one, without looking for its id.
+    if message.payload.len() > R::BYTES_MAX {
+        return None;
+    }
+    let request = body::read::<R>(&message.payload).ok()?;
+    Some(RequestedRow {
+        client_id,
+        payment_id: request.id(),
+        request_seq: message.sequence,
+        published_at: message.published_at,
+        kind,
+        json: text(&message.payload),
+    })
 }
 
 /// A body that has been read as JSON, which is UTF-8.
@@ -101,6 +134,7 @@ fn text(body: &[u8]) -> String {
 /// The decided rows, the noted keys and the noted revocations of a batch of SETTLEMENTS.
 pub(crate) fn answered(batch: &[Stored]) -> Answered {
     let mut payments = BTreeMap::<PaymentKey, DecidedRow>::new();
+    let mut progress = BTreeMap::<PaymentKey, ProgressRow>::new();
     let (mut keys, mut revocations) = (Vec::new(), Vec::new());
     let mut nameless_last = 0;
     let (mut raised, mut newer_rules) = (None, None);
@@ -119,8 +153,12 @@ pub(crate) fn answered(batch: &[Stored]) -> Answered {
                 if answer.payment_id.is_none() {
                     nameless_last = message.sequence;
                 }
+                if let Some(row) = later(&answer) {
+                    progress.insert((row.client_id.clone(), row.payment_id), row);
+                }
+                let kind = kind_of(&message.subject);
                 let Some((heard, mut row)) =
-                    decided(answer, &message.payload, message.published_at)
+                    decided(answer, kind, &message.payload, message.published_at)
                 else {
                     continue;
                 };
@@ -152,36 +190,13 @@ pub(crate) fn answered(batch: &[Stored]) -> Answered {
     }
     Answered {
         payments: payments.into_values().collect(),
+        progress: progress.into_values().collect(),
         keys,
         revocations,
         raised,
         nameless_last,
         newer_rules,
     }
-}
-
-/// What an answer says and the row that it may lead to; `None` when it is a duplicate or names no payment.
-fn decided(
-    answer: PaymentAnswer,
-    body: &[u8],
-    decided_at: DateTime<Utc>,
-) -> Option<(Heard, DecidedRow)> {
-    let heard = match answer.status {
-        PaymentStatus::Settled => Heard::Settled,
-        PaymentStatus::Rejected if answer.may_retry => Heard::PassedOver,
-        PaymentStatus::Rejected => Heard::Rejected,
-        PaymentStatus::Duplicate => return None,
-    };
-    let row = DecidedRow {
-        client_id: answer.client_id,
-        payment_id: answer.payment_id?,
-        request_seq: answer.request_seq,
-        state: State::Pending,
-        published_at: answer.published_at,
-        decided_at,
-        json: text(body),
-    };
-    Some((heard, row))
 }
 
 fn noted(answer: KeyAnswer) -> Option<SigningKey> {
@@ -209,7 +224,9 @@ fn revoked(answer: RevocationAnswer) -> Option<RevokedRow> {
 
 #[cfg(test)]
 mod tests {
-    use common::{kinds, wire};
+    use chrono::DateTime;
+    use common::kinds::body::RequestBody as _;
+    use common::wire;
     use serde_json::json;
     use uuid::Uuid;
 
@@ -231,7 +248,7 @@ mod tests {
             "payment_id": Uuid::from_u128(id), "debtor_account": Uuid::nil(), "creditor_account": Uuid::max(),
             "amount": "x", "currency": "y",
         });
-        message(sequence, subject, kinds::payment::REQUESTED, &body)
+        message(sequence, subject, PaymentRequest::REQUESTED, &body)
     }
 
     /// `status` as on the wire, or `retryable` for a rejection that may be tried again.

@@ -113,6 +113,7 @@ async fn write(
         Changes::Requested(requested) => store::insert_requested(&mut tx, requested).await?,
         Changes::Answered(answered) => {
             store::upsert_decided(&mut tx, &answered.payments).await?;
+            store::update_progress(&mut tx, &answered.progress).await?;
             store::insert_keys(&mut tx, &answered.keys).await?;
             store::insert_revocations(&mut tx, &answered.revocations).await?;
             if let Some(raised) = answered.raised {

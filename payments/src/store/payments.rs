@@ -2,11 +2,59 @@
 
 use chrono::{DateTime, Utc};
 use common::ids::{ClientId, PaymentId};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::values::{column, sequence};
 use crate::state::{State, Status};
+
+/// What was asked for, if it is no payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RowKind {
+    Hold,
+    Capture,
+    Void,
+    Reversal,
+    Transaction,
+}
+
+impl RowKind {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Hold => "hold",
+            Self::Capture => "capture",
+            Self::Void => "void",
+            Self::Reversal => "reversal",
+            Self::Transaction => "transaction",
+        }
+    }
+
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        [
+            Self::Hold,
+            Self::Capture,
+            Self::Void,
+            Self::Reversal,
+            Self::Transaction,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == word)
+    }
+}
+
+/// What became of a hold or payment that was granted before.
+#[derive(Debug)]
+pub(crate) struct ProgressRow {
+    pub(crate) client_id: ClientId,
+    pub(crate) payment_id: PaymentId,
+    /// Its new state, unless it stays in the one that it has.
+    pub(crate) state: Option<State>,
+    /// What can still be captured or reversed.
+    pub(crate) remaining: Option<String>,
+}
 
 /// A request as it becomes a pending payment.
 #[derive(Debug)]
@@ -15,6 +63,7 @@ pub(crate) struct RequestedRow {
     pub(crate) payment_id: PaymentId,
     pub(crate) request_seq: u64,
     pub(crate) published_at: DateTime<Utc>,
+    pub(crate) kind: Option<RowKind>,
     /// The request's body as sent.
     pub(crate) json: String,
 }
@@ -25,11 +74,12 @@ pub(crate) struct DecidedRow {
     pub(crate) client_id: ClientId,
     pub(crate) payment_id: PaymentId,
     pub(crate) request_seq: u64,
-    /// Settled, rejected or retryable.
+    /// Granted, rejected or retryable.
     pub(crate) state: State,
     /// When the request was published.
     pub(crate) published_at: DateTime<Utc>,
     pub(crate) decided_at: DateTime<Utc>,
+    pub(crate) kind: Option<RowKind>,
     /// The answer's body as published.
     pub(crate) json: String,
 }
@@ -48,6 +98,10 @@ pub(crate) struct Row {
     /// From the answer on.
     pub(crate) answer: Option<String>,
     pub(crate) may_retry: bool,
+    /// What was asked for; `None` for a payment.
+    pub(crate) kind: Option<String>,
+    /// What can still be captured or reversed, once some of it was.
+    pub(crate) remaining: Option<String>,
 }
 
 impl Row {
@@ -59,7 +113,18 @@ impl Row {
             Status::Rejected if self.may_retry => State::Retryable,
             Status::Rejected => State::Rejected,
             Status::Pending => State::Pending,
+            Status::Authorised => State::Authorised,
+            Status::Captured => State::Captured,
+            Status::Voided => State::Voided,
+            Status::Reversed => State::Reversed,
+            Status::Expired => State::Expired,
         }
+    }
+
+    /// What was asked for, if it is no payment.
+    pub(crate) fn kind(&self) -> Option<RowKind> {
+        let kind = |word: &String| RowKind::from_word(word).expect("constraint payment_kind_known");
+        self.kind.as_ref().map(kind)
     }
 
     /// Nothing later in the logs can change it.
@@ -88,10 +153,10 @@ pub(crate) async fn insert_requested(
         return Ok(());
     }
     sqlx::query!(
-        r#"insert into payment (client_id, payment_id, request_seq, status, published_at, request)
-           select client_id, payment_id, request_seq, 'pending', published_at, request::json
-           from unnest($1::text[], $2::uuid[], $3::bigint[], $4::timestamptz[], $5::text[])
-             as requested (client_id, payment_id, request_seq, published_at, request)
+        r#"insert into payment (client_id, payment_id, request_seq, status, published_at, request, kind)
+           select client_id, payment_id, request_seq, 'pending', published_at, request::json, kind
+           from unnest($1::text[], $2::uuid[], $3::bigint[], $4::timestamptz[], $5::text[], $6::text[])
+             as requested (client_id, payment_id, request_seq, published_at, request, kind)
            on conflict on constraint payment_pkey do update set
              request_seq = excluded.request_seq,
              status = excluded.status,
@@ -99,7 +164,8 @@ pub(crate) async fn insert_requested(
              decided_at = null,
              request = excluded.request,
              answer = null,
-             may_retry = false
+             may_retry = false,
+             kind = excluded.kind
            where (payment.status = 'pending' or payment.may_retry)
              and payment.request_seq < excluded.request_seq"#,
         &column(rows, |row| row.client_id.as_str()) as _,
@@ -107,23 +173,25 @@ pub(crate) async fn insert_requested(
         &column(rows, |row| sequence(row.request_seq)),
         &column(rows, |row| row.published_at),
         &column(rows, |row| row.json.as_str()) as _,
+        &column(rows, |row| row.kind.map(RowKind::as_str)) as _,
     )
     .execute(db)
     .await?;
     Ok(())
 }
 
-/// Writes answers over what is known: a settled one over anything, a rejected one over what is not decided. An answer
-/// that decides nothing goes only over its own request and earlier ones.
+/// Writes answers over what is known: one that grants over what was not granted, a rejected one over what is not decided.
+/// An answer that decides nothing goes only over its own request and earlier ones.
 pub(crate) async fn upsert_decided(db: &mut PgConnection, rows: &[DecidedRow]) -> sqlx::Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
     sqlx::query!(
         r#"insert into payment
-             (client_id, payment_id, request_seq, status, published_at, decided_at, answer, may_retry)
+             (client_id, payment_id, request_seq, status, published_at, decided_at, answer, may_retry, kind)
            select unnest($1::text[]), unnest($2::uuid[]), unnest($3::bigint[]), unnest($4::text[]),
-                  unnest($5::timestamptz[]), unnest($6::timestamptz[]), unnest($7::text[])::json, unnest($8::boolean[])
+                  unnest($5::timestamptz[]), unnest($6::timestamptz[]), unnest($7::text[])::json, unnest($8::boolean[]),
+                  unnest($9::text[])
            on conflict on constraint payment_pkey do update set
              request_seq = excluded.request_seq,
              status = excluded.status,
@@ -131,8 +199,9 @@ pub(crate) async fn upsert_decided(db: &mut PgConnection, rows: &[DecidedRow]) -
              decided_at = excluded.decided_at,
              request = null,
              answer = excluded.answer,
-             may_retry = excluded.may_retry
-           where excluded.status = 'settled'
+             may_retry = excluded.may_retry,
+             kind = excluded.kind
+           where (excluded.status <> 'rejected' and payment.status in ('pending', 'rejected', excluded.status))
              or ((payment.status = 'pending' or payment.may_retry)
                and (not excluded.may_retry or payment.request_seq <= excluded.request_seq))"#,
         &column(rows, |row| row.client_id.as_str()) as _,
@@ -143,6 +212,35 @@ pub(crate) async fn upsert_decided(db: &mut PgConnection, rows: &[DecidedRow]) -
         &column(rows, |row| row.decided_at),
         &column(rows, |row| row.json.as_str()) as _,
         &column(rows, |row| row.state == State::Retryable),
+        &column(rows, |row| row.kind.map(RowKind::as_str)) as _,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Writes what became of holds and payments: each row that stands where that is possible.
+pub(crate) async fn update_progress(
+    db: &mut PgConnection,
+    rows: &[ProgressRow],
+) -> sqlx::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "update payment set status = coalesce(progress.status, payment.status), remaining = progress.remaining
+         from unnest($1::text[], $2::uuid[], $3::text[], $4::text[])
+             as progress (client_id, payment_id, status, remaining)
+         where payment.payment_id = progress.payment_id and payment.client_id = progress.client_id
+           and case
+                   when progress.status is null then payment.status in ('authorised', 'settled') or payment.kind = 'capture'
+                   when progress.status = 'reversed' then payment.status in ('settled', 'captured', 'reversed')
+                   else payment.status in ('authorised', progress.status)
+               end",
+        &column(rows, |row| row.client_id.as_str()) as _,
+        &column(rows, |row| row.payment_id.0),
+        &column(rows, |row| row.state.map(|state| state.status().as_str())) as _,
+        &column(rows, |row| row.remaining.as_deref()) as _,
     )
     .execute(db)
     .await?;
@@ -158,7 +256,7 @@ pub(crate) async fn payment(
     sqlx::query_as!(
         Row,
         "select client_id, payment_id, request_seq, status, published_at, decided_at,
-                request::text, answer::text, may_retry
+                request::text, answer::text, may_retry, kind, remaining
          from payment where client_id = $1 and payment_id = $2",
         client_id.as_str(),
         payment_id.0,
@@ -175,7 +273,7 @@ pub(crate) async fn payments_with_id(
     sqlx::query_as!(
         Row,
         "select client_id, payment_id, request_seq, status, published_at, decided_at,
-                request::text, answer::text, may_retry
+                request::text, answer::text, may_retry, kind, remaining
          from payment where payment_id = $1 order by client_id limit 10",
         payment_id.0,
     )
@@ -188,7 +286,7 @@ pub(crate) async fn payments(db: &mut PgConnection, filter: &Filter<'_>) -> sqlx
     sqlx::query_as!(
         Row,
         "select client_id, payment_id, request_seq, status, published_at, decided_at,
-                request::text, answer::text, may_retry
+                request::text, answer::text, may_retry, kind, remaining
          from payment
          where client_id = $1 and ($2::text is null or status = $2) and request_seq < $3
          order by request_seq desc

@@ -1,6 +1,7 @@
 //! The payments service with a real PostgreSQL and a real NATS. The ledger is played by the tests.
 
 mod answers;
+mod kinds;
 mod projecting;
 mod reading;
 mod repeating;

@@ -67,6 +67,17 @@ impl Running {
         Got::from(request).await
     }
 
+    /// Posts JSON to another path than payments'.
+    pub(crate) async fn post_at(&self, path: &str, token: &str, body: &Value) -> Got {
+        let mut request = reqwest::Client::new()
+            .post(format!("{}{path}", self.url))
+            .json(body);
+        if !token.is_empty() {
+            request = request.bearer_auth(token);
+        }
+        Got::from(request).await
+    }
+
     pub(crate) async fn get(&self, token: &str, path: &str) -> Got {
         let request = reqwest::Client::new().get(format!("{}{path}", self.url));
         Got::from(request.bearer_auth(token)).await

@@ -308,6 +308,7 @@ pub(crate) fn payment_answer(
         account,
         direction,
         amount: amount.clone(),
+        currency: None,
         balance,
     };
     let postings = vec![
@@ -330,7 +331,6 @@ pub(crate) fn payment_answer(
     Answer::Payment(PaymentAnswer {
         request_seq: message.sequence,
         payment_id: Some(request.payment_id),
-        client_id,
         status,
         reason: code.map(|code| Reason::new(code, "because")),
         debtor_account: Some(request.debtor_account),
@@ -342,12 +342,12 @@ pub(crate) fn payment_answer(
         metadata: Some(request.metadata),
         postings: match status {
             PaymentStatus::Settled => postings,
-            PaymentStatus::Rejected | PaymentStatus::Duplicate => Vec::new(),
+            _ => Vec::new(),
         },
         original: (status == PaymentStatus::Duplicate || code == Some(Code::AM05))
             .then_some(original),
-        may_retry: false,
         published_at: message.published_at,
+        ..PaymentAnswer::nothing(client_id)
     })
 }
 

@@ -33,6 +33,9 @@ pub struct Tagged<const STATUS: u16, T>(PhantomData<T>);
 /// As [`Reply`], or a page or a text about the same, by `Accept`.
 pub struct Page<const STATUS: u16, T>(PhantomData<T>);
 
+/// As [`Reply`], or the same as a file that other programs read: CSV or XML.
+pub struct Written<const STATUS: u16, T>(PhantomData<T>);
+
 /// Text that is no JSON.
 pub struct Text<const STATUS: u16>;
 
@@ -79,6 +82,17 @@ impl<const STATUS: u16, T: JsonSchema + 'static> IntoResponses for Page<STATUS, 
         for kind in ["text/html", "text/plain"] {
             answer["content"][kind] = json!({"schema": {"type": "string"}});
         }
+        of_status(STATUS, answer)
+    }
+}
+
+impl<const STATUS: u16, T: JsonSchema + 'static> IntoResponses for Written<STATUS, T> {
+    fn responses() -> Responses {
+        let mut answer = answer::<T>(STATUS);
+        for kind in ["text/csv", "application/xml"] {
+            answer["content"][kind] = json!({"schema": {"type": "string"}});
+        }
+        answer["headers"]["Content-Disposition"] = header("The name of the file.", "string");
         of_status(STATUS, answer)
     }
 }

@@ -132,6 +132,12 @@ kinds! {
     AboveLimit "above-limit" [422], "Above a Limit",
         "AM02: the amount is above a limit of the caller, the account or the ledger.",
         "Pay less at a time, or ask for a higher limit. Nothing was booked.";
+    LimitReached "limit-reached" [422], "Limit Reached",
+        "AM14: the account has a limit for what may leave it in one day or month, and this would be more.",
+        "`detail` says how much is left to whom it concerns. Wait for the next day or month (UTC), or ask the bank. Nothing was booked.";
+    UnknownOriginal "unknown-original" [422], "Unknown Original",
+        "NOOR: there is no hold or payment with the id that the request names, or none that the caller may use.",
+        "Check the id, and whose it is. Nothing was booked.";
     CurrencyNotAllowed "currency-not-allowed" [422], "Currency Not Allowed",
         "AM03: the currency is unknown, or is not that of both accounts.",
         "Send the ISO 4217 code of the accounts' currency.";
@@ -245,8 +251,10 @@ impl Kind {
             Code::AM04 => Self::InsufficientFunds,
             Code::AM05 => Self::IdUsed,
             Code::AM12 => Self::InvalidAmount,
+            Code::AM14 => Self::LimitReached,
             Code::FF01 => Self::Malformed,
             Code::DT01 => Self::InvalidDate,
+            Code::NOOR => Self::UnknownOriginal,
             Code::NARR => Self::Rejected,
         }
     }

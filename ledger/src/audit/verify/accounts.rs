@@ -1,4 +1,4 @@
-//! The accounts: each was opened by an answer, as what it is, and is within its limit.
+//! The accounts: each was opened by an answer, as what it is, is within its limit, and holds what its holds say.
 
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use super::fault;
 use crate::audit::error::Stop;
 use crate::core::chain::Cursor;
-use crate::store::{self, OpenedAccountRow};
+use crate::store::{self, MisheldAccount, OpenedAccountRow};
 
 /// Accounts that are read at a time.
 const PORTION: i64 = 1000;
@@ -30,6 +30,12 @@ pub(super) async fn check(
             opened(row)?;
         }
         progress(count, answered.max(count));
+    }
+    if let Some(misheld) = store::misheld_account(&mut *db).await? {
+        let MisheldAccount { id, held, sum } = misheld;
+        return fault(format!(
+            "account {id} has {held} held, but its holds come to {sum}"
+        ));
     }
     if count == answered {
         return Ok(count);

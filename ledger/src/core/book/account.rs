@@ -2,12 +2,13 @@
 
 use chrono::NaiveDate;
 use common::ids::{AccountId, owner_spelling};
-use common::kinds::account::Category;
+use common::kinds::account::{Category, Limits, Side};
 use common::kinds::posting::Direction;
 use common::money::Money;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::core::book::limits::{Controls, Usage};
 use crate::core::rules::Rules;
 
 /// An account and its balances.
@@ -31,8 +32,36 @@ pub struct Account {
     pub postings: u64,
     /// Reserved by authorised holds. Not negative.
     pub held: Money,
+    /// Its limits besides the overdraft; nothing for nearly all accounts.
+    pub controls: Option<Box<Controls>>,
     /// The request that opened it.
     pub opened_seq: u64,
+}
+
+/// What of an account changes without a posting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// As in [`Account`].
+    pub status: Status,
+    /// As in [`Account`].
+    pub overdraft_limit: Money,
+    /// As in [`Account`].
+    pub held: Money,
+    /// As in [`Account`].
+    pub controls: Option<Box<Controls>>,
+}
+
+impl Standing {
+    /// All its limits, as they are told.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        let limits = self.controls.as_ref().map(|controls| controls.limits());
+        let has_overdraft = !self.overdraft_limit.amount().is_zero();
+        Limits {
+            overdraft_limit: has_overdraft.then(|| self.overdraft_limit.to_string()),
+            ..limits.unwrap_or_default()
+        }
+    }
 }
 
 /// Whether an account takes part in payments.
@@ -43,17 +72,32 @@ pub enum Status {
     Open,
     /// Not for now.
     Frozen,
+    /// Nothing is debited for now.
+    DebitFrozen,
+    /// Nothing is credited for now.
+    CreditFrozen,
     /// Never again.
     Closed,
 }
 
 impl Status {
+    /// Every status.
+    pub const ALL: [Self; 5] = [
+        Self::Open,
+        Self::Frozen,
+        Self::DebitFrozen,
+        Self::CreditFrozen,
+        Self::Closed,
+    ];
+
     /// The word in the database and in answers.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
             Self::Frozen => "frozen",
+            Self::DebitFrozen => "debit_frozen",
+            Self::CreditFrozen => "credit_frozen",
             Self::Closed => "closed",
         }
     }
@@ -61,9 +105,46 @@ impl Status {
     /// The status of a word from the database.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Open, Self::Frozen, Self::Closed]
-            .into_iter()
-            .find(|status| status.as_str() == word)
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
+    }
+
+    /// With this side blocked; `None` for a closed account.
+    #[must_use]
+    pub fn frozen(self, side: Side) -> Option<Self> {
+        match (self, side) {
+            (Self::Closed, _) => None,
+            (Self::Frozen, _) | (_, Side::Both) => Some(Self::Frozen),
+            (Self::DebitFrozen, Side::Credit) | (Self::CreditFrozen, Side::Debit) => {
+                Some(Self::Frozen)
+            }
+            (Self::Open | Self::DebitFrozen, Side::Debit) => Some(Self::DebitFrozen),
+            (Self::Open | Self::CreditFrozen, Side::Credit) => Some(Self::CreditFrozen),
+        }
+    }
+
+    /// With this side free; `None` for a closed account.
+    #[must_use]
+    pub fn unfrozen(self, side: Side) -> Option<Self> {
+        match (self, side) {
+            (Self::Closed, _) => None,
+            (Self::Open, _) | (_, Side::Both) => Some(Self::Open),
+            (Self::DebitFrozen, Side::Debit) | (Self::CreditFrozen, Side::Credit) => {
+                Some(Self::Open)
+            }
+            (Self::Frozen | Self::DebitFrozen, Side::Credit) => Some(Self::DebitFrozen),
+            (Self::Frozen | Self::CreditFrozen, Side::Debit) => Some(Self::CreditFrozen),
+        }
+    }
+
+    /// Whether postings on this side are blocked for now.
+    #[must_use]
+    pub fn blocks(self, direction: Direction) -> bool {
+        match self {
+            Self::Open | Self::Closed => false,
+            Self::Frozen => true,
+            Self::DebitFrozen => direction == Direction::Debit,
+            Self::CreditFrozen => direction == Direction::Credit,
+        }
     }
 }
 
@@ -99,6 +180,10 @@ impl Entry {
 pub enum CannotPost {
     /// Less is available than would go.
     Insufficient,
+    /// Less than its minimum balance would stay.
+    BelowMinimum(Money),
+    /// It would hold more than its maximum balance.
+    AboveMaximum(Money),
     /// The balance would have more digits than a decimal holds.
     Overflow,
 }
@@ -140,14 +225,63 @@ impl Account {
             .expect("three sums in the account's own currency, bounded by its limits")
     }
 
+    /// What of it changes without a posting.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        Standing {
+            status: self.status,
+            overdraft_limit: self.overdraft_limit,
+            held: self.held,
+            controls: self.controls.clone(),
+        }
+    }
+
+    /// Takes over what changed without a posting.
+    pub fn stand(&mut self, standing: Standing) {
+        let Standing {
+            status,
+            overdraft_limit,
+            held,
+            controls,
+        } = standing;
+        (self.status, self.overdraft_limit) = (status, overdraft_limit);
+        (self.held, self.controls) = (held, controls);
+    }
+
+    /// What has been counted for its limits on this day; `None` when nothing is to be counted.
+    #[must_use]
+    pub fn usage(&self, day: NaiveDate) -> Option<Usage> {
+        let controls = self.controls.as_ref().filter(|controls| controls.count())?;
+        let nothing = Usage::nothing(day, Money::zero(self.posted.currency()));
+        Some(controls.usage.unwrap_or(nothing).on(day))
+    }
+
     /// The posted balance after a debit or credit; nothing changes yet.
     ///
     /// # Errors
     /// [`CannotPost`].
     pub fn balance_after(&self, direction: Direction, amount: Money) -> Result<Money, CannotPost> {
         if direction == normal_side(self.category) {
-            return self.posted.checked_add(amount).ok_or(CannotPost::Overflow);
+            let balance = self
+                .posted
+                .checked_add(amount)
+                .ok_or(CannotPost::Overflow)?;
+            return match self.controls.as_ref().and_then(|controls| controls.maximum) {
+                Some(maximum) if is_above(balance, maximum) => {
+                    Err(CannotPost::AboveMaximum(maximum))
+                }
+                Some(_) | None => Ok(balance),
+            };
         }
+        self.can_spare(amount)?;
+        self.posted.checked_sub(amount).ok_or(CannotPost::Overflow)
+    }
+
+    /// Whether this much may leave it, or be held on it.
+    ///
+    /// # Errors
+    /// [`CannotPost`].
+    pub fn can_spare(&self, amount: Money) -> Result<(), CannotPost> {
         let left = self
             .available()
             .checked_sub(amount)
@@ -155,6 +289,21 @@ impl Account {
         if left.is_negative() {
             return Err(CannotPost::Insufficient);
         }
-        self.posted.checked_sub(amount).ok_or(CannotPost::Overflow)
+        let Some(minimum) = self.controls.as_ref().and_then(|controls| controls.minimum) else {
+            return Ok(());
+        };
+        let stays = left
+            .checked_sub(self.overdraft_limit)
+            .ok_or(CannotPost::Overflow)?;
+        if is_above(minimum, stays) {
+            return Err(CannotPost::BelowMinimum(minimum));
+        }
+        Ok(())
     }
+}
+
+/// Whether one amount is above another of the same currency.
+#[must_use]
+pub fn is_above(one: Money, other: Money) -> bool {
+    one.amount() > other.amount()
 }

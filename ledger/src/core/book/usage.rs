@@ -1,7 +1,8 @@
 //! Payment ids that are used up.
 
-use common::ids::{ClientId, PaymentId};
+use common::ids::{AccountId, ClientId, PaymentId};
 use common::kinds::payment::PaymentStatus;
+use common::money::Money;
 use common::reason::Code;
 
 use crate::core::chain::Digest;
@@ -16,8 +17,34 @@ pub struct UsedPaymentId {
     pub request_seq: u64,
     /// SHA-256 of what it asked for, in one spelling.
     pub content: Digest,
-    /// Settled or rejected.
+    /// Its outcome.
     pub status: PaymentStatus,
     /// Why, if rejected.
     pub reason: Option<Code>,
+    /// What it booked, as far as that is known here and can be reversed.
+    pub moved: Option<Moved>,
+}
+
+/// What a payment or a capture booked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moved {
+    /// The account that paid.
+    pub debtor: AccountId,
+    /// The account that was paid.
+    pub creditor: AccountId,
+    /// How much.
+    pub money: Money,
+}
+
+/// A payment that may be reversed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Original {
+    /// The request that booked it.
+    pub request_seq: u64,
+    /// What it booked.
+    pub moved: Moved,
+    /// What was reversed of it before.
+    pub reversed: Money,
+    /// The last request that reversed some of it; 0 when none did.
+    pub changed_seq: u64,
 }

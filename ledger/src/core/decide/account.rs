@@ -1,4 +1,4 @@
-//! Decides about accounts: opening one.
+//! Decides about accounts: opening one, and whatever else is asked about one.
 
 use common::ids::owner_spelling;
 use common::kinds::Answer;
@@ -10,7 +10,7 @@ use common::money::{Currency, InvalidAmount, Money};
 use common::reason::{Code, Reason};
 use common::token::{Claims, Scope};
 
-use super::Decision;
+use super::{Decision, controls};
 use crate::core::at::At;
 use crate::core::book::Book;
 use crate::core::book::account::{Account, Status};
@@ -20,7 +20,9 @@ use crate::core::rules::Rules;
 
 /// Answers an account request.
 pub(super) fn decide(book: &Book, at: At, claims: &Claims, request: &AccountRequest) -> Decision {
-    let AccountRequest::Open(open) = request;
+    let AccountRequest::Open(open) = request else {
+        return controls::decide(book, at, claims, request);
+    };
     match open_account(book, at, claims, open) {
         Ok(decision) => decision,
         Err(reason) => {
@@ -66,12 +68,13 @@ fn open_account(
         category: Some(account.category),
         name: account.name.clone(),
         overdraft_limit: Some(account.overdraft_limit.to_string()),
+        side: None,
+        limits: None,
         published_at: at.published_at,
     });
-    let changes = match status {
-        AccountStatus::Opened => vec![Change::AccountOpened(Box::new(account))],
-        AccountStatus::Duplicate | AccountStatus::Rejected => Vec::new(),
-    };
+    let is_new = status == AccountStatus::Opened;
+    let change = || Change::AccountOpened(Box::new(account));
+    let changes = is_new.then(change).into_iter().collect();
     Ok(Decision { answer, changes })
 }
 
@@ -137,6 +140,7 @@ fn terms(at: At, claims: &Claims, open: &OpenAccount) -> Result<Account, Reason>
         overdraft_limit,
         posted: Money::zero(currency),
         held: Money::zero(currency),
+        controls: None,
         postings: 0,
         opened_seq: at.seq,
     })

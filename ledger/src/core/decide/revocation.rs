@@ -1,6 +1,8 @@
 //! Decides about revocations, and refuses tokens that were revoked.
 
+use common::ids::ClientId;
 use common::kinds::Answer;
+use common::kinds::client_request::ClientRequest;
 use common::kinds::revocation::{RevocationAnswer, RevocationStatus, Revoke};
 use common::reason::{Code, Reason};
 use common::token::TokenError;
@@ -52,6 +54,11 @@ pub(super) fn refused(book: &Book, request: &VerifiedRequest) -> Option<Answer> 
             let payment = &accepted.request.request;
             Answer::Payment(rejection::payment(at, client, Some(payment), reason, true))
         }
+        Content::Hold(accepted) => asked(at, client, &accepted.request.request, reason),
+        Content::Capture(accepted) => asked(at, client, &accepted.request.request, reason),
+        Content::Void(accepted) => asked(at, client, &accepted.request.request, reason),
+        Content::Reversal(accepted) => asked(at, client, &accepted.request.request, reason),
+        Content::Transaction(accepted) => asked(at, client, &accepted.request.request, reason),
         Content::Account(accepted) => {
             let id = accepted.request.account_id();
             Answer::Account(rejection::account(at, client, Some(id), reason))
@@ -61,6 +68,10 @@ pub(super) fn refused(book: &Book, request: &VerifiedRequest) -> Option<Answer> 
             Answer::Revocation(rejection::revocation(at, Some(&accepted.request), reason))
         }
         // They came under no token.
-        Content::Rules(_) | Content::Rejected(_) => return None,
+        Content::Expiry(_) | Content::Rules(_) | Content::Rejected(_) => return None,
     })
+}
+
+fn asked<R: ClientRequest>(at: At, client: ClientId, request: &R, reason: Reason) -> Answer {
+    Answer::Payment(rejection::asked(at, client, Some(request), reason, true))
 }

@@ -7,7 +7,7 @@ use common::message::Stored;
 use common::token::Scope;
 
 use super::accepted::Accepted;
-use super::envelope::{Known, allowed, body, envelope};
+use super::envelope::{Known, allowed, body, envelope, unreadable};
 use crate::core::at::At;
 use crate::core::rejection;
 
@@ -24,8 +24,11 @@ pub(super) fn verify(
         Ok(request) => request,
         Err(reason) => return Err(rejected(client, None, reason)),
     };
-    let AccountRequest::Open(open) = &request;
-    let id = open.account_id;
+    let is_known = matches!(request, AccountRequest::Open(_)) || at.rules.control_accounts();
+    if !is_known {
+        return Err(rejected(client, None, unreadable()));
+    }
+    let id = request.account_id();
     let scopes = [Scope::AccountsWrite, Scope::BankOperate];
     let verdict = envelope(message, at.rules, REQUESTED, &id.to_string())
         .and_then(|()| allowed(message, at.rules, &client, &scopes, known));

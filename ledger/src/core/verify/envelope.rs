@@ -12,6 +12,13 @@ use common::wire;
 
 use crate::core::rules::Rules;
 
+/// Each of them lets its owner move money.
+pub(super) const SUBMITTERS: [Scope; 3] = [
+    Scope::PaymentsSubmit,
+    Scope::PaymentsSubmitAny,
+    Scope::BankOperate,
+];
+
 /// What tokens are judged by.
 pub(super) struct Known<'k> {
     /// The keys that were announced before.
@@ -30,11 +37,15 @@ pub(super) fn body<T: RequestBody>(message: &Stored) -> Result<T, Reason> {
     body::read(&message.payload).map_err(|error| {
         // The parser's own words may change with its version, and an answer never may: they go to the log alone.
         tracing::debug!(seq = message.sequence, %error, "an unreadable body");
-        Reason::new(
-            Code::FF01,
-            "the body is not what schemas/ describes for this subject",
-        )
+        unreadable()
     })
+}
+
+pub(super) fn unreadable() -> Reason {
+    Reason::new(
+        Code::FF01,
+        "the body is not what schemas/ describes for this subject",
+    )
 }
 
 /// No header appears twice. CloudEvents headers may be missing, but must not contradict the body.

@@ -2,15 +2,15 @@
 
 use common::ids::ClientId;
 use common::kinds::Answer;
+use common::kinds::client_request::ClientRequest as _;
 use common::kinds::metadata::has_repeated_key;
-use common::kinds::payment::{PaymentRequest, REQUESTED, Terms};
+use common::kinds::payment::{PaymentRequest, Terms};
 use common::message::Stored;
 use common::reason::{Code, Reason};
-use common::token::Scope;
 use uuid::Uuid;
 
 use super::accepted::Accepted;
-use super::envelope::{Known, allowed, body, envelope};
+use super::envelope::{Known, SUBMITTERS, allowed, body, envelope};
 use crate::core::at::At;
 use crate::core::chain::{Digest, sha256};
 use crate::core::rejection;
@@ -61,15 +61,10 @@ pub(super) fn verify(
         let reason = Reason::new(Code::FF01, "metadata has a key twice");
         return Err(rejected(client, Some(&request), reason));
     }
-    let scopes = [
-        Scope::PaymentsSubmit,
-        Scope::PaymentsSubmitAny,
-        Scope::BankOperate,
-    ];
     let mut buffer = Uuid::encode_buffer();
     let id = request.payment_id.0.hyphenated().encode_lower(&mut buffer);
-    let verdict = envelope(message, at.rules, REQUESTED, id)
-        .and_then(|()| allowed(message, at.rules, &client, &scopes, known));
+    let verdict = envelope(message, at.rules, PaymentRequest::REQUESTED, id)
+        .and_then(|()| allowed(message, at.rules, &client, &SUBMITTERS, known));
     match verdict {
         Ok(token) => Ok(Accepted {
             token,

@@ -1,0 +1,126 @@
+//! `quittance transaction`: books several postings at once.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use anyhow::Result;
+use clap::Args;
+use common::ids::AccountId;
+use common::kinds::posting::Direction;
+use common::kinds::settlement::Rate;
+use common::kinds::transaction::{NewPosting, TransactionRequest};
+
+use crate::login;
+use crate::names::{self, Person};
+use crate::running::Running;
+use crate::sending::Sending;
+
+/// Options of `quittance transaction`.
+#[derive(Debug, Args)]
+pub(crate) struct Transaction {
+    /// An account that is debited and by how much; ada=10.00, or cash=10.00:USD for another currency. May come again
+    #[arg(long, required = true, value_name = "ACCOUNT=AMOUNT")]
+    debit: Vec<Side>,
+    /// An account that is credited and by how much. May come again
+    #[arg(long, required = true, value_name = "ACCOUNT=AMOUNT")]
+    credit: Vec<Side>,
+    /// ISO 4217 code of the amounts that name none
+    #[arg(long, default_value = "EUR")]
+    currency: String,
+    /// A rate to record: EUR/USD=1.0812 says that one euro is so many dollars. May come again
+    #[arg(long = "rate", value_name = "FROM/TO=RATE")]
+    rates: Vec<Recorded>,
+    /// Text for all statements, up to 140 characters
+    #[arg(long)]
+    reference: Option<String>,
+    /// Who asks for it
+    #[arg(
+        long = "as",
+        value_enum,
+        value_name = "WHO",
+        default_value = "staff",
+        ignore_case = true
+    )]
+    person: Person,
+    #[command(flatten)]
+    sending: Sending,
+}
+
+/// `ACCOUNT=AMOUNT` or `ACCOUNT=AMOUNT:CURRENCY`.
+#[derive(Debug, Clone)]
+struct Side {
+    account: AccountId,
+    amount: String,
+    currency: Option<String>,
+}
+
+impl FromStr for Side {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (account, amount) = text
+            .split_once('=')
+            .ok_or("write it as ACCOUNT=AMOUNT, such as ada=10.00")?;
+        let (amount, currency) = match amount.split_once(':') {
+            Some((amount, currency)) => (amount, Some(currency.to_owned())),
+            None => (amount, None),
+        };
+        Ok(Self {
+            account: names::parse_account(account)?,
+            amount: amount.to_owned(),
+            currency,
+        })
+    }
+}
+
+/// `FROM/TO=RATE`.
+#[derive(Debug, Clone)]
+struct Recorded(Rate);
+
+impl FromStr for Recorded {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = text.split_once('=').and_then(|(pair, rate)| {
+            let (from, to) = pair.split_once('/')?;
+            Some(Rate {
+                from: from.to_owned(),
+                to: to.to_owned(),
+                rate: rate.to_owned(),
+            })
+        });
+        parts
+            .map(Self)
+            .ok_or("write it as FROM/TO=RATE, such as EUR/USD=1.0812")
+    }
+}
+
+pub(crate) async fn run(options: Transaction, home: &Path) -> Result<ExitCode> {
+    let running = Running::find(home)?;
+    let client = running.client();
+    let token = login::token(&client, &options.person.login(running.demo()?)?).await?;
+    let asked = options.sending.asked("transaction");
+    let currency = options.currency;
+    let posting = |direction| {
+        let currency = currency.clone();
+        move |side: Side| NewPosting {
+            account: side.account,
+            direction,
+            amount: side.amount,
+            currency: side.currency.unwrap_or_else(|| currency.clone()),
+        }
+    };
+    let debits = options.debit.into_iter().map(posting(Direction::Debit));
+    let credits = options.credit.into_iter().map(posting(Direction::Credit));
+    let transaction = TransactionRequest {
+        payment_id: asked.id,
+        postings: debits.chain(credits).collect(),
+        rates: options.rates.into_iter().map(|rate| rate.0).collect(),
+        reference: options.reference,
+        effective_date: None,
+        metadata: BTreeMap::new(),
+    };
+    asked.told(client.book(&token, &transaction, asked.wait).await, home)
+}

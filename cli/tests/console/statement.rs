@@ -1,0 +1,88 @@
+//! An account as it was: its statement by both orders, with files to take away, its balance of a day, the trial balance.
+
+use fantoccini::Locator;
+use reqwest::StatusCode;
+
+use crate::browser::Browser;
+use crate::desk::Desk;
+
+#[tokio::test]
+async fn a_clerk_reads_a_statement_and_takes_it_away() {
+    let Some(browser) = Browser::start(&["--window-size=1400,1000"]).await else {
+        return;
+    };
+    let desk = Desk::open();
+    for payment in ["--amount 1.11", "--amount 2.22 --effective-date 2026-02-03"] {
+        let pay = format!("pay --from ada --to grace {payment} --reference Rent --wait");
+        desk.home.run(&pay).ok();
+    }
+    browser.sign_in(&desk).await;
+    let account = format!("/accounts/{}", desk.account());
+    browser.driver.goto(&desk.at(&account)).await.unwrap();
+    let statement = browser.driver.find(Locator::LinkText("Statement")).await;
+    statement.unwrap().click().await.unwrap();
+    browser.wait_for("h1", "Statement").await;
+    browser.wait_for(".tile", "996.67 EUR").await;
+    let balances = browser.texts("tbody td:nth-child(7)").await.unwrap();
+    assert_eq!(balances, ["1000.00", "998.89", "996.67"]);
+
+    // By value date the backdated one is the first.
+    let by = browser.driver.find(Locator::Css("main select[name=by]"));
+    by.await
+        .unwrap()
+        .select_by_value("effective")
+        .await
+        .unwrap();
+    browser.press("Show").await;
+    browser.wait_for("tbody tr:first-child", "2026-02-03").await;
+    let balances = browser.texts("tbody td:nth-child(7)").await.unwrap();
+    assert_eq!(balances, ["-2.22", "997.78", "996.67"]);
+    browser.picture("statement").await;
+
+    // Each file is offered and is whole.
+    let (email, password) = desk.staff();
+    let signed_in = desk.sign_in(email, password).await;
+    let links = browser.driver.find_all(Locator::Css("a[download]")).await;
+    let mut formats = Vec::new();
+    for link in links.unwrap() {
+        let address = link.attr("href").await.unwrap().unwrap();
+        let path = address.strip_prefix("/admin").unwrap();
+        let answer = desk.get(path, signed_in.clone()).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        let disposition = &answer.headers()["content-disposition"];
+        let disposition = disposition.to_str().unwrap().to_owned();
+        assert!(disposition.starts_with("attachment; filename=\"statement-"));
+        let file = answer.text().await.unwrap();
+        assert_eq!(file.matches("Rent").count(), 2, "{file}");
+        formats.push(disposition.rsplit('.').next().unwrap().to_owned());
+    }
+    assert_eq!(formats, ["csv\"", "xml\"", "json\""]);
+    let pdf = format!("{account}/statement/pdf");
+    let answer = desk.get(&pdf, signed_in).await;
+    assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+
+    let balance = format!("{account}/balance?effective=2026-03-01");
+    browser.driver.goto(&desk.at(&balance)).await.unwrap();
+    browser.wait_for(".tile", "-2.22 EUR").await;
+    let future = format!("{account}/balance?effective=2999-01-01");
+    browser.driver.goto(&desk.at(&future)).await.unwrap();
+    browser
+        .wait_for(".trouble", "effective is in the future")
+        .await;
+
+    browser
+        .driver
+        .goto(&desk.at("/trial-balance"))
+        .await
+        .unwrap();
+    browser.wait_for("h2", "EUR").await;
+    let sums = browser.texts("tbody tr:last-child td").await.unwrap();
+    assert_eq!(sums, ["all", "", "2000.00", "2000.00"]);
+    let before = "/trial-balance?as_of=2020-01-01T00:00";
+    browser.driver.goto(&desk.at(before)).await.unwrap();
+    browser
+        .wait_for(".empty", "There was no account then")
+        .await;
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+    browser.stop().await;
+}

@@ -1,0 +1,235 @@
+//! Every kind of request in a random mix, while the ledger dies: afterwards the books are what the log leads to.
+
+use anyhow::{Context as _, Result, ensure};
+use async_nats::{Client, HeaderMap};
+use auth::clients::ensure_service_account;
+use chrono::TimeDelta;
+use futures::future::join_all;
+use local::{Part, Service};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::bank::{CLIENT_SECRET, PATIENCE, SHOP, TestBank};
+
+/// So that a few requests make several batches, and a hold and its capture often share one.
+const SMALL_BATCH: (&str, &str) = ("QUITTANCE_BATCH_MAX", "10");
+/// Requests between two deaths.
+const REQUESTS: usize = 80;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_dies_in_a_mix_of_all_kinds_loses_nothing() -> Result<()> {
+    let mut test = TestBank::start_with(&[SMALL_BATCH]).await?;
+    let teller = teller(&test).await?;
+    let mut mix = Mix::new();
+    let deaths = [
+        Some(("before-payments", "2")),
+        Some(("after-commit", "3")),
+        Some(("before-write", "4")),
+        None,
+    ];
+    for death in deaths {
+        let (place, visit) = death.unzip();
+        test.bank
+            .set_env(Service::Ledger, "QUITTANCE_CRASH_AT", place);
+        test.bank
+            .set_env(Service::Ledger, "QUITTANCE_CRASH_VISIT", visit);
+        test.bank.start_part(Part::Ledger).await?;
+        mix.send(&test, &teller).await?;
+        match death {
+            Some(_) => test.wait_until_dead(Part::Ledger).await?,
+            None => test.bank.kill(Part::Ledger),
+        }
+    }
+    test.bank
+        .set_env(Service::Ledger, "QUITTANCE_CRASH_AT", None);
+    test.bank.start_part(Part::Ledger).await?;
+    mix.send(&test, &teller).await?;
+    test.check_invariants().await?;
+    // A mix in which nothing happens would prove nothing.
+    for outcome in [
+        "settled",
+        "authorised",
+        "captured",
+        "voided",
+        "reversed",
+        "expired",
+        "frozen",
+        "limited",
+    ] {
+        let path = format!("/log?status={outcome}&limit=1");
+        let (_, page) = test.get(Service::Ledger, &path, &test.staff).await?;
+        let entries = page["entries"].as_array();
+        let is_there = entries.is_some_and(|entries| !entries.is_empty());
+        ensure!(is_there, "nothing is {outcome}: {page}");
+    }
+    Ok(())
+}
+
+/// A mix that a seed leads to.
+struct Mix {
+    dice: TestRunner,
+    /// Ids of holds that were asked for.
+    holds: Vec<Uuid>,
+    /// Ids of payments and captures that were asked for.
+    moves: Vec<Uuid>,
+}
+
+impl Mix {
+    #[expect(clippy::print_stderr, reason = "whoever sees it fail needs the seed")]
+    fn new() -> Self {
+        let seed =
+            std::env::var("QUITTANCE_SEED").unwrap_or_else(|_| Uuid::now_v7().simple().to_string());
+        eprintln!("QUITTANCE_SEED={seed} repeats this mix");
+        let rng = TestRng::from_seed(
+            RngAlgorithm::ChaCha,
+            seed.as_bytes().first_chunk::<32>().expect("32 characters"),
+        );
+        Self {
+            dice: TestRunner::new_with_rng(Config::default(), rng),
+            holds: vec![Uuid::nil()],
+            moves: vec![Uuid::nil()],
+        }
+    }
+
+    fn draw<S: Strategy>(&mut self, strategy: S) -> Result<S::Value> {
+        let tree = strategy.new_tree(&mut self.dice);
+        Ok(tree.ok().context("no value")?.current())
+    }
+
+    /// Publishes requests of the shop, which holds and pays, and of the teller, who controls and reverses.
+    async fn send(&mut self, test: &TestBank, teller: &str) -> Result<()> {
+        let shop = test.producer().await?;
+        let (ledger, payments) = (test.core("ledger").await?, test.core("payments").await?);
+        let mut sent = Vec::new();
+        for _ in 0..REQUESTS {
+            let (kind, body) = self.request(test)?;
+            let (connection, client, token) = match kind {
+                "account" => (&ledger, TELLER, teller),
+                "reversal" => (&payments, TELLER, teller),
+                _ => (&shop, SHOP, test.shop.as_str()),
+            };
+            sent.push(store(
+                connection.clone(),
+                client,
+                token.to_owned(),
+                kind,
+                body,
+            ));
+        }
+        let all = tokio::time::timeout(PATIENCE, join_all(sent)).await;
+        let all = all.context("the broker takes nothing")?;
+        all.into_iter().collect()
+    }
+
+    fn request(&mut self, test: &TestBank) -> Result<(&'static str, Value)> {
+        let kinds = vec![
+            (4, "payment"),
+            (4, "hold"),
+            (4, "capture"),
+            (2, "void"),
+            (3, "reversal"),
+            (2, "transaction"),
+            (1, "account"),
+        ];
+        let kinds = kinds.into_iter().map(|(weight, kind)| (weight, Just(kind)));
+        let kind = self.draw(prop::strategy::Union::new_weighted(kinds.collect()))?;
+        let amount = self
+            .draw((1_u32..3000).prop_map(|cents| format!("{}.{:02}", cents / 100, cents % 100)))?;
+        let parties = [[test.adas, test.graces], [test.graces, test.adas]];
+        let [debtor, creditor] = self.draw(prop::sample::select(parties.to_vec()))?;
+        // Nearly all ask about what can be asked that; some do not.
+        let known = match (kind, self.draw(0_u8..10)?) {
+            ("reversal", 1..) | (_, 0) => self.moves.clone(),
+            _ => self.holds.clone(),
+        };
+        let known = self.draw(prop::sample::select(known))?;
+        let is_partial = self.draw(any::<bool>())?;
+        // Some ids come twice, for the same or for something else.
+        let id = match self.draw(0_u8..10)? {
+            0 => known,
+            _ => Uuid::from_u128(self.draw(any::<u128>())?),
+        };
+        let mut body = match kind {
+            "payment" | "hold" => json!({
+                "payment_id": id, "debtor_account": debtor, "creditor_account": creditor, "amount": amount,
+                "currency": "EUR",
+            }),
+            "capture" => {
+                json!({"payment_id": id, "hold_id": known, "final": self.draw(any::<bool>())?})
+            }
+            "void" => json!({"payment_id": id, "hold_id": known}),
+            "reversal" => json!({"payment_id": id, "reverses": known, "client_id": SHOP}),
+            _ => self.control(debtor)?,
+        };
+        match kind {
+            "hold" if self.draw(any::<bool>())? => {
+                let end =
+                    common::service::now() + TimeDelta::milliseconds(self.draw(50_i64..1500)?);
+                body["expires_at"] = json!(end);
+            }
+            "capture" | "reversal" if is_partial => body["amount"] = json!(amount),
+            _ => {}
+        }
+        match kind {
+            "hold" => self.holds.push(id),
+            "payment" | "capture" => self.moves.push(id),
+            _ => {}
+        }
+        Ok((kind, body))
+    }
+
+    fn control(&mut self, account: Uuid) -> Result<Value> {
+        let side = self.draw(prop::sample::select(vec!["debit", "credit", "both"]))?;
+        let action = self.draw(prop::sample::select(vec![
+            "freeze", "unfreeze", "unfreeze", "limit",
+        ]))?;
+        let limits = self.draw(prop::sample::select(vec![
+            json!({}),
+            json!({"overdraft_limit": "10.00", "day_count_max": 50}),
+            json!({"minimum_balance": "5.00", "month_amount_max": "400.00"}),
+            json!({"maximum_balance": "1500.00"}),
+        ]))?;
+        Ok(match action {
+            "limit" => json!({"action": action, "account_id": account, "limits": limits}),
+            _ => json!({"action": action, "account_id": account, "side": side}),
+        })
+    }
+}
+
+/// A program of the bank's own.
+const TELLER: &str = "teller";
+
+/// Makes the teller, and returns its token for the log.
+async fn teller(test: &TestBank) -> Result<String> {
+    let directory = PgPool::connect(&test.bank.servers().database_url(Service::Auth)).await?;
+    let scopes = "bank:operate accounts:write";
+    ensure_service_account(&directory, &TELLER.parse()?, CLIENT_SECRET, scopes).await?;
+    directory.close().await;
+    test.client_token(TELLER, "quittance-log").await
+}
+
+/// Stores a request, and tries until it is acknowledged, as a producer does.
+async fn store(
+    connection: Client,
+    client: &'static str,
+    token: String,
+    kind: &'static str,
+    body: Value,
+) -> Result<()> {
+    let subject = format!("request.{kind}.v1.{client}");
+    loop {
+        let mut headers = HeaderMap::new();
+        headers.insert("Authorization", format!("Bearer {token}"));
+        let payload = body.to_string().into();
+        let asked = connection.request_with_headers(subject.clone(), headers, payload);
+        if let Ok(ack) = asked.await {
+            let ack: Value = serde_json::from_slice(&ack.payload)?;
+            ensure!(ack["seq"].is_u64(), "{kind} is refused: {ack}");
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What a replay compares of holds and reversals.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+
+use crate::core::book::Book;
+use crate::core::book::hold::Hold;
+
+/// The first hold that is not as the log makes it.
+pub(super) fn differ(book: &Book, stored: &[Hold]) -> Option<String> {
+    for hold in stored {
+        let seq = hold.seq;
+        match book.holds.get(&hold.key) {
+            None => {
+                return Some(format!(
+                    "hold {seq} is in the database, but no request authorised it"
+                ));
+            }
+            Some(replayed) if replayed != hold => {
+                return Some(format!(
+                    "hold {seq} is {}; the log makes it {}",
+                    facts(hold),
+                    facts(replayed)
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    let count = book.holds.all().count();
+    (count != stored.len()).then(|| {
+        let found = stored.len();
+        format!("the log makes {count} holds, the database has {found}")
+    })
+}
+
+fn facts(hold: &Hold) -> String {
+    let (client, id) = &hold.key;
+    let (amount, remaining, status) = (hold.amount, hold.remaining, hold.status.as_str());
+    let (debtor, creditor) = (hold.debtor.account, hold.creditor.account);
+    let (expires_at, announced) = (&hold.expires_at, hold.is_announced);
+    let (reference, changed) = (&hold.reference, hold.changed_seq);
+    format!(
+        "{client}'s {id}, {remaining} of {amount} from {debtor} to {creditor}, {status}, ends {expires_at:?} \
+         (announced: {announced}), reference {reference:?}, changed by request {changed}"
+    )
+}
+
+/// The first payment of which the database says that another amount was reversed.
+pub(super) fn reversals_differ(book: &Book, stored: &[(u64, Decimal)]) -> Option<String> {
+    let ours: BTreeMap<u64, Decimal> = book
+        .originals
+        .values()
+        .map(|original| (original.request_seq, original.reversed.amount()))
+        .collect();
+    let theirs: BTreeMap<u64, Decimal> = stored.iter().copied().collect();
+    let seqs = ours.keys().chain(theirs.keys());
+    let seq = seqs
+        .copied()
+        .filter(|seq| ours.get(seq) != theirs.get(seq))
+        .min()?;
+    let text = |sums: &BTreeMap<u64, Decimal>| {
+        sums.get(&seq)
+            .map_or_else(|| "nothing".to_owned(), Decimal::to_string)
+    };
+    Some(format!(
+        "of the payment of request {seq}, {} was reversed by the log, but {} in the database",
+        text(&ours),
+        text(&theirs)
+    ))
+}

@@ -1,0 +1,147 @@
+//! One line of an account's history: what was booked, and the texts of the answer that booked it.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use common::ids::{AccountId, ClientId, PaymentId};
+use common::kinds::posting::Direction;
+use common::money::Money;
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use crate::store::StatementRow;
+
+/// One posting on an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct AccountPosting {
+    /// Which posting of its account it is, from 1 without a gap.
+    pub(crate) number: u64,
+    /// The request that it was booked for.
+    pub(crate) request_seq: u64,
+    pub(crate) direction: Direction,
+    pub(crate) amount: String,
+    /// The balance after it, on the account's normal side, in the order of the list that it is in.
+    pub(crate) balance: String,
+    /// The broker's timestamp of the request.
+    pub(crate) booked_at: DateTime<Utc>,
+    /// The day it counts from.
+    pub(crate) effective_date: NaiveDate,
+    pub(crate) payment_id: Option<PaymentId>,
+    pub(crate) client_id: Option<ClientId>,
+    /// The account on the other side, if there is one only.
+    pub(crate) counterparty: Option<AccountId>,
+    pub(crate) reference: Option<String>,
+}
+
+impl AccountPosting {
+    /// A row with the balance after it.
+    pub(crate) fn of(account: AccountId, balance: Money, row: StatementRow) -> Self {
+        let texts = row.body.as_deref().map(Texts::read).unwrap_or_default();
+        let direction = if row.amount.is_sign_negative() {
+            Direction::Credit
+        } else {
+            Direction::Debit
+        };
+        Self {
+            number: u64::try_from(row.number).unwrap_or_default(),
+            request_seq: u64::try_from(row.request_seq).unwrap_or_default(),
+            direction,
+            amount: Money::stored(row.amount.abs(), balance.currency()).to_string(),
+            balance: balance.to_string(),
+            booked_at: row.published_at,
+            effective_date: row
+                .effective_date
+                .unwrap_or_else(|| row.published_at.date_naive()),
+            counterparty: texts.counterparty(account),
+            payment_id: texts.payment_id,
+            client_id: texts.client_id,
+            reference: texts.reference,
+        }
+    }
+}
+
+/// What an answer says about the payment behind a posting. An answer of a kind that this program does not know says less,
+/// and its posting is a line all the same.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+struct Texts {
+    #[serde(deserialize_with = "if_readable")]
+    payment_id: Option<PaymentId>,
+    #[serde(deserialize_with = "if_readable")]
+    client_id: Option<ClientId>,
+    #[serde(deserialize_with = "if_readable")]
+    reference: Option<String>,
+    #[serde(deserialize_with = "if_readable")]
+    postings: Option<Vec<Other>>,
+}
+
+/// A posting of the same transaction.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+struct Other {
+    account: AccountId,
+}
+
+impl Texts {
+    fn read(body: &[u8]) -> Self {
+        serde_json::from_slice(body).unwrap_or_default()
+    }
+
+    fn counterparty(&self, account: AccountId) -> Option<AccountId> {
+        let others = self.postings.iter().flatten().map(|other| other.account);
+        let mut others = others.filter(|other| *other != account);
+        let first = others.next()?;
+        others.all(|other| other == first).then_some(first)
+    }
+}
+
+fn if_readable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(T::deserialize(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ADA: &str = "01900000-ada0-7000-8000-000000000002";
+    const GRACE: &str = "01900000-96ac-7000-8000-000000000003";
+    const CASH: &str = "01900000-ca54-7000-8000-000000000001";
+
+    fn check(body: &str, reference: Option<&str>, counterparty: Option<&str>) {
+        let texts = Texts::read(body.as_bytes());
+        let counterparty: Option<AccountId> =
+            counterparty.map(|id| id.parse().expect("an account's id"));
+        let ada = ADA.parse().expect("an account's id");
+        assert_eq!(texts.reference.as_deref(), reference, "{body}");
+        assert_eq!(texts.counterparty(ada), counterparty, "{body}");
+    }
+
+    #[test]
+    fn an_answer_of_any_kind_says_what_it_can() {
+        let postings = |accounts: &[&str]| {
+            let postings = accounts.iter();
+            let postings: Vec<_> = postings
+                .map(|id| format!(r#"{{"account":"{id}","amount":"1.00"}}"#))
+                .collect();
+            format!("[{}]", postings.join(","))
+        };
+        let pair = postings(&[ADA, GRACE]);
+        check(
+            &format!(r#"{{"reference":"Lunch","postings":{pair},"news":{{"a":1}}}}"#),
+            Some("Lunch"),
+            Some(GRACE),
+        );
+        let three = postings(&[ADA, GRACE, CASH]);
+        check(&format!(r#"{{"postings":{three}}}"#), None, None);
+        check(
+            &format!(r#"{{"reference":[1],"client_id":7,"payment_id":"x","postings":{pair}}}"#),
+            None,
+            Some(GRACE),
+        );
+        check(r#"{"reference":null,"postings":"none"}"#, None, None);
+        check(r#"{"reference":"a","postings":[{"x":1}]}"#, Some("a"), None);
+        check("[]", None, None);
+        check("no JSON", None, None);
+    }
+}

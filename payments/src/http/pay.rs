@@ -1,0 +1,153 @@
+//! Paying and holding: `POST /payments`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use common::http::describe::Body;
+use common::http::describe::answers::{Problems, Submission};
+use common::http::describe::headers::{Trace, Wait};
+use common::http::problem::Problem;
+use common::ids::{AccountId, PaymentId};
+use common::kinds::body::{self, RequestBody};
+use common::kinds::hold::HoldRequest;
+use common::kinds::metadata::has_repeated_key;
+use common::kinds::payment::PaymentRequest;
+use common::reason::{Code, Reason};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::submit::{Submitted, json_body, take};
+use crate::app::App;
+use crate::request::{self, SUBMITTERS};
+
+/// A payment, or with `capture: "manual"` a hold.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(example = example())]
+pub(super) struct NewPayment {
+    /// Chosen by the caller, once per payment: a second request with the same id never pays twice.
+    payment_id: PaymentId,
+    /// The account that pays.
+    debtor_account: AccountId,
+    /// The account that is paid.
+    creditor_account: AccountId,
+    /// Above zero, at most 15 digits before the point and the currency's decimals after it.
+    #[schemars(regex(pattern = r"^[0-9]{1,15}(\.[0-9]{1,4})?$"))]
+    amount: String,
+    /// ISO 4217 code, the same as both accounts'.
+    #[schemars(regex(pattern = "^[A-Z]{3}$"))]
+    currency: String,
+    /// Free text for both parties' statements.
+    #[schemars(length(max = 140))]
+    reference: Option<String>,
+    /// `YYYY-MM-DD`, not after today (UTC).
+    #[schemars(extend("format" = "date"))]
+    effective_date: Option<String>,
+    /// The caller's own notes, carried along and never read.
+    #[serde(default)]
+    #[schemars(extend("maxProperties" = 20))]
+    metadata: BTreeMap<String, String>,
+    /// `manual` holds the money until it is captured or voided; `automatic`, the default, moves it.
+    capture: Option<CaptureMode>,
+    /// Of a hold: when it ends by itself, RFC 3339, at most 31 days away.
+    #[schemars(extend("format" = "date-time"))]
+    expires_at: Option<String>,
+}
+
+/// When money moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum CaptureMode {
+    /// At once.
+    Automatic,
+    /// When it is captured.
+    Manual,
+}
+
+fn example() -> serde_json::Value {
+    serde_json::json!({
+        "payment_id": "019a5c3e-7b1a-7c3f-9d43-5b7d3c1f2a10",
+        "debtor_account": "01900000-ada0-7000-8000-000000000002",
+        "creditor_account": "01900000-96ac-7000-8000-000000000003",
+        "amount": "12.50",
+        "currency": "EUR",
+        "reference": "Lunch",
+    })
+}
+
+/// Pay, or hold money
+///
+/// Stores the payment in the log and answers `202` with its place there. It is booked a moment later; with `Prefer: wait=5`
+/// the answer comes with the settlement event. Sent again with the same `payment_id` and content it is the same payment,
+/// and the answer says `Idempotency-Replayed: true`. Nothing is ever paid twice. With `capture: "manual"` nothing is booked:
+/// the money is held until `/payments/{id}/capture` or `/payments/{id}/void`, or until `expires_at`.
+#[utoipa::path(
+    post,
+    path = "/payments",
+    tag = "Payments",
+    params(Wait, Trace, Body<NewPayment>),
+    responses(Submission<202, Submitted>, Problems<409>, Problems<422>, Problems<429>),
+    security(("bearer" = ["payments:submit"]), ("bearer" = ["payments:submit-any"]), ("bearer" = ["bank:operate"])),
+)]
+pub(super) async fn submit(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let caller = app.callers.authorize(&headers, SUBMITTERS).await?;
+    let body = json_body(&headers, body)?;
+    // Nearly all are plain payments, and those are read once.
+    let mistake = match request::read::<PaymentRequest>(&body) {
+        Ok(payment) => return take(&app, &headers, &caller, payment).await,
+        Err(mistake) => mistake,
+    };
+    match new_payment(&body) {
+        None => Err(Problem::rejected(StatusCode::BAD_REQUEST, &mistake)),
+        Some(New::Hold(hold)) => take(&app, &headers, &caller, hold).await,
+        Some(New::Payment(payment)) => take(&app, &headers, &caller, payment).await,
+        Some(New::Contradiction(reason)) => {
+            Err(Problem::rejected(StatusCode::BAD_REQUEST, &reason))
+        }
+    }
+}
+
+/// What a body with more than a payment's fields asks for.
+enum New {
+    Payment(PaymentRequest),
+    Hold(HoldRequest),
+    Contradiction(Reason),
+}
+
+/// A body that says when money moves; `None` when it says nothing of that.
+fn new_payment(body: &[u8]) -> Option<New> {
+    let new: NewPayment = (body.len() <= HoldRequest::BYTES_MAX)
+        .then(|| body::read(body).ok())
+        .flatten()?;
+    if !new.metadata.is_empty() && has_repeated_key(body) {
+        return None;
+    }
+    let payment = PaymentRequest {
+        payment_id: new.payment_id,
+        debtor_account: new.debtor_account,
+        creditor_account: new.creditor_account,
+        amount: new.amount,
+        currency: new.currency,
+        reference: new.reference,
+        effective_date: new.effective_date,
+        metadata: new.metadata,
+    };
+    Some(match (new.capture, new.expires_at) {
+        (Some(CaptureMode::Manual), expires_at) => New::Hold(HoldRequest::of(payment, expires_at)),
+        (Some(CaptureMode::Automatic), None) => New::Payment(payment),
+        (None, None) => return None,
+        (_, Some(_)) => New::Contradiction(Reason::new(
+            Code::FF01,
+            "only a hold ends: send expires_at with capture \"manual\"",
+        )),
+    })
+}
