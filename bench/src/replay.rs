@@ -3,14 +3,21 @@
 use std::time::Instant;
 
 use anyhow::{Result, bail};
+use common::token::Audience;
+use futures::future::try_join_all;
 use indicatif::ProgressBar;
 use ledger::audit::{Verdict, Verified, export, replay_file, verify};
 use local::Service;
 use sqlx::{Connection as _, PgConnection};
 
-use crate::bank::{AUDITOR, BenchBank};
+use crate::bank::{AUDITOR, BenchBank, PATIENCE};
 use crate::figure::Figure;
+use crate::http::Connection;
 use crate::numbers::float;
+
+/// Who ask for receipts at a time, and how many each gets.
+const CONNECTIONS: u64 = 16;
+const RECEIPTS: u64 = 250;
 
 /// Requests a second: `streamed`, and what else an audit does with the same log.
 pub(crate) async fn figures(
@@ -47,7 +54,14 @@ pub(crate) async fn figures(
     if let Verified::Fault(fault) = verified {
         bail!("the books have a fault: {fault}");
     }
+    bar.set_message("getting receipts");
+    let receipts = receipts_per_s(bank, exported.requests).await?;
     let figures = [
+        (
+            "receipts_per_s",
+            "receipts over HTTP, 16 connections",
+            receipts,
+        ),
         ("replay_per_s", "replay of the whole log", streamed),
         (
             "replay_file_per_s",
@@ -66,6 +80,39 @@ pub(crate) async fn figures(
         .into_iter()
         .filter_map(|(key, title, rate)| Figure::new(key, title, "1/s", &[rate]));
     Ok(figures.collect())
+}
+
+/// Receipts of payments all over the log, each with its proof.
+async fn receipts_per_s(bank: &BenchBank, last: u64) -> Result<f64> {
+    let url = bank.bank.url(Service::Ledger);
+    let token = bank.tokens(Audience::Http, 1).await?.concat();
+    let get = |seq: u64| {
+        let host = url.strip_prefix("http://").unwrap_or(&url);
+        format!(
+            "GET /transactions/{seq}/receipt HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\r\n"
+        )
+    };
+    // The tree follows the answers; all of it must be there.
+    let whole = async {
+        let mut connection = Connection::open(&url).await?;
+        while connection.send(get(last).as_bytes()).await?.0 == 503 {}
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(PATIENCE, whole).await??;
+    let started = Instant::now();
+    let getting = (0..CONNECTIONS).map(async |number| {
+        let mut connection = Connection::open(&url).await?;
+        for round in 0..RECEIPTS {
+            // From the newest on down, far apart: the oldest are the bank's own.
+            let back =
+                (number + round * CONNECTIONS) * (last / 2 / (CONNECTIONS * RECEIPTS)).max(1);
+            let request = get(last.saturating_sub(back).max(1));
+            connection.send_json(request.as_bytes()).await?;
+        }
+        anyhow::Ok(())
+    });
+    try_join_all(getting).await?;
+    Ok(float(CONNECTIONS * RECEIPTS) / started.elapsed().as_secs_f64())
 }
 
 fn agreed(verdict: Verdict) -> Result<()> {

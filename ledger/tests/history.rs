@@ -98,6 +98,66 @@ async fn history_is_only_ever_added_to_and_always_balances() {
 }
 
 #[tokio::test]
+async fn a_tile_only_grows_and_a_checkpoint_stays() {
+    let servers = local::testing::servers().await;
+    let owner_url = servers.owner_database_url(Service::Ledger);
+    let owner = Owner {
+        url: owner_url.parse().expect("a URL"),
+    };
+    ledger::migrate(&owner).await.expect("tables");
+    let (ledger, owner) = (
+        PgPool::connect(&servers.database_url(Service::Ledger))
+            .await
+            .expect("the ledger is let in"),
+        PgPool::connect(&owner_url)
+            .await
+            .expect("the owner is let in"),
+    );
+    for good in [
+        "insert into tile values (0, 7, sha256('a'))",
+        "update tile set hashes = hashes || sha256('b') where number = 7",
+        "insert into checkpoint values (1, sha256('a'), 'a note', now())",
+        "update tree set size = 1",
+    ] {
+        run(&ledger, good).await.expect(good);
+    }
+    for (bad, because) in [
+        ("update tile set hashes = sha256('a')", "only grows"),
+        (
+            "update tile set hashes = sha256('b') || sha256('b')",
+            "only grows",
+        ),
+        (
+            "update tile set hashes = hashes || 'x'",
+            "tile_has_1_to_256_hashes",
+        ),
+        (
+            "insert into tile values (0, 8, '')",
+            "tile_has_1_to_256_hashes",
+        ),
+    ] {
+        refused(&ledger, bad, because).await;
+        refused(&owner, bad, because).await;
+    }
+    for (bad, because) in [
+        ("delete from tile", "only grows"),
+        ("update tile set number = 9", "only grows"),
+        ("truncate tile", "is append-only"),
+        ("delete from checkpoint", "is append-only"),
+        ("update checkpoint set note = 'another'", "is append-only"),
+    ] {
+        refused(&ledger, bad, "permission denied").await;
+        refused(&owner, bad, because).await;
+    }
+    refused(
+        &ledger,
+        "insert into tree values (false, 0)",
+        "permission denied",
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn another_service_does_not_get_in() {
     let servers = local::testing::servers().await;
     let payments: PgConnectOptions = servers

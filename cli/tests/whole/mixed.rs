@@ -14,6 +14,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::bank::{CLIENT_SECRET, PATIENCE, SHOP, TestBank};
+use crate::proof;
 
 /// So that a few requests make several batches, and a hold and its capture often share one.
 const SMALL_BATCH: (&str, &str) = ("QUITTANCE_BATCH_MAX", "10");
@@ -49,6 +50,7 @@ async fn a_ledger_that_dies_in_a_mix_of_all_kinds_loses_nothing() -> Result<()> 
     test.bank.start_part(Part::Ledger).await?;
     mix.send(&test, &teller).await?;
     test.check_invariants().await?;
+    proof::holds_together_and_replays_from_a_file(&test).await?;
     // A mix in which nothing happens would prove nothing.
     for outcome in [
         "settled",

@@ -88,7 +88,7 @@ impl From<TreeError> for Problem {
 ///
 /// The answer to request `seq` with the proof that it is in the log, up to a signed root, so that anybody can check it
 /// without the bank: `quittance audit check-receipt`, or `examples/python/check_receipt.py`. The sender of the request and
-/// the bank get the whole answer; the owner of another account in it gets the form that hides balances and metadata.
+/// the bank get the whole answer; the owner of the other account of a payment gets the form that hides balances and metadata.
 #[utoipa::path(
     get,
     path = "/transactions/{seq}/receipt",
@@ -149,9 +149,14 @@ async fn form_for(
     }
     let body: Value = serde_json::from_slice(&row.body).unwrap_or_default();
     let id = |value: &Value| value.as_str().and_then(|text| text.parse().ok());
-    let postings = body["postings"].as_array().into_iter().flatten();
+    let postings = body["postings"].as_array().map_or(&[][..], Vec::as_slice);
+    // Of several who are paid together, none shall learn what the others get.
+    if postings.len() > 2 {
+        return Ok(None);
+    }
     // Whoever would have been paid hears of it when it was booked, and not before.
     let accounts: Vec<AccountId> = postings
+        .iter()
         .filter_map(|posting| id(&posting["account"]))
         .chain(id(&body["debtor_account"]))
         .collect();
