@@ -120,7 +120,9 @@ impl Deciding {
         for request in requests {
             touches(request, &mut touched);
         }
-        let last = requests.last().expect("a batch has a message").at;
+        // The latest, not the last: the broker's clock may go back.
+        let latest = requests.iter().map(|request| request.at.published_at).max();
+        let latest = latest.expect("a batch has a message");
         let mut loaded = Loaded::default();
         if !touched.holds.is_empty() || !touched.originals.is_empty() {
             self.load_named(&mut touched, &mut loaded).await?;
@@ -148,7 +150,7 @@ impl Deciding {
             .map(|account| account.opened_seq)
             .collect();
         if !holding.is_empty() {
-            let due = store::due_holds(&mut self.reading, &holding, last.published_at).await?;
+            let due = store::due_holds(&mut self.reading, &holding, latest).await?;
             self.take_holds(due, &mut loaded);
         }
         Ok(loaded)
