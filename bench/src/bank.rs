@@ -35,7 +35,7 @@ pub(crate) const KIOSK: &str = "bench-kiosk";
 const SHOP_SECRET: &str = "a secret of a bank that lives for minutes on loopback";
 pub(crate) const SHOP_SCOPES: &str = "payments:submit-any payments:read accounts:read";
 /// The producer that opens accounts.
-const STAFF: &str = "bench-staff";
+pub(crate) const STAFF: &str = "bench-staff";
 /// The login that may read the streams and write nothing.
 pub(crate) const AUDITOR: &str = "audit";
 /// The login that reads answers while they are measured: a consumer in the stream's own account hears of them at once.

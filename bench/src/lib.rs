@@ -21,6 +21,7 @@ mod saturate;
 mod door;
 mod gateway;
 mod growth;
+mod history;
 mod pgbench;
 mod rounds;
 mod scenarios;

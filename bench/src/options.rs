@@ -22,6 +22,8 @@ pub enum Scenario {
     Hot,
     /// The cost of a payment after many payments, and among many accounts
     Growth,
+    /// Balances and statements of an account with a million postings, as they are and as they were
+    History,
     /// The whole log decided again and compared
     Replay,
     /// PostgreSQL's own benchmark on the same server, for scale
@@ -32,7 +34,7 @@ pub enum Scenario {
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Broker,
         Self::Ledger,
         Self::Nats,
@@ -41,6 +43,7 @@ impl Scenario {
         Self::Gateway,
         Self::Hot,
         Self::Growth,
+        Self::History,
         Self::Replay,
         Self::Pgbench,
         Self::Tokens,

@@ -21,7 +21,7 @@ use crate::payments::{Pattern, bytes};
 use crate::report::{Check, Report};
 use crate::rounds::{self, Rounds};
 use crate::saturate::{end_to_end, sample_answer};
-use crate::{door, gateway, growth, pgbench, replay, tokens};
+use crate::{door, gateway, growth, history, pgbench, replay, tokens};
 
 /// Payments offered per second in the curves; the targets are about the first and the last rate.
 const RATES: [u32; 6] = [100, 500, 1000, 2000, 3000, 5000];
@@ -49,6 +49,11 @@ pub(crate) async fn run(
     };
     steps += if has(Scenario::Gateway) {
         gateway::steps(size)
+    } else {
+        0
+    };
+    steps += if has(Scenario::History) {
+        history::steps(size)
     } else {
         0
     };
@@ -122,6 +127,9 @@ pub(crate) async fn run(
     }
     if has(Scenario::Growth) && !size.is_quick {
         memory.merge(&growth::full(program, size, &mut report, bar).await?);
+    }
+    if has(Scenario::History) {
+        memory.merge(&history::history(program, size, &mut report, bar).await?);
     }
     report.figures.extend(memory.figures());
     Ok(report)

@@ -33,6 +33,9 @@ pub(crate) struct Pay {
     /// Text for both statements, up to 140 characters
     #[arg(long)]
     reference: Option<String>,
+    /// The value date: the day that it counts from, today or before [default: the day it is booked]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    effective_date: Option<String>,
     /// The payment's id; sending the same payment again never pays twice [default: a new UUID]
     #[arg(long, value_name = "UUID")]
     payment_id: Option<PaymentId>,
@@ -65,7 +68,7 @@ pub(crate) async fn run(options: Pay, home: &Path) -> Result<ExitCode> {
         amount: options.amount,
         currency: options.currency,
         reference: options.reference,
-        effective_date: None,
+        effective_date: options.effective_date,
         metadata: BTreeMap::new(),
     };
     let sent = client.pay(&token, &payment, options.wait).await;

@@ -12,8 +12,7 @@ fn a_word_of_other_programs_is_told_ours() {
     for (typed, ours) in [
         ("login", "token"),
         ("stop", "down"),
-        ("balance ada", "account show"),
-        ("account balance", "account show"),
+        ("balance ada", "account balance"),
         ("staus", "status"),
     ] {
         let ran = run(Path::new("/nowhere"), typed);

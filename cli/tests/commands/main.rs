@@ -10,6 +10,7 @@ mod alive;
 mod auditing;
 mod disk;
 mod help;
+mod history;
 mod home;
 mod importing;
 mod paste;
@@ -140,6 +141,7 @@ fn a_bank_from_up_to_down() {
     tokens(&home);
     payments(&home);
     accounts(&home);
+    history::accounts_as_they_were(&home);
     watched(&home);
 
     let story = home.run("demo --json").json();

@@ -167,11 +167,14 @@ async fn pages_can_be_read_without_scripts() {
     let (email, password) = desk.staff();
     let signed_in = desk.sign_in(email, password).await;
     let account = format!("/accounts/{}", desk.account());
+    let statement = format!("{account}/statement");
     for (path, shows) in [
         ("/", "sum to zero"),
         ("/payments", "1000.00 EUR"),
         ("/accounts", "Grace"),
         (account.as_str(), "1000.00"),
+        (statement.as_str(), "Opening balance"),
+        ("/trial-balance", "after message"),
         ("/log", "opened"),
         ("/log/1", "Quittance-Chain"),
         ("/subscribers", "demo-shop"),

@@ -284,10 +284,9 @@ impl TestBank {
 
     /// The books hold together, and are what is published.
     async fn verify(&self) -> Result<()> {
-        let servers = self.bank.servers();
-        let mut database = PgConnection::connect(&servers.audit_database_url()).await?;
-        let audit = config(servers, "audit");
-        match verify(Some(&audit), &mut database, |_, _, _| {}).await? {
+        let url = self.bank.servers().audit_database_url();
+        let mut database = PgConnection::connect(&url).await?;
+        match verify(Some(&self.config("audit")), &mut database, |_, _, _| {}).await? {
             Verified::Sound(_) => Ok(()),
             Verified::Fault(fault) => anyhow::bail!("the verification finds: {fault}"),
         }
@@ -341,10 +340,9 @@ async fn token(request: reqwest::RequestBuilder, member: &str) -> Result<String>
 /// What a producer sends with a payment.
 fn headers(client: &str, token: &str, payment: &Value) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    let id = payment["payment_id"].as_str().unwrap_or_default();
     headers.insert("Authorization", format!("Bearer {token}"));
     headers.insert("ce-specversion", "1.0");
-    headers.insert("ce-id", id);
+    headers.insert("ce-id", payment["payment_id"].as_str().unwrap_or_default());
     headers.insert("ce-type", "payment.requested.v1");
     headers.insert("ce-source", format!("/clients/{client}"));
     headers

@@ -146,6 +146,30 @@ pub(crate) async fn answered_openings(
     from_bigint(count.fetch_one(db).await?)
 }
 
+/// An account on which more or less is held than its authorised holds come to.
+pub(crate) struct MisheldAccount {
+    pub(crate) id: Uuid,
+    pub(crate) held: Decimal,
+    /// What its holds come to.
+    pub(crate) sum: Decimal,
+}
+
+/// The first account whose `held` is not the sum of its holds.
+pub(crate) async fn misheld_account(
+    db: impl PgExecutor<'_>,
+) -> sqlx::Result<Option<MisheldAccount>> {
+    sqlx::query_as!(
+        MisheldAccount,
+        r#"select id, held, coalesce(sum, 0) as "sum!"
+           from account left join (
+               select debtor_seq, sum(remaining) as sum from hold where status = 'authorised' group by debtor_seq
+           ) as holds on debtor_seq = opened_seq
+           where held <> coalesce(sum, 0) order by opened_seq limit 1"#
+    )
+    .fetch_optional(db)
+    .await
+}
+
 /// Every root that was signed, by the size of its tree.
 pub(crate) async fn signed_roots(db: impl PgExecutor<'_>) -> sqlx::Result<BTreeMap<u64, Digest>> {
     let rows = sqlx::query!("select size, root from checkpoint")
@@ -183,28 +207,4 @@ pub(crate) async fn tiles_behind(
         ))
     });
     rows.collect()
-}
-
-/// An account on which more or less is held than its authorised holds come to.
-pub(crate) struct MisheldAccount {
-    pub(crate) id: Uuid,
-    pub(crate) held: Decimal,
-    /// What its holds come to.
-    pub(crate) sum: Decimal,
-}
-
-/// The first account whose `held` is not the sum of its holds.
-pub(crate) async fn misheld_account(
-    db: impl PgExecutor<'_>,
-) -> sqlx::Result<Option<MisheldAccount>> {
-    sqlx::query_as!(
-        MisheldAccount,
-        r#"select id, held, coalesce(sum, 0) as "sum!"
-           from account left join (
-               select debtor_seq, sum(remaining) as sum from hold where status = 'authorised' group by debtor_seq
-           ) as holds on debtor_seq = opened_seq
-           where held <> coalesce(sum, 0) order by opened_seq limit 1"#
-    )
-    .fetch_optional(db)
-    .await
 }

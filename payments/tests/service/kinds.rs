@@ -2,7 +2,7 @@
 //! payment stands after the answers.
 
 use common::broker;
-use common::ids::{AccountId, PaymentId};
+use common::ids::{AccountId, ClientId, PaymentId};
 use common::kinds::Answer;
 use common::kinds::payment::{PaymentAnswer, PaymentStatus};
 use common::kinds::settlement::Reverses;
@@ -136,6 +136,7 @@ struct Story {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one row per request of a story")]
 async fn each_payment_stands_where_its_answers_leave_it() {
     let world = World::with_key().await;
     let service = world.serve().await;
@@ -270,6 +271,7 @@ async fn each_payment_stands_where_its_answers_leave_it() {
 /// What the ledger says to each request of the story.
 fn answers(story: &Story) -> Vec<PaymentAnswer> {
     use PaymentStatus::{Authorised, Captured, Reversed, Settled, Voided};
+    let shop: ClientId = "shop".parse().expect("a client id");
     let answer =
         |seq: u64, id: Uuid, status, amount: &str, remaining: Option<&str>| PaymentAnswer {
             request_seq: seq,
@@ -280,7 +282,7 @@ fn answers(story: &Story) -> Vec<PaymentAnswer> {
             amount: Some(amount.to_owned()),
             currency: Some("EUR".to_owned()),
             remaining: remaining.map(str::to_owned),
-            ..PaymentAnswer::nothing("shop".parse().unwrap())
+            ..PaymentAnswer::nothing(shop.clone())
         };
     let of_hold = |hold: Uuid, answer: PaymentAnswer| PaymentAnswer {
         hold_id: Some(PaymentId(hold)),
@@ -288,7 +290,7 @@ fn answers(story: &Story) -> Vec<PaymentAnswer> {
     };
     let reversing = |answer: PaymentAnswer| PaymentAnswer {
         reverses: Some(Reverses {
-            client_id: "shop".parse().unwrap(),
+            client_id: shop.clone(),
             payment_id: PaymentId(story.paid),
         }),
         ..answer
