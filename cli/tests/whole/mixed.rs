@@ -1,16 +1,20 @@
 //! Every kind of request in a random mix, while the ledger dies: afterwards the books are what the log leads to.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
 use async_nats::{Client, HeaderMap};
 use auth::clients::ensure_service_account;
 use chrono::TimeDelta;
+use common::broker;
+use common::wire::REQUESTS as REQUESTS_STREAM;
 use futures::future::join_all;
 use local::{Part, Service};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
-use sqlx::PgPool;
+use sqlx::{Connection as _, PgConnection, PgPool};
 use uuid::Uuid;
 
 use crate::bank::{CLIENT_SECRET, PATIENCE, SHOP, TestBank};
@@ -49,6 +53,7 @@ async fn a_ledger_that_dies_in_a_mix_of_all_kinds_loses_nothing() -> Result<()> 
         .set_env(Service::Ledger, "QUITTANCE_CRASH_AT", None);
     test.bank.start_part(Part::Ledger).await?;
     mix.send(&test, &teller).await?;
+    all_ends_announced(&test).await?;
     test.check_invariants().await?;
     proof::holds_together_and_replays_from_a_file(&test).await?;
     // A mix in which nothing happens would prove nothing.
@@ -69,6 +74,29 @@ async fn a_ledger_that_dies_in_a_mix_of_all_kinds_loses_nothing() -> Result<()> 
         ensure!(is_there, "nothing is {outcome}: {page}");
     }
     Ok(())
+}
+
+/// Waits until the ledger has announced the end of every hold that has one: until then the log grows by itself.
+async fn all_ends_announced(test: &TestBank) -> Result<()> {
+    let servers = test.bank.servers();
+    let mut database = PgConnection::connect(&servers.audit_database_url()).await?;
+    let requests = broker::last_sequence(&test.audit().await?, REQUESTS_STREAM).await?;
+    test.answer(requests).await?;
+    let waiting = async {
+        let count = "select count(*) from hold
+                     where expires_at is not null and not is_announced and status in ('authorised', 'expired')";
+        while sqlx::query_scalar::<_, i64>(count)
+            .fetch_one(&mut database)
+            .await?
+            > 0
+        {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(PATIENCE, waiting)
+        .await
+        .context("an end is never announced")?
 }
 
 /// A mix that a seed leads to.

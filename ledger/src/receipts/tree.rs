@@ -19,7 +19,7 @@ use crate::core::merkle::{self, Edge, Tiles};
 use crate::store::{self, CheckpointRow};
 
 /// Answers that are added in one transaction: 8 tiles.
-const LEAVES_MAX: i64 = 2048;
+const LEAVES_MAX: usize = 2048;
 /// How often the tree looks for new answers. It is behind by this at most, unless somebody asks.
 const FOLLOW_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the root is signed while answers come: half a million checkpoints a year, of 300 bytes each.
@@ -86,16 +86,19 @@ impl Tree {
         let mut signed_at = Instant::now();
         loop {
             let step = async {
-                let grew = self.grow().await?;
-                if !grew && self.key.is_some() && signed_at.elapsed() >= SIGN_INTERVAL {
-                    self.sign().await?;
-                    signed_at = Instant::now();
+                let grown = self.grow().await?;
+                if self.key.is_some() && signed_at.elapsed() >= SIGN_INTERVAL {
+                    match self.sign().await {
+                        Ok(_) | Err(TreeError::Behind { .. }) => signed_at = Instant::now(),
+                        Err(error) => return Err(error),
+                    }
                 }
-                Ok::<_, TreeError>(grew)
+                Ok::<_, TreeError>(grown)
             };
             let pause = match step.await {
-                Ok(true) => PAUSE,
-                Ok(false) => FOLLOW_INTERVAL,
+                // Many small portions would cost the database more than a few large ones.
+                Ok(grown) if grown < LEAVES_MAX => FOLLOW_INTERVAL,
+                Ok(_) => PAUSE,
                 Err(error) => {
                     tracing::warn!(%error, "the tree of receipts does not grow");
                     FOLLOW_INTERVAL
@@ -117,12 +120,12 @@ impl Tree {
         }
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let grew = self.grow().await?;
+            let grown = self.grow().await?;
             let size = store::tree_size(&self.pool).await?;
-            if size >= wanted && !grew {
+            if size >= wanted {
                 return self.sign().await;
             }
-            if Instant::now() > deadline || (!grew && size < wanted) {
+            if Instant::now() > deadline || grown == 0 {
                 return Err(TreeError::Behind { size, wanted });
             }
         }
@@ -142,8 +145,8 @@ impl Tree {
         merkle::consistency(old, size, &tiles).ok_or(TreeError::Torn(size))
     }
 
-    /// Adds the next answers; `false` when there are none.
-    async fn grow(&self) -> Result<bool, TreeError> {
+    /// Adds the next answers. Returns how many were there.
+    async fn grow(&self) -> Result<usize, TreeError> {
         let mut held = self.grown.lock().await;
         let mut grown = match held.take() {
             Some(grown) => grown,
@@ -151,9 +154,10 @@ impl Tree {
         };
         let from = grown.edge.size();
         let rows = store::leaves_behind(&self.pool, from, LEAVES_MAX).await?;
-        if rows.is_empty() {
+        let count = rows.len();
+        if count == 0 {
             *held = Some(grown);
-            return Ok(false);
+            return Ok(0);
         }
         let mut tiles = Tiles::new();
         for row in rows {
@@ -175,13 +179,16 @@ impl Tree {
         }
         tiles.extend(grown.edge.tiles());
         let mut tx = self.pool.begin().await?;
+        // No payment's commit shall wait for this one's: what a crash takes is made again. A checkpoint's own commit, which
+        // must last, takes all that is before it to the disk.
+        store::without_waiting_for_the_disk(&mut *tx).await?;
         if store::move_tree(&mut *tx, from, grown.edge.size()).await? {
             store::put_tiles(&mut *tx, &tiles).await?;
             tx.commit().await?;
             *held = Some(grown);
         }
         // Otherwise another ledger has moved it; from there it goes on.
-        Ok(true)
+        Ok(count)
     }
 
     async fn read(&self) -> Result<Grown, TreeError> {

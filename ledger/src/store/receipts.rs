@@ -22,16 +22,24 @@ pub(crate) struct LeafRow {
 pub(crate) async fn leaves_behind(
     db: impl PgExecutor<'_>,
     seq: u64,
-    rows_max: i64,
+    rows_max: usize,
 ) -> sqlx::Result<Vec<LeafRow>> {
     let rows = sqlx::query_as!(
         LeafRow,
         "select request_seq, published_at, request_digest, body, chain from answer
          where request_seq > $1 order by request_seq limit $2",
         bigint(seq),
-        rows_max,
+        i64::try_from(rows_max).unwrap_or(i64::MAX),
     );
     rows.fetch_all(db).await
+}
+
+/// The commit of this transaction does not wait for the disk: a crash may take it, as a whole.
+pub(crate) async fn without_waiting_for_the_disk(db: impl PgExecutor<'_>) -> sqlx::Result<()> {
+    sqlx::query!("set local synchronous_commit = off")
+        .execute(db)
+        .await
+        .map(drop)
 }
 
 /// The chain after this answer; as it begins when there is none.
