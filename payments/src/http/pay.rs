@@ -13,7 +13,6 @@ use common::http::describe::answers::{Problems, Submission};
 use common::http::describe::headers::{Trace, Wait};
 use common::http::problem::Problem;
 use common::ids::{AccountId, PaymentId};
-use common::kinds::body::{self, RequestBody};
 use common::kinds::hold::HoldRequest;
 use common::kinds::payment::PaymentRequest;
 use common::reason::{Code, Reason};
@@ -103,17 +102,13 @@ pub(super) async fn submit(
     let caller = app.callers.authorize(&headers, SUBMITTERS).await?;
     let body = json_body(&headers, body)?;
     // Nearly all are plain payments, and those are read once.
-    let mistake = match request::read::<PaymentRequest>(&body) {
-        Ok(payment) => return take(&app, &headers, &caller, payment).await,
-        Err(mistake) => mistake,
-    };
+    if let Ok(payment) = request::read::<PaymentRequest>(&body) {
+        return take(&app, &headers, &caller, payment).await;
+    }
     match new_payment(&body) {
-        None => Err(Problem::rejected(StatusCode::BAD_REQUEST, &mistake)),
-        Some(New::Hold(hold)) => take(&app, &headers, &caller, hold).await,
-        Some(New::Payment(payment)) => take(&app, &headers, &caller, payment).await,
-        Some(New::Contradiction(reason)) => {
-            Err(Problem::rejected(StatusCode::BAD_REQUEST, &reason))
-        }
+        Ok(New::Hold(hold)) => take(&app, &headers, &caller, hold).await,
+        Ok(New::Payment(payment)) => take(&app, &headers, &caller, payment).await,
+        Err(mistake) => Err(Problem::rejected(StatusCode::BAD_REQUEST, &mistake)),
     }
 }
 
@@ -121,14 +116,11 @@ pub(super) async fn submit(
 enum New {
     Payment(PaymentRequest),
     Hold(HoldRequest),
-    Contradiction(Reason),
 }
 
-/// A body that says when money moves; `None` when it says nothing of that.
-fn new_payment(body: &[u8]) -> Option<New> {
-    let new: NewPayment = (body.len() <= HoldRequest::BYTES_MAX)
-        .then(|| body::read(body).ok())
-        .flatten()?;
+/// A body that may say when money moves.
+fn new_payment(body: &[u8]) -> Result<New, Reason> {
+    let new = request::read_as(body, |new: &NewPayment| !new.metadata.is_empty())?;
     let payment = PaymentRequest {
         payment_id: new.payment_id,
         debtor_account: new.debtor_account,
@@ -139,12 +131,12 @@ fn new_payment(body: &[u8]) -> Option<New> {
         effective_date: new.effective_date,
         metadata: new.metadata,
     };
-    Some(match new.capture {
-        CaptureMode::Automatic if new.expires_at.is_some() => New::Contradiction(Reason::new(
+    match new.capture {
+        CaptureMode::Automatic if new.expires_at.is_some() => Err(Reason::new(
             Code::FF01,
             "only a hold ends: send expires_at with capture \"manual\"",
         )),
-        CaptureMode::Automatic => New::Payment(payment),
-        CaptureMode::Manual => New::Hold(HoldRequest::of(payment, new.expires_at)),
-    })
+        CaptureMode::Automatic => Ok(New::Payment(payment)),
+        CaptureMode::Manual => Ok(New::Hold(HoldRequest::of(payment, new.expires_at))),
+    }
 }
