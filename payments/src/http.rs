@@ -11,6 +11,8 @@ mod actions;
 mod pay;
 mod read;
 
+mod follow_ups;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -53,6 +55,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(pay::submit, read::list))
         .routes(routes!(read::show))
+        .routes(routes!(follow_ups::list))
         .routes(routes!(actions::capture))
         .routes(routes!(actions::void))
         .routes(routes!(actions::reverse))

@@ -14,6 +14,7 @@
 mod activity;
 mod cursors;
 mod error;
+mod progress;
 mod retry;
 mod rows;
 mod trust;

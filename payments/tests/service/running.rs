@@ -67,6 +67,16 @@ impl Running {
         Got::from(request).await
     }
 
+    /// Posts to any path; without a token when it is empty.
+    pub(crate) async fn post_to(&self, path: &str, token: &str, body: &Value) -> Got {
+        let request = reqwest::Client::new().post(format!("{}{path}", self.url));
+        let request = match token {
+            "" => request,
+            token => request.bearer_auth(token),
+        };
+        Got::from(request.json(body)).await
+    }
+
     pub(crate) async fn get(&self, token: &str, path: &str) -> Got {
         let request = reqwest::Client::new().get(format!("{}{path}", self.url));
         Got::from(request.bearer_auth(token)).await
