@@ -1,8 +1,14 @@
 //! Holding, capturing, voiding and reversing over HTTP: what is taken, what is refused at once, and what is in the log then.
 
-use chrono::{TimeDelta, Utc};
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test may panic like the test"
+)]
+
+use chrono::TimeDelta;
 use common::broker;
 use common::kinds::rules::NEWEST;
+use common::service::now;
 use common::wire::{REQUESTS, SETTLEMENTS};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -20,7 +26,7 @@ fn hold(id: Uuid) -> Value {
 }
 
 fn in_days(days: i64) -> String {
-    (Utc::now() + TimeDelta::days(days)).to_rfc3339()
+    (now() + TimeDelta::days(days)).to_rfc3339()
 }
 
 #[tokio::test]
@@ -119,11 +125,18 @@ async fn each_becomes_the_message_that_a_producer_would_send() {
     service.stop().await.unwrap();
 }
 
-#[tokio::test]
-async fn what_needs_no_books_is_refused_at_once() {
-    let world = World::with_key().await;
-    let service = world.serve().await;
-    let id = Uuid::now_v7();
+/// Where the action is asked for; none is paying or holding.
+fn path(id: Uuid, action: &str) -> String {
+    match action {
+        "" => "/payments".to_owned(),
+        action => format!("/payments/{id}/{action}"),
+    }
+}
+
+/// The action, the status, the code and a part of the sentence, and the body that leads to them.
+type Refused = (&'static str, u16, &'static str, &'static str, Value);
+
+fn refused(id: Uuid) -> Vec<Refused> {
     let with = |name: &str, value: Value| {
         let mut body = hold(id);
         body[name] = value;
@@ -139,97 +152,88 @@ async fn what_needs_no_books_is_refused_at_once() {
         body
     };
     let end = with("expires_at", json!(in_days(1)));
-    let path = |action: &str| format!("/payments/{id}/{action}");
-    let (pay, capture, void, reverse) = (
-        "/payments".to_owned(),
-        path("capture"),
-        path("void"),
-        path("reverse"),
-    );
-    let cases = [
+    let (pay, capture, void, reverse) = ("", "capture", "void", "reverse");
+    vec![
         (
-            &pay,
+            pay,
             400,
             "FF01",
             "missing field `payment_id`",
             without("payment_id", hold(id)),
         ),
-        (&pay, 400, "FF01", "", with("more", json!(1))),
-        (&pay, 400, "FF01", "", with("capture", json!("later"))),
-        (&pay, 400, "FF01", "", without("capture", end.clone())),
-        (&pay, 400, "FF01", "only a hold ends", automatic(end)),
-        (&pay, 422, "AM12", "above zero", with("amount", json!("0"))),
+        (pay, 400, "FF01", "", with("more", json!(1))),
+        (pay, 400, "FF01", "", with("capture", json!("later"))),
+        (pay, 400, "FF01", "", without("capture", end.clone())),
+        (pay, 400, "FF01", "only a hold ends", automatic(end)),
+        (pay, 422, "AM12", "above zero", with("amount", json!("0"))),
         (
-            &pay,
+            pay,
             422,
             "DT01",
             "not in the future",
             with("expires_at", json!(in_days(-1))),
         ),
         (
-            &pay,
+            pay,
             422,
             "DT01",
             "31 days",
             with("expires_at", json!(in_days(32))),
         ),
         (
-            &pay,
+            pay,
             422,
             "DT01",
             "no time",
             with("expires_at", json!("tomorrow")),
         ),
         (
-            &capture,
+            capture,
             400,
             "FF01",
             "version 7 is recommended",
             json!({"amount": "1"}),
         ),
+        (capture, 400, "FF01", "", action("client_id", json!("till"))),
+        (capture, 400, "FF01", "", action("amount", json!(1))),
+        (capture, 400, "FF01", "", action("final", json!("yes"))),
+        (void, 400, "FF01", "missing field `payment_id`", json!({})),
+        (void, 400, "FF01", "", action("amount", json!("1"))),
+        (void, 400, "FF01", "", action("client_id", json!("../keys"))),
         (
-            &capture,
-            400,
-            "FF01",
-            "",
-            action("client_id", json!("till")),
-        ),
-        (&capture, 400, "FF01", "", action("amount", json!(1))),
-        (&capture, 400, "FF01", "", action("final", json!("yes"))),
-        (&void, 400, "FF01", "missing field `payment_id`", json!({})),
-        (&void, 400, "FF01", "", action("amount", json!("1"))),
-        (
-            &void,
-            400,
-            "FF01",
-            "",
-            action("client_id", json!("../keys")),
-        ),
-        (
-            &reverse,
+            reverse,
             400,
             "FF01",
             "missing field `payment_id`",
             json!({"reason": "x"}),
         ),
-        (&reverse, 400, "FF01", "", action("final", json!(true))),
+        (reverse, 400, "FF01", "", action("final", json!(true))),
         (
-            &reverse,
+            reverse,
             422,
             "FF01",
             "140 characters",
             action("reason", json!("ä".repeat(141))),
         ),
-    ];
-    for (path, status, code, sentence, body) in cases {
-        let got = service.post_to(path, &token("shop", SUBMIT), &body).await;
+    ]
+}
+
+#[tokio::test]
+async fn what_needs_no_books_is_refused_at_once() {
+    let world = World::with_key().await;
+    let service = world.serve().await;
+    let id = Uuid::now_v7();
+    for (action, status, code, sentence, body) in refused(id) {
+        let path = path(id, action);
+        let got = service.post_to(&path, &token("shop", SUBMIT), &body).await;
         assert_eq!(got.status, status, "{path} {body}: {got:?}");
         assert_eq!(got.header("content-type"), "application/problem+json");
         assert_eq!(got.body["reason"]["code"], code, "{path} {body}: {got:?}");
         let detail = got.body["detail"].as_str().unwrap();
         assert!(detail.contains(sentence), "{path} {body}: {detail}");
     }
-    for path in [&pay, &capture, &void, &reverse] {
+    for action in ["", "capture", "void", "reverse"] {
+        let path = path(id, action);
         let url = format!("{}{path}", service.url);
         let text = reqwest::Client::new().post(&url).body("{}");
         let text = text
@@ -237,7 +241,7 @@ async fn what_needs_no_books_is_refused_at_once() {
             .header("content-type", "text/plain");
         assert_eq!(text.send().await.unwrap().status(), 415, "{path}");
         for (status, token) in [(401, String::new()), (403, token("shop", "payments:read"))] {
-            let got = service.post_to(path, &token, &hold(id)).await;
+            let got = service.post_to(&path, &token, &hold(id)).await;
             assert_eq!(got.status, status, "{path}: {got:?}");
         }
     }
@@ -247,7 +251,7 @@ async fn what_needs_no_books_is_refused_at_once() {
         "/payments/x/reverse",
     ] {
         let got = service
-            .post_to(path, &token("shop", SUBMIT), &action("amount", json!("1")))
+            .post_to(path, &token("shop", SUBMIT), &json!({"payment_id": id}))
             .await;
         assert_eq!(got.status, 400, "{path}: {got:?}");
     }
@@ -256,10 +260,8 @@ async fn what_needs_no_books_is_refused_at_once() {
     service.stop().await.unwrap();
 }
 
-#[tokio::test]
-async fn what_followed_is_shown_to_its_client_and_to_the_bank() {
-    let world = World::with_key().await;
-    let [held, captured, voided] = [1, 2, 3].map(Uuid::from_u128);
+/// A hold of the shop that it captured in part, and whose rest the desk voided.
+async fn voided_in_part(world: &World, held: Uuid, captured: Uuid, voided: Uuid) {
     let requests = [
         ("hold.v1.shop", payment(held)),
         (
@@ -300,10 +302,17 @@ async fn what_followed_is_shown_to_its_client_and_to_the_bank() {
             answer[name] = value.clone();
         }
         let mut message = outgoing(&format!("settlement.{kind}.v1.any"), &answer);
-        message.headers.add("ce-type", &format!("payment.{status}.v1"));
+        message.headers.add("ce-type", format!("payment.{status}.v1"));
         message
     });
     world.publish_answers(2, messages.collect()).await;
+}
+
+#[tokio::test]
+async fn what_followed_is_shown_to_its_client_and_to_the_bank() {
+    let world = World::with_key().await;
+    let [held, captured, voided] = [1, 2, 3].map(Uuid::from_u128);
+    voided_in_part(&world, held, captured, voided).await;
     let service = world.serve().await;
     world.projected(SETTLEMENTS, 4).await;
 
