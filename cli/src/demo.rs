@@ -135,7 +135,7 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<()> {
     ensure!(
         over_nats.status == PaymentStatus::Settled,
         "{}",
-        sending::settlement_text(&over_nats)
+        sending::settlement_text("payment", &over_nats)
     );
     story.step(&format!(
         "So its answer is message {seq} of {SETTLEMENTS}. The shop pulls it from its own\n\

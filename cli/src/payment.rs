@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
 use common::ids::{AccountId, PaymentId};
 use common::kinds::payment::PaymentAnswer;
+use common::money::{Currency, Money};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -14,7 +15,7 @@ use crate::login;
 use crate::names::{self, Person, short_account_name};
 use crate::print;
 use crate::running::Running;
-use crate::sending::settlement_text;
+use crate::sending::{capital, settled_text};
 use client::Client;
 
 /// What to do with payments.
@@ -95,6 +96,7 @@ enum Status {
 struct Listed {
     payment_id: String,
     request_seq: u64,
+    kind: String,
     status: String,
     debtor_account: Option<AccountId>,
     creditor_account: Option<AccountId>,
@@ -125,8 +127,36 @@ async fn show(options: &Show, running: &Running) -> Result<()> {
         print::json(&payment)?;
         return Ok(());
     }
-    print::line(&shown(&payment)?)?;
+    let follow_ups = match payment["kind"].as_str() {
+        Some("hold") if payment["status"] != "pending" => {
+            let whose = payment["client_id"].as_str().unwrap_or_default();
+            follow_ups(&client, &token, id, whose).await?
+        }
+        _ => Vec::new(),
+    };
+    print::line(&shown(&payment, &follow_ups)?)?;
     Ok(())
+}
+
+/// All that followed on a hold.
+async fn follow_ups(
+    client: &Client,
+    token: &str,
+    id: PaymentId,
+    whose: &str,
+) -> Result<Vec<Value>> {
+    let mut all = Vec::new();
+    let mut query = vec![("client_id", whose.to_owned()), ("limit", "100".to_owned())];
+    loop {
+        let page = client.follow_ups(token, id, &query).await?;
+        all.extend(page["payments"].as_array().cloned().unwrap_or_default());
+        let last = all.last().and_then(|last| last["request_seq"].as_u64());
+        let (false, Some(last)) = (page["next"].is_null(), last) else {
+            return Ok(all);
+        };
+        query.truncate(2);
+        query.push(("before", last.to_string()));
+    }
 }
 
 async fn list(options: &List, running: &Running) -> Result<()> {
@@ -149,25 +179,50 @@ async fn list(options: &List, running: &Running) -> Result<()> {
         print::line("No payments.")?;
         return Ok(());
     }
-    let mut table = print::table(&["payment", "status", "from", "to", "amount", ""]);
-    let account = |id: Option<AccountId>| id.map_or_else(|| "?".to_owned(), short_account_name);
-    for row in &rows {
-        table.add_row([
-            row.payment_id.clone(),
-            row.status.clone(),
-            account(row.debtor_account),
-            account(row.creditor_account),
-            print::readable(row.amount.as_deref().unwrap_or("?")),
-            print::readable(row.currency.as_deref().unwrap_or_default()),
-        ]);
-    }
-    print::align_right(&mut table, 4..=4);
-    print::line(&print::text(table))?;
+    print::line(&table(&rows))?;
     if let (false, Some(last)) = (page["next"].is_null(), rows.last()) {
         let seq = last.request_seq;
         print::line(&format!("\nOlder ones: the same with `--before {seq}`."))?;
     }
     Ok(())
+}
+
+/// A line per payment. Where something is no payment its kind takes room, so a currency that all have goes into the header.
+fn table(rows: &[Listed]) -> String {
+    let currency = |row: &Listed| print::readable(row.currency.as_deref().unwrap_or_default());
+    let first = rows.first().map(currency).unwrap_or_default();
+    let is_one = !first.is_empty() && rows.iter().all(|row| currency(row) == first);
+    let is_wide = rows.iter().any(|row| row.kind != "payment");
+    let mut header = vec!["payment", "status", "from", "to", "amount", ""];
+    if is_wide && is_one {
+        header.truncate(4);
+        header.push(&first);
+    }
+    let mut table = print::table(&header);
+    let account = |id: Option<AccountId>| id.map_or_else(|| "?".to_owned(), short_account_name);
+    for row in rows {
+        let mut cells = vec![
+            row.payment_id.clone(),
+            standing(&row.kind, &row.status),
+            account(row.debtor_account),
+            account(row.creditor_account),
+            print::readable(row.amount.as_deref().unwrap_or("?")),
+            currency(row),
+        ];
+        cells.truncate(header.len());
+        table.add_row(cells);
+    }
+    print::align_right(&mut table, 4..=4);
+    print::text(table)
+}
+
+/// The status, with the kind where it is no payment: `settled`, `authorised hold`, `reversal`, `rejected reversal`.
+fn standing(kind: &str, status: &str) -> String {
+    match (kind, status) {
+        ("payment", status) => status.to_owned(),
+        ("capture", "captured") | ("void", "voided") | ("reversal", "reversed") => kind.to_owned(),
+        (kind, status) => format!("{status} {kind}"),
+    }
 }
 
 async fn client_id(
@@ -181,16 +236,120 @@ async fn client_id(
     })
 }
 
-fn shown(payment: &Value) -> Result<String> {
+/// The payment, and where it stands now, which its own answer can't tell.
+fn shown(payment: &Value, follow_ups: &[Value]) -> Result<String> {
+    let text = |name: &str| payment[name].as_str().unwrap_or_default();
+    let kind = text("kind");
     if payment["status"] == "pending" {
         return Ok(format!(
-            "Payment {} is not decided yet: request {}.",
-            payment["payment_id"].as_str().unwrap_or_default(),
+            "{} {} is not decided yet: request {}.",
+            capital(kind),
+            text("payment_id"),
             payment["request_seq"]
         ));
     }
     let settlement = PaymentAnswer::deserialize(payment);
-    Ok(settlement_text(
+    let mut told = settled_text(
+        kind,
         &settlement.context("payments answered in an unknown form")?,
-    ))
+    );
+    if let Some(stands) = stands(payment, follow_ups) {
+        told.insert_str(told.find("\n\n").unwrap_or(told.len()), &stands);
+    }
+    Ok(told)
+}
+
+/// What is held or was captured, what can still be reversed, and what it belongs to: each on a line of its own.
+fn stands(payment: &Value, follow_ups: &[Value]) -> Option<String> {
+    let text = |name: &str| payment[name].as_str();
+    let (amount, currency) = (text("amount")?, text("currency")?);
+    let remaining = text("remaining").unwrap_or(amount);
+    let hold = || text("hold_id").map(|id| format!("\nOf hold {id}."));
+    match (text("kind")?, text("status")?) {
+        ("hold", "authorised") => {
+            let end = text("expires_at").map_or_else(
+                || "until it is captured or voided".to_owned(),
+                |end| format!("until {end}"),
+            );
+            let captured = captured(follow_ups, currency)?;
+            Some(format!(
+                "\n{captured} of {amount} {currency} was captured.\n{remaining} {currency} is still held, {end}."
+            ))
+        }
+        ("hold", "captured" | "voided" | "expired") => {
+            let captured = captured(follow_ups, currency)?;
+            Some(format!(
+                "\n{captured} of {amount} {currency} was captured.\nNothing is held any more."
+            ))
+        }
+        ("capture", "captured") => Some(format!(
+            "{}\n{remaining} of {amount} {currency} can still be reversed.",
+            hold()?
+        )),
+        ("payment", "settled") if payment["remaining"].is_string() => Some(format!(
+            "\n{remaining} of {amount} {currency} can still be reversed."
+        )),
+        ("payment", "reversed") => Some("\nAll of it was booked back.".to_owned()),
+        ("capture", "reversed") => Some(format!("{}\nAll of it was booked back.", hold()?)),
+        ("void", "voided") => Some(format!("{}\n{amount} {currency} is free again.", hold()?)),
+        ("reversal", "reversed") => {
+            let of = payment["reverses"]["payment_id"].as_str()?;
+            Some(format!("\nOf payment {of}."))
+        }
+        _ => None,
+    }
+}
+
+/// The sum of the captures.
+fn captured(follow_ups: &[Value], currency: &str) -> Option<Money> {
+    let currency = Currency::from_code(currency)?;
+    let mut captures = follow_ups.iter().filter(|one| one["kind"] == "capture");
+    captures.try_fold(Money::zero(currency), |sum, one| {
+        let amount = Money::positive(one["amount"].as_str()?, currency).ok()?;
+        sum.checked_add(amount)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_what_it_is_where_it_is_no_payment() {
+        for (kind, status, told) in [
+            ("payment", "settled", "settled"),
+            ("payment", "reversed", "reversed"),
+            ("hold", "authorised", "authorised hold"),
+            ("hold", "captured", "captured hold"),
+            ("capture", "captured", "capture"),
+            ("capture", "reversed", "reversed capture"),
+            ("void", "voided", "void"),
+            ("reversal", "rejected", "rejected reversal"),
+        ] {
+            assert_eq!(standing(kind, status), told);
+        }
+    }
+
+    #[test]
+    fn the_widest_list_fits_a_terminal() {
+        let row = |kind: &str, status: &str| Listed {
+            payment_id: "0198c0de-0000-7000-8000-000000000001".to_owned(),
+            request_seq: 1,
+            kind: kind.to_owned(),
+            status: status.to_owned(),
+            debtor_account: Some(AccountId(uuid::Uuid::from_u128(0xabcd))),
+            creditor_account: Some(AccountId(uuid::Uuid::from_u128(0xabcd))),
+            amount: Some("1000.00".to_owned()),
+            currency: Some("EUR".to_owned()),
+        };
+        for rows in [
+            vec![row("payment", "authorised")],
+            vec![row("payment", "settled"), row("reversal", "rejected")],
+        ] {
+            let table = table(&rows);
+            let widest = table.lines().map(|line| line.chars().count()).max();
+            assert!(widest <= Some(print::WIDTH), "{table}");
+            assert!(table.contains("EUR"), "{table}");
+        }
+    }
 }

@@ -103,7 +103,7 @@ impl Asked {
                 &if done.is_repeated && settlement.status == PaymentStatus::Settled {
                     settled_before(&settlement)
                 } else {
-                    settlement_text(&settlement)
+                    settlement_text(what, &settlement)
                 },
             )?;
         }
@@ -145,7 +145,7 @@ impl Asked {
     }
 }
 
-fn capital(word: &str) -> String {
+pub(crate) fn capital(word: &str) -> String {
     let mut letters = word.chars();
     let first = letters.next().into_iter().flat_map(char::to_uppercase);
     first.chain(letters).collect()
@@ -180,15 +180,24 @@ fn settled_before(settlement: &PaymentAnswer) -> String {
     )
 }
 
+/// A settlement for people, and what is held after it.
+pub(crate) fn settlement_text(what: &str, settlement: &PaymentAnswer) -> String {
+    let mut text = settled_text(what, settlement);
+    let at = text.find("\n\n").unwrap_or(text.len());
+    text.insert_str(at, &held_text(settlement));
+    text
+}
+
 /// A settlement for people.
-pub(crate) fn settlement_text(settlement: &PaymentAnswer) -> String {
+pub(crate) fn settled_text(what: &str, settlement: &PaymentAnswer) -> String {
     let id = settlement
         .payment_id
         .map_or_else(String::new, |id| format!(" {id}"));
-    let seq = settlement.request_seq;
     let mut text = format!(
-        "Payment{id} is {}, as request {seq}.",
-        settlement.status.as_str()
+        "{}{id} is {}, as request {}.",
+        capital(what),
+        settlement.status.as_str(),
+        settlement.request_seq
     );
     if let Some(reason) = &settlement.reason {
         let message = print::readable(&reason.message);
@@ -201,7 +210,6 @@ pub(crate) fn settlement_text(settlement: &PaymentAnswer) -> String {
             original.status.as_str()
         );
     }
-    text += &held_text(settlement);
     if !settlement.postings.is_empty() {
         text += "\n\n";
         text += &postings_text(settlement);

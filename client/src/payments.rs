@@ -106,6 +106,21 @@ impl Client {
         found(self.get(token, payments, &path, &query).await)
     }
 
+    /// A page of what followed on a payment: captures, voids, reversals.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn follow_ups(
+        &self,
+        token: &str,
+        id: PaymentId,
+        query: &[(&str, String)],
+    ) -> Result<Value> {
+        let path = format!("/payments/{id}/follow-ups");
+        self.get(token, &self.addresses.payments, &path, query)
+            .await
+    }
+
     /// A page of payments.
     ///
     /// # Errors

@@ -5,6 +5,8 @@
 
 mod accounts;
 mod audit;
+mod controls;
+mod held;
 mod history;
 mod keys;
 mod log;
@@ -48,13 +50,14 @@ pub(crate) fn routes(app: Arc<App>) -> Router {
         .route("/sign-out", post(sign_in::sign_out))
         .route("/search", get(search::search))
         .route("/payments", get(payments::list))
-        .route("/payments/{id}", get(payment::show))
+        .route("/payments/{id}", get(payment::show).post(payment::act))
+        .route("/live/payments", get(payments::live))
         .route("/live/payments/{seq}", get(payment::live))
         .route("/receipts/{seq}", get(receipt::show))
         .route("/receipts/{seq}/file", get(receipt::file))
         .route("/accounts", get(accounts::list).post(accounts::open))
         .route("/accounts/new", get(accounts::new))
-        .route("/accounts/{id}", get(accounts::show))
+        .route("/accounts/{id}", get(accounts::show).post(controls::act))
         .route("/accounts/{id}/pay", post(accounts::pay))
         .route("/accounts/{id}/statement", get(statement::show))
         .route(

@@ -30,6 +30,8 @@ const REFRESH_BEFORE: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
 /// One operator who is signed in.
 pub(crate) struct Session {
     pub(crate) email: String,
+    /// Whose requests its operator's are.
+    pub(crate) client_id: String,
     pub(crate) scopes: Vec<String>,
     /// What every form of this session carries.
     pub(crate) csrf: String,
@@ -52,6 +54,8 @@ struct Claims {
     exp: i64,
     #[serde(default)]
     scope: String,
+    #[serde(default)]
+    client_id: String,
 }
 
 /// Everybody who is signed in.
@@ -64,6 +68,7 @@ impl Session {
         let claims = claims(access)?;
         Some(Self {
             email: email.to_owned(),
+            client_id: claims.client_id,
             scopes: claims.scope.split(' ').map(str::to_owned).collect(),
             csrf: random(),
             ended: AtomicBool::new(false),

@@ -129,15 +129,15 @@ impl HtmlSafe for State {}
 impl State {
     pub(crate) fn new(word: &str) -> Self {
         let class = match word {
-            "settled" | "opened" | "noted" | "raised" | "open" | "active" | "ready" | "ok"
-            | "agrees" => "good",
-            "rejected" | "revoked" | "frozen" | "closed" | "inactive" | "DOWN" | "failed"
-            | "differs" => "bad",
-            "pending" | "retiring" | "degraded" | "running" => "wait",
+            "settled" | "captured" | "opened" | "unfrozen" | "limited" | "noted" | "raised"
+            | "open" | "active" | "ready" | "ok" | "agrees" => "good",
+            "rejected" | "revoked" | "frozen" | "debit_frozen" | "credit_frozen" | "closed"
+            | "inactive" | "DOWN" | "failed" | "differs" => "bad",
+            "pending" | "authorised" | "retiring" | "degraded" | "running" => "wait",
             _ => "plain",
         };
         Self {
-            word: word.to_owned(),
+            word: word.replace('_', " "),
             code: None,
             class,
         }

@@ -12,6 +12,8 @@ mod pay;
 mod read;
 mod transactions;
 
+mod follow_ups;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -54,6 +56,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(pay::submit, read::list))
         .routes(routes!(read::show))
+        .routes(routes!(follow_ups::follow_ups))
         .routes(routes!(actions::capture))
         .routes(routes!(actions::void))
         .routes(routes!(actions::reverse))

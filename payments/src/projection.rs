@@ -14,7 +14,7 @@
 mod activity;
 mod cursors;
 mod error;
-mod heard;
+mod progress;
 mod retry;
 mod rows;
 mod trust;

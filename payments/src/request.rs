@@ -11,6 +11,7 @@ use common::kinds::reversal::ReversalRequest;
 use common::kinds::transaction::TransactionRequest;
 use common::reason::{Code, Reason};
 use common::token::Scope;
+use serde::de::DeserializeOwned;
 
 use crate::idempotency::Content;
 
@@ -86,7 +87,18 @@ impl Submission for TransactionRequest {
 /// # Errors
 /// FF01, with what is wrong.
 pub(crate) fn read<R: ClientRequest>(body: &[u8]) -> Result<R, Reason> {
-    let request: R = body::read(body).map_err(|error| {
+    read_as(body, R::has_metadata)
+}
+
+/// Reads a body that is no message of the log as it comes, but says the same.
+///
+/// # Errors
+/// FF01, with what is wrong.
+pub(crate) fn read_as<T: DeserializeOwned>(
+    body: &[u8],
+    has_metadata: impl FnOnce(&T) -> bool,
+) -> Result<T, Reason> {
+    let request: T = body::read(body).map_err(|error| {
         let mut message = error.to_string();
         if message.starts_with("missing field `payment_id`") {
             message += "; choose a UUID (version 7 is recommended) once per payment, \
@@ -94,7 +106,7 @@ pub(crate) fn read<R: ClientRequest>(body: &[u8]) -> Result<R, Reason> {
         }
         Reason::new(Code::FF01, message)
     })?;
-    if request.has_metadata() && has_repeated_key(body) {
+    if has_metadata(&request) && has_repeated_key(body) {
         return Err(Reason::new(Code::FF01, "metadata has a key twice"));
     }
     Ok(request)

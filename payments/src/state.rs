@@ -179,3 +179,73 @@ impl Status {
         Self::ALL.into_iter().find(|status| status.as_str() == word)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEARD: [(Heard, &str); 9] = [
+        (Heard::Requested, "requested"),
+        (Heard::PassedOver, "passed over"),
+        (Heard::Rejected, "rejected"),
+        (Heard::Settled, "settled"),
+        (Heard::Authorised, "authorised"),
+        (Heard::Captured, "captured"),
+        (Heard::Voided, "voided"),
+        (Heard::Expired, "expired"),
+        (Heard::Reversed, "reversed"),
+    ];
+
+    /// All that moves a payment out of a state, or is heard again in it; everything else is illegal.
+    fn check(state: Option<State>, moved: &[(&str, State)]) {
+        for (heard, name) in HEARD {
+            let expected = moved.iter().find(|(word, _)| *word == name);
+            let expected = expected.map(|(_, state)| *state).ok_or(IllegalEvent);
+            assert_eq!(next(state, heard), expected, "{state:?}, {name}");
+        }
+    }
+
+    #[test]
+    fn every_state_knows_what_moves_it() {
+        for undecided in [None, Some(State::Pending), Some(State::Retryable)] {
+            let anything = HEARD.map(|(heard, name)| (name, first(heard)));
+            check(undecided, &anything);
+        }
+        let granted = [
+            ("settled", State::Settled),
+            ("authorised", State::Authorised),
+            ("captured", State::Captured),
+            ("voided", State::Voided),
+            ("reversed", State::Reversed),
+        ];
+        check(Some(State::Rejected), &granted);
+        check(
+            Some(State::Settled),
+            &[("settled", State::Settled), ("reversed", State::Reversed)],
+        );
+        check(
+            Some(State::Authorised),
+            &[
+                ("authorised", State::Authorised),
+                ("captured", State::Captured),
+                ("voided", State::Voided),
+                ("expired", State::Expired),
+            ],
+        );
+        check(
+            Some(State::Captured),
+            &[("captured", State::Captured), ("reversed", State::Reversed)],
+        );
+        check(Some(State::Voided), &[("voided", State::Voided)]);
+        check(Some(State::Expired), &[("expired", State::Expired)]);
+        check(Some(State::Reversed), &[("reversed", State::Reversed)]);
+    }
+
+    #[test]
+    fn every_state_has_a_word_that_leads_back() {
+        for (heard, _) in HEARD {
+            let status = first(heard).status();
+            assert_eq!(Status::from_word(status.as_str()), Some(status));
+        }
+    }
+}

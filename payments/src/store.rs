@@ -3,12 +3,14 @@
 mod values;
 
 mod cursors;
+mod follow_ups;
 mod keys;
 mod payments;
 mod revocations;
 mod rules;
 
 pub(crate) use cursors::{Range, advance_cursor, cursor};
+pub(crate) use follow_ups::{FollowUpFilter, FollowUpRow, follow_ups, insert_follow_ups};
 pub(crate) use keys::{SigningKey, insert_keys, keys};
 pub(crate) use payments::{
     DecidedRow, Filter, ProgressRow, RequestedRow, Row, RowKind, insert_requested, payment,

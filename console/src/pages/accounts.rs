@@ -6,13 +6,16 @@ use askama::Template;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use client::{Account, AccountPage};
+use client::{Account, AccountHolds, AccountPage};
 use common::ids::{AccountId, OWNER_BANK, PaymentId};
 use common::kinds::account::{Category, OpenAccount};
+use common::kinds::hold::HoldRequest;
 use common::kinds::payment::PaymentRequest;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::held::{Held, LimitField, limit_fields};
+use super::people::Outcome;
 use super::posted::Posted;
 use crate::app::App;
 use crate::failure::{Failure, see_other};
@@ -20,7 +23,7 @@ use crate::fields::Fields;
 use crate::operator::Operator;
 use crate::page::{Frame, html};
 use crate::prefix::Prefix;
-use crate::show::{Id, Source, State as Shown, payment_path};
+use crate::show::{Id, Source, State as Shown, as_rfc3339, payment_path};
 
 /// Rows of a page.
 const ROWS: u32 = 50;
@@ -117,18 +120,31 @@ struct AccountDetail {
     account: Account,
     state: Shown,
     opened: Id,
+    /// What came of the last action.
+    outcomes: Vec<Outcome>,
+    held: Source<Vec<Held>>,
+    more_held: Option<String>,
+    limits: Vec<LimitField>,
     postings: Source<Vec<Posted>>,
     older: Option<String>,
     /// Money comes out of one of these, with its name.
     sources: Source<Vec<(String, String)>>,
     is_of_bank: bool,
-    /// The form's payment: sent twice, it pays once.
+    /// Money can be held on it: it does not grow by what is taken from it.
+    can_hold: bool,
+    is_closed: bool,
+    /// Something is blocked.
+    is_frozen: bool,
+    /// Each form's payment: sent twice, it pays once.
+    deposit_id: Uuid,
     payment_id: Uuid,
 }
 
-#[derive(Deserialize)]
+/// Where the lists of an account's page go on.
+#[derive(Default, Deserialize)]
 pub(super) struct Before {
     before: Option<u64>,
+    held_before: Option<u64>,
 }
 
 pub(super) async fn show(
@@ -138,16 +154,34 @@ pub(super) async fn show(
     query: Result<Query<Before>, QueryRejection>,
 ) -> Result<Response, Failure> {
     let id = account_id(&id, &who.prefix)?;
-    let before = query.ok().and_then(|Query(query)| query.before);
-    let mut asked = vec![("limit", ROWS.to_string())];
-    asked.extend(before.map(|before| ("before", before.to_string())));
+    let before = query.map(|Query(query)| query).unwrap_or_default();
+    page(&app, &who, id, Some(before), Vec::new()).await
+}
+
+/// An account's page, with what came of the last action.
+pub(super) async fn page(
+    app: &App,
+    who: &Operator,
+    id: AccountId,
+    before: Option<Before>,
+    outcomes: Vec<Outcome>,
+) -> Result<Response, Failure> {
+    let before = before.unwrap_or_default();
+    let rows = |before: Option<u64>| {
+        let mut asked = vec![("limit", ROWS.to_string())];
+        asked.extend(before.map(|before| ("before", before.to_string())));
+        asked
+    };
+    let (asked, asked_held) = (rows(before.before), rows(before.held_before));
     let of_bank = [
         ("category", "asset".to_owned()),
         ("limit", "100".to_owned()),
     ];
-    let (account, postings, assets) = tokio::join!(
+    let (account, postings, held, assets) = tokio::join!(
         app.client.account::<Account>(&who.token, id),
         app.client.postings(&who.token, id, &asked),
+        app.client
+            .holds::<AccountHolds>(&who.token, id, &asked_held),
         app.client.accounts::<AccountPage>(&who.token, &of_bank),
     );
     let account = account.map_err(|error| Failure::of(error, &who.prefix))?;
@@ -161,6 +195,15 @@ pub(super) async fn show(
     let postings = postings.map(|page| {
         let postings = page.postings.into_iter();
         postings.map(|one| Posted::of(one, &who.prefix)).collect()
+    });
+    let more_held = held.as_ref().ok().and_then(|page| {
+        let last = page.holds.last().filter(|_| page.next.is_some())?;
+        let path = format!("/accounts/{id}?held_before={}", last.request_seq);
+        Some(who.prefix.at(&path))
+    });
+    let held = held.map(|page| {
+        let holds = page.holds.into_iter();
+        holds.map(|one| Held::of(one, &who.prefix)).collect()
     });
     let sources = assets.map(|page| {
         let fitting = page.accounts.into_iter().filter(|asset| {
@@ -178,17 +221,25 @@ pub(super) async fn show(
         frame: who.frame(title, "Accounts"),
         id: Id::plain(id),
         state: Shown::new(&account.status),
+        outcomes,
+        held: held.map_err(Into::into),
+        more_held,
+        limits: limit_fields(&account.limits),
         opened: Id::seq(account.opened_seq, &who.prefix),
         postings: postings.map_err(Into::into),
         older,
         sources: sources.map_err(Into::into),
         is_of_bank: account.owner == OWNER_BANK,
+        can_hold: !matches!(account.category.as_str(), "asset" | "expense"),
+        is_closed: account.status == "closed",
+        is_frozen: account.status.ends_with("frozen"),
+        deposit_id: Uuid::now_v7(),
         payment_id: Uuid::now_v7(),
         account,
     }))
 }
 
-/// A deposit, or a payment out of an account of the bank.
+/// A deposit, a payment out of an account, or a hold on it.
 pub(super) async fn pay(
     State(app): State<Arc<App>>,
     who: Operator,
@@ -219,10 +270,13 @@ pub(super) async fn pay(
         effective_date: None,
         metadata: std::collections::BTreeMap::new(),
     };
-    let paid = app
-        .client
-        .pay(&who.token, &payment, Some(WAIT_SECONDS))
-        .await;
+    let wait = Some(WAIT_SECONDS);
+    let paid = if fields.get("hold") == Some("yes") {
+        let hold = HoldRequest::of(payment, fields.get("expires_at").map(as_rfc3339));
+        app.client.hold(&who.token, &hold, wait).await
+    } else {
+        app.client.pay(&who.token, &payment, wait).await
+    };
     if let Err(error) = paid {
         // A rejection has a page of its own, with its timeline.
         let is_decided = error.refused().is_some_and(|refused| {

@@ -96,7 +96,8 @@ pub(super) struct Row {
 impl Row {
     pub(super) fn of(entry: Entry, prefix: &Prefix) -> Self {
         let about = entry.about.map(|about| match entry.kind.as_str() {
-            "payment" => {
+            // The end of a hold is about the hold.
+            "payment" | "hold" | "capture" | "void" | "reversal" | "expiry" => {
                 let path = payment_path(&about, entry.client_id.as_deref());
                 Id::link(about, prefix, &path)
             }
@@ -139,10 +140,6 @@ struct LogListPage {
     live: Option<String>,
     rows: Rows,
 }
-
-/// What an empty list of payments says.
-pub(super) const NO_PAYMENT: &str =
-    "No payment fits. The first one can be made on an account's page, or with `quittance pay`.";
 
 const EMPTY: &str = "Nothing in the log fits. Take a filter away, or look further back.";
 
@@ -204,13 +201,9 @@ pub(super) async fn live(
     query: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Response, Failure> {
     let filter = filter(query, &who)?;
-    let (path, empty) = match filter.kind.as_str() {
-        "payment" => ("/payments", NO_PAYMENT),
-        _ => ("/log", EMPTY),
-    };
     Ok(live::stream(app, who, move |app, who| {
         let filter = filter.clone();
-        async move { Some(render(&rows(&app, &who, &filter, path, empty).await)) }
+        async move { Some(render(&rows(&app, &who, &filter, "/log", EMPTY).await)) }
     }))
 }
 

@@ -1,6 +1,9 @@
 //! One payment as a timeline: when it was received, read, decided, booked, published and projected, and how much of that was
 //! waiting; with its request, its answer and its postings.
 
+mod act;
+mod standing;
+
 use std::sync::Arc;
 
 use askama::Template;
@@ -13,6 +16,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::log::Side;
+use super::people::Outcome;
 use crate::app::App;
 use crate::failure::Failure;
 use crate::live;
@@ -20,6 +24,9 @@ use crate::operator::Operator;
 use crate::page::{Frame, html, render};
 use crate::prefix::Prefix;
 use crate::show::{Id, Source, State as Shown, Time, duration};
+use standing::Standing;
+
+pub(super) use act::act;
 
 /// Width of the waterfall, in its own units.
 const WIDTH: i64 = 1000;
@@ -40,6 +47,9 @@ struct PaymentPage {
     client: String,
     /// Where its receipt is.
     receipt: String,
+    /// What came of the last action.
+    outcomes: Vec<Outcome>,
+    standing: Standing,
     /// Where its story comes from again while it goes on.
     live: Option<String>,
     story: Story,
@@ -92,18 +102,45 @@ pub(super) async fn show(
     Path(id): Path<String>,
     Query(whose): Query<Whose>,
 ) -> Result<Response, Failure> {
-    let missing = || Failure::not_found(format!("Nobody has a payment {id}."), &who.prefix);
-    let payment_id: PaymentId = id.parse().map_err(|_| missing())?;
-    let client_id = whose.client_id.as_deref();
+    let payment_id: PaymentId = id.parse().map_err(|_| missing(&id, &who.prefix))?;
+    page(
+        &app,
+        &who,
+        payment_id,
+        whose.client_id.as_deref(),
+        Vec::new(),
+    )
+    .await
+}
+
+fn missing(id: &str, prefix: &Prefix) -> Failure {
+    Failure::not_found(format!("Nobody has a payment {id}."), prefix)
+}
+
+/// A payment's page, with what came of the last action.
+async fn page(
+    app: &App,
+    who: &Operator,
+    payment_id: PaymentId,
+    client_id: Option<&str>,
+    outcomes: Vec<Outcome>,
+) -> Result<Response, Failure> {
+    let missing = || missing(&payment_id.to_string(), &who.prefix);
     let found = app.client.payment(&who.token, payment_id, client_id).await;
     let found = found.map_err(|error| Failure::of(error, &who.prefix))?;
     let payment = found.ok_or_else(missing)?;
     let seq = payment["request_seq"].as_u64().ok_or_else(missing)?;
-    let story = story(&app, &who, seq).await?;
+    let (story, standing) = tokio::join!(
+        story(app, who, seq),
+        Standing::of(app, who, payment_id, &payment),
+    );
+    let story = story?;
     let live = who.prefix.at(&format!("/live/payments/{seq}"));
     Ok(html(&PaymentPage {
-        frame: who.frame("Payment", "Payments"),
+        frame: who.frame(standing::title(&payment), "Payments"),
         id: Id::plain(payment_id),
+        outcomes,
+        standing,
         seq: Id::seq(seq, &who.prefix),
         client: payment["client_id"].as_str().unwrap_or_default().to_owned(),
         receipt: who.prefix.at(&format!("/receipts/{seq}")),
@@ -163,7 +200,11 @@ fn told(
     if let (Some(amount), Some(currency)) = (text("amount"), text("currency")) {
         facts.push(("Amount", format!("{amount} {currency}")));
     }
-    for (name, field) in [("Reference", "reference"), ("Value date", "effective_date")] {
+    for (name, field) in [
+        ("Reference", "reference"),
+        ("Value date", "effective_date"),
+        ("Ends", "expires_at"),
+    ] {
         facts.extend(text(field).map(|value| (name, value)));
     }
     let delivered = match delivered {

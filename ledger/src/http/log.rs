@@ -83,7 +83,7 @@ pub(super) struct ListQuery {
     from: Option<u64>,
     /// Entries published until this time.
     until: Option<DateTime<Utc>>,
-    /// The second word of the subject, such as `payment`.
+    /// The second word of the subject, such as `payment`; several with commas between them.
     kind: Option<String>,
     /// `pending`, or the second word of the answer's type, such as `settled`.
     status: Option<String>,

@@ -13,7 +13,7 @@ pub(crate) const SCANNED_MAX: u64 = 20_000;
 /// What to look for. Each part that is `None` lets everything pass.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LogFilter<'f> {
-    /// The second word of the subject: `payment`.
+    /// The second word of the subject: `payment`. Several with commas between them.
     pub(crate) kind: Option<&'f str>,
     /// The second word of the event type: `settled`.
     pub(crate) status: Option<&'f str>,
@@ -50,7 +50,7 @@ pub(crate) async fn log_page(
         "select request_seq, subject, event_type, reason, client_id, published_at, traceparent, body
          from answer
          where request_seq between $1 and $2
-           and ($3::text is null or split_part(subject, '.', 2) = $3)
+           and ($3::text is null or split_part(subject, '.', 2) = any (string_to_array($3, ',')))
            and ($4::text is null or split_part(event_type, '.', 2) = $4)
            and ($5::text is null or client_id = $5)
            and ($6::uuid is null or payment_id = $6)

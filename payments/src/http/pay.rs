@@ -13,9 +13,7 @@ use common::http::describe::answers::{Problems, Submission};
 use common::http::describe::headers::{Trace, Wait};
 use common::http::problem::Problem;
 use common::ids::{AccountId, PaymentId};
-use common::kinds::body::{self, RequestBody};
 use common::kinds::hold::HoldRequest;
-use common::kinds::metadata::has_repeated_key;
 use common::kinds::payment::PaymentRequest;
 use common::reason::{Code, Reason};
 use schemars::JsonSchema;
@@ -52,18 +50,20 @@ pub(super) struct NewPayment {
     #[serde(default)]
     #[schemars(extend("maxProperties" = 20))]
     metadata: BTreeMap<String, String>,
-    /// `manual` holds the money until it is captured or voided; `automatic`, the default, moves it.
-    capture: Option<CaptureMode>,
+    /// `manual` holds the money until it is captured or voided.
+    #[serde(default)]
+    capture: CaptureMode,
     /// Of a hold: when it ends by itself, RFC 3339, at most 31 days away.
     #[schemars(extend("format" = "date-time"))]
     expires_at: Option<String>,
 }
 
 /// When money moves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum CaptureMode {
     /// At once.
+    #[default]
     Automatic,
     /// When it is captured.
     Manual,
@@ -102,17 +102,13 @@ pub(super) async fn submit(
     let caller = app.callers.authorize(&headers, SUBMITTERS).await?;
     let body = json_body(&headers, body)?;
     // Nearly all are plain payments, and those are read once.
-    let mistake = match request::read::<PaymentRequest>(&body) {
-        Ok(payment) => return take(&app, &headers, &caller, payment).await,
-        Err(mistake) => mistake,
-    };
+    if let Ok(payment) = request::read::<PaymentRequest>(&body) {
+        return take(&app, &headers, &caller, payment).await;
+    }
     match new_payment(&body) {
-        None => Err(Problem::rejected(StatusCode::BAD_REQUEST, &mistake)),
-        Some(New::Hold(hold)) => take(&app, &headers, &caller, hold).await,
-        Some(New::Payment(payment)) => take(&app, &headers, &caller, payment).await,
-        Some(New::Contradiction(reason)) => {
-            Err(Problem::rejected(StatusCode::BAD_REQUEST, &reason))
-        }
+        Ok(New::Hold(hold)) => take(&app, &headers, &caller, hold).await,
+        Ok(New::Payment(payment)) => take(&app, &headers, &caller, payment).await,
+        Err(mistake) => Err(Problem::rejected(StatusCode::BAD_REQUEST, &mistake)),
     }
 }
 
@@ -120,17 +116,11 @@ pub(super) async fn submit(
 enum New {
     Payment(PaymentRequest),
     Hold(HoldRequest),
-    Contradiction(Reason),
 }
 
-/// A body that says when money moves; `None` when it says nothing of that.
-fn new_payment(body: &[u8]) -> Option<New> {
-    let new: NewPayment = (body.len() <= HoldRequest::BYTES_MAX)
-        .then(|| body::read(body).ok())
-        .flatten()?;
-    if !new.metadata.is_empty() && has_repeated_key(body) {
-        return None;
-    }
+/// A body that may say when money moves.
+fn new_payment(body: &[u8]) -> Result<New, Reason> {
+    let new = request::read_as(body, |new: &NewPayment| !new.metadata.is_empty())?;
     let payment = PaymentRequest {
         payment_id: new.payment_id,
         debtor_account: new.debtor_account,
@@ -141,13 +131,12 @@ fn new_payment(body: &[u8]) -> Option<New> {
         effective_date: new.effective_date,
         metadata: new.metadata,
     };
-    Some(match (new.capture, new.expires_at) {
-        (Some(CaptureMode::Manual), expires_at) => New::Hold(HoldRequest::of(payment, expires_at)),
-        (Some(CaptureMode::Automatic), None) => New::Payment(payment),
-        (None, None) => return None,
-        (_, Some(_)) => New::Contradiction(Reason::new(
+    match new.capture {
+        CaptureMode::Automatic if new.expires_at.is_some() => Err(Reason::new(
             Code::FF01,
             "only a hold ends: send expires_at with capture \"manual\"",
         )),
-    })
+        CaptureMode::Automatic => Ok(New::Payment(payment)),
+        CaptureMode::Manual => Ok(New::Hold(HoldRequest::of(payment, new.expires_at))),
+    }
 }

@@ -43,7 +43,7 @@ use crate::store::{self, RowKind};
 
 /// A payment as `GET` shows it: the fields of its settlement event, and `status: pending` while there is none.
 #[derive(Debug, Serialize, JsonSchema)]
-struct Payment {
+pub(super) struct Payment {
     request_seq: u64,
     payment_id: Uuid,
     client_id: String,
@@ -61,9 +61,12 @@ struct Payment {
     metadata: BTreeMap<String, String>,
     /// Of a capture or void, the hold.
     hold_id: Option<PaymentId>,
+    /// Whose hold that is, if it is another client's.
+    hold_client_id: Option<ClientId>,
     /// Of a hold, when it ends by itself.
     expires_at: Option<String>,
-    /// Of a hold what is still held, of a payment what can still be reversed; `null` where that is the amount.
+    /// Of a hold what is still held, of a payment or capture what can still be reversed; `null` where that is the
+    /// amount, and of a void or reversal.
     remaining: Option<String>,
     /// Of a reversal, what it is about.
     reverses: Option<Reverses>,
@@ -140,8 +143,14 @@ impl From<store::Row> for Payment {
             effective_date: said.effective_date.flatten(),
             metadata: said.metadata.unwrap_or_default(),
             hold_id: said.hold_id,
+            hold_client_id: said.hold_client_id,
             expires_at: said.expires_at,
-            remaining: row.remaining.or(said.remaining),
+            remaining: match kind {
+                None | Some(RowKind::Hold) => row.remaining.or(said.remaining),
+                // The answer to a capture says what was left of the hold.
+                Some(RowKind::Capture) => row.remaining,
+                Some(RowKind::Void | RowKind::Reversal | RowKind::Transaction) => None,
+            },
             reverses: said.reverses,
             rates: said.rates,
             postings: said.postings,
@@ -176,9 +185,9 @@ fn client_of(caller: &Caller<'_>, asked: Option<String>) -> Result<ClientId, Pro
 }
 
 /// Payments in a list, unless asked for otherwise.
-const ROWS_DEFAULT: u32 = 50;
+pub(super) const ROWS_DEFAULT: u32 = 50;
 
-const READERS: &[Scope] = &[Scope::PaymentsRead, Scope::BankOperate];
+pub(super) const READERS: &[Scope] = &[Scope::PaymentsRead, Scope::BankOperate];
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -211,31 +220,38 @@ pub(super) async fn show(
     let caller = app.callers.authorize(&headers, READERS).await?;
     let (Path(payment_id), Query(query)) = (path?, query?);
     let whose = Whose::asked(&caller, query.client_id)?;
-    let known = find(&app, &whose, payment_id).await?;
-    if let Some(row) = known.filter(|row| row.is_decided()) {
-        return Ok(Json(Payment::from(row)).into_response());
+    let row = known(&app, &whose, payment_id).await?;
+    Ok(Json(Payment::from(row)).into_response())
+}
+
+/// The payment, as far as the logs go now. 404 when there is none.
+pub(super) async fn known(
+    app: &App,
+    whose: &Whose,
+    payment_id: PaymentId,
+) -> Result<store::Row, Problem> {
+    let known = find(app, whose, payment_id).await?;
+    if let Some(row) = known.filter(store::Row::is_decided) {
+        return Ok(row);
     }
     // The logs may hold more than we have read: the request itself, another try, the answer. Without the answer, the
     // payment is pending as far as we know.
     app.catch_up(Log::Requests).await?;
     drop(app.catch_up(Log::Settlements).await);
-    match find(&app, &whose, payment_id).await? {
-        Some(row) => Ok(Json(Payment::from(row)).into_response()),
-        None => {
-            let nobody = match &whose {
-                Whose::Clients(client_id) => client_id.as_str(),
-                Whose::Anybodys { .. } => "nobody",
-            };
-            Err(Problem::new(
-                StatusCode::NOT_FOUND,
-                format!("{nobody} has no payment {payment_id}"),
-            ))
-        }
-    }
+    find(app, whose, payment_id).await?.ok_or_else(|| {
+        let nobody = match whose {
+            Whose::Clients(client_id) => client_id.as_str(),
+            Whose::Anybodys { .. } => "nobody",
+        };
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            format!("{nobody} has no payment {payment_id}"),
+        )
+    })
 }
 
 /// Where one payment is looked for.
-enum Whose {
+pub(super) enum Whose {
     Clients(ClientId),
     /// The bank may not know whose it is. Its own comes first.
     Anybodys {
@@ -244,7 +260,7 @@ enum Whose {
 }
 
 impl Whose {
-    fn asked(caller: &Caller<'_>, asked: Option<String>) -> Result<Self, Problem> {
+    pub(super) fn asked(caller: &Caller<'_>, asked: Option<String>) -> Result<Self, Problem> {
         let claims = caller.claims();
         Ok(if asked.is_none() && claims.allows(Scope::BankOperate) {
             Self::Anybodys {

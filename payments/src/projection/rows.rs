@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use common::ids::{ClientId, PaymentId};
 use common::kinds::Answer;
 use common::kinds::Kind;
 use common::kinds::body;
 use common::kinds::client_request::ClientRequest;
 use common::kinds::hold::{CaptureRequest, HoldRequest, VoidRequest};
-use common::kinds::payment::PaymentRequest;
+use common::kinds::payment::{PaymentAnswer, PaymentRequest, PaymentStatus};
 use common::kinds::reversal::ReversalRequest;
 use common::kinds::revocation::{RevocationAnswer, RevocationStatus};
 use common::kinds::rules::{NEWEST, RulesStatus};
@@ -19,10 +20,10 @@ use common::kinds::transaction::TransactionRequest;
 use common::kinds::trust::{KeyAnswer, KeyStatus};
 use common::message::Stored;
 
-use super::heard::{decided, kind_of, later};
+use super::progress;
 use crate::state::{Heard, State, next};
 use crate::store::{
-    DecidedRow, ProgressRow, RaisedRow, RequestedRow, RevokedRow, RowKind, SigningKey,
+    DecidedRow, FollowUpRow, ProgressRow, RaisedRow, RequestedRow, RevokedRow, RowKind, SigningKey,
 };
 
 /// What a batch changes in the database.
@@ -36,6 +37,8 @@ pub(crate) struct Answered {
     pub(crate) payments: Vec<DecidedRow>,
     /// What became later of holds and payments that were granted.
     pub(crate) progress: Vec<ProgressRow>,
+    /// Which captures, voids and reversals that was.
+    pub(crate) follow_ups: Vec<FollowUpRow>,
     pub(crate) keys: Vec<SigningKey>,
     pub(crate) revocations: Vec<RevokedRow>,
     /// The newest rules among them.
@@ -135,6 +138,7 @@ fn text(body: &[u8]) -> String {
 pub(crate) fn answered(batch: &[Stored]) -> Answered {
     let mut payments = BTreeMap::<PaymentKey, DecidedRow>::new();
     let mut progress = BTreeMap::<PaymentKey, ProgressRow>::new();
+    let mut follow_ups = Vec::new();
     let (mut keys, mut revocations) = (Vec::new(), Vec::new());
     let mut nameless_last = 0;
     let (mut raised, mut newer_rules) = (None, None);
@@ -153,9 +157,10 @@ pub(crate) fn answered(batch: &[Stored]) -> Answered {
                 if answer.payment_id.is_none() {
                     nameless_last = message.sequence;
                 }
-                if let Some(row) = later(&answer) {
+                if let Some(row) = progress::of(&answer) {
                     progress.insert((row.client_id.clone(), row.payment_id), row);
                 }
+                follow_ups.extend(progress::follow_up(&answer));
                 let kind = kind_of(&message.subject);
                 let Some((heard, mut row)) =
                     decided(answer, kind, &message.payload, message.published_at)
@@ -191,12 +196,58 @@ pub(crate) fn answered(batch: &[Stored]) -> Answered {
     Answered {
         payments: payments.into_values().collect(),
         progress: progress.into_values().collect(),
+        follow_ups,
         keys,
         revocations,
         raised,
         nameless_last,
         newer_rules,
     }
+}
+
+/// What was asked for, by the subject of its answer.
+fn kind_of(subject: &str) -> Option<RowKind> {
+    match subject.split('.').nth(1) {
+        Some("hold") => Some(RowKind::Hold),
+        Some("capture") => Some(RowKind::Capture),
+        Some("void") => Some(RowKind::Void),
+        Some("reversal") => Some(RowKind::Reversal),
+        Some("transaction") => Some(RowKind::Transaction),
+        _ => None,
+    }
+}
+
+/// What an answer says and the row that it may lead to; `None` when it is a duplicate, names no payment, or announces
+/// what becomes of another one.
+fn decided(
+    answer: PaymentAnswer,
+    kind: Option<RowKind>,
+    body: &[u8],
+    decided_at: DateTime<Utc>,
+) -> Option<(Heard, DecidedRow)> {
+    let heard = match answer.status {
+        // The id in the answer to an announcement is the hold's.
+        PaymentStatus::Rejected if answer.payment_id.is_none() => return None,
+        PaymentStatus::Duplicate | PaymentStatus::Expired => return None,
+        PaymentStatus::Rejected if answer.may_retry => Heard::PassedOver,
+        PaymentStatus::Rejected => Heard::Rejected,
+        PaymentStatus::Settled => Heard::Settled,
+        PaymentStatus::Authorised => Heard::Authorised,
+        PaymentStatus::Captured => Heard::Captured,
+        PaymentStatus::Voided => Heard::Voided,
+        PaymentStatus::Reversed => Heard::Reversed,
+    };
+    let row = DecidedRow {
+        client_id: answer.client_id,
+        payment_id: answer.payment_id?,
+        request_seq: answer.request_seq,
+        state: State::Pending,
+        published_at: answer.published_at,
+        decided_at,
+        kind,
+        json: text(body),
+    };
+    Some((heard, row))
 }
 
 fn noted(answer: KeyAnswer) -> Option<SigningKey> {
@@ -223,133 +274,4 @@ fn revoked(answer: RevocationAnswer) -> Option<RevokedRow> {
 }
 
 #[cfg(test)]
-mod tests {
-    use chrono::DateTime;
-    use common::kinds::body::RequestBody as _;
-    use common::wire;
-    use serde_json::json;
-    use uuid::Uuid;
-
-    use super::*;
-
-    fn message(sequence: u64, subject: &str, ce_type: &str, body: &serde_json::Value) -> Stored {
-        Stored {
-            sequence,
-            published_at: DateTime::UNIX_EPOCH,
-            subject: subject.to_owned(),
-            unreadable_headers: None,
-            headers: [(wire::CE_TYPE, ce_type)].into_iter().collect(),
-            payload: body.to_string().into(),
-        }
-    }
-
-    fn request(sequence: u64, subject: &str, id: u128) -> Stored {
-        let body = json!({
-            "payment_id": Uuid::from_u128(id), "debtor_account": Uuid::nil(), "creditor_account": Uuid::max(),
-            "amount": "x", "currency": "y",
-        });
-        message(sequence, subject, PaymentRequest::REQUESTED, &body)
-    }
-
-    /// `status` as on the wire, or `retryable` for a rejection that may be tried again.
-    fn answer(sequence: u64, client: &str, id: Option<u128>, status: &str) -> Stored {
-        let is_retryable = status == "retryable";
-        let status = if is_retryable { "rejected" } else { status };
-        let body = json!({
-            "request_seq": sequence, "payment_id": id.map(Uuid::from_u128), "client_id": client, "status": status,
-            "reason": null, "debtor_account": null, "creditor_account": null, "amount": null, "currency": null,
-            "reference": null, "postings": [], "original": null, "may_retry": is_retryable,
-            "published_at": "2026-11-23T00:00:00Z",
-        });
-        message(
-            sequence,
-            "settlement.payment.v1.shop",
-            "payment.x.v1",
-            &body,
-        )
-    }
-
-    /// `sequence client id status` of each row that the answers come to.
-    fn check(answers: &[(&str, Option<u128>, &str)], expected: &[&str]) {
-        let batch: Vec<_> = (1..)
-            .zip(answers)
-            .map(|(sequence, (client, id, status))| answer(sequence, client, *id, status))
-            .collect();
-        let rows: Vec<_> = answered(&batch)
-            .payments
-            .iter()
-            .map(|row| {
-                let (seq, id) = (row.request_seq, row.payment_id.0.as_u128());
-                format!("{seq} {} {id} {:?}", row.client_id, row.state)
-            })
-            .collect();
-        assert_eq!(rows, expected, "{answers:?}");
-    }
-
-    #[test]
-    fn of_many_answers_to_one_payment_the_right_one_stays() {
-        check(&[], &[]);
-        check(
-            &[("a", Some(1), "settled"), ("a", Some(1), "rejected")],
-            &["1 a 1 Settled"],
-        );
-        check(
-            &[("a", Some(1), "rejected"), ("a", Some(1), "settled")],
-            &["2 a 1 Settled"],
-        );
-        check(
-            &[("a", Some(1), "rejected"), ("a", Some(1), "rejected")],
-            &["1 a 1 Rejected"],
-        );
-        check(
-            &[("a", Some(1), "retryable"), ("a", Some(1), "retryable")],
-            &["2 a 1 Retryable"],
-        );
-        for (decided, expected) in [("settled", "Settled"), ("rejected", "Rejected")] {
-            let (decided, undecided) = (("a", Some(1), decided), ("a", Some(1), "retryable"));
-            let repeated = ("a", Some(1), "duplicate");
-            check(&[undecided, decided], &[&format!("2 a 1 {expected}")]);
-            check(
-                &[decided, undecided, repeated],
-                &[&format!("1 a 1 {expected}")],
-            );
-        }
-        check(&[("a", Some(1), "duplicate"), ("a", None, "rejected")], &[]);
-        check(
-            &[
-                ("b", Some(1), "settled"),
-                ("a", Some(2), "settled"),
-                ("a", Some(1), "rejected"),
-            ],
-            &["3 a 1 Rejected", "2 a 2 Settled", "1 b 1 Settled"],
-        );
-    }
-
-    #[test]
-    fn an_answer_in_the_wrong_place_is_passed_over() {
-        let mut moved = answer(1, "a", Some(1), "settled");
-        moved.sequence = 2;
-        assert!(answered(&[moved]).payments.is_empty());
-    }
-
-    #[test]
-    fn the_last_request_of_a_payment_makes_its_row() {
-        let mut too_long = request(6, "request.payment.v1.shop", 9);
-        let blanks = vec![b' '; PaymentRequest::BYTES_MAX];
-        too_long.payload = [&too_long.payload[..], &blanks].concat().into();
-        let batch = [
-            request(1, "request.account.v1.shop", 7),
-            request(2, "request.payment.v1.shop", 7),
-            request(3, "request.payment.v1.shop", 7),
-            request(4, "request.payment.v1.a.b", 8),
-            request(5, "request.payment.v1.till", 7),
-            too_long,
-        ];
-        let rows = requested(&batch);
-        let rows: Vec<_> = rows
-            .iter()
-            .map(|row| (row.request_seq, row.client_id.as_str()))
-            .collect();
-        assert_eq!(rows, [(3, "shop"), (5, "till")]);
-    }
-}
+mod tests;

@@ -114,6 +114,7 @@ async fn write(
         Changes::Answered(answered) => {
             store::upsert_decided(&mut tx, &answered.payments).await?;
             store::update_progress(&mut tx, &answered.progress).await?;
+            store::insert_follow_ups(&mut tx, &answered.follow_ups).await?;
             store::insert_keys(&mut tx, &answered.keys).await?;
             store::insert_revocations(&mut tx, &answered.revocations).await?;
             if let Some(raised) = answered.raised {

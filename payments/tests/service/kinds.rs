@@ -104,7 +104,7 @@ async fn what_needs_no_books_is_refused_at_once() {
         ),
     ];
     for (path, body, status, code) in rows {
-        let got = service.post_at(path, &token("shop", SUBMIT), &body).await;
+        let got = service.post_to(path, &token("shop", SUBMIT), &body).await;
         assert_eq!(got.status, status, "{path} {body}: {got:?}");
         assert_eq!(got.header("content-type"), "application/problem+json");
         let got_code = got.body["reason"]["code"].as_str().unwrap_or_default();
@@ -112,10 +112,10 @@ async fn what_needs_no_books_is_refused_at_once() {
     }
     for path in ["/payments", &capture, &void, &reverse, "/transactions"] {
         let got = service
-            .post_at(path, &token("shop", "payments:read"), &id())
+            .post_to(path, &token("shop", "payments:read"), &id())
             .await;
         assert_eq!(got.status, 403, "{path}: {got:?}");
-        let got = service.post_at(path, "", &id()).await;
+        let got = service.post_to(path, "", &id()).await;
         assert_eq!(got.status, 401, "{path}: {got:?}");
     }
     let last = broker::last_sequence(&world.jetstream(), REQUESTS).await;
@@ -185,7 +185,7 @@ async fn each_payment_stands_where_its_answers_leave_it() {
         ),
     ];
     for (seq, (path, body)) in (2..).zip(asked) {
-        let got = service.post_at(&path, &shop, &body).await;
+        let got = service.post_to(&path, &shop, &body).await;
         assert_eq!(got.request_seq(), seq, "{path}");
     }
     let subjects = [
@@ -223,12 +223,12 @@ async fn each_payment_stands_where_its_answers_leave_it() {
     }
     let expected = [
         (story.hold, "hold", "captured", json!("0.00")),
-        (story.captures[0], "capture", "captured", json!("20.00")),
-        (story.captures[1], "capture", "captured", json!("0.00")),
+        (story.captures[0], "capture", "captured", Value::Null),
+        (story.captures[1], "capture", "captured", Value::Null),
         (story.paid, "payment", "reversed", json!("0.00")),
-        (story.reversals[0], "reversal", "reversed", json!("20.00")),
+        (story.reversals[0], "reversal", "reversed", Value::Null),
         (story.voided, "hold", "voided", json!("0.00")),
-        (story.void, "void", "voided", json!("0.00")),
+        (story.void, "void", "voided", Value::Null),
         (story.expired, "hold", "authorised", json!("30.00")),
         (story.booked, "transaction", "settled", Value::Null),
     ];

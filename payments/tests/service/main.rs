@@ -1,7 +1,9 @@
 //! The payments service with a real PostgreSQL and a real NATS. The ledger is played by the tests.
 
 mod answers;
+mod holding;
 mod kinds;
+mod progress;
 mod projecting;
 mod reading;
 mod repeating;

@@ -38,7 +38,8 @@ async fn a_payment_shows_its_settlement_event_once_there_is_one() {
     pending["published_at"] = Value::Null;
     let (debtor, creditor) = (Uuid::from_u128(0xA), Uuid::from_u128(0xB));
     let expected = json!({
-        "request_seq": 2, "payment_id": paid, "client_id": "shop", "status": "pending", "reason": null,
+        "request_seq": 2, "payment_id": paid, "client_id": "shop", "kind": "payment", "status": "pending",
+        "reason": null, "hold_id": null, "hold_client_id": null, "expires_at": null, "remaining": null, "reverses": null,
         "debtor_account": debtor, "creditor_account": creditor, "amount": "30", "currency": "EUR",
         "reference": "invoice 7", "effective_date": null, "metadata": {}, "postings": [], "original": null,
         "may_retry": false, "published_at": null, "decided_at": null, "kind": "payment", "hold_id": null,

@@ -67,15 +67,14 @@ impl Running {
         Got::from(request).await
     }
 
-    /// Posts JSON to another path than payments'.
-    pub(crate) async fn post_at(&self, path: &str, token: &str, body: &Value) -> Got {
-        let mut request = reqwest::Client::new()
-            .post(format!("{}{path}", self.url))
-            .json(body);
-        if !token.is_empty() {
-            request = request.bearer_auth(token);
-        }
-        Got::from(request).await
+    /// Posts to any path; without a token when it is empty.
+    pub(crate) async fn post_to(&self, path: &str, token: &str, body: &Value) -> Got {
+        let request = reqwest::Client::new().post(format!("{}{path}", self.url));
+        let request = match token {
+            "" => request,
+            token => request.bearer_auth(token),
+        };
+        Got::from(request.json(body)).await
     }
 
     pub(crate) async fn get(&self, token: &str, path: &str) -> Got {
