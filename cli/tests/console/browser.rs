@@ -100,10 +100,38 @@ impl Browser {
 
     /// Types into the field of this name.
     pub(crate) async fn fill(&self, field: &str, text: &str) {
-        let field = format!("main [name={field}]");
+        self.fill_in("main", field, text).await;
+    }
+
+    /// Types into the field of this name, in one of several forms.
+    pub(crate) async fn fill_in(&self, form: &str, field: &str, text: &str) {
+        let field = format!("{form} [name={field}]");
         let field = self.driver.find(Locator::Css(&field)).await.unwrap();
         field.clear().await.unwrap();
         field.send_keys(text).await.unwrap();
+    }
+
+    /// Chooses from a field with several values.
+    pub(crate) async fn choose(&self, form: &str, field: &str, value: &str) {
+        let option = format!("{form} [name={field}] option[value={value}]");
+        let option = self.driver.find(Locator::Css(&option)).await.unwrap();
+        option.click().await.unwrap();
+    }
+
+    /// Follows a link of a list that renews itself: the link that was found may be gone before it is clicked.
+    pub(crate) async fn follow(&self, xpath: &str) {
+        let begun = Instant::now();
+        loop {
+            let clicked = async {
+                let link = self.driver.find(Locator::XPath(xpath)).await?;
+                link.click().await
+            };
+            match clicked.await {
+                Ok(()) => return,
+                Err(error) if begun.elapsed() > PATIENCE => panic!("{xpath}: {error}"),
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
     }
 
     /// Presses the button with this text.

@@ -65,14 +65,7 @@ async fn a_clerk_opens_an_account_deposits_and_watches_the_payment_settle() {
     // The deposit has its place in the log, with its answer beside it.
     browser.driver.goto(&desk.at("/payments")).await.unwrap();
     let row = "//tr[td[contains(., '12.50 EUR')]]/td[1]//a";
-    browser
-        .driver
-        .find(Locator::XPath(row))
-        .await
-        .unwrap()
-        .click()
-        .await
-        .unwrap();
+    browser.follow(row).await;
     browser.wait_for(".side", "First savings").await;
     browser.wait_for(".side h2", "Answer").await;
     assert_eq!(browser.complaints().await, Vec::<String>::new());

@@ -27,6 +27,12 @@ async fn every_page_is_without_complaints_findings_and_overflow() {
     let script = "<img/src=/nowhere/onerror=alert(1)>";
     let hostile = format!("pay --from ada --to grace --amount 1.00 --reference {script} --wait");
     desk.home.run(&hostile).ok();
+    let hold = "0198c0de-0000-7000-8000-00000000000a";
+    let held = format!("hold --from ada --to grace --amount 5 --payment-id {hold} --wait");
+    desk.home.run(&held).ok();
+    let capture = format!("capture {hold} --amount 2 --wait");
+    desk.home.run(&capture).ok();
+    let hold = format!("/search?q={hold}");
     let account = format!("/accounts/{}", desk.account());
     let statement = format!("{account}/statement");
     let by_value_date = format!("{account}/statement?by=effective&from=2026-01-01");
@@ -35,6 +41,7 @@ async fn every_page_is_without_complaints_findings_and_overflow() {
     let pages = [
         "/",
         "/payments",
+        &hold,
         "/accounts",
         &account,
         &statement,

@@ -14,6 +14,7 @@ mod desk;
 mod home;
 
 mod flows;
+mod holding;
 mod look;
 mod sessions;
 mod statement;

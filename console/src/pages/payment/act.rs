@@ -55,23 +55,25 @@ pub(in super::super) async fn act(
         .client
         .act(&who.token, payment_id, action, &body, Some(WAIT_SECONDS))
         .await;
-    let (state, code, detail) = told(done);
+    let (state, detail) = told(done);
     let outcome = Outcome {
         what: what.to_owned(),
-        state: Shown::new(&state).with(code.as_deref()),
+        state: Shown::new(&state),
         detail,
     };
     page(&app, &who, payment_id, client_id, vec![outcome]).await
 }
 
-/// The state, the reason's code and a sentence.
-fn told(answer: client::Result<Done>) -> (String, Option<String>, String) {
+/// The state and a sentence.
+fn told(answer: client::Result<Done>) -> (String, String) {
     let done = match answer {
         Ok(done) => done,
         Err(error) => {
-            let code = error.refused().and_then(|refused| refused.code());
-            let state = if code.is_some() { "rejected" } else { "failed" };
-            return (state.to_owned(), code.map(str::to_owned), error.to_string());
+            let is_refused = error
+                .refused()
+                .is_some_and(|refused| refused.code().is_some());
+            let state = if is_refused { "rejected" } else { "failed" };
+            return (state.to_owned(), error.to_string());
         }
     };
     let status = done.body["status"].as_str().unwrap_or_default().to_owned();
@@ -85,7 +87,7 @@ fn told(answer: client::Result<Done>) -> (String, Option<String>, String) {
     } else {
         sentence(&status, &done.body["settlement"])
     };
-    (status, None, detail)
+    (status, detail)
 }
 
 fn sentence(status: &str, settlement: &Value) -> String {
