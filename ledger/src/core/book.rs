@@ -12,6 +12,7 @@ pub mod usage;
 use std::collections::HashMap;
 
 use common::ids::AccountId;
+use common::money::Money;
 use common::token::{Keys, Revocations};
 
 use crate::core::change::Change;
@@ -106,6 +107,30 @@ impl Book {
         }
     }
 
+    /// A payment that was booked, with what was reversed of it; `None` also where that has no two parties.
+    #[must_use]
+    pub fn original(&self, key: &PaymentKey) -> Option<Original> {
+        let fresh = || {
+            let used = self.payments.get(key)?;
+            let moved = used.moved?;
+            Some(Original {
+                request_seq: used.request_seq,
+                moved,
+                reversed: Money::zero(moved.money.currency()),
+                changed_seq: 0,
+            })
+        };
+        self.originals.get(key).copied().or_else(fresh)
+    }
+
+    /// Forgets what was reversed of a payment, unless a request behind `written` has reversed more.
+    pub fn forget_original(&mut self, key: &PaymentKey, written: u64) {
+        let known = self.originals.get(key);
+        if known.is_some_and(|original| original.changed_seq <= written) {
+            self.originals.remove(key);
+        }
+    }
+
     /// Forgets what a change up to request `written` left here and the database knows by now.
     ///
     /// Payment ids go at once: there is one for every payment. Accounts stay, because most are needed again soon. What
@@ -115,18 +140,8 @@ impl Book {
             Change::PaymentIdUsed(key, _) => {
                 self.payments.remove(key);
             }
-            Change::HoldStands(hold) => {
-                let known = self.holds.get(&hold.key);
-                if known.is_some_and(|hold| hold.changed_seq <= written) {
-                    self.holds.remove(&hold.key);
-                }
-            }
-            Change::Reversed(reversal) => {
-                let known = self.originals.get(&reversal.of);
-                if known.is_some_and(|original| original.changed_seq <= written) {
-                    self.originals.remove(&reversal.of);
-                }
-            }
+            Change::HoldStands(hold) => self.holds.forget(&hold.key, written),
+            Change::Reversed(reversal) => self.forget_original(&reversal.of, written),
             Change::Posted(_)
             | Change::AccountOpened(_)
             | Change::AccountStands(..)

@@ -144,9 +144,7 @@ fn holding_account(book: &Book, content: &Content) -> Option<AccountId> {
         Content::Expiry(expiry) => of_hold(&(expiry.client_id.clone(), expiry.hold_id)),
         Content::Reversal(accepted) => {
             let key = original_key(&accepted.token.claims, &accepted.request.request);
-            let fresh = || book.payments.get(&key)?.moved;
-            let known = book.originals.get(&key).map(|original| original.moved);
-            known.or_else(fresh).map(|moved| moved.creditor)
+            book.original(&key).map(|original| original.moved.creditor)
         }
         Content::Account(accepted) => match &accepted.request {
             AccountRequest::Close(close) => Some(close.account_id),

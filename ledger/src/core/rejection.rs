@@ -5,7 +5,7 @@ use common::kinds::Answer;
 use common::kinds::account::{AccountAnswer, AccountStatus};
 use common::kinds::client_request::ClientRequest;
 use common::kinds::expiry::AnnounceExpiry;
-use common::kinds::payment::{PaymentAnswer, PaymentRequest, PaymentStatus};
+use common::kinds::payment::{PaymentAnswer, PaymentRequest};
 use common::kinds::revocation::{RevocationAnswer, RevocationStatus, Revoke};
 use common::kinds::rules::{RulesAnswer, RulesStatus};
 use common::kinds::trust::{AnnounceKey, KeyAnswer, KeyStatus};
@@ -71,10 +71,7 @@ pub(crate) fn payment(
     may_retry: bool,
 ) -> PaymentAnswer {
     PaymentAnswer {
-        request_seq: at.seq,
         payment_id: request.map(|request| request.payment_id),
-        client_id: client,
-        status: PaymentStatus::Rejected,
         reason: Some(reason),
         debtor_account: request.map(|request| request.debtor_account),
         creditor_account: request.map(|request| request.creditor_account),
@@ -90,16 +87,8 @@ pub(crate) fn payment(
                 .map(|request| request.metadata.clone())
                 .unwrap_or_default()
         }),
-        hold_id: None,
-        hold_client_id: None,
-        expires_at: None,
-        remaining: None,
-        reverses: None,
-        rates: Vec::new(),
-        postings: Vec::new(),
-        original: None,
         may_retry,
-        published_at: at.published_at,
+        ..blank(at, client)
     }
 }
 

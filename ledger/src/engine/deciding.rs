@@ -12,8 +12,9 @@ use super::context::DATABASE_TIMEOUT;
 use super::failure::{Failure, Halt};
 use crate::core::batch::{self, Batch};
 use crate::core::book::Book;
+use crate::core::book::account::Account;
 use crate::core::book::hold::Hold;
-use crate::core::book::usage::{PaymentKey, UsedPaymentId};
+use crate::core::book::usage::PaymentKey;
 use crate::core::chain::Cursor;
 use crate::core::rules::Rules;
 use crate::core::touches::{Touched, touches};
@@ -132,23 +133,23 @@ impl Deciding {
             mut payments,
             ..
         } = touched;
+        let mut holding = Vec::new();
+        accounts.retain(|id| match self.book.accounts.get(id) {
+            Some(known) => {
+                holding.extend(holds_money(known));
+                false
+            }
+            None => true,
+        });
         accounts.sort_unstable();
         accounts.dedup();
-        let mut missing = accounts.clone();
-        missing.retain(|id| !self.book.accounts.contains_key(id));
         payments.retain(|key| !self.book.payments.contains_key(key));
-        let found = store::accounts(&mut self.reading, &missing).await?;
-        self.book.accounts.extend(found);
+        let accounts = store::accounts(&mut self.reading, &accounts).await?;
+        holding.extend(accounts.values().filter_map(holds_money));
+        self.book.accounts.extend(accounts);
         let payments = store::used_payment_ids(&mut self.reading, &payments).await?;
         loaded.payments.extend(payments.keys().cloned());
         self.book.payments.extend(payments);
-        let account = |id| self.book.accounts.get(id);
-        let holding: Vec<u64> = accounts
-            .iter()
-            .filter_map(account)
-            .filter(|account| !account.held.amount().is_zero())
-            .map(|account| account.opened_seq)
-            .collect();
         if !holding.is_empty() {
             let due = store::due_holds(&mut self.reading, &holding, latest).await?;
             self.take_holds(due, &mut loaded);
@@ -175,21 +176,16 @@ impl Deciding {
             let parties = [hold.debtor.account, hold.creditor.account];
             touched.accounts.extend(parties);
         }
-        let is_known = |key: &&PaymentKey| {
-            let booked = |used: &UsedPaymentId| used.moved.is_some();
-            self.book.originals.contains_key(*key)
-                || self.book.payments.get(*key).is_some_and(booked)
-        };
-        let missing = touched.originals.iter().filter(|key| !is_known(key));
+        let originals = touched.originals.iter();
+        let missing = originals.filter(|key| self.book.original(key).is_none());
         let missing: Vec<PaymentKey> = missing.cloned().collect();
         for (key, original) in store::originals(&mut self.reading, &missing).await? {
             loaded.originals.push(key.clone());
             self.book.originals.insert(key, original);
         }
         for key in &touched.originals {
-            let original = self.book.originals.get(key).map(|original| original.moved);
-            let fresh = || self.book.payments.get(key)?.moved;
-            if let Some(moved) = original.or_else(fresh) {
+            if let Some(original) = self.book.original(key) {
+                let moved = original.moved;
                 touched.accounts.extend([moved.debtor, moved.creditor]);
             }
         }
@@ -214,22 +210,18 @@ impl Deciding {
         }
         let before = self.cursor.seq;
         for key in &loaded.holds {
-            if self
-                .book
-                .holds
-                .get(key)
-                .is_some_and(|hold| hold.changed_seq <= before)
-            {
-                self.book.holds.remove(key);
-            }
+            self.book.holds.forget(key, before);
         }
         for key in &loaded.originals {
-            let known = self.book.originals.get(key);
-            if known.is_some_and(|original| original.changed_seq <= before) {
-                self.book.originals.remove(key);
-            }
+            self.book.forget_original(key, before);
         }
     }
+}
+
+/// The account, by the request that opened it, if something is held on it.
+fn holds_money(account: &Account) -> Option<u64> {
+    let is_holding = !account.held.amount().is_zero();
+    is_holding.then_some(account.opened_seq)
 }
 
 /// What was loaded for a batch besides accounts, which stay.

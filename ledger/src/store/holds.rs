@@ -18,6 +18,21 @@ use crate::core::book::hold::{Hold, HoldStatus, Party};
 use crate::core::book::usage::{Moved, Original, PaymentKey};
 use crate::core::change::Reversal;
 
+/// Selects [`HoldRow`]s: what stands behind the joins is all that differs.
+macro_rules! holds_that {
+    ($rest:tt $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
+            HoldRow,
+            "select hold.request_seq, client_id, payment_id, debtor_seq, debtor.id as debtor, creditor_seq,
+                    creditor.id as creditor, debtor.currency, amount, remaining, reference, hold.status, expires_at,
+                    is_announced, changed_seq
+             from hold join account as debtor on debtor.opened_seq = debtor_seq
+             join account as creditor on creditor.opened_seq = creditor_seq " + $rest
+            $(, $argument)*
+        )
+    };
+}
+
 /// A row of `hold` with the accounts' names.
 struct HoldRow {
     request_seq: i64,
@@ -76,14 +91,8 @@ pub(crate) async fn holds(db: impl PgExecutor<'_>, keys: &[PaymentKey]) -> sqlx:
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    let rows = sqlx::query_as!(
-        HoldRow,
-        "select hold.request_seq, client_id, payment_id, debtor_seq, debtor.id as debtor, creditor_seq,
-                creditor.id as creditor, debtor.currency, amount, remaining, reference, hold.status, expires_at,
-                is_announced, changed_seq
-         from hold join account as debtor on debtor.opened_seq = debtor_seq
-         join account as creditor on creditor.opened_seq = creditor_seq
-         join unnest($1::text[], $2::uuid[]) as asked (client, payment)
+    let rows = holds_that!(
+        "join unnest($1::text[], $2::uuid[]) as asked (client, payment)
            on client_id = asked.client and payment_id = asked.payment",
         &column(keys, |(client, _)| client.as_str()) as &[&str],
         &column(keys, |(_, payment)| payment.0),
@@ -97,14 +106,8 @@ pub(crate) async fn due_holds(
     debtors: &[u64],
     until: DateTime<Utc>,
 ) -> sqlx::Result<Vec<Hold>> {
-    let rows = sqlx::query_as!(
-        HoldRow,
-        "select hold.request_seq, client_id, payment_id, debtor_seq, debtor.id as debtor, creditor_seq,
-                creditor.id as creditor, debtor.currency, amount, remaining, reference, hold.status, expires_at,
-                is_announced, changed_seq
-         from hold join account as debtor on debtor.opened_seq = debtor_seq
-         join account as creditor on creditor.opened_seq = creditor_seq
-         where debtor_seq = any($1) and hold.status = 'authorised' and expires_at <= $2",
+    let rows = holds_that!(
+        "where debtor_seq = any($1) and hold.status = 'authorised' and expires_at <= $2",
         &column(debtors, |seq| bigint(*seq)),
         until,
     );
@@ -118,14 +121,8 @@ pub(crate) async fn account_holds(
     before: Option<u64>,
     rows_max: i64,
 ) -> sqlx::Result<Vec<Hold>> {
-    let rows = sqlx::query_as!(
-        HoldRow,
-        "select hold.request_seq, client_id, payment_id, debtor_seq, debtor.id as debtor, creditor_seq,
-                creditor.id as creditor, debtor.currency, amount, remaining, reference, hold.status, expires_at,
-                is_announced, changed_seq
-         from hold join account as debtor on debtor.opened_seq = debtor_seq
-         join account as creditor on creditor.opened_seq = creditor_seq
-         where debtor_seq = $1 and hold.status = 'authorised' and ($2::bigint is null or hold.request_seq < $2)
+    let rows = holds_that!(
+        "where debtor_seq = $1 and hold.status = 'authorised' and ($2::bigint is null or hold.request_seq < $2)
          order by hold.request_seq desc limit $3",
         bigint(debtor),
         before.map(super::values::bigint_asked),
@@ -139,15 +136,7 @@ pub(crate) async fn account_holds(
 /// # Errors
 /// When the database does not answer.
 pub(crate) async fn all_holds(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Hold>> {
-    let rows = sqlx::query_as!(
-        HoldRow,
-        "select hold.request_seq, client_id, payment_id, debtor_seq, debtor.id as debtor, creditor_seq,
-                creditor.id as creditor, debtor.currency, amount, remaining, reference, hold.status, expires_at,
-                is_announced, changed_seq
-         from hold join account as debtor on debtor.opened_seq = debtor_seq
-         join account as creditor on creditor.opened_seq = creditor_seq
-         order by hold.request_seq"
-    );
+    let rows = holds_that!("order by hold.request_seq");
     holds_of(rows.fetch_all(db).await?)
 }
 

@@ -82,13 +82,6 @@ impl HoldStatus {
 }
 
 impl Hold {
-    /// Whether it counts as ended at this time, though nothing says so yet.
-    #[must_use]
-    pub fn is_due(&self, published_at: DateTime<Utc>) -> bool {
-        self.status == HoldStatus::Authorised
-            && self.expires_at.is_some_and(|end| end <= published_at)
-    }
-
     /// The hold after a request that leads to this status.
     #[must_use]
     pub fn now(self, status: HoldStatus, seq: u64) -> Self {

@@ -49,6 +49,16 @@ impl Holds {
         }
     }
 
+    /// Forgets a hold, unless a request behind `written` has changed it.
+    pub fn forget(&mut self, key: &PaymentKey, written: u64) {
+        if self
+            .get(key)
+            .is_some_and(|hold| hold.changed_seq <= written)
+        {
+            self.remove(key);
+        }
+    }
+
     /// Of the holds of an account that have ended by this time, though nothing says so yet, the first.
     #[must_use]
     pub fn first_due(&self, account: AccountId, published_at: DateTime<Utc>) -> Option<&Hold> {

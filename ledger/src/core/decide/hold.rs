@@ -243,7 +243,7 @@ fn void_hold(
 ) -> Result<Outcome, Refusal> {
     let key = void_key(claims, request);
     if key.0 != claims.client_id && !claims.allows(Scope::BankOperate) {
-        return Err(Refusal::OnlyTheBanks);
+        return Err(Refusal::AnothersHold);
     }
     let hold = book
         .holds

@@ -137,11 +137,8 @@ fn settled(at: At, client: &ClientId, request: &PaymentRequest, booked: &Booked)
     let value_date = terms.effective_date.unwrap_or_else(|| at.day());
     let has_value_date = at.rules.carry_value_date_and_metadata();
     PaymentAnswer {
-        request_seq: at.seq,
         payment_id: Some(request.payment_id),
-        client_id: client.clone(),
         status: PaymentStatus::Settled,
-        reason: None,
         debtor_account: Some(request.debtor_account),
         creditor_account: Some(request.creditor_account),
         amount: Some(terms.money.to_string()),
@@ -149,15 +146,7 @@ fn settled(at: At, client: &ClientId, request: &PaymentRequest, booked: &Booked)
         reference: request.reference.clone(),
         effective_date: has_value_date.then(|| Some(value_date.to_string())),
         metadata: has_value_date.then(|| request.metadata.clone()),
-        hold_id: None,
-        hold_client_id: None,
-        expires_at: None,
-        remaining: None,
-        reverses: None,
-        rates: Vec::new(),
         postings: moving::postings(entries, is_shown),
-        original: None,
-        may_retry: false,
-        published_at: at.published_at,
+        ..rejection::blank(at, client.clone())
     }
 }

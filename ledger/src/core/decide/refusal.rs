@@ -11,8 +11,8 @@ use crate::core::book::hold::HoldStatus;
 pub(super) enum Refusal {
     /// The request contradicts itself, whatever the books say.
     Terms(Reason),
-    /// Another client's payment is named without the right to.
-    OnlyTheBanks,
+    /// Another client's hold is named without the right to.
+    AnothersHold,
     NoHold(PaymentId),
     NoOriginal(PaymentId),
     NoDebtor(AccountId),
@@ -99,7 +99,7 @@ impl From<Refusal> for Reason {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Terms(reason) => reason,
-            Refusal::OnlyTheBanks => Self::new(
+            Refusal::AnothersHold => Self::new(
                 Code::AG01,
                 "only bank:operate may name another client's payment here",
             ),

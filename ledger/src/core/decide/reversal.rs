@@ -126,18 +126,8 @@ fn original(book: &Book, claims: &Claims, at: At, key: &PaymentKey) -> Result<Or
             return Err(not_reversible("no payment that was booked"));
         }
     }
-    let fresh = || {
-        let moved = used.moved?;
-        Some(Original {
-            request_seq: used.request_seq,
-            moved,
-            reversed: Money::zero(moved.money.currency()),
-            changed_seq: 0,
-        })
-    };
-    let original = book.originals.get(key).copied().or_else(fresh);
     // A payment that was booked is known with what it booked; a transaction has no two parties.
-    let Some(original) = original else {
+    let Some(original) = book.original(key) else {
         return Err(not_reversible(
             "a transaction, which another one takes back",
         ));

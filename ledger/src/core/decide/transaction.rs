@@ -155,13 +155,14 @@ fn within_limits(
     let is_shown = is_shown(before, claims, at.rules);
     let difference = after.posted.checked_sub(before.posted);
     let difference = difference.ok_or(Refusal::Account(after.id, Cannot::Overflow))?;
+    if difference.amount().is_zero() {
+        return Ok(None);
+    }
     if !difference.is_negative() {
-        let grown = before.balance_after(normal_side(before.category), difference);
-        return match grown {
-            Ok(_) => Ok(None),
-            Err(_) if difference.amount().is_zero() => Ok(None),
-            Err(cannot) => Err(refused(before, cannot, difference, is_shown)),
-        };
+        before
+            .balance_after(normal_side(before.category), difference)
+            .map_err(|cannot| refused(before, cannot, difference, is_shown))?;
+        return Ok(None);
     }
     let leaves = difference.negated();
     before
