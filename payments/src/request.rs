@@ -1,5 +1,7 @@
 //! A request as it comes in, by whichever entrance: who may send one, and how it is read.
 
+use std::fmt::Display;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, Utc};
 use common::kinds::body;
@@ -99,15 +101,22 @@ pub(crate) fn read_as<T: DeserializeOwned>(
     has_metadata: impl FnOnce(&T) -> bool,
 ) -> Result<T, Reason> {
     let request: T = body::read(body).map_err(|error| {
-        let mut message = error.to_string();
-        if message.starts_with("missing field `payment_id`") {
-            message += "; choose a UUID (version 7 is recommended) once per payment, \
-                        so that sending it again never pays twice";
-        }
-        Reason::new(Code::FF01, message)
+        malformed(
+            &error,
+            "once per payment, so that sending it again never pays twice",
+        )
     })?;
     if has_metadata(&request) && has_repeated_key(body) {
         return Err(Reason::new(Code::FF01, "metadata has a key twice"));
     }
     Ok(request)
+}
+
+/// What is wrong with a body. Where the id is missing, `choosing` says how often to choose one, and why.
+pub(crate) fn malformed(error: &impl Display, choosing: &str) -> Reason {
+    let mut message = error.to_string();
+    if message.starts_with("missing field `payment_id`") {
+        message += &format!("; choose a UUID (version 7 is recommended) {choosing}");
+    }
+    Reason::new(Code::FF01, message)
 }

@@ -15,7 +15,6 @@ use common::ids::{ClientId, PaymentId};
 use common::kinds::body;
 use common::kinds::hold::{CaptureRequest, VoidRequest};
 use common::kinds::reversal::ReversalRequest;
-use common::reason::{Code, Reason};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -23,7 +22,7 @@ use serde_json::json;
 
 use super::submit::{Submitted, json_body, take};
 use crate::app::App;
-use crate::request::SUBMITTERS;
+use crate::request::{self, SUBMITTERS, malformed};
 
 /// A capture of a hold.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -57,15 +56,15 @@ pub(super) async fn capture(
     path: Result<Path<PaymentId>, PathRejection>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
-    let caller = app.callers.authorize(&headers, SUBMITTERS).await?;
-    let (Path(hold_id), asked) = (path?, read::<NewCapture>(&headers, body)?);
-    let request = CaptureRequest {
-        payment_id: asked.payment_id,
-        hold_id,
-        amount: asked.amount,
-        is_final: asked.is_final,
-    };
-    take(&app, &headers, &caller, request).await
+    act(&app, &headers, path, body, |hold_id, asked: NewCapture| {
+        CaptureRequest {
+            payment_id: asked.payment_id,
+            hold_id,
+            amount: asked.amount,
+            is_final: asked.is_final,
+        }
+    })
+    .await
 }
 
 /// A void of a hold.
@@ -96,14 +95,14 @@ pub(super) async fn void(
     path: Result<Path<PaymentId>, PathRejection>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
-    let caller = app.callers.authorize(&headers, SUBMITTERS).await?;
-    let (Path(hold_id), asked) = (path?, read::<NewVoid>(&headers, body)?);
-    let request = VoidRequest {
-        payment_id: asked.payment_id,
-        hold_id,
-        client_id: asked.client_id,
-    };
-    take(&app, &headers, &caller, request).await
+    act(&app, &headers, path, body, |hold_id, asked: NewVoid| {
+        VoidRequest {
+            payment_id: asked.payment_id,
+            hold_id,
+            client_id: asked.client_id,
+        }
+    })
+    .await
 }
 
 /// A reversal of a payment or capture.
@@ -141,28 +140,35 @@ pub(super) async fn reverse(
     path: Result<Path<PaymentId>, PathRejection>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
-    let caller = app.callers.authorize(&headers, SUBMITTERS).await?;
-    let (Path(reverses), asked) = (path?, read::<NewReversal>(&headers, body)?);
-    let request = ReversalRequest {
-        payment_id: asked.payment_id,
-        reverses,
-        client_id: asked.client_id,
-        amount: asked.amount,
-        reason: asked.reason,
-    };
-    take(&app, &headers, &caller, request).await
+    act(
+        &app,
+        &headers,
+        path,
+        body,
+        |reverses, asked: NewReversal| ReversalRequest {
+            payment_id: asked.payment_id,
+            reverses,
+            client_id: asked.client_id,
+            amount: asked.amount,
+            reason: asked.reason,
+        },
+    )
+    .await
 }
 
-fn read<T: DeserializeOwned>(
+/// Takes in what is asked about the hold or payment that the path names.
+async fn act<T: DeserializeOwned, R: request::Submission>(
+    app: &App,
     headers: &HeaderMap,
+    path: Result<Path<PaymentId>, PathRejection>,
     body: Result<Bytes, BytesRejection>,
-) -> Result<T, Problem> {
-    let body = json_body(headers, body)?;
-    body::read(&body).map_err(|error| {
-        let mut message = error.to_string();
-        if message.starts_with("missing field `payment_id`") {
-            message += "; choose a UUID (version 7 is recommended) once, so that sending it again does nothing twice";
-        }
-        Problem::rejected(StatusCode::BAD_REQUEST, &Reason::new(Code::FF01, message))
-    })
+    make: impl FnOnce(PaymentId, T) -> R,
+) -> Result<Response, Problem> {
+    let caller = app.callers.authorize(headers, SUBMITTERS).await?;
+    let Path(of) = path?;
+    let asked = body::read(&json_body(headers, body)?).map_err(|error| {
+        let choosing = "once, so that sending it again does nothing twice";
+        Problem::rejected(StatusCode::BAD_REQUEST, &malformed(&error, choosing))
+    })?;
+    take(app, headers, &caller, make(of, asked)).await
 }

@@ -4,7 +4,7 @@ use common::ids::{ClientId, PaymentId};
 use sqlx::PgConnection;
 
 use super::payments::Row;
-use super::values::column;
+use super::values::{before, column};
 
 /// A capture, void or reversal, and what it is about.
 #[derive(Debug)]
@@ -66,10 +66,7 @@ pub(crate) async fn follow_ups(
         filter.of_client_id,
         filter.of_payment_id.0,
         filter.by.map(ClientId::as_str),
-        filter
-            .before
-            .and_then(|before| i64::try_from(before).ok())
-            .unwrap_or(i64::MAX),
+        before(filter.before),
         i64::from(filter.limit),
     )
     .fetch_all(db)

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::values::{column, sequence};
+use super::values::{before, column, sequence};
 use crate::state::{State, Status};
 
 /// What was asked for, if it is no payment.
@@ -293,10 +293,7 @@ pub(crate) async fn payments(db: &mut PgConnection, filter: &Filter<'_>) -> sqlx
          limit $4",
         filter.client_id.as_str(),
         filter.status.map(Status::as_str),
-        filter
-            .before
-            .and_then(|before| i64::try_from(before).ok())
-            .unwrap_or(i64::MAX),
+        before(filter.before),
         i64::from(filter.limit),
     )
     .fetch_all(db)

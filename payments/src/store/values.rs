@@ -10,6 +10,12 @@ pub(super) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
+/// Where a page starts, the newest when nothing is named: no sequence comes near the largest number.
+pub(super) fn before(sequence: Option<u64>) -> i64 {
+    let sequence = sequence.and_then(|sequence| i64::try_from(sequence).ok());
+    sequence.unwrap_or(i64::MAX)
+}
+
 pub(super) fn sequence(sequence: u64) -> i64 {
     i64::try_from(sequence)
         .expect("a broker that stores a million messages a second is there in 292 000 years")
