@@ -28,8 +28,9 @@ const REQUESTS: usize = 80;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_that_dies_in_a_mix_of_all_kinds_loses_nothing() -> Result<()> {
     let mut test = TestBank::start_with(&[SMALL_BATCH]).await?;
-    let teller = teller(&test).await?;
+    let senders = Senders::of(&test).await?;
     let mut mix = Mix::new();
+    one_of_each(&test, &senders).await?;
     let deaths = [
         Some(("before-payments", "2")),
         Some(("after-commit", "3")),
@@ -43,7 +44,7 @@ async fn a_ledger_that_dies_in_a_mix_of_all_kinds_loses_nothing() -> Result<()> 
         test.bank
             .set_env(Service::Ledger, "QUITTANCE_CRASH_VISIT", visit);
         test.bank.start_part(Part::Ledger).await?;
-        mix.send(&test, &teller).await?;
+        mix.send(&test, &senders).await?;
         match death {
             Some(_) => test.wait_until_dead(Part::Ledger).await?,
             None => test.bank.kill(Part::Ledger),
@@ -52,28 +53,74 @@ async fn a_ledger_that_dies_in_a_mix_of_all_kinds_loses_nothing() -> Result<()> 
     test.bank
         .set_env(Service::Ledger, "QUITTANCE_CRASH_AT", None);
     test.bank.start_part(Part::Ledger).await?;
-    mix.send(&test, &teller).await?;
+    mix.send(&test, &senders).await?;
     all_ends_announced(&test).await?;
     test.check_invariants().await?;
     proof::holds_together_and_replays_from_a_file(&test).await?;
-    // A mix in which nothing happens would prove nothing.
-    for outcome in [
-        "settled",
-        "authorised",
-        "captured",
-        "voided",
-        "reversed",
-        "expired",
-        "frozen",
-        "limited",
+    for (kind, outcome) in [
+        ("payment", "settled"),
+        ("transaction", "settled"),
+        ("hold", "authorised"),
+        ("capture", "captured"),
+        ("void", "voided"),
+        ("reversal", "reversed"),
+        ("expiry", "expired"),
+        ("account", "frozen"),
+        ("account", "unfrozen"),
+        ("account", "limited"),
     ] {
-        let path = format!("/log?status={outcome}&limit=1");
+        let path = format!("/log?kind={kind}&status={outcome}&limit=1");
         let (_, page) = test.get(Service::Ledger, &path, &test.staff).await?;
         let entries = page["entries"].as_array();
         let is_there = entries.is_some_and(|entries| !entries.is_empty());
-        ensure!(is_there, "nothing is {outcome}: {page}");
+        ensure!(is_there, "no {kind} is {outcome}: {page}");
     }
     Ok(())
+}
+
+/// Publishes one request of each kind that succeeds whatever the dice say later: while they run, accounts may be frozen.
+async fn one_of_each(test: &TestBank, senders: &Senders) -> Result<()> {
+    let [paid, captured, voided, expires] = [(); 4].map(|()| Uuid::now_v7());
+    let pay = |id| {
+        json!({
+            "payment_id": id, "debtor_account": test.adas, "creditor_account": test.graces, "amount": "1.00",
+            "currency": "EUR",
+        })
+    };
+    let own = |mut body: Value| {
+        body["payment_id"] = json!(Uuid::now_v7());
+        body
+    };
+    let mut hold_with_end = pay(expires);
+    hold_with_end["expires_at"] = json!(common::service::now() + TimeDelta::seconds(2));
+    let control = |action, side| json!({"action": action, "account_id": test.adas, "side": side});
+    let limits = json!({"action": "limit", "account_id": test.adas, "limits": {}});
+    let requests = [
+        ("payment", pay(paid)),
+        ("transaction", own(transfer(test.adas, test.graces, "1.00"))),
+        ("hold", hold_with_end),
+        ("hold", pay(captured)),
+        ("capture", own(json!({"hold_id": captured}))),
+        ("hold", pay(voided)),
+        ("void", own(json!({"hold_id": voided}))),
+        (
+            "reversal",
+            own(json!({"reverses": paid, "client_id": SHOP})),
+        ),
+        ("account", control("freeze", "credit")),
+        ("account", control("unfreeze", "credit")),
+        ("account", limits),
+    ];
+    for (kind, body) in requests {
+        senders.store(kind, body).await?;
+    }
+    Ok(())
+}
+
+/// The postings of a transaction between two accounts.
+fn transfer(debtor: Uuid, creditor: Uuid, amount: &str) -> Value {
+    let posting = |account, direction| json!({"account": account, "direction": direction, "amount": amount, "currency": "EUR"});
+    json!({"postings": [posting(debtor, "debit"), posting(creditor, "credit")]})
 }
 
 /// Waits until the ledger has announced the end of every hold that has one: until then the log grows by itself.
@@ -130,25 +177,12 @@ impl Mix {
         Ok(tree.ok().context("no value")?.current())
     }
 
-    /// Publishes requests of the shop, which holds and pays, and of the teller, who controls and reverses.
-    async fn send(&mut self, test: &TestBank, teller: &str) -> Result<()> {
-        let shop = test.producer().await?;
-        let (ledger, payments) = (test.core("ledger").await?, test.core("payments").await?);
+    /// Publishes random requests, all at once.
+    async fn send(&mut self, test: &TestBank, senders: &Senders) -> Result<()> {
         let mut sent = Vec::new();
         for _ in 0..REQUESTS {
             let (kind, body) = self.request(test)?;
-            let (connection, client, token) = match kind {
-                "account" => (&ledger, TELLER, teller),
-                "reversal" => (&payments, TELLER, teller),
-                _ => (&shop, SHOP, test.shop.as_str()),
-            };
-            sent.push(store(
-                connection.clone(),
-                client,
-                token.to_owned(),
-                kind,
-                body,
-            ));
+            sent.push(senders.store(kind, body));
         }
         let all = tokio::time::timeout(PATIENCE, join_all(sent)).await;
         let all = all.context("the broker takes nothing")?;
@@ -193,6 +227,11 @@ impl Mix {
             }
             "void" => json!({"payment_id": id, "hold_id": known}),
             "reversal" => json!({"payment_id": id, "reverses": known, "client_id": SHOP}),
+            "transaction" => {
+                let mut body = transfer(debtor, creditor, &amount);
+                body["payment_id"] = json!(id);
+                body
+            }
             _ => self.control(debtor)?,
         };
         match kind {
@@ -233,33 +272,47 @@ impl Mix {
 /// A program of the bank's own.
 const TELLER: &str = "teller";
 
-/// Makes the teller, and returns its token for the log.
-async fn teller(test: &TestBank) -> Result<String> {
-    let directory = PgPool::connect(&test.bank.servers().database_url(Service::Auth)).await?;
-    let scopes = "bank:operate accounts:write";
-    ensure_service_account(&directory, &TELLER.parse()?, CLIENT_SECRET, scopes).await?;
-    directory.close().await;
-    test.client_token(TELLER, "quittance-log").await
+/// The connections and tokens of the shop, which holds and pays, and of the teller, who controls and reverses.
+struct Senders {
+    shop: (Client, String),
+    /// The entrance of the ledger, which alone sends requests about accounts.
+    ledger: Client,
+    payments: Client,
+    teller_token: String,
 }
 
-/// Stores a request, and tries until it is acknowledged, as a producer does.
-async fn store(
-    connection: Client,
-    client: &'static str,
-    token: String,
-    kind: &'static str,
-    body: Value,
-) -> Result<()> {
-    let subject = format!("request.{kind}.v1.{client}");
-    loop {
-        let mut headers = HeaderMap::new();
-        headers.insert("Authorization", format!("Bearer {token}"));
-        let payload = body.to_string().into();
-        let asked = connection.request_with_headers(subject.clone(), headers, payload);
-        if let Ok(ack) = asked.await {
-            let ack: Value = serde_json::from_slice(&ack.payload)?;
-            ensure!(ack["seq"].is_u64(), "{kind} is refused: {ack}");
-            return Ok(());
+impl Senders {
+    async fn of(test: &TestBank) -> Result<Self> {
+        let directory = PgPool::connect(&test.bank.servers().database_url(Service::Auth)).await?;
+        let scopes = "bank:operate accounts:write";
+        ensure_service_account(&directory, &TELLER.parse()?, CLIENT_SECRET, scopes).await?;
+        directory.close().await;
+        Ok(Self {
+            shop: (test.producer().await?, test.shop.clone()),
+            ledger: test.core("ledger").await?,
+            payments: test.core("payments").await?,
+            teller_token: test.client_token(TELLER, "quittance-log").await?,
+        })
+    }
+
+    /// Stores a request, and tries until it is acknowledged, as a producer does.
+    async fn store(&self, kind: &'static str, body: Value) -> Result<()> {
+        let (connection, client, token) = match kind {
+            "account" => (&self.ledger, TELLER, &self.teller_token),
+            "reversal" => (&self.payments, TELLER, &self.teller_token),
+            _ => (&self.shop.0, SHOP, &self.shop.1),
+        };
+        let subject = format!("request.{kind}.v1.{client}");
+        loop {
+            let mut headers = HeaderMap::new();
+            headers.insert("Authorization", format!("Bearer {token}"));
+            let payload = body.to_string().into();
+            let asked = connection.request_with_headers(subject.clone(), headers, payload);
+            if let Ok(ack) = asked.await {
+                let ack: Value = serde_json::from_slice(&ack.payload)?;
+                ensure!(ack["seq"].is_u64(), "{kind} is refused: {ack}");
+                return Ok(());
+            }
         }
     }
 }
