@@ -14,9 +14,9 @@ use local::Home;
 use crate::failure::{self, Exit, hinted};
 use crate::running::invocation;
 use crate::{
-    account, assets, audit, bench, clients, demo, health, hold, invite_admin, keys, mandates,
-    migrate, pay, payment, print, secrets, serve, status, token, transaction, trial_balance, up,
-    users, watch,
+    account, assets, audit, batch, bench, clients, demo, health, hold, invite_admin, keys,
+    mandates, migrate, pay, payment, print, secrets, serve, status, token, transaction,
+    trial_balance, up, users, watch,
 };
 
 /// A payment ledger on one machine: every payment request gets one answer, booked double-entry.
@@ -74,6 +74,9 @@ enum Command {
     Reverse(hold::Reverse),
     /// Book several postings at once: fees, splits, exchanges
     Transaction(transaction::Transaction),
+    /// Pay many at once, and show what became of each
+    #[command(subcommand)]
+    Batch(batch::Command),
     /// Show payments
     #[command(subcommand)]
     Payment(payment::Command),
@@ -223,6 +226,7 @@ async fn dispatch(arguments: Arguments, home: impl Fn() -> Result<PathBuf>) -> R
         Command::Void(options) => return hold::void(options, &home()?).await,
         Command::Reverse(options) => return hold::reverse(options, &home()?).await,
         Command::Transaction(options) => return transaction::run(options, &home()?).await,
+        Command::Batch(command) => return batch::run(command, &home()?).await,
         Command::Payment(command) => payment::run(command, &home()?).await?,
         Command::Users(command) => users::run(command, &home()?).await?,
         Command::Watch(options) => watch::run(&options, &home()?).await?,

@@ -19,6 +19,7 @@ mod up;
 mod account;
 mod assets;
 mod audit;
+mod batch;
 mod bench;
 mod clients;
 mod controls;

@@ -225,7 +225,7 @@ fn standing(kind: &str, status: &str) -> String {
     }
 }
 
-async fn client_id(
+pub(crate) async fn client_id(
     client: &Client,
     running: &Running,
     asked: Option<&str>,

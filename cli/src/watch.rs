@@ -7,6 +7,7 @@ use clap::Args;
 use common::broker;
 use common::broker::Reader;
 use common::kinds::Answer;
+use common::kinds::bulk::BatchAnswer;
 use common::kinds::payment::PaymentAnswer;
 use common::kinds::revocation::RevocationAnswer;
 use common::message::Stored;
@@ -94,6 +95,7 @@ fn told(stored: &Stored) -> Result<String> {
         .with_context(|| format!("answer {} has an unknown form", stored.sequence))?;
     let what = match answer {
         Answer::Payment(payment) => payment_line(&payment),
+        Answer::Bulk(batch) => batch_line(&batch),
         Answer::Account(account) => format!(
             "{}{}{}",
             account.account_id.map_or_else(String::new, account_name),
@@ -132,6 +134,16 @@ fn revocation_line(revocation: &RevocationAnswer) -> String {
     };
     let because = revocation.because.as_deref().unwrap_or_default();
     format!("{what}  {}", because.replace('_', " "))
+}
+
+fn batch_line(batch: &BatchAnswer) -> String {
+    if let Some(reason) = &batch.reason {
+        return format!("{}: {}", reason.code.as_str(), reason.message);
+    }
+    format!(
+        "{} settled, {} rejected, {} asked for before",
+        batch.settled, batch.rejected, batch.duplicates
+    )
 }
 
 fn payment_line(payment: &PaymentAnswer) -> String {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::ids::PaymentId;
+use common::ids::{BatchId, PaymentId};
 use common::kinds::hold::HoldRequest;
 use common::kinds::payment::PaymentRequest;
 use common::kinds::transaction::TransactionRequest;
@@ -69,6 +69,40 @@ impl Client {
         wait: Option<u64>,
     ) -> Result<Done> {
         self.submit(token, "/transactions", transaction, wait).await
+    }
+
+    /// Asks for a batch of payments, as JSON: what is wrong with it is the service's to say.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn pay_many(&self, token: &str, batch: &Value, wait: Option<u64>) -> Result<Done> {
+        self.submit(token, "/payment-batches", batch, wait).await
+    }
+
+    /// The batch, if this caller may see it.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn batch(
+        &self,
+        token: &str,
+        id: BatchId,
+        client_id: Option<&str>,
+    ) -> Result<Option<Value>> {
+        let path = format!("/payment-batches/{id}");
+        let query = client_id.map(|id| ("client_id", id.to_owned()));
+        let query: Vec<_> = query.into_iter().collect();
+        let payments = &self.addresses.payments;
+        found(self.get(token, payments, &path, &query).await)
+    }
+
+    /// A page of batches.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn batches(&self, token: &str, query: &[(&str, String)]) -> Result<Value> {
+        let payments = &self.addresses.payments;
+        self.get(token, payments, "/payment-batches", query).await
     }
 
     async fn submit(

@@ -53,6 +53,11 @@ uuid_newtype! {
     PaymentId
 }
 
+uuid_newtype! {
+    /// Names a batch of payments. The producer chooses it, to find the batch by.
+    BatchId
+}
+
 /// Names a producer: a service account's id, or `user-<uuid>` for somebody who logged in.
 ///
 /// 1 to 64 of `a-z A-Z 0-9 - _`: it is a token of NATS subjects and the name of a consumer, so it holds no dot, space or wildcard.

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod body;
+pub mod bulk;
 pub mod client_request;
 pub mod envelope;
 pub mod expiry;
@@ -22,6 +23,7 @@ pub mod unknown;
 
 use account::{AccountAnswer, AccountRequest};
 use body::{AnswerBody, RequestBody as _};
+use bulk::{BatchAnswer, BatchRequest};
 use client_request::ClientRequest;
 use expiry::AnnounceExpiry;
 use hold::{CaptureRequest, HoldRequest, VoidRequest};
@@ -47,6 +49,7 @@ pub const BODY_BYTES_MAX: usize = largest(&[
     VoidRequest::BYTES_MAX,
     ReversalRequest::BYTES_MAX,
     TransactionRequest::BYTES_MAX,
+    BatchRequest::BYTES_MAX,
     AnnounceExpiry::BYTES_MAX,
     AccountRequest::BYTES_MAX,
     AnnounceKey::BYTES_MAX,
@@ -80,6 +83,8 @@ pub enum Kind {
     Reversal(ClientId),
     /// Several postings are to be booked at once, for this client.
     Transaction(ClientId),
+    /// Several payments of this client.
+    Bulk(ClientId),
     /// The ledger announces that a hold has ended.
     Expiry,
     /// A change to an account, asked for by this client.
@@ -114,6 +119,7 @@ impl Kind {
         let of = |prefix: &str, kind: fn(ClientId) -> Self| client(prefix).map(kind);
         // Payments first: nearly all requests are.
         of(PaymentRequest::SUBJECT_PREFIX, Self::Payment)
+            .or_else(|| of(bulk::SUBJECT_PREFIX, Self::Bulk))
             .or_else(|| of(account::SUBJECT_PREFIX, Self::Account))
             .or_else(|| of(HoldRequest::SUBJECT_PREFIX, Self::Hold))
             .or_else(|| of(CaptureRequest::SUBJECT_PREFIX, Self::Capture))
@@ -147,6 +153,8 @@ pub fn answer_subject(request_subject: &str) -> String {
 pub enum Answer {
     /// To a payment request; this one is called its settlement event.
     Payment(PaymentAnswer),
+    /// To a batch of payments.
+    Bulk(Box<BatchAnswer>),
     /// To an account request.
     Account(AccountAnswer),
     /// To a key announcement.
@@ -163,6 +171,7 @@ impl Answer {
     fn body(&self) -> &dyn AnswerBody {
         match self {
             Self::Payment(answer) => answer,
+            Self::Bulk(answer) => &**answer,
             Self::Account(answer) => answer,
             Self::Key(answer) => answer,
             Self::Revocation(answer) => answer,
@@ -201,6 +210,7 @@ impl Answer {
     pub fn to_json(&self) -> Vec<u8> {
         let json = match self {
             Self::Payment(answer) => serde_json::to_vec(answer),
+            Self::Bulk(answer) => serde_json::to_vec(answer),
             Self::Account(answer) => serde_json::to_vec(answer),
             Self::Key(answer) => serde_json::to_vec(answer),
             Self::Revocation(answer) => serde_json::to_vec(answer),
@@ -226,6 +236,7 @@ impl Answer {
     pub fn from_json(ce_type: &str, body: &[u8]) -> Result<Self, serde_json::Error> {
         match ce_type.split_once('.').map(|(family, _)| family) {
             Some("payment") => serde_json::from_slice(body).map(Self::Payment),
+            Some("payment-batch") => serde_json::from_slice(body).map(Self::Bulk),
             Some("account") => serde_json::from_slice(body).map(Self::Account),
             Some("key") => serde_json::from_slice(body).map(Self::Key),
             Some("revocation") => serde_json::from_slice(body).map(Self::Revocation),
@@ -253,6 +264,10 @@ mod tests {
         assert_eq!(
             Kind::of_subject("request.reversal.v1.shop"),
             Kind::Reversal("shop".parse().unwrap())
+        );
+        assert_eq!(
+            Kind::of_subject("request.payment-batch.v1.shop"),
+            Kind::Bulk("shop".parse().unwrap())
         );
         assert_eq!(Kind::of_subject("request.expiry.v1.ledger"), Kind::Expiry);
         assert_eq!(Kind::of_subject("request.auth.v1.keys"), Kind::Key);

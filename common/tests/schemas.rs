@@ -6,6 +6,7 @@ use std::{env, fs};
 
 use common::kinds::account::AccountAnswer;
 use common::kinds::account::AccountRequest;
+use common::kinds::bulk::{BatchAnswer, BatchRequest};
 use common::kinds::expiry::AnnounceExpiry;
 use common::kinds::hold::{CaptureRequest, HoldRequest, VoidRequest};
 use common::kinds::payment::PaymentAnswer;
@@ -32,6 +33,8 @@ fn the_schemas_are_what_the_types_say() {
             "transaction.requested.v1.json",
             schema_for!(TransactionRequest),
         ),
+        ("payment-batch.requested.v1.json", schema_for!(BatchRequest)),
+        ("payment-batch.answered.v1.json", written::<BatchAnswer>()),
         ("expiry.requested.v1.json", schema_for!(AnnounceExpiry)),
         ("payment.answered.v1.json", written::<PaymentAnswer>()),
         ("account.requested.v1.json", schema_for!(AccountRequest)),

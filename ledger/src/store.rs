@@ -6,6 +6,7 @@ mod values;
 mod lead;
 
 mod accounts;
+mod bulk;
 mod controls;
 mod holds;
 mod load;
@@ -13,6 +14,7 @@ mod load;
 mod history;
 mod log;
 mod receipts;
+mod reversals;
 mod revocations;
 mod statement;
 mod write;
@@ -24,10 +26,11 @@ mod verify;
 pub(crate) use accounts::account_page;
 pub use accounts::accounts;
 pub use audit::{AuditedAccount, audited_accounts, stray_answers, stray_postings};
-pub(crate) use history::{AnswerRow, PostingRow, answers, posting_rows, postings_like};
-pub(crate) use holds::{
-    account_holds, all_holds, due_holds, holds, originals, reversed_sums, unannounced_holds,
+pub(crate) use bulk::{
+    batch_payment_rows, batch_payments_count, batch_payments_like, has_batches, ids_used_in_batches,
 };
+pub(crate) use history::{AnswerRow, PostingRow, answers, posting_rows, postings_like};
+pub(crate) use holds::{account_holds, all_holds, due_holds, holds, unannounced_holds};
 pub(crate) use lead::lead;
 pub use load::{cursor, keys, raised_rules, rules};
 pub(crate) use load::{decided_digest, used_payment_ids};
@@ -36,16 +39,17 @@ pub(crate) use receipts::{
     AnsweredRow, CheckpointRow, answered, chain_after, checkpoint_up_to, leaves_behind, move_tree,
     owns_one, put_checkpoint, put_tiles, tiles, tree_size, without_waiting_for_the_disk,
 };
+pub(crate) use reversals::{BookedBy, originals, reversed_sums};
 pub use revocations::revocations;
 pub(crate) use revocations::{is_revoked, relevant as relevant_revocations};
 pub(crate) use statement::{
     ByValueDate, Place, Standing, StatementRow, booked, first_day, newest, newest_rows,
-    rows_as_booked, rows_by_value_date, seq_before, standing,
+    read_batches, rows_as_booked, rows_by_value_date, seq_before, standing,
 };
 pub(crate) use verify::{
     BookedAnswerRow, LinedPostingRow, MisheldAccount, OpenedAccountRow, accounts_behind,
-    answered_openings, booked_answers, misheld_account, postings_behind, signed_roots,
-    tiles_behind, unanswered_posting,
+    answered_batches, answered_openings, booked_answers, misheld_account, postings_behind,
+    signed_roots, tiles_behind, unanswered_posting,
 };
 pub(crate) use write::write_batch;
 

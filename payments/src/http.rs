@@ -8,6 +8,7 @@ mod repeated;
 mod submit;
 
 mod actions;
+mod batches;
 mod pay;
 mod read;
 mod transactions;
@@ -61,6 +62,8 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(actions::void))
         .routes(routes!(actions::reverse))
         .routes(routes!(transactions::book))
+        .routes(routes!(batches::submit, batches::list))
+        .routes(routes!(batches::show))
         .routes(routes!(activity::show))
         .routes(routes!(activity::projected))
         .layer(from_fn(limit_body))

@@ -12,6 +12,7 @@
 //! ledger has rejected them. A gap in a log stops everything.
 
 mod activity;
+mod batches;
 mod cursors;
 mod error;
 mod progress;

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, Utc};
 use common::kinds::body;
+use common::kinds::bulk::Batch;
 use common::kinds::client_request::ClientRequest;
 use common::kinds::hold::{CaptureRequest, HoldRequest, VoidRequest};
 use common::kinds::metadata::has_repeated_key;
@@ -110,6 +111,27 @@ pub(crate) fn read_as<T: DeserializeOwned>(
         return Err(Reason::new(Code::FF01, "metadata has a key twice"));
     }
     Ok(request)
+}
+
+/// Reads a batch of which every payment can be read: who sends one here learns at once of a mistake in its form.
+///
+/// # Errors
+/// FF01, with what is wrong, and in which payment.
+pub(crate) fn read_batch(body: &[u8]) -> Result<Batch, Reason> {
+    let batch = Batch::read(body).map_err(|error| error.reason)?;
+    let mut payments = batch.payments.iter();
+    let malformed = payments.find_map(|payment| payment.as_ref().err());
+    let Some(malformed) = malformed else {
+        return Ok(batch);
+    };
+    let number = batch
+        .payments
+        .iter()
+        .take_while(|payment| payment.is_ok())
+        .count()
+        + 1;
+    let message = format!("payment {number}: {}", malformed.reason.message);
+    Err(Reason::new(malformed.reason.code, message))
 }
 
 /// What is wrong with a body. Where the id is missing, `choosing` says how often to choose one, and why.

@@ -2,6 +2,7 @@
 
 mod values;
 
+mod batches;
 mod cursors;
 mod follow_ups;
 mod keys;
@@ -9,6 +10,10 @@ mod payments;
 mod revocations;
 mod rules;
 
+pub(crate) use batches::{
+    AnsweredBatch, BatchRow, Counts, RequestedBatch, batch, batches, insert_requested_batches,
+    upsert_answered_batches,
+};
 pub(crate) use cursors::{Range, advance_cursor, cursor};
 pub(crate) use follow_ups::{FollowUpFilter, FollowUpRow, follow_ups, insert_follow_ups};
 pub(crate) use keys::{SigningKey, insert_keys, keys};

@@ -125,6 +125,7 @@ async fn note(
         }
         // By rules before 4 the ledger knows no revocations.
         Answer::Payment(_)
+        | Answer::Bulk(_)
         | Answer::Account(_)
         | Answer::Key(_)
         | Answer::Rules(_)

@@ -7,6 +7,7 @@ mod audiences;
 mod backup;
 mod bad_input;
 mod bank;
+mod bulk;
 mod crash;
 mod door;
 mod empty_messages;

@@ -60,6 +60,7 @@ async fn a_ledger_that_dies_in_a_mix_of_all_kinds_loses_nothing() -> Result<()> 
     for (kind, outcome) in [
         ("payment", "settled"),
         ("transaction", "settled"),
+        ("payment-batch", "answered"),
         ("hold", "authorised"),
         ("capture", "captured"),
         ("void", "voided"),
@@ -106,6 +107,16 @@ async fn one_of_each(test: &TestBank, senders: &Senders) -> Result<()> {
         (
             "reversal",
             own(json!({"reverses": paid, "client_id": SHOP})),
+        ),
+        (
+            "payment-batch",
+            json!({
+                "batch_id": Uuid::now_v7(), "debtor_account": test.adas, "currency": "EUR",
+                "payments": [
+                    {"payment_id": Uuid::now_v7(), "creditor_account": test.graces, "amount": "1.00"},
+                    {"payment_id": Uuid::now_v7(), "creditor_account": test.graces, "amount": "9000.00"},
+                ],
+            }),
         ),
         ("account", control("freeze", "credit")),
         ("account", control("unfreeze", "credit")),
@@ -197,6 +208,7 @@ impl Mix {
             (2, "void"),
             (3, "reversal"),
             (2, "transaction"),
+            (2, "payment-batch"),
             (1, "account"),
         ];
         let kinds = kinds.into_iter().map(|(weight, kind)| (weight, Just(kind)));
@@ -217,6 +229,9 @@ impl Mix {
             0 => known,
             _ => Uuid::from_u128(self.draw(any::<u128>())?),
         };
+        if kind == "payment-batch" {
+            return Ok((kind, self.batch([debtor, creditor], &amount)?));
+        }
         let mut body = match kind {
             "payment" | "hold" => json!({
                 "payment_id": id, "debtor_account": debtor, "creditor_account": creditor, "amount": amount,
@@ -249,6 +264,29 @@ impl Mix {
             _ => {}
         }
         Ok((kind, body))
+    }
+
+    /// A few payments, some with ids that came before.
+    fn batch(&mut self, [debtor, creditor]: [Uuid; 2], amount: &str) -> Result<Value> {
+        let mut payments = Vec::new();
+        for _ in 0..self.draw(1_u8..8)? {
+            let id = match self.draw(0_u8..10)? {
+                0 => self.draw(prop::sample::select(self.moves.clone()))?,
+                _ => Uuid::from_u128(self.draw(any::<u128>())?),
+            };
+            self.moves.push(id);
+            let amount = match self.draw(0_u8..4)? {
+                0 => "5000",
+                1 => "1.001",
+                _ => amount,
+            };
+            payments
+                .push(json!({"payment_id": id, "creditor_account": creditor, "amount": amount}));
+        }
+        Ok(json!({
+            "batch_id": Uuid::from_u128(self.draw(any::<u128>())?), "atomic": self.draw(any::<bool>())?,
+            "debtor_account": debtor, "currency": "EUR", "payments": payments,
+        }))
     }
 
     fn control(&mut self, account: Uuid) -> Result<Value> {

@@ -13,9 +13,11 @@ use super::connection::{Connection, Operation, plain_message};
 use crate::headers::{Headers, VERSION};
 use crate::message::{Stored, text};
 
-/// Messages asked for at a time; more are asked for when half of them have come. So at most 1500 are on their way: of the
-/// largest size, 60 MB, which is less than the broker holds for a slow reader before it disconnects it.
+/// Messages asked for at a time; more are asked for when half of them have come.
 const PULL_MESSAGES: usize = 1000;
+/// Bytes of messages asked for at a time. At most two pulls are on their way: 32 MB, half of what the broker holds for a slow
+/// reader before it disconnects it.
+const PULL_BYTES: usize = 16 << 20;
 /// A broker or a consumer that was lost is noticed after two missed heartbeats.
 const HEARTBEAT: Duration = Duration::from_millis(500);
 const SILENCE_MAX: Duration = Duration::from_millis(1200);
@@ -142,6 +144,7 @@ impl Feed {
     fn pull(&mut self) {
         let request = json!({
             "batch": PULL_MESSAGES,
+            "max_bytes": PULL_BYTES,
             "expires": PULL_EXPIRES.as_nanos(),
             "idle_heartbeat": HEARTBEAT.as_nanos(),
         });

@@ -16,6 +16,8 @@ use crate::message::{Stored, text};
 
 /// Messages got at a time.
 const BATCH: u64 = 1000;
+/// Bytes got at a time: a quarter of what the broker holds for a slow reader before it disconnects it.
+const BATCH_BYTES: usize = 16 << 20;
 /// Between two looks at a stream that had nothing new.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// The server answers at once.
@@ -65,7 +67,8 @@ impl Gets {
                 self.rest_until = None;
             }
             if !self.is_asked {
-                let wanted = json!({"seq": self.next, "batch": BATCH}).to_string();
+                let wanted =
+                    json!({"seq": self.next, "batch": BATCH, "max_bytes": BATCH_BYTES}).to_string();
                 let message = plain_message(&self.subject, &self.inbox, &wanted);
                 self.connection.send(message);
                 self.is_asked = true;

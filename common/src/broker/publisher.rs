@@ -32,7 +32,7 @@ pub const BATCH_MESSAGES_MAX: usize = 1000;
 pub const ALONE_MAX: usize = 4;
 /// Most bytes of headers and body together. The broker answers a larger message by closing the connection, for
 /// everybody who shares it. Source: `max_payload` in `nats/nats-server.conf`.
-const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
+const PAYLOAD_BYTES_MAX: usize = 1 << 20;
 /// Publications that may wait to be sent; further callers wait for their turn.
 const ORDERS_MAX: usize = 16;
 

@@ -16,6 +16,8 @@ use crate::wire::{REQUESTS, SETTLEMENTS};
 
 /// How long a started batch waits for more, when the broker says that more is on its way.
 const FILL_TIMEOUT: Duration = Duration::from_millis(20);
+/// Bodies beyond this make a batch full: five batches of a thousand payments, or thousands of plain ones.
+const BATCH_BYTES: usize = 1 << 20;
 /// After so many failures at one message it is fetched by itself.
 const FEED_FAILURES_MAX: u32 = 2;
 /// Between two tries to read from a broker that is away.
@@ -61,6 +63,8 @@ pub struct Reader {
     strays: u32,
     /// Read but not handed out yet; kept here so that cancelling [`Reader::batch`] loses nothing.
     batch: Vec<Stored>,
+    /// The size of their bodies.
+    batch_bytes: usize,
     /// Whether the broker said, with the last message, that more is behind it.
     more_behind: bool,
 }
@@ -78,6 +82,7 @@ impl Reader {
             failures: 0,
             strays: 0,
             batch: Vec::new(),
+            batch_bytes: 0,
             more_behind: false,
         }
     }
@@ -103,8 +108,8 @@ impl Reader {
 
     /// The messages that wait, at least one and at most `messages_max`, in order.
     ///
-    /// Returns at once with what is there when nothing waits behind it; fills the batch when something does. A broker
-    /// that restarts is waited for. May be cancelled.
+    /// Returns at once with what is there when nothing waits behind it; fills the batch when something does, as far as large
+    /// bodies let it. A broker that restarts is waited for. May be cancelled.
     ///
     /// # Errors
     /// [`ReadError::Gap`] only; a lost connection is retried for ever.
@@ -112,7 +117,7 @@ impl Reader {
         self.batch_of(1, messages_max).await
     }
 
-    /// As [`Reader::batch`], but waits until `messages_min` are there.
+    /// As [`Reader::batch`], but waits until `messages_min` are there, or fewer with large bodies.
     ///
     /// # Errors
     /// As [`Reader::batch`].
@@ -123,7 +128,10 @@ impl Reader {
     ) -> Result<Vec<Stored>, ReadError> {
         loop {
             match self.fill(messages_min, messages_max).await {
-                Ok(()) => return Ok(std::mem::take(&mut self.batch)),
+                Ok(()) => {
+                    self.batch_bytes = 0;
+                    return Ok(std::mem::take(&mut self.batch));
+                }
                 Err(gap @ ReadError::Gap { .. }) => return Err(gap),
                 Err(error @ ReadError::Broker { .. }) => {
                     tracing::warn!(%error, next = self.next, "reading again from the same place");
@@ -141,7 +149,7 @@ impl Reader {
     }
 
     async fn fill(&mut self, messages_min: usize, messages_max: usize) -> Result<(), ReadError> {
-        while self.batch.len() < messages_max {
+        while self.batch.len() < messages_max && self.batch_bytes < BATCH_BYTES {
             self.open().await?;
             let next = self.source.as_mut().expect("opened above").next();
             let message = if self.batch.len() < messages_min {
@@ -164,6 +172,7 @@ impl Reader {
             self.next = found + 1;
             (self.failures, self.strays) = (0, 0);
             self.more_behind = pending > 0;
+            self.batch_bytes += stored.payload.len();
             self.batch.push(stored);
         }
         Ok(())

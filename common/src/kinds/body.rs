@@ -1,5 +1,6 @@
 //! What the bodies of all kinds have in common: how a request's is read, and what an answer's says.
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::reason::Reason;
@@ -15,7 +16,7 @@ pub trait RequestBody: DeserializeOwned {
 ///
 /// # Errors
 /// When it is not a JSON object with exactly the fields of `T`.
-pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
+pub fn read<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, serde_json::Error> {
     // serde would take the fields of a struct from an array as well.
     if body
         .trim_ascii_start()

@@ -179,6 +179,12 @@ impl PaymentStatus {
         }
     }
 
+    /// The status of a word on the wire.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
+    }
+
     /// The `ce-type` of an answer with it.
     #[must_use]
     pub fn ce_type(self) -> &'static str {

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use common::kinds::account::{AccountAnswer, AccountRequest};
+use common::kinds::bulk::{BatchAnswer, BatchRequest};
 use common::kinds::hold::{CaptureRequest, HoldRequest, VoidRequest};
 use common::kinds::payment::{PaymentAnswer, PaymentRequest};
 use common::kinds::reversal::ReversalRequest;
@@ -111,6 +112,19 @@ pub(crate) const KINDS: &[Kind] = &[
         needs_token: true,
         asks: "Book several postings at once",
         answers: "What became of a transaction",
+        sender: PAYERS,
+        readers: OWN,
+    },
+    Kind {
+        name: "batch",
+        title: "Batches of payments",
+        subject: "request.payment-batch.v1.{client_id}",
+        request: Some("payment-batch.requested.v1"),
+        answer: "payment-batch.answered.v1",
+        outcomes: &["answered", "rejected"],
+        needs_token: true,
+        asks: "Pay many at once",
+        answers: "What became of each payment of a batch",
         sender: PAYERS,
         readers: OWN,
     },
@@ -297,6 +311,19 @@ pub(crate) fn example(ce_type: &str) -> Option<(Value, Value)> {
         "transaction.requested.v1" => through::<TransactionRequest>(
             read_schema("transaction.requested.v1")["examples"][0].clone(),
         ),
+        "payment-batch.requested.v1" => through::<BatchRequest>(
+            read_schema("payment-batch.requested.v1")["examples"][0].clone(),
+        ),
+        "payment-batch.answered.v1" => through::<BatchAnswer>(json!({
+            "request_seq": 44, "batch_id": HOLD, "client_id": "demo-shop", "status": "answered", "reason": null,
+            "atomic": false, "settled": 1, "rejected": 1, "duplicates": 0, "debtor_account": ADA, "currency": "EUR",
+            "payments": [
+                {"payment_id": PAYMENT, "status": "settled", "creditor_account": GRACE, "amount": "1.50"},
+                {"payment_id": HOLD, "status": "rejected", "creditor_account": GRACE, "amount": "900.00",
+                 "reason": {"code": "AM04", "message": "the account holds 5.00 EUR, 900.00 EUR needed"}},
+            ],
+            "may_retry": false, "published_at": PUBLISHED,
+        })),
         "account.requested.v1" => through::<AccountRequest>(json!({
             "action": "open", "account_id": ADA, "owner": "01900000-0000-7000-8000-00000000ada0",
             "currency": "EUR", "category": "liability", "name": "Ada",

@@ -54,10 +54,30 @@ pub(super) async fn rows(db: &mut PgConnection, decided: &[Decided]) -> Result<(
     }
     let ours: Vec<PostingRow> = store::posting_rows(decided).collect();
     let theirs = store::postings_like(&mut *db, &ours).await?;
-    if ours == theirs {
-        return Ok(());
+    if ours != theirs {
+        return Err(Stop::Differs(posting_difference(&ours, &theirs)));
     }
-    Err(Stop::Differs(posting_difference(&ours, &theirs)))
+    batch_payments(db, decided).await
+}
+
+/// Compares the payment ids that batches used up with their rows.
+async fn batch_payments(db: &mut PgConnection, decided: &[Decided]) -> Result<(), Stop> {
+    let ours = store::batch_payment_rows(decided);
+    let theirs = store::batch_payments_like(db, &ours).await?;
+    let mut rest = theirs.iter().peekable();
+    for row in &ours {
+        if rest.next_if_eq(&row).is_none() {
+            let (seq, number) = row.number();
+            return Err(Stop::Differs(format!(
+                "the id of payment {number} of batch {seq} is not used up as the log leads to: {} by the log, but {} in the \
+                 database",
+                row.facts(),
+                rest.find(|stored| stored.is_same_id(row))
+                    .map_or("missing".to_owned(), |stored| stored.facts())
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The first posting that is not as it should be, as a sentence.
@@ -68,11 +88,14 @@ fn posting_difference(ours: &[PostingRow], theirs: &[PostingRow]) -> String {
             amount,
             balance,
             effective_date,
+            item,
             ..
         } = row;
+        let item = item.map(|item| format!(" (payment {})", item + 1));
+        let item = item.unwrap_or_default();
         let date = effective_date.map(|date| format!(", effective {date}"));
         let date = date.unwrap_or_default();
-        format!("{amount} for request {request_seq} with balance {balance}{date}")
+        format!("{amount} for request {request_seq}{item} with balance {balance}{date}")
     };
     let place = |row: &PostingRow| (row.account_seq, row.number);
     // Those that are missing are left out of theirs.
@@ -118,7 +141,17 @@ pub(super) fn books(
             "the signing keys are {ours:?} by the log, but {theirs:?} in the database"
         ));
     }
-    let Trusted { raised, revoked } = trusted;
+    let Trusted {
+        raised,
+        revoked,
+        batch_payments,
+    } = trusted;
+    if *batch_payments != snapshot.batch_payments {
+        let theirs = snapshot.batch_payments;
+        return differs(format!(
+            "batches used {batch_payments} payment ids up by the log, but {theirs} in the database"
+        ));
+    }
     if *raised != snapshot.rules {
         let theirs = &snapshot.rules;
         return differs(format!(

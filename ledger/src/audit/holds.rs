@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 
 use crate::core::book::Book;
 use crate::core::book::hold::Hold;
+use crate::store::BookedBy;
 
 /// The first hold that is not as the log makes it.
 pub(super) fn differ(book: &Book, stored: &[Hold]) -> Option<String> {
@@ -47,24 +48,30 @@ fn facts(hold: &Hold) -> String {
 }
 
 /// The first payment of which the database says that another amount was reversed.
-pub(super) fn reversals_differ(book: &Book, stored: &[(u64, Decimal)]) -> Option<String> {
-    let ours: BTreeMap<u64, Decimal> = book
+pub(super) fn reversals_differ(book: &Book, stored: &[(BookedBy, Decimal)]) -> Option<String> {
+    let ours: BTreeMap<BookedBy, Decimal> = book
         .originals
         .values()
-        .map(|original| (original.request_seq, original.reversed.amount()))
+        .map(|original| {
+            let place = (original.request_seq, original.item);
+            (place, original.reversed.amount())
+        })
         .collect();
-    let theirs: BTreeMap<u64, Decimal> = stored.iter().copied().collect();
-    let seqs = ours.keys().chain(theirs.keys());
-    let seq = seqs
+    let theirs: BTreeMap<BookedBy, Decimal> = stored.iter().copied().collect();
+    let places = ours.keys().chain(theirs.keys());
+    let place = places
         .copied()
-        .filter(|seq| ours.get(seq) != theirs.get(seq))
+        .filter(|place| ours.get(place) != theirs.get(place))
         .min()?;
-    let text = |sums: &BTreeMap<u64, Decimal>| {
-        sums.get(&seq)
+    let text = |sums: &BTreeMap<BookedBy, Decimal>| {
+        sums.get(&place)
             .map_or_else(|| "nothing".to_owned(), Decimal::to_string)
     };
+    let (seq, item) = place;
+    let item = item.map(|item| format!("{} ", item + 1));
+    let item = item.unwrap_or_default();
     Some(format!(
-        "of the payment of request {seq}, {} was reversed by the log, but {} in the database",
+        "of payment {item}of request {seq}, {} was reversed by the log, but {} in the database",
         text(&ours),
         text(&theirs)
     ))

@@ -18,8 +18,10 @@ pub(super) struct Snapshot {
     pub(super) revocations: Vec<(u64, Target)>,
     pub(super) accounts: Vec<AuditedAccount>,
     pub(super) holds: Vec<Hold>,
-    /// What was reversed of each payment, by the request that booked it.
-    pub(super) reversed: Vec<(u64, Decimal)>,
+    /// What was reversed of each payment.
+    pub(super) reversed: Vec<(store::BookedBy, Decimal)>,
+    /// How many payment ids batches have used up.
+    pub(super) batch_payments: u64,
     /// Postings on no account.
     pub(super) stray_postings: u64,
     /// Answers where nothing is decided yet.
@@ -40,6 +42,7 @@ impl Snapshot {
             accounts: store::audited_accounts(&mut *tx).await?,
             holds: store::all_holds(&mut *tx).await?,
             reversed: store::reversed_sums(&mut *tx).await?,
+            batch_payments: store::batch_payments_count(&mut *tx).await?,
             stray_postings: store::stray_postings(&mut *tx).await?,
             stray_answers: store::stray_answers(&mut *tx, cursor).await?,
         };

@@ -1,4 +1,4 @@
-//! What a log says of rules and revocations, as a replay meets it.
+//! What a log says of rules, revocations and batches, as a replay meets it.
 
 use common::token::Target;
 
@@ -6,13 +6,15 @@ use crate::core::batch::Decided;
 use crate::core::change::Change;
 use crate::core::rules::Rules;
 
-/// Every change of what is believed, as a replay meets it.
+/// What a replay meets on its way and compares at the end.
 #[derive(Debug)]
 pub(super) struct Trusted {
     /// Every raise of the rules: the version, and the request that raised it.
     pub(super) raised: Vec<(u32, u64)>,
     /// Every revocation: the request and what it revoked.
     pub(super) revoked: Vec<(u64, Target)>,
+    /// How many payment ids batches have used up.
+    pub(super) batch_payments: u64,
 }
 
 impl Trusted {
@@ -20,6 +22,7 @@ impl Trusted {
         Self {
             raised: vec![(Rules::One.number(), 0)],
             revoked: Vec::new(),
+            batch_payments: 0,
         }
     }
 
@@ -31,8 +34,10 @@ impl Trusted {
                 match change {
                     Change::RulesRaised(rules) => self.raised.push((rules.number(), seq)),
                     Change::Revoked(target, _) => self.revoked.push((seq, (**target).clone())),
-                    Change::PaymentIdUsed(..)
-                    | Change::Posted(_)
+                    Change::PaymentIdUsed(_, used) => {
+                        self.batch_payments += u64::from(used.item.is_some());
+                    }
+                    Change::Posted(_)
                     | Change::AccountOpened(_)
                     | Change::AccountStands(..)
                     | Change::HoldStands(_)

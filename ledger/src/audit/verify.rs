@@ -9,6 +9,7 @@
 
 mod accounts;
 mod answers;
+mod batches;
 mod postings;
 mod tree;
 
@@ -107,6 +108,7 @@ async fn verify_all(
         progress(Part::Answers, at, cursor.seq);
     })
     .await?;
+    batches::check(&mut tx).await?;
     tree.compare(&mut tx).await?;
     postings::check(&mut tx, cursor, booked.postings, &mut |at| {
         progress(Part::Postings, at, booked.postings);

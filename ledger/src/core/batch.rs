@@ -33,9 +33,17 @@ pub struct Decided {
 }
 
 impl Decided {
-    /// The payment id that it uses up, and how.
+    /// The payment id that it uses up by itself, and how.
     pub(crate) fn used_payment(&self) -> Option<(&PaymentKey, &UsedPaymentId)> {
-        self.changes.iter().find_map(|change| match change {
+        match self.answer {
+            Answer::Bulk(_) => None,
+            _ => self.used_payments().next(),
+        }
+    }
+
+    /// The payment ids that it uses up, and how: of a batch, those of its payments.
+    pub(crate) fn used_payments(&self) -> impl Iterator<Item = (&PaymentKey, &UsedPaymentId)> {
+        self.changes.iter().filter_map(|change| match change {
             Change::PaymentIdUsed(key, used) => Some((key, used)),
             Change::Posted(_)
             | Change::AccountOpened(_)
@@ -145,6 +153,12 @@ impl Batch {
             chain: last.chain,
         };
         Self { from, to, decided }
+    }
+
+    /// Whether one of the requests was a batch of payments.
+    pub(crate) fn has_batches(&self) -> bool {
+        let mut answers = self.decided.iter().map(|item| &item.answer);
+        answers.any(|answer| matches!(answer, Answer::Bulk(_)))
     }
 
     /// Everything that it changes, in order.

@@ -115,6 +115,7 @@ impl Book {
             let moved = used.moved?;
             Some(Original {
                 request_seq: used.request_seq,
+                item: used.item,
                 moved,
                 reversed: Money::zero(moved.money.currency()),
                 changed_seq: 0,

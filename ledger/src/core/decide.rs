@@ -13,6 +13,7 @@ mod repeated;
 mod asked;
 
 mod account;
+mod bulk;
 mod controls;
 mod hold;
 mod payment;
@@ -68,7 +69,25 @@ pub fn decide(book: &mut Book, request: &VerifiedRequest) -> Decision {
         return Decision::without_change(refused);
     }
     let ended = end_due_holds(book, at, &request.content);
-    let mut decision = match &request.content {
+    let mut decision = if let Content::Bulk(accepted) = &request.content {
+        bulk::decide(book, at, &accepted.token.claims, &accepted.request)
+    } else {
+        let decision = decide_one(book, at, &request.content);
+        for change in &decision.changes {
+            book.apply(change);
+        }
+        decision
+    };
+    if !ended.is_empty() {
+        decision.changes.splice(0..0, ended);
+    }
+    decision
+}
+
+/// Decides anything but a batch of payments; nothing changes yet.
+fn decide_one(book: &Book, at: At, content: &Content) -> Decision {
+    match content {
+        Content::Bulk(_) => unreachable!("a batch changes the book while it is decided"),
         Content::Payment(accepted) => {
             payment::decide(book, at, &accepted.token.claims, &accepted.request)
         }
@@ -93,14 +112,7 @@ pub fn decide(book: &mut Book, request: &VerifiedRequest) -> Decision {
         Content::Revocation(accepted) => revocation::decide(book, at, &accepted.request),
         Content::Rules(asked) => rules::decide(book, at, *asked),
         Content::Rejected(answer) => Decision::without_change((**answer).clone()),
-    };
-    for change in &decision.changes {
-        book.apply(change);
     }
-    if !ended.is_empty() {
-        decision.changes.splice(0..0, ended);
-    }
-    decision
 }
 
 /// A hold that is due counts as ended from then on: before anything leaves its account, it ends.
@@ -109,6 +121,10 @@ fn end_due_holds(book: &mut Book, at: At, content: &Content) -> Vec<Change> {
     if let Content::Transaction(accepted) = content {
         for posting in &accepted.request.request.postings {
             end_due_holds_of(book, at, posting.account, &mut ended);
+        }
+    } else if let Content::Bulk(accepted) = content {
+        for payment in accepted.request.readable() {
+            end_due_holds_of(book, at, payment.request.debtor_account, &mut ended);
         }
     } else if let Some(id) = holding_account(book, content) {
         end_due_holds_of(book, at, id, &mut ended);
@@ -154,6 +170,7 @@ fn holding_account(book: &Book, content: &Content) -> Option<AccountId> {
             }
         },
         Content::Transaction(_)
+        | Content::Bulk(_)
         | Content::Key(_)
         | Content::Revocation(_)
         | Content::Rules(_)

@@ -1,8 +1,9 @@
 //! Answers that change nothing.
 
-use common::ids::{AccountId, ClientId};
+use common::ids::{AccountId, BatchId, ClientId};
 use common::kinds::Answer;
 use common::kinds::account::{AccountAnswer, AccountStatus};
+use common::kinds::bulk::{BatchAnswer, BatchStatus};
 use common::kinds::client_request::ClientRequest;
 use common::kinds::expiry::AnnounceExpiry;
 use common::kinds::payment::{PaymentAnswer, PaymentRequest};
@@ -89,6 +90,39 @@ pub(crate) fn payment(
         }),
         may_retry,
         ..blank(at, client)
+    }
+}
+
+/// The answer to a batch that says nothing yet.
+pub(crate) fn blank_bulk(at: At, client: ClientId, batch_id: Option<BatchId>) -> BatchAnswer {
+    BatchAnswer {
+        request_seq: at.seq,
+        batch_id,
+        client_id: client,
+        status: BatchStatus::Rejected,
+        reason: None,
+        atomic: false,
+        settled: 0,
+        rejected: 0,
+        duplicates: 0,
+        debtor_account: None,
+        currency: None,
+        payments: Vec::new(),
+        may_retry: true,
+        published_at: at.published_at,
+    }
+}
+
+/// Rejects a batch without a look at its payments, whose ids stay free.
+pub(crate) fn bulk(
+    at: At,
+    client: ClientId,
+    batch_id: Option<BatchId>,
+    reason: Reason,
+) -> BatchAnswer {
+    BatchAnswer {
+        reason: Some(reason),
+        ..blank_bulk(at, client, batch_id)
     }
 }
 

@@ -10,7 +10,7 @@
 //! | 2 | answers carry the value date and the metadata, postings keep the value date; balances and what is available are shown to the owner of an account and to the bank only; `ce-id` and body are compared as ids; a key twice in the metadata is FF01; owners are ids in one spelling; no new account in a withdrawn currency |
 //! | 3 | a token is valid neither long before nor long after it was issued: `exp - nbf` is bounded as `exp - iat` is, and `iat` is not in the future |
 //! | 4 | a token in the log is one for the log (`aud` is `quittance-log`), which passes nowhere else; revocations are taken in, and a revoked token is refused; a token's own limits hold: the most per payment, the accounts that may be debited |
-//! | 5 | accounts are frozen, unfrozen, closed and limited; money is held, captured, voided, and freed by time; payments are reversed; transactions have several postings |
+//! | 5 | accounts are frozen, unfrozen, closed and limited; money is held, captured, voided, and freed by time; payments are reversed; transactions have several postings; batches have many payments in one request |
 
 use common::token::{Audience, Policy, Times};
 
@@ -134,6 +134,12 @@ impl Rules {
     /// Transactions of several postings are requests that the ledger knows.
     #[must_use]
     pub fn take_transactions(self) -> bool {
+        self >= Self::Five
+    }
+
+    /// Batches of payments are requests that the ledger knows.
+    #[must_use]
+    pub fn take_batches(self) -> bool {
         self >= Self::Five
     }
 

@@ -61,6 +61,15 @@ pub fn touches(request: &VerifiedRequest, touched: &mut Touched) {
             let accounts = transaction.postings.iter().map(|posting| posting.account);
             touched.accounts.extend(accounts);
         }
+        Content::Bulk(accepted) => {
+            for payment in accepted.request.readable() {
+                let request = &payment.request;
+                touched
+                    .accounts
+                    .extend([request.debtor_account, request.creditor_account]);
+                touched.payments.push(key(accepted, request.payment_id));
+            }
+        }
         Content::Expiry(expiry) => {
             let key = (expiry.client_id.clone(), expiry.hold_id);
             touched.holds.push(key);

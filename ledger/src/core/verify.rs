@@ -9,6 +9,7 @@ mod envelope;
 
 mod account;
 mod asked;
+mod bulk;
 mod expiry;
 mod payment;
 mod revocation;
@@ -17,6 +18,7 @@ mod trust;
 
 pub use accepted::Accepted;
 pub use asked::Asked;
+pub use bulk::Bulk;
 pub use payment::Payment;
 
 use common::kinds::account::AccountRequest;
@@ -68,6 +70,8 @@ pub enum Content {
     Reversal(Accepted<Asked<ReversalRequest>>),
     /// Book several postings.
     Transaction(Accepted<Asked<TransactionRequest>>),
+    /// Move money several times.
+    Bulk(Accepted<Bulk>),
     /// Say that a hold has ended.
     Expiry(AnnounceExpiry),
     /// Change an account.
@@ -93,6 +97,7 @@ impl VerifiedRequest {
             Content::Void(accepted) => Some(&accepted.token),
             Content::Reversal(accepted) => Some(&accepted.token),
             Content::Transaction(accepted) => Some(&accepted.token),
+            Content::Bulk(accepted) => Some(&accepted.token),
             Content::Account(accepted) => Some(&accepted.token),
             Content::Key(accepted) => Some(&accepted.token),
             Content::Revocation(accepted) => Some(&accepted.token),
@@ -141,6 +146,9 @@ pub fn verify(
         Kind::Transaction(client) if at.rules.take_transactions() => {
             asked::verify(message, at, client, &mut known).map(Content::Transaction)
         }
+        Kind::Bulk(client) if at.rules.take_batches() => {
+            bulk::verify(message, at, client, &mut known).map(Content::Bulk)
+        }
         Kind::Expiry if at.rules.take_holds() => expiry::verify(message, at).map(Content::Expiry),
         Kind::Key => trust::verify(message, at, book).map(Content::Key),
         Kind::Revocation if at.rules.take_revocations() => {
@@ -152,6 +160,7 @@ pub fn verify(
         | Kind::Void(_)
         | Kind::Reversal(_)
         | Kind::Transaction(_)
+        | Kind::Bulk(_)
         | Kind::Expiry
         | Kind::Revocation
         | Kind::Unknown => Err(Box::new(rejection::unknown(at))),

@@ -36,6 +36,8 @@ pub(super) struct Deciding {
     checked: CheckedTokens,
     /// After the last decided batch.
     cursor: Cursor,
+    /// Whether batches of payments have used payment ids up.
+    has_batches: bool,
     /// Decided batches that may not be committed yet, in order.
     uncommitted: VecDeque<Arc<Batch>>,
 }
@@ -51,11 +53,13 @@ impl Deciding {
                 .map_err(Halt::NewerRules)?,
             ..Book::default()
         };
+        let has_batches = store::has_batches(&mut reading).await?;
         Ok(Self {
             reading,
             book,
             checked: CheckedTokens::default(),
             cursor,
+            has_batches,
             uncommitted: VecDeque::new(),
         })
     }
@@ -110,6 +114,7 @@ impl Deciding {
             Arc::new(Batch::new(self.cursor, decided))
         });
         self.forget_unchanged(loaded);
+        self.has_batches |= batch.has_batches();
         self.cursor = batch.to;
         self.uncommitted.push_back(batch.clone());
         Ok(batch)
@@ -147,7 +152,11 @@ impl Deciding {
         let accounts = store::accounts(&mut self.reading, &accounts).await?;
         holding.extend(accounts.values().filter_map(holds_money));
         self.book.accounts.extend(accounts);
-        let payments = store::used_payment_ids(&mut self.reading, &payments).await?;
+        let mut used = store::used_payment_ids(&mut self.reading, &payments).await?;
+        if self.has_batches {
+            used.extend(store::ids_used_in_batches(&mut self.reading, &payments).await?);
+        }
+        let payments = used;
         loaded.payments.extend(payments.keys().cloned());
         self.book.payments.extend(payments);
         if !holding.is_empty() {

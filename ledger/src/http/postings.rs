@@ -69,7 +69,9 @@ pub(super) async fn postings(
     let Query(query) = query?;
     let limit = page::limit(query.limit, ROWS_DEFAULT)?;
     let rows_max = i64::from(limit) + 1;
-    let rows = store::newest_rows(&app.pool, account.opened_seq, query.before, rows_max).await?;
+    let mut rows =
+        store::newest_rows(&app.pool, account.opened_seq, query.before, rows_max).await?;
+    store::read_batches(&app.pool, &mut rows).await?;
     let path = format!("/accounts/{}/postings", account.id);
     let page = Page::cut(rows, limit, &path, |last| ListQuery {
         before: u64::try_from(last.number).ok(),

@@ -72,6 +72,10 @@ struct Texts {
     reference: Option<String>,
     #[serde(deserialize_with = "if_readable")]
     postings: Option<Vec<Other>>,
+    #[serde(deserialize_with = "if_readable")]
+    debtor_account: Option<AccountId>,
+    #[serde(deserialize_with = "if_readable")]
+    creditor_account: Option<AccountId>,
 }
 
 /// A posting of the same transaction.
@@ -87,6 +91,9 @@ impl Texts {
 
     fn counterparty(&self, account: AccountId) -> Option<AccountId> {
         let others = self.postings.iter().flatten().map(|other| other.account);
+        // The payments of a batch have no postings in their answer.
+        let parties = [self.debtor_account, self.creditor_account];
+        let others = others.chain(parties.into_iter().flatten());
         let mut others = others.filter(|other| *other != account);
         let first = others.next()?;
         others.all(|other| other == first).then_some(first)
@@ -140,6 +147,11 @@ mod tests {
             Some(GRACE),
         );
         check(r#"{"reference":null,"postings":"none"}"#, None, None);
+        check(
+            &format!(r#"{{"debtor_account":"{ADA}","creditor_account":"{GRACE}","postings":[]}}"#),
+            None,
+            Some(GRACE),
+        );
         check(r#"{"reference":"a","postings":[{"x":1}]}"#, Some("a"), None);
         check("[]", None, None);
         check("no JSON", None, None);

@@ -274,10 +274,10 @@ impl Statement {
         rows_max: i64,
     ) -> sqlx::Result<Vec<StatementRow>> {
         let opened_seq = self.account.opened_seq;
-        match self.reach {
+        let mut rows = match self.reach {
             Reach::Booked { last } => {
                 let after = from.place.number;
-                store::rows_as_booked(pool, opened_seq, after, last, rows_max).await
+                store::rows_as_booked(pool, opened_seq, after, last, rows_max).await?
             }
             Reach::Effective { to_number, last } => {
                 let page = ByValueDate {
@@ -287,9 +287,11 @@ impl Statement {
                     to_number,
                     last,
                 };
-                store::rows_by_value_date(pool, opened_seq, page, rows_max).await
+                store::rows_by_value_date(pool, opened_seq, page, rows_max).await?
             }
-        }
+        };
+        store::read_batches(pool, &mut rows).await?;
+        Ok(rows)
     }
 
     /// The position behind a row that comes next.

@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
+use super::bulk::smallint;
 use super::values::{bigint, column, digest, from_bigint, unreadable};
 use crate::core::batch::Decided;
 use crate::core::chain::Chain;
@@ -125,6 +126,8 @@ pub(crate) struct PostingRow {
     pub(crate) balance: Decimal,
     /// The value date, if it is not the day of the request.
     pub(crate) effective_date: Option<NaiveDate>,
+    /// Which payment of a batch it is booked for, from 0.
+    pub(crate) item: Option<i16>,
 }
 
 /// The rows that the postings of a batch must be.
@@ -138,6 +141,7 @@ pub(crate) fn posting_rows(batch: &[Decided]) -> impl Iterator<Item = PostingRow
             amount: entry.debit_side().amount(),
             balance: entry.balance.amount(),
             effective_date: entry.effective_date,
+            item: entry.item.map(smallint),
         })
     })
 }
@@ -155,7 +159,7 @@ pub(crate) async fn postings_like(
          cross join lateral (
              select account_seq, number, request_seq, amount, balance,
                     case when effective_date is null or isfinite(effective_date) then effective_date
-                         else '0001-01-01' end as effective_date
+                         else '0001-01-01' end as effective_date, item
              from posting
              where posting.account_seq = asked.account_seq and posting.number = asked.number limit 1
          ) as found order by place",

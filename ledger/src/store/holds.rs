@@ -1,4 +1,4 @@
-//! Holds and reversals.
+//! Holds.
 
 #![expect(
     clippy::as_conversions,
@@ -7,7 +7,6 @@
 
 use chrono::{DateTime, Utc};
 use common::ids::{AccountId, ClientId, PaymentId};
-use common::kinds::Answer;
 use common::money::{Currency, Money};
 use rust_decimal::Decimal;
 use sqlx::PgExecutor;
@@ -15,8 +14,7 @@ use uuid::Uuid;
 
 use super::values::{bigint, column, from_bigint, unreadable};
 use crate::core::book::hold::{Hold, HoldStatus, Party};
-use crate::core::book::usage::{Moved, Original, PaymentKey};
-use crate::core::change::Reversal;
+use crate::core::book::usage::PaymentKey;
 
 /// Selects [`HoldRow`]s: what stands behind the joins is all that differs.
 macro_rules! holds_that {
@@ -188,85 +186,4 @@ pub(super) async fn write_holds(db: impl PgExecutor<'_>, holds: &[&Hold]) -> sql
     .execute(db)
     .await
     .map(drop)
-}
-
-/// Adds reversals, each with its request.
-pub(super) async fn insert_reversals(
-    db: impl PgExecutor<'_>,
-    reversals: &[(u64, &Reversal)],
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "insert into reversal (request_seq, original_seq, amount)
-         select * from unnest($1::bigint[], $2::bigint[], $3::numeric[])",
-        &column(reversals, |(seq, _)| bigint(*seq)),
-        &column(reversals, |(_, reversal)| bigint(
-            reversal.original.request_seq
-        )),
-        &column(reversals, |(_, reversal)| reversal.amount.amount()),
-    )
-    .execute(db)
-    .await
-    .map(drop)
-}
-
-/// The payments with these names that were booked, with what was reversed of each.
-pub(crate) async fn originals(
-    db: impl PgExecutor<'_>,
-    keys: &[PaymentKey],
-) -> sqlx::Result<Vec<(PaymentKey, Original)>> {
-    if keys.is_empty() {
-        return Ok(Vec::new());
-    }
-    let rows = sqlx::query!(
-        r#"select client_id as "client_id!", payment_id as "payment_id!", answer.request_seq, subject, event_type, body,
-                  coalesce(reversed.amount, 0) as "reversed!", coalesce(reversed.last, 0) as "last!"
-           from answer join unnest($1::text[], $2::uuid[]) as asked (client, payment)
-             on client_id = asked.client and payment_id = asked.payment
-           left join lateral (
-               select sum(amount) as amount, max(reversal.request_seq) as last from reversal
-               where original_seq = answer.request_seq
-           ) as reversed on true
-           where event_type in ('payment.settled.v1', 'payment.captured.v1')"#,
-        &column(keys, |(client, _)| client.as_str()) as &[&str],
-        &column(keys, |(_, payment)| payment.0),
-    );
-    let rows = rows.fetch_all(db).await?.into_iter().filter_map(|row| {
-        let is_transaction = row.subject.starts_with("settlement.transaction.");
-        (!is_transaction).then_some(row)
-    });
-    let rows = rows.map(|row| {
-        let seq = row.request_seq;
-        let broken = || unreadable(format!("answer {seq} does not say what it booked"));
-        let client: ClientId = row.client_id.parse().map_err(|_| broken())?;
-        let Ok(Answer::Payment(answer)) = Answer::from_json(&row.event_type, &row.body) else {
-            return Err(broken());
-        };
-        let currency = answer.currency.as_deref().and_then(Currency::from_code);
-        let currency = currency.ok_or_else(broken)?;
-        let amount = answer.amount.as_deref();
-        let amount = amount.and_then(|text| Money::positive(text, currency).ok());
-        let moved = Moved {
-            debtor: answer.debtor_account.ok_or_else(broken)?,
-            creditor: answer.creditor_account.ok_or_else(broken)?,
-            money: amount.ok_or_else(broken)?,
-        };
-        let original = Original {
-            request_seq: from_bigint(seq)?,
-            moved,
-            reversed: Money::stored(row.reversed, currency),
-            changed_seq: from_bigint(row.last)?,
-        };
-        Ok(((client, PaymentId(row.payment_id)), original))
-    });
-    rows.collect()
-}
-
-/// What was reversed of each payment, by the request that booked it.
-pub(crate) async fn reversed_sums(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<(u64, Decimal)>> {
-    let rows = sqlx::query!(
-        r#"select original_seq, sum(amount) as "sum!" from reversal group by original_seq order by original_seq"#
-    );
-    let rows = rows.fetch_all(db).await?.into_iter();
-    rows.map(|row| Ok((from_bigint(row.original_seq)?, row.sum)))
-        .collect()
 }

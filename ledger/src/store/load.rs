@@ -90,6 +90,7 @@ pub(crate) async fn used_payment_ids(
         let request_seq = from_bigint(row.request_seq)?;
         let used = UsedPaymentId {
             request_seq,
+            item: None,
             content: digest(row.content)?,
             status,
             reason,

@@ -4,13 +4,12 @@
 //! `seq_before` and `posting_number_at` find moments; `migrations/0020_value_dates.sql` says how.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use common::kinds::Answer;
 use rust_decimal::Decimal;
 use sqlx::PgExecutor;
 
+use super::bulk::payment_answers;
 use super::values::{bigint, bigint_asked, from_bigint};
-
-/// Bodies beyond this are answers to many payments at once. They are not read for the texts of one posting.
-const BODY_BYTES_MAX: i32 = 64 * 1024;
 
 /// The last decided request.
 #[derive(Debug, Clone, Copy)]
@@ -183,8 +182,10 @@ pub(crate) struct StatementRow {
     pub(crate) balance: Decimal,
     pub(crate) effective_date: Option<NaiveDate>,
     pub(crate) published_at: DateTime<Utc>,
-    /// `None` when the answer is to many payments.
+    /// `None` for a payment of a batch, until it is filled in.
     pub(crate) body: Option<Vec<u8>>,
+    /// Which payment of a batch it is booked for, from 0.
+    pub(crate) item: Option<i16>,
 }
 
 /// The postings behind number `after` up to `last`, in the order of booking.
@@ -201,16 +202,15 @@ pub(crate) async fn rows_as_booked(
         r#"with page as materialized (
                select * from posting where account_seq = $1 and number > $2 and number <= $3 order by number limit $4
            )
-           select number, page.request_seq, amount, balance, effective_date, published_at, body
+           select number, page.request_seq, amount, balance, effective_date, published_at, item, body
            from page cross join lateral (
-               select published_at, case when octet_length(body) <= $5 then body end as body
+               select published_at, case when page.item is null then body end as body
                from answer where answer.request_seq = page.request_seq limit 1
            ) as answered order by number"#,
         bigint(account_seq),
         bigint(after),
         bigint(last),
         rows_max,
-        BODY_BYTES_MAX,
     );
     rows.fetch_all(db).await
 }
@@ -228,17 +228,35 @@ pub(crate) async fn newest_rows(
                select * from posting where account_seq = $1 and ($2::bigint is null or number < $2)
                order by number desc limit $3
            )
-           select number, page.request_seq, amount, balance, effective_date, published_at, body
+           select number, page.request_seq, amount, balance, effective_date, published_at, item, body
            from page cross join lateral (
-               select published_at, case when octet_length(body) <= $4 then body end as body
+               select published_at, case when page.item is null then body end as body
                from answer where answer.request_seq = page.request_seq limit 1
            ) as answered order by number desc"#,
         bigint(account_seq),
         before.map(bigint_asked),
         rows_max,
-        BODY_BYTES_MAX,
     );
     rows.fetch_all(db).await
+}
+
+/// Fills in what the answers to batches say of these postings: each answer is read once.
+pub(crate) async fn read_batches(
+    db: impl PgExecutor<'_>,
+    rows: &mut [StatementRow],
+) -> sqlx::Result<()> {
+    let (places, rows): (Vec<_>, Vec<_>) = rows
+        .iter_mut()
+        .filter_map(|row| Some(((row.request_seq, row.item?), row)))
+        .unzip();
+    if places.is_empty() {
+        return Ok(());
+    }
+    let answers = payment_answers(db, &places).await?;
+    for (row, answer) in rows.into_iter().zip(answers) {
+        row.body = Some(Answer::Payment(answer).to_json());
+    }
+    Ok(())
 }
 
 /// Where a page by value date begins and what it may reach.
@@ -275,9 +293,9 @@ pub(crate) async fn rows_by_value_date(
                order by effective_date, number limit $8
            )
            select number as "number!", page.request_seq as "request_seq!", amount as "amount!", balance as "balance!",
-                  effective_date as "effective_date?", published_at as "published_at!", body as "body?"
+                  effective_date as "effective_date?", published_at as "published_at!", item as "item?", body as "body?"
            from (select * from plain union all select * from dated) as page cross join lateral (
-               select published_at, case when octet_length(body) <= $9 then body end as body
+               select published_at, case when page.item is null then body end as body
                from answer where answer.request_seq = page.request_seq limit 1
            ) as answered
            order by coalesce(effective_date, (published_at at time zone 'UTC')::date), number limit $8"#,
@@ -289,7 +307,6 @@ pub(crate) async fn rows_by_value_date(
         page.to,
         bigint(page.last),
         rows_max,
-        BODY_BYTES_MAX,
     );
     rows.fetch_all(db).await
 }

@@ -58,6 +58,36 @@ pub(crate) fn booked_answers(
     .fetch(db)
 }
 
+/// The payment ids that a batch used up, in order, with its answer.
+pub(crate) struct AnsweredBatchRow {
+    pub(crate) request_seq: i64,
+    pub(crate) items: Vec<i16>,
+    pub(crate) ids: Vec<Uuid>,
+    pub(crate) statuses: Vec<String>,
+    pub(crate) reasons: Vec<Option<String>>,
+    /// `None` when there is no such answer.
+    pub(crate) event_type: Option<String>,
+    pub(crate) body: Option<Vec<u8>>,
+}
+
+/// All batches that used payment ids up.
+pub(crate) fn answered_batches(
+    db: &mut PgConnection,
+) -> BoxStream<'_, sqlx::Result<AnsweredBatchRow>> {
+    sqlx::query_as!(
+        AnsweredBatchRow,
+        r#"select used.request_seq, items as "items!", ids as "ids!", statuses as "statuses!",
+                  reasons as "reasons!: Vec<Option<String>>", event_type as "event_type?", body as "body?"
+           from (
+               select request_seq, array_agg(item order by item) as items, array_agg(payment_id order by item) as ids,
+                      array_agg(status order by item) as statuses, array_agg(reason order by item) as reasons
+               from batch_payment group by request_seq
+           ) as used left join answer on answer.request_seq = used.request_seq
+           order by used.request_seq"#
+    )
+    .fetch(db)
+}
+
 /// A posting with what must be known of its account.
 pub(crate) struct LinedPostingRow {
     pub(crate) account_seq: i64,

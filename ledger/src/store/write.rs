@@ -44,59 +44,80 @@ pub(crate) async fn write_batch(
     Ok(is_ours)
 }
 
+/// The statement; postings of batches have columns more.
+macro_rules! write_statement {
+    ($batch:expr, $answers:expr, $postings:expr, $columns:tt, $values:tt $(, $more:expr)*) => {
+        sqlx::query_scalar!(
+            r#"with moved as (
+                   update cursor set seq = $1, chain = $2 where seq = $3 and chain = $4 returning 1
+               ), answers as (
+                   insert into answer (request_seq, subject, event_type, reason, client_id, token_id, key_id, payment_id,
+                                       content, published_at, traceparent, request_digest, body, chain)
+                   select unnest($5::bigint[]), unnest($6::text[]), unnest($7::text[]), unnest($8::text[]),
+                          unnest($9::text[]), unnest($10::text[]), unnest($11::text[]), unnest($12::uuid[]),
+                          unnest($13::bytea[]), unnest($14::timestamptz[]), unnest($15::text[]), unnest($16::bytea[]),
+                          unnest($17::bytea[]), unnest($18::bytea[])
+                   from moved
+               ), posted as (
+                   insert into posting (account_seq, number, request_seq, amount, balance, effective_date"# + $columns + r#")
+                   select unnest($19::bigint[]), unnest($20::bigint[]), unnest($21::bigint[]), unnest($22::numeric[]),
+                          unnest($23::numeric[]), unnest($24::date[])"# + $values + r#"
+                   from moved
+               )
+               select count(*) as "count!" from moved"#,
+            bigint($batch.to.seq),
+            &$batch.to.chain.0,
+            bigint($batch.from.seq),
+            &$batch.from.chain.0,
+            &$answers.request_seq,
+            &$answers.subject as &[&str],
+            &$answers.event_type as &[&str],
+            &$answers.reason as &[Option<&str>],
+            &$answers.client_id as &[Option<&str>],
+            &$answers.token_id as &[Option<&str>],
+            &$answers.key_id as &[Option<&str>],
+            &$answers.payment_id as &[Option<Uuid>],
+            &$answers.content as &[Option<&[u8]>],
+            &$answers.published_at,
+            &$answers.traceparent as &[Option<&str>],
+            &$answers.request_digest as &[&[u8]],
+            &$answers.body as &[&[u8]],
+            &$answers.chain as &[&[u8]],
+            &$postings.account_seq,
+            &$postings.number,
+            &$postings.request_seq,
+            &$postings.amount,
+            &$postings.balance,
+            &$postings.effective_date as &[Option<NaiveDate>]
+            $(, $more)*
+        )
+    };
+}
+
 /// Writes answers and postings, and moves the cursor.
 ///
 /// Everything that is added comes `from moved`, the cursor's compare-and-set; so an overtaken ledger waits there for the
 /// other's commit and then adds nothing. The columns are unnested side by side in the select list, which makes rows one by
 /// one; in `from` they would all be made and stored first.
 async fn write_payments(db: impl PgExecutor<'_>, batch: &Batch) -> sqlx::Result<bool> {
-    let Batch { from, to, decided } = batch;
-    let answers = AnswerColumns::of(decided);
-    let postings = PostingColumns::of(decided);
-    let moved = sqlx::query_scalar!(
-        r#"with moved as (
-               update cursor set seq = $1, chain = $2 where seq = $3 and chain = $4 returning 1
-           ), answers as (
-               insert into answer (request_seq, subject, event_type, reason, client_id, token_id, key_id, payment_id,
-                                   content, published_at, traceparent, request_digest, body, chain)
-               select unnest($5::bigint[]), unnest($6::text[]), unnest($7::text[]), unnest($8::text[]), unnest($9::text[]),
-                      unnest($10::text[]), unnest($11::text[]), unnest($12::uuid[]), unnest($13::bytea[]),
-                      unnest($14::timestamptz[]), unnest($15::text[]), unnest($16::bytea[]), unnest($17::bytea[]),
-                      unnest($18::bytea[])
-               from moved
-           ), posted as (
-               insert into posting (account_seq, number, request_seq, amount, balance, effective_date)
-               select unnest($19::bigint[]), unnest($20::bigint[]), unnest($21::bigint[]), unnest($22::numeric[]),
-                      unnest($23::numeric[]), unnest($24::date[])
-               from moved
-           )
-           select count(*) as "count!" from moved"#,
-        bigint(to.seq),
-        &to.chain.0,
-        bigint(from.seq),
-        &from.chain.0,
-        &answers.request_seq,
-        &answers.subject as &[&str],
-        &answers.event_type as &[&str],
-        &answers.reason as &[Option<&str>],
-        &answers.client_id as &[Option<&str>],
-        &answers.token_id as &[Option<&str>],
-        &answers.key_id as &[Option<&str>],
-        &answers.payment_id as &[Option<Uuid>],
-        &answers.content as &[Option<&[u8]>],
-        &answers.published_at,
-        &answers.traceparent as &[Option<&str>],
-        &answers.request_digest as &[&[u8]],
-        &answers.body as &[&[u8]],
-        &answers.chain as &[&[u8]],
-        &postings.account_seq,
-        &postings.number,
-        &postings.request_seq,
-        &postings.amount,
-        &postings.balance,
-        &postings.effective_date as &[Option<NaiveDate>],
-    );
-    Ok(moved.fetch_one(db).await? == 1)
+    let answers = AnswerColumns::of(&batch.decided);
+    let postings = PostingColumns::of(&batch.decided);
+    let count = if postings.item.iter().any(Option::is_some) {
+        let item: &[Option<i16>] = &postings.item;
+        let moved = write_statement!(
+            batch,
+            answers,
+            postings,
+            ", item",
+            ", unnest($25::smallint[])",
+            item as &[Option<i16>]
+        );
+        moved.fetch_one(db).await?
+    } else {
+        let moved = write_statement!(batch, answers, postings, "", "");
+        moved.fetch_one(db).await?
+    };
+    Ok(count == 1)
 }
 
 /// The columns of `answer`.
@@ -156,6 +177,7 @@ struct PostingColumns {
     amount: Vec<Decimal>,
     balance: Vec<Decimal>,
     effective_date: Vec<Option<NaiveDate>>,
+    item: Vec<Option<i16>>,
 }
 
 impl PostingColumns {
@@ -168,6 +190,7 @@ impl PostingColumns {
             columns.amount.push(row.amount);
             columns.balance.push(row.balance);
             columns.effective_date.push(row.effective_date);
+            columns.item.push(row.item);
         }
         columns
     }

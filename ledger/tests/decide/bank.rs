@@ -81,12 +81,12 @@ impl Bank {
 
     pub(crate) fn pay(&mut self, caller: &str, request: PaymentRequest) -> Decision {
         let token = token(caller);
-        let request = Payment::new(request, self.next());
+        let request = Payment::new(request, self.next_at());
         self.decide(Content::Payment(Accepted { token, request }))
     }
 
     /// Place and time of the next request.
-    fn next(&self) -> At {
+    pub(crate) fn next_at(&self) -> At {
         At {
             seq: self.seq + 1,
             published_at: self.now,
@@ -95,7 +95,7 @@ impl Bank {
     }
 
     pub(crate) fn decide(&mut self, content: Content) -> Decision {
-        let at = self.next();
+        let at = self.next_at();
         self.seq = at.seq;
         let request = VerifiedRequest {
             at,

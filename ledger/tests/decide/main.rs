@@ -8,6 +8,7 @@
 
 mod accounts;
 mod bank;
+mod bulk;
 mod controls;
 mod holds;
 mod payments;

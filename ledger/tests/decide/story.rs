@@ -10,24 +10,27 @@
 //! | void | `void 1 #2`, `void 1 of shop #2` |
 //! | reversal | `reverse 1 #2`, `reverse 1 10 #2`, `reverse 1 10 of shop #2` |
 //! | transaction | `book debit:A:10 credit:B:9 credit:C:1 #1` |
+//! | batch | `batch A->B 30 #1 + A->C 5 #2`, `atomic A->B 30 #1 + ? + A->C 5 #2`; `?` can't be read; outcomes join with `+` |
 //! | end of a hold | `end 1`, `end 1 of shop` |
 //! | controls | `freeze A debit`, `unfreeze A both`, `close A`, `limit A minimum_balance=10 day_count_max=2` |
 //! | the clock | `at 13:00`, `on 2026-11-24`, which have no outcome |
 
 use std::collections::BTreeMap;
 
-use common::ids::{ClientId, PaymentId};
+use common::ids::{BatchId, ClientId, PaymentId};
+use common::kinds::Answer;
 use common::kinds::account::{AccountRequest, CloseAccount, Freeze, Limit, Limits, Side};
+use common::kinds::bulk::{Batch, BatchStatus, Malformed};
 use common::kinds::expiry::AnnounceExpiry;
 use common::kinds::hold::{CaptureRequest, HoldRequest, VoidRequest};
 use common::kinds::posting::Direction;
 use common::kinds::reversal::ReversalRequest;
 use common::kinds::transaction::{NewPosting, TransactionRequest};
 use common::money::Money;
-use common::reason::Code;
+use common::reason::{Code, Reason};
 use ledger::core::decide::Decision;
 use ledger::core::rules::Rules;
-use ledger::core::verify::{Accepted, Asked, Content};
+use ledger::core::verify::{Accepted, Asked, Bulk, Content};
 use uuid::Uuid;
 
 use crate::bank::{Bank, account_id, entries_of, token};
@@ -42,13 +45,10 @@ pub(crate) fn check(row: &str) {
     for rules in Rules::ALL.into_iter().filter(|rules| *rules >= Rules::Five) {
         let mut bank = Bank::parse(accounts);
         bank.book.rules = rules;
-        let got: Vec<&str> = requests
+        let got: Vec<String> = requests
             .split(", ")
             .filter_map(|request| ask(&mut bank, request))
-            .map(|decision| {
-                let (status, reason) = decision.answer.outcome();
-                reason.map_or(status, Code::as_str)
-            })
+            .map(|decision| outcome(&decision.answer))
             .collect();
         assert_eq!(got.join(" "), outcomes, "{row} by {rules:?}");
         for account in after.split(' ') {
@@ -69,6 +69,24 @@ pub(crate) fn check(row: &str) {
                 money(held),
                 "held on {name} in {row} by {rules:?}"
             );
+        }
+    }
+}
+
+/// A status or a reason code; of a batch, those of its payments.
+fn outcome(answer: &Answer) -> String {
+    let word = |status: &'static str, reason: Option<Code>| reason.map_or(status, Code::as_str);
+    match answer {
+        Answer::Bulk(batch) if batch.status == BatchStatus::Answered => {
+            let items = batch.payments.iter().map(|item| {
+                let reason = item.reason.as_ref().map(|reason| reason.code);
+                word(item.status.as_str(), reason)
+            });
+            items.collect::<Vec<_>>().join("+")
+        }
+        answer => {
+            let (status, reason) = answer.outcome();
+            word(status, reason).to_owned()
         }
     }
 }
@@ -103,6 +121,10 @@ pub(crate) fn ask(bank: &mut Bank, text: &str) -> Option<Decision> {
             client_id: whose(&words).unwrap_or_else(|| client(caller.unwrap_or("a"))),
             hold_id: id(words[1]),
         })),
+        "batch" | "atomic" => {
+            let content = batch(bank, text, caller.unwrap_or("a"));
+            bank.decide(content)
+        }
         "book" => {
             let content = transaction(bank, &words, caller.unwrap_or("a"));
             bank.decide(content)
@@ -217,6 +239,28 @@ fn transaction(bank: &Bank, words: &[&str], caller: &str) -> Content {
             effective_date: None,
             metadata: BTreeMap::new(),
         }),
+    })
+}
+
+fn batch(bank: &mut Bank, text: &str, caller: &str) -> Content {
+    let (kind, payments) = text.split_once(' ').expect("payments");
+    let payments = payments.split(" + ").map(|text| match text {
+        "?" => Err(Malformed {
+            payment_id: None,
+            reason: Reason::new(Code::FF01, "unreadable"),
+        }),
+        text => Ok(bank.payment(text)),
+    });
+    let batch = Batch {
+        batch_id: BatchId(Uuid::from_u128(1)),
+        atomic: kind == "atomic",
+        debtor_account: Some(account_id("A")),
+        currency: Some("EUR".to_owned()),
+        payments: payments.collect(),
+    };
+    Content::Bulk(Accepted {
+        token: token(caller),
+        request: Bulk::new(batch, bank.next_at()),
     })
 }
 

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::key::{Key, NOW};
-use crate::{Message, held, revoked};
+use crate::{Message, bulk, held, revoked};
 
 /// A log with every kind of answer in it.
 #[expect(clippy::too_many_lines, reason = "one row per request")]
@@ -274,6 +274,7 @@ pub(crate) fn new() -> Vec<Message> {
         .map(|(subject, token, body)| (subject, token.map(str::to_owned), body))
         .chain(held)
         .chain(later)
+        .chain(bulk::rows(&key))
         .chain(revoked::rows(&key))
         .enumerate()
         .map(|(index, (subject, token, body))| Message {

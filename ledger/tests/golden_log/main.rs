@@ -5,6 +5,7 @@
 //! anew. `UPDATE_GOLDEN=1 cargo test -p ledger --test golden_log` makes the newest, which is right only until those rules
 //! have been released.
 
+mod bulk;
 mod held;
 mod key;
 mod log;

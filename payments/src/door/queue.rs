@@ -22,6 +22,8 @@ const WAITING_MAX: u32 = 16_384;
 const RESERVED: u32 = 64;
 /// Messages taken from one lane at a time.
 const TURN: usize = 8;
+/// The weight of what is taken at a time: 8 MB of large messages.
+const GROUP_WEIGHT_MAX: u32 = 2048;
 /// Lanes that are kept without being looked at; more only while their clients are active.
 const LANES_MAX: usize = 4096;
 /// After so long, a limiter that was not asked is as good as a new one: a second's worth may come at once.
@@ -158,7 +160,8 @@ impl Lanes {
 
     fn take(&mut self, messages_max: usize) -> Vec<Taken> {
         let mut group = Vec::new();
-        while group.len() < messages_max {
+        let waiting_before = self.waiting;
+        while group.len() < messages_max && waiting_before - self.waiting < GROUP_WEIGHT_MAX {
             let Some(client) = self.turns.pop_front() else {
                 break;
             };
@@ -261,6 +264,19 @@ mod tests {
         assert!(matches!(refused, TooMuch::Fast { .. }), "{refused}");
         let other: ClientId = "other".parse().unwrap();
         queue.push(&other, waiting(0, 10)).unwrap();
+    }
+
+    #[tokio::test]
+    async fn large_messages_make_smaller_groups() {
+        let queue = Queue::new(limits(1_000_000, 10_000));
+        let client: ClientId = "shop".parse().unwrap();
+        for number in 0..50 {
+            queue.push(&client, waiting(number, 400_000)).unwrap();
+        }
+        // 98 payments each, and a turn is not cut.
+        assert_eq!(queue.take(1000).await.len(), 24);
+        assert_eq!(queue.take(1000).await.len(), 24);
+        assert_eq!(queue.take(1000).await.len(), 2);
     }
 
     #[tokio::test]

@@ -10,24 +10,13 @@ use common::wire::SETTLEMENTS;
 
 use crate::app::App;
 
-/// The payment's settlement event, if it comes in time. The request is in the log whatever happens here, so trouble
-/// with waiting is no trouble with the payment.
+/// The payment's settlement event, if it comes in time.
 pub(super) async fn wait_for_answer(
     app: &App,
     request_seq: u64,
     timeout: Duration,
 ) -> Option<PaymentAnswer> {
-    let answers = app.answers.get()?;
-    let waiting = tokio::time::timeout(timeout, ask::answer(answers, request_seq, timeout));
-    let answer = match app.stop.run_until_cancelled(waiting).await? {
-        Ok(Ok(answer)) => answer?,
-        Ok(Err(error)) => {
-            tracing::warn!(%error, request_seq, "the answer can't be waited for");
-            return None;
-        }
-        Err(_) => return None,
-    };
-    let Answer::Payment(answer) = answer else {
+    let Answer::Payment(answer) = answer_in_time(app, request_seq, timeout).await? else {
         tracing::error!(
             request_seq,
             "the answer to a payment is no settlement event"
@@ -35,6 +24,25 @@ pub(super) async fn wait_for_answer(
         return None;
     };
     Some(answer)
+}
+
+/// The answer to a request, if it comes in time. The request is in the log whatever happens here, so trouble with waiting is
+/// no trouble with what it asks for.
+pub(super) async fn answer_in_time(
+    app: &App,
+    request_seq: u64,
+    timeout: Duration,
+) -> Option<Answer> {
+    let answers = app.answers.get()?;
+    let waiting = tokio::time::timeout(timeout, ask::answer(answers, request_seq, timeout));
+    match app.stop.run_until_cancelled(waiting).await? {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, request_seq, "the answer can't be waited for");
+            None
+        }
+        Err(_) => None,
+    }
 }
 
 /// The settlement event of a request, if it is there.

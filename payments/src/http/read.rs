@@ -78,15 +78,8 @@ pub(super) struct Payment {
     #[serde(serialize_with = "timestamp::serialize")]
     published_at: DateTime<Utc>,
     /// When the ledger's answer was stored; `null` while pending.
-    #[serde(serialize_with = "timestamp_or_null")]
+    #[serde(serialize_with = "timestamp::serialize_or_null")]
     decided_at: Option<DateTime<Utc>>,
-}
-
-fn timestamp_or_null<S: serde::Serializer>(
-    time: &Option<DateTime<Utc>>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    time.as_ref().map(timestamp::text).serialize(serializer)
 }
 
 /// What was asked for.
@@ -170,7 +163,7 @@ fn describe<R: ClientRequest>(json: &str, said: &mut PaymentAnswer) {
 }
 
 /// Whose payments: the token's client's, or with `bank:operate` anybody's.
-fn client_of(caller: &Caller<'_>, asked: Option<String>) -> Result<ClientId, Problem> {
+pub(super) fn client_of(caller: &Caller<'_>, asked: Option<String>) -> Result<ClientId, Problem> {
     let own = &caller.claims().client_id;
     let Some(asked) = asked else {
         return Ok(own.clone());
@@ -302,6 +295,8 @@ pub(super) struct ListQuery {
     limit: Option<u32>,
     /// Only payments before this request in the log.
     before: Option<u64>,
+    /// And of that request, which was a batch, those before this payment.
+    before_payment: Option<PaymentId>,
     /// Only payments in this state.
     status: Option<Status>,
     /// Whose payments. Another's with `bank:operate` only.
@@ -341,11 +336,13 @@ pub(super) async fn list(
         client_id: &client_id,
         status: query.status,
         before: query.before,
+        before_payment: query.before_payment,
         limit: limit + 1,
     };
     let rows = store::payments(&mut *app.pool.acquire().await?, &asked).await?;
     let page = page::Page::cut(rows, limit, "/payments", |last| ListQuery {
         before: u64::try_from(last.request_seq).ok(),
+        before_payment: Some(PaymentId(last.payment_id)),
         limit: Some(limit),
         ..query
     });

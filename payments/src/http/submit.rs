@@ -34,7 +34,7 @@ use crate::request::Submission;
 /// Longest `Prefer: wait`, in seconds; a client that asks for more gets this.
 const WAIT_SECONDS_MAX: u64 = 30;
 /// How long a decided payment may keep its client waiting for the projection, which usually is milliseconds behind.
-const PROJECTION_WAIT_MAX: Duration = Duration::from_millis(500);
+pub(super) const PROJECTION_WAIT_MAX: Duration = Duration::from_millis(500);
 
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
@@ -96,13 +96,24 @@ pub(super) async fn take<R: Submission>(
     };
     let added = response.headers_mut();
     if let Some(seconds) = wait_seconds {
-        let applied = HeaderValue::try_from(format!("wait={seconds}"));
-        added.insert(PREFERENCE_APPLIED, applied.expect("digits are allowed"));
+        added.extend([preference_applied(seconds)]);
     }
     if is_repeated {
         added.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
     }
     Ok(response)
+}
+
+/// Says that the caller was made to wait as it preferred.
+pub(super) fn preference_applied(seconds: u64) -> (HeaderName, HeaderValue) {
+    let applied = HeaderValue::try_from(format!("wait={seconds}"));
+    (PREFERENCE_APPLIED, applied.expect("digits are allowed"))
+}
+
+/// The trace that a request is part of, if it names a valid one.
+pub(super) fn traceparent(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(wire::TRACEPARENT)?.to_str().ok()?;
+    Some(value).filter(|value| wire::is_traceparent(value))
 }
 
 /// A payment that is sent again gets the answer to its first request, however long ago that was.
@@ -180,7 +191,7 @@ pub(super) fn json_body(
 }
 
 /// The `wait` of RFC 7240 in seconds, as far as we go along with it. What can't be read is ignored, as the RFC asks.
-fn wait_preferred(headers: &HeaderMap) -> Option<u64> {
+pub(super) fn wait_preferred(headers: &HeaderMap) -> Option<u64> {
     headers
         .get_all("prefer")
         .iter()
@@ -216,10 +227,6 @@ async fn publish<R: Submission>(
     request: &R,
 ) -> Result<Published, Problem> {
     let client_id = &caller.claims().client_id;
-    let traceparent = headers
-        .get(wire::TRACEPARENT)
-        .and_then(|value| value.to_str().ok())
-        .filter(|value| wire::is_traceparent(value));
     let content = request.content();
     let key = (client_id.clone(), request.id());
     let first = loop {
@@ -246,7 +253,7 @@ async fn publish<R: Submission>(
         }
     };
     let token = app.log_token(caller).await?;
-    let message = request.message(client_id, &token, traceparent);
+    let message = request.message(client_id, &token, traceparent(headers));
     let request_seq = store_message(app, client_id, message).await?;
     first.stored(request_seq);
     Ok(Published {
@@ -256,7 +263,11 @@ async fn publish<R: Submission>(
     })
 }
 
-async fn store_message(app: &App, client: &ClientId, message: Outgoing) -> Result<u64, Problem> {
+pub(super) async fn store_message(
+    app: &App,
+    client: &ClientId,
+    message: Outgoing,
+) -> Result<u64, Problem> {
     app.door.store(client, message).await.map_err(|refused| match refused {
         Refused::TooMuch(too_much) => Problem::new(StatusCode::TOO_MANY_REQUESTS, too_much.to_string())
             .with_header(header::RETRY_AFTER, HeaderValue::from_static("1")),

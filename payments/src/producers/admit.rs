@@ -5,8 +5,10 @@
 
 use bytes::Bytes;
 use common::broker::Published;
-use common::ids::{ClientId, PaymentId};
+use common::ids::ClientId;
 use common::kinds::Kind;
+use common::kinds::body::RequestBody as _;
+use common::kinds::bulk::{self, BatchRequest};
 use common::kinds::client_request::{self, ClientRequest};
 use common::kinds::envelope::Expected;
 use common::kinds::hold::{CaptureRequest, HoldRequest, VoidRequest};
@@ -114,7 +116,7 @@ pub(super) fn admit(app: &App, published: &Published) -> Result<Admitted, NotAdm
     let mut buffer = Uuid::encode_buffer();
     let expected = Expected {
         ce_type: form.ce_type,
-        ce_id: id.0.hyphenated().encode_lower(&mut buffer),
+        ce_id: id.hyphenated().encode_lower(&mut buffer),
         ids_as_ids: true,
     };
     expected.check(headers)?;
@@ -151,8 +153,8 @@ pub(super) fn admit(app: &App, published: &Published) -> Result<Admitted, NotAdm
 struct Form {
     ce_type: &'static str,
     size_max: usize,
-    /// Reads a body: the id that it uses up.
-    read: fn(&[u8]) -> Result<PaymentId, Reason>,
+    /// Reads a body: the id that `ce-id` repeats.
+    read: fn(&[u8]) -> Result<Uuid, Reason>,
 }
 
 impl Form {
@@ -160,7 +162,15 @@ impl Form {
         Self {
             ce_type: R::REQUESTED,
             size_max: R::BYTES_MAX,
-            read: |body| request::read::<R>(body).map(|request| request.id()),
+            read: |body| request::read::<R>(body).map(|request| request.id().0),
+        }
+    }
+
+    fn of_batches() -> Self {
+        Self {
+            ce_type: bulk::REQUESTED,
+            size_max: BatchRequest::BYTES_MAX,
+            read: |body| request::read_batch(body).map(|batch| batch.batch_id.0),
         }
     }
 }
@@ -174,6 +184,7 @@ fn form_of(subject: &str) -> Option<(ClientId, Form)> {
         Kind::Void(client) => (client, Form::of::<VoidRequest>()),
         Kind::Reversal(client) => (client, Form::of::<ReversalRequest>()),
         Kind::Transaction(client) => (client, Form::of::<TransactionRequest>()),
+        Kind::Bulk(client) => (client, Form::of_batches()),
         Kind::Account(_)
         | Kind::Key
         | Kind::Revocation

@@ -20,21 +20,31 @@ use common::kinds::transaction::TransactionRequest;
 use common::kinds::trust::{KeyAnswer, KeyStatus};
 use common::message::Stored;
 
+use super::batches::Batches;
 use super::progress;
 use crate::state::{Heard, State, next};
 use crate::store::{
-    DecidedRow, FollowUpRow, ProgressRow, RaisedRow, RequestedRow, RevokedRow, RowKind, SigningKey,
+    AnsweredBatch, DecidedRow, FollowUpRow, ProgressRow, RaisedRow, RequestedBatch, RequestedRow,
+    RevokedRow, RowKind, SigningKey,
 };
 
 /// What a batch changes in the database.
 pub(crate) enum Changes {
-    Requested(Vec<RequestedRow>),
+    Requested(Requested),
     Answered(Answered),
+}
+
+/// What requests change.
+#[derive(Default)]
+pub(crate) struct Requested {
+    pub(crate) payments: Vec<RequestedRow>,
+    pub(crate) batches: Vec<RequestedBatch>,
 }
 
 /// What answers change.
 pub(crate) struct Answered {
     pub(crate) payments: Vec<DecidedRow>,
+    pub(crate) batches: Vec<AnsweredBatch>,
     /// What became later of holds and payments that were granted.
     pub(crate) progress: Vec<ProgressRow>,
     /// Which captures, voids and reversals that was.
@@ -72,7 +82,8 @@ pub(crate) struct NewerRules {
 type PaymentKey = (ClientId, PaymentId);
 
 /// The pending rows of a batch of REQUESTS: the last request of each payment.
-pub(crate) fn requested(batch: &[Stored]) -> Vec<RequestedRow> {
+pub(crate) fn requested(batch: &[Stored]) -> Requested {
+    let mut batches = Batches::<RequestedBatch>::default();
     let mut rows = BTreeMap::<PaymentKey, RequestedRow>::new();
     for message in batch {
         let read = match Kind::of_subject(&message.subject) {
@@ -87,6 +98,10 @@ pub(crate) fn requested(batch: &[Stored]) -> Vec<RequestedRow> {
             }
             Kind::Transaction(client) => {
                 read::<TransactionRequest>(message, client, Some(RowKind::Transaction))
+            }
+            Kind::Bulk(client) => {
+                batches.note(message, client);
+                continue;
             }
             Kind::Account(_)
             | Kind::Key
@@ -105,7 +120,10 @@ pub(crate) fn requested(batch: &[Stored]) -> Vec<RequestedRow> {
             rows.insert(key, row);
         }
     }
-    rows.into_values().collect()
+    Requested {
+        payments: rows.into_values().collect(),
+        batches: batches.into_rows(),
+    }
 }
 
 /// The row of a request; `None` when it can't be read.
@@ -130,13 +148,14 @@ fn read<R: ClientRequest>(
 }
 
 /// A body that has been read as JSON, which is UTF-8.
-fn text(body: &[u8]) -> String {
+pub(super) fn text(body: &[u8]) -> String {
     String::from_utf8_lossy(body).into_owned()
 }
 
 /// The decided rows, the noted keys and the noted revocations of a batch of SETTLEMENTS.
 pub(crate) fn answered(batch: &[Stored]) -> Answered {
-    let mut payments = BTreeMap::<PaymentKey, DecidedRow>::new();
+    let mut payments = Decided::default();
+    let mut batches = Batches::<AnsweredBatch>::default();
     let mut progress = BTreeMap::<PaymentKey, ProgressRow>::new();
     let mut follow_ups = Vec::new();
     let (mut keys, mut revocations) = (Vec::new(), Vec::new());
@@ -161,17 +180,18 @@ pub(crate) fn answered(batch: &[Stored]) -> Answered {
                     progress.insert((row.client_id.clone(), row.payment_id), row);
                 }
                 follow_ups.extend(progress::follow_up(&answer));
-                let kind = kind_of(&message.subject);
-                let Some((heard, mut row)) =
-                    decided(answer, kind, &message.payload, message.published_at)
-                else {
-                    continue;
-                };
-                let key = (row.client_id.clone(), row.payment_id);
-                let known = payments.get(&key).map(|known| known.state);
-                if let Ok(state) = next(known, heard) {
-                    row.state = state;
-                    payments.insert(key, row);
+                let (kind, json) = (kind_of(&message.subject), text(&message.payload));
+                payments.note(answer, kind, json, message.published_at);
+            }
+            Ok(Answer::Bulk(answer)) => {
+                if answer.batch_id.is_none() {
+                    nameless_last = message.sequence;
+                }
+                batches.note(message, &answer);
+                for item in &answer.payments {
+                    let payment = answer.payment(item);
+                    let json = serde_json::to_string(&payment).expect("texts are JSON");
+                    payments.note(payment, None, json, message.published_at);
                 }
             }
             Ok(Answer::Key(answer)) => keys.extend(noted(answer)),
@@ -194,7 +214,8 @@ pub(crate) fn answered(batch: &[Stored]) -> Answered {
         }
     }
     Answered {
-        payments: payments.into_values().collect(),
+        payments: payments.0.into_values().collect(),
+        batches: batches.into_rows(),
         progress: progress.into_values().collect(),
         follow_ups,
         keys,
@@ -202,6 +223,30 @@ pub(crate) fn answered(batch: &[Stored]) -> Answered {
         raised,
         nameless_last,
         newer_rules,
+    }
+}
+
+/// The rows of decided payments, one for each.
+#[derive(Default)]
+struct Decided(BTreeMap<PaymentKey, DecidedRow>);
+
+impl Decided {
+    fn note(
+        &mut self,
+        answer: PaymentAnswer,
+        kind: Option<RowKind>,
+        json: String,
+        decided_at: DateTime<Utc>,
+    ) {
+        let Some((heard, mut row)) = decided(answer, kind, json, decided_at) else {
+            return;
+        };
+        let key = (row.client_id.clone(), row.payment_id);
+        let known = self.0.get(&key).map(|known| known.state);
+        if let Ok(state) = next(known, heard) {
+            row.state = state;
+            self.0.insert(key, row);
+        }
     }
 }
 
@@ -222,7 +267,7 @@ fn kind_of(subject: &str) -> Option<RowKind> {
 fn decided(
     answer: PaymentAnswer,
     kind: Option<RowKind>,
-    body: &[u8],
+    json: String,
     decided_at: DateTime<Utc>,
 ) -> Option<(Heard, DecidedRow)> {
     let heard = match answer.status {
@@ -245,7 +290,7 @@ fn decided(
         published_at: answer.published_at,
         decided_at,
         kind,
-        json: text(body),
+        json,
     };
     Some((heard, row))
 }

@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use super::cursors::Log;
 use super::learnt::Projection;
 use super::retry::retried;
-use super::rows::{self, Changes, NewerRules};
+use super::rows::{self, Changes, NewerRules, Requested};
 use super::trust::trust;
 use crate::store;
 
@@ -25,8 +25,12 @@ impl Projection {
             first: from + 1,
             last: to,
         };
-        self.write(Log::Requests, range, &Changes::Requested(Vec::new()))
-            .await
+        self.write(
+            Log::Requests,
+            range,
+            &Changes::Requested(Requested::default()),
+        )
+        .await
     }
 
     /// Projects a batch; `false` when another instance has moved the cursor.
@@ -110,9 +114,13 @@ async fn write(
         return Ok(false);
     }
     match changes {
-        Changes::Requested(requested) => store::insert_requested(&mut tx, requested).await?,
+        Changes::Requested(requested) => {
+            store::insert_requested(&mut tx, &requested.payments).await?;
+            store::insert_requested_batches(&mut tx, &requested.batches).await?;
+        }
         Changes::Answered(answered) => {
             store::upsert_decided(&mut tx, &answered.payments).await?;
+            store::upsert_answered_batches(&mut tx, &answered.batches).await?;
             store::update_progress(&mut tx, &answered.progress).await?;
             store::insert_follow_ups(&mut tx, &answered.follow_ups).await?;
             store::insert_keys(&mut tx, &answered.keys).await?;

@@ -141,6 +141,8 @@ pub(crate) struct Filter<'a> {
     pub(crate) status: Option<Status>,
     /// Only requests before this sequence; `None` for the newest.
     pub(crate) before: Option<u64>,
+    /// And of that sequence, only payments before this one.
+    pub(crate) before_payment: Option<PaymentId>,
     pub(crate) limit: u32,
 }
 
@@ -288,13 +290,15 @@ pub(crate) async fn payments(db: &mut PgConnection, filter: &Filter<'_>) -> sqlx
         "select client_id, payment_id, request_seq, status, published_at, decided_at,
                 request::text, answer::text, may_retry, kind, remaining
          from payment
-         where client_id = $1 and ($2::text is null or status = $2) and request_seq < $3
-         order by request_seq desc
+         where client_id = $1 and ($2::text is null or status = $2)
+           and request_seq <= $3 and (request_seq < $3 or payment_id < $5)
+         order by request_seq desc, payment_id desc
          limit $4",
         filter.client_id.as_str(),
         filter.status.map(Status::as_str),
         before(filter.before),
         i64::from(filter.limit),
+        filter.before_payment.map(|id| id.0),
     )
     .fetch_all(db)
     .await

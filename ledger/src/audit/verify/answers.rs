@@ -11,6 +11,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::batches;
 use super::fault;
 use super::tree::Made;
 use crate::audit::error::Stop;
@@ -113,6 +114,7 @@ fn is_known(event_type: &str) -> bool {
     let family = event_type.split('.').next().unwrap_or_default();
     [
         "payment",
+        "payment-batch",
         "account",
         "key",
         "revocation",
@@ -198,6 +200,10 @@ fn postings(
         return Ok(());
     }
     let said: Vec<Posting> = match body.get("postings") {
+        _ if row.event_type.starts_with("payment-batch.") => match batches::postings(row) {
+            Some(list) => list,
+            None => return fault(format!("the payments in answer {seq} can't be read")),
+        },
         None | Some(Value::Null) => Vec::new(),
         Some(list) => match serde_json::from_value(list.clone()) {
             Ok(list) => list,
@@ -222,9 +228,13 @@ fn unlike(row: &BookedAnswerRow, said: &[Posting]) -> Option<String> {
         .accounts
         .iter()
         .zip(row.amounts.iter().zip(&row.balances));
-    let mut rows: Vec<(Uuid, Decimal, Decimal)> = rows
-        .map(|(account, (amount, balance))| (*account, *amount, *balance))
-        .collect();
+    let mut balances = BTreeMap::<(Uuid, Decimal), Vec<Decimal>>::new();
+    for (account, (amount, balance)) in rows {
+        balances
+            .entry((*account, *amount))
+            .or_default()
+            .push(*balance);
+    }
     for posting in said {
         let amount: Decimal = posting.amount.parse().ok()?;
         let amount = match posting.direction {
@@ -237,23 +247,28 @@ fn unlike(row: &BookedAnswerRow, said: &[Posting]) -> Option<String> {
             .as_deref()
             .and_then(|text| text.parse().ok());
         let account = posting.account.0;
-        let place = rows.iter().position(|row| {
-            (row.0, row.1) == (account, amount) && balance.is_none_or(|balance| balance == row.2)
+        let mut alike = balances.get_mut(&(account, amount));
+        let place = alike.as_ref().and_then(|alike| {
+            let mut stored = alike.iter();
+            stored.position(|stored| balance.is_none_or(|balance| balance == *stored))
         });
-        let Some(place) = place else {
+        if let (Some(alike), Some(place)) = (&mut alike, place) {
+            alike.swap_remove(place);
+        } else {
             let balance = balance.map(|balance| format!(" with balance {balance}"));
             let balance = balance.unwrap_or_default();
-            let stored = rows.iter().find(|row| row.0 == account);
-            let stored = stored.map_or("none".to_owned(), |(_, amount, balance)| {
-                format!("{amount} with balance {balance}")
+            let of_account = balances.iter().find_map(|((stored, amount), balances)| {
+                let balance = balances.first().filter(|_| *stored == account)?;
+                Some(format!("{amount} with balance {balance}"))
             });
+            let stored = of_account.unwrap_or_else(|| "none".to_owned());
             return Some(format!(
                 "the answer has {amount}{balance} on account {account}, the table {stored}"
             ));
-        };
-        rows.swap_remove(place);
+        }
     }
-    let (account, amount, _) = rows.first()?;
+    let mut rest = balances.iter().filter(|(_, left)| !left.is_empty());
+    let ((account, amount), _) = rest.next()?;
     Some(format!(
         "the table has {amount} on account {account}, and the answer nothing"
     ))

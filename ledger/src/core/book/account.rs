@@ -151,6 +151,8 @@ impl Status {
 /// One debit or credit that a decision books.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
+    /// Which payment of a batch it is booked for, from 0; `None` for everything that came alone.
+    pub item: Option<u16>,
     /// On which account.
     pub account: AccountId,
     /// The request that opened that account, which names it in the database.

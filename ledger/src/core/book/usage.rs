@@ -15,6 +15,8 @@ pub type PaymentKey = (ClientId, PaymentId);
 pub struct UsedPaymentId {
     /// The request that did.
     pub request_seq: u64,
+    /// Which payment of it, from 0, if it was a batch.
+    pub item: Option<u16>,
     /// SHA-256 of what it asked for, in one spelling.
     pub content: Digest,
     /// Its outcome.
@@ -41,6 +43,8 @@ pub struct Moved {
 pub struct Original {
     /// The request that booked it.
     pub request_seq: u64,
+    /// Which payment of it, from 0, if it was a batch.
+    pub item: Option<u16>,
     /// What it booked.
     pub moved: Moved,
     /// What was reversed of it before.

@@ -49,6 +49,7 @@ pub(super) fn decide<R: ClientRequest>(
     });
     let used = UsedPaymentId {
         request_seq: at.seq,
+        item: None,
         content: asked.content,
         status: outcome.answer.status,
         reason: outcome.answer.reason.as_ref().map(|reason| reason.code),

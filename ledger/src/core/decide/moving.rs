@@ -144,6 +144,7 @@ pub(super) fn entry(
         .balance_after(direction, money)
         .map_err(|cannot| refused(account, cannot, money, is_shown))?;
     Ok(Entry {
+        item: None,
         account: account.id,
         account_seq: account.opened_seq,
         direction,

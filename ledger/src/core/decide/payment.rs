@@ -24,6 +24,28 @@ use crate::core::verify::Payment;
 /// Answers a payment. If the payment id is used up, the answer is what became of the first payment, before any other
 /// check.
 pub(super) fn decide(book: &Book, at: At, claims: &Claims, payment: &Payment) -> Decision {
+    let Outcome { answer, changes } = outcome(book, at, claims, payment, None, None);
+    Decision {
+        answer: Answer::Payment(answer),
+        changes,
+    }
+}
+
+/// What a payment leads to.
+pub(super) struct Outcome {
+    pub(super) answer: PaymentAnswer,
+    pub(super) changes: Vec<Change>,
+}
+
+/// Decides a payment that came alone or as this item of a batch. One that is refused is not looked at further.
+pub(super) fn outcome(
+    book: &Book,
+    at: At,
+    claims: &Claims,
+    payment: &Payment,
+    item: Option<u16>,
+    refused: Option<Refusal>,
+) -> Outcome {
     let (client, request) = (&claims.client_id, &payment.request);
     let key = (client.clone(), request.payment_id);
     let rejected = |reason| rejection::payment(at, client.clone(), Some(request), reason, false);
@@ -33,15 +55,23 @@ pub(super) fn decide(book: &Book, at: At, claims: &Claims, payment: &Payment) ->
             Err(_) => request.amount.clone(),
         };
         let answer = asked_before(first, &payment.content, Some(amount), rejected);
-        return Decision::without_change(Answer::Payment(answer));
+        return Outcome {
+            answer,
+            changes: Vec::new(),
+        };
     }
-    let (answer, booked) = match book_payment(book, at, claims, payment) {
+    let booked = match refused {
+        Some(refusal) => Err(refusal),
+        None => book_payment(book, at, claims, payment),
+    };
+    let (answer, booked) = match booked {
         Ok(booked) => (settled(at, client, request, &booked), Some(booked)),
         Err(refusal) => (rejected(Reason::from(refusal)), None),
     };
     // Settled or not, the id is used up: a retry must get the same outcome, not a new decision.
     let used = UsedPaymentId {
         request_seq: at.seq,
+        item,
         content: payment.content,
         status: answer.status,
         reason: answer.reason.as_ref().map(|reason| reason.code),
@@ -54,13 +84,11 @@ pub(super) fn decide(book: &Book, at: At, claims: &Claims, payment: &Payment) ->
     let mut changes = Vec::with_capacity(3);
     changes.push(Change::PaymentIdUsed(key, used));
     if let Some(booked) = booked {
-        changes.extend(booked.entries.map(Change::Posted));
+        let entries = booked.entries.map(|entry| Entry { item, ..entry });
+        changes.extend(entries.map(Change::Posted));
         changes.extend(booked.usages.into_iter().flatten());
     }
-    Decision {
-        answer: Answer::Payment(answer),
-        changes,
-    }
+    Outcome { answer, changes }
 }
 
 /// What a payment books: a debit and a credit.

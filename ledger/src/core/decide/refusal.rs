@@ -11,6 +11,8 @@ use crate::core::book::hold::HoldStatus;
 pub(super) enum Refusal {
     /// The request contradicts itself, whatever the books say.
     Terms(Reason),
+    /// Another payment of the atomic batch is not booked: this one (from 1).
+    AnotherOfTheBatch(usize),
     /// Another client's hold is named without the right to.
     AnothersHold,
     NoHold(PaymentId),
@@ -99,6 +101,10 @@ impl From<Refusal> for Reason {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Terms(reason) => reason,
+            Refusal::AnotherOfTheBatch(number) => Self::new(
+                Code::NARR,
+                format!("payment {number} of the batch was not settled, so none of it is booked"),
+            ),
             Refusal::AnothersHold => Self::new(
                 Code::AG01,
                 "only bank:operate may name another client's payment here",

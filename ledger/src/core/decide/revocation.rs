@@ -59,6 +59,10 @@ pub(super) fn refused(book: &Book, request: &VerifiedRequest) -> Option<Answer> 
         Content::Void(accepted) => asked(at, client, &accepted.request.request, reason),
         Content::Reversal(accepted) => asked(at, client, &accepted.request.request, reason),
         Content::Transaction(accepted) => asked(at, client, &accepted.request.request, reason),
+        Content::Bulk(accepted) => {
+            let batch_id = Some(accepted.request.batch_id);
+            Answer::Bulk(Box::new(rejection::bulk(at, client, batch_id, reason)))
+        }
         Content::Account(accepted) => {
             let id = accepted.request.account_id();
             Answer::Account(rejection::account(at, client, Some(id), reason))

@@ -78,6 +78,7 @@ fn book_all(
         now.postings += 1;
         let balance = now.posted;
         entries.push(Entry {
+            item: None,
             account: account.id,
             account_seq: account.opened_seq,
             direction: leg.direction,

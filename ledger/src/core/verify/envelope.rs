@@ -27,13 +27,18 @@ pub(super) struct Known<'k> {
     pub(super) checked: &'k mut CheckedTokens,
 }
 
-pub(super) fn body<T: RequestBody>(message: &Stored) -> Result<T, Reason> {
+pub(super) fn not_too_long<T: RequestBody>(message: &Stored) -> Result<(), Reason> {
     if message.payload.len() > T::BYTES_MAX {
         return Err(Reason::new(
             Code::FF01,
             format!("the body has more than {} bytes", T::BYTES_MAX),
         ));
     }
+    Ok(())
+}
+
+pub(super) fn body<T: RequestBody>(message: &Stored) -> Result<T, Reason> {
+    not_too_long::<T>(message)?;
     body::read(&message.payload).map_err(|error| {
         // The parser's own words may change with its version, and an answer never may: they go to the log alone.
         tracing::debug!(seq = message.sequence, %error, "an unreadable body");

@@ -122,6 +122,7 @@ fn the_last_request_of_a_payment_makes_its_row() {
     ];
     let rows = requested(&batch);
     let rows: Vec<_> = rows
+        .payments
         .iter()
         .map(|row| (row.request_seq, row.client_id.as_str()))
         .collect();
