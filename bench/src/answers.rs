@@ -1,20 +1,24 @@
-//! Reads the ledger's answers as they come, and accepts no answer but a settled payment.
+//! Reads the ledger's answers as they come, and accepts no answer but settled payments.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use common::broker;
 use common::broker::{BATCH_MESSAGES_MAX, Reader};
 use common::message::Stored;
 use common::wire;
 use common::wire::SETTLEMENTS;
+use serde::Deserialize;
 
 use crate::bank::PATIENCE;
 
 /// What a settled payment's answer is called.
 const SETTLED: &str = "payment.settled.v1";
+/// What a batch's answer is called.
+const BATCH_ANSWERED: &str = "payment-batch.answered.v1";
 
 /// Reads answers and makes sure that each payment was settled.
 pub(crate) struct Answers {
     reader: Reader,
+    /// Payments, each of a batch counted.
     read: usize,
 }
 
@@ -36,14 +40,11 @@ impl Answers {
             .await
             .context("no answers come any more")??;
         for answer in &batch {
-            ensure!(
-                answer.header(wire::CE_TYPE) == Some(SETTLED),
-                "request {} was not settled: {}",
-                answer.sequence,
-                String::from_utf8_lossy(&answer.payload)
-            );
+            self.read += settled(answer).with_context(|| {
+                let body = String::from_utf8_lossy(&answer.payload);
+                format!("request {} was not settled: {body}", answer.sequence)
+            })?;
         }
-        self.read += batch.len();
         Ok(batch)
     }
 
@@ -53,11 +54,29 @@ impl Answers {
         Ok(self.read)
     }
 
-    /// Reads until there were `count` answers.
+    /// Reads until `count` payments were answered.
     pub(crate) async fn read_until(&mut self, count: usize) -> Result<()> {
         while self.read < count {
             self.batch().await?;
         }
         Ok(())
+    }
+}
+
+/// How many payments an answer settled; `None` when one of them was not.
+fn settled(answer: &Stored) -> Option<usize> {
+    #[derive(Deserialize)]
+    struct Counts {
+        settled: usize,
+        rejected: usize,
+        duplicates: usize,
+    }
+    match answer.header(wire::CE_TYPE) {
+        Some(SETTLED) => Some(1),
+        Some(BATCH_ANSWERED) => {
+            let counts: Counts = serde_json::from_slice(&answer.payload).ok()?;
+            (counts.rejected + counts.duplicates == 0).then_some(counts.settled)
+        }
+        _ => None,
     }
 }

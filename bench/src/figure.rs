@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::numbers::Spread;
+use crate::numbers::{Spread, float_len};
 
 /// What one process, or PostgreSQL with its children, used up for one payment.
 #[derive(Debug, Clone, Serialize)]
@@ -21,6 +21,18 @@ pub struct Cost {
 pub(crate) struct Run {
     pub(crate) per_second: f64,
     pub(crate) costs: BTreeMap<&'static str, Cost>,
+}
+
+impl Run {
+    /// The run in payments, where it counted requests of so many payments each.
+    pub(crate) fn of_batches(mut self, in_one: usize) -> Self {
+        let in_one = float_len(in_one);
+        self.per_second *= in_one;
+        for cost in self.costs.values_mut() {
+            cost.cpu_us_per_payment /= in_one;
+        }
+        self
+    }
 }
 
 /// One figure, from one or several runs.

@@ -18,6 +18,7 @@ mod answers;
 mod pace;
 mod saturate;
 
+mod bulk;
 mod door;
 mod gateway;
 mod growth;

@@ -16,6 +16,8 @@ pub enum Scenario {
     Http,
     /// Producers' single payments through payments: saturated, and at fixed rates beside HTTP
     Door,
+    /// Batches of 1 000, 100 and 10 payments in one request, over NATS and HTTP
+    Bulk,
     /// The same requests with and without the gateway in front
     Gateway,
     /// Few accounts that everybody pays from and to
@@ -34,12 +36,13 @@ pub enum Scenario {
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Broker,
         Self::Ledger,
         Self::Nats,
         Self::Http,
         Self::Door,
+        Self::Bulk,
         Self::Gateway,
         Self::Hot,
         Self::Growth,

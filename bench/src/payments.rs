@@ -3,7 +3,8 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
-use common::ids::{AccountId, ClientId, PaymentId};
+use common::ids::{AccountId, BatchId, ClientId, PaymentId};
+use common::kinds::bulk::{BatchItem, BatchRequest};
 use common::kinds::client_request::ClientRequest as _;
 use common::kinds::payment::PaymentRequest;
 use common::message::Outgoing;
@@ -122,6 +123,29 @@ impl Maker<'_> {
     pub(crate) fn message(&mut self, place: u32) -> Outgoing {
         let body = self.body(place);
         body.message(self.client, self.token(place), None)
+    }
+
+    /// `count` payments in requests of `size` payments each.
+    pub(crate) fn bulk(&mut self, count: usize, size: usize) -> Vec<BatchRequest> {
+        let places: Vec<u32> = (0..).take(count).collect();
+        let item = |payment: PaymentRequest| BatchItem {
+            payment_id: payment.payment_id,
+            debtor_account: Some(payment.debtor_account),
+            creditor_account: payment.creditor_account,
+            amount: payment.amount,
+            currency: None,
+            reference: payment.reference,
+            effective_date: None,
+            metadata: payment.metadata,
+        };
+        let request = |places: &[u32]| BatchRequest {
+            batch_id: BatchId(id(self.run, u32::MAX - places[0])),
+            atomic: false,
+            debtor_account: None,
+            currency: Some("EUR".to_owned()),
+            payments: places.iter().map(|place| item(self.body(*place))).collect(),
+        };
+        places.chunks(size).map(request).collect()
     }
 
     /// `count` payments in batches of `size`.

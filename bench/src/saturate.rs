@@ -25,8 +25,19 @@ use crate::numbers::per_second;
 pub(crate) const PUBLISHERS: usize = 4;
 /// Publishes all batches as the producer and reads as many answers.
 pub(crate) async fn end_to_end(bank: &mut BenchBank, batches: Vec<Vec<Outgoing>>) -> Result<Run> {
+    let count = batches.iter().map(Vec::len).sum();
+    end_to_end_of(bank, count, batches).await
+}
+
+/// The same with messages that hold `count` payments together.
+pub(crate) async fn end_to_end_of(
+    bank: &mut BenchBank,
+    count: usize,
+    batches: Vec<Vec<Outgoing>>,
+) -> Result<Run> {
     let producer = Publisher::new(&bank.config(SHOP));
-    let run = run(&producer, &bank.config(READER), &bank.processes(), batches).await?;
+    let (auditor, processes) = (bank.config(READER), bank.processes());
+    let run = run(&producer, &auditor, &processes, count, batches).await?;
     bank.note_memory();
     Ok(run)
 }
@@ -63,7 +74,8 @@ pub(crate) async fn broker_limit(
     let echo = Echo::start(bank::config(servers, "ledger"), answer.clone()).await?;
     let processes = Processes::of(servers.home().path());
     let auditor = bank::config(servers, READER);
-    let run = run(&producer, &auditor, &processes, batches).await;
+    let count = batches.iter().map(Vec::len).sum();
+    let run = run(&producer, &auditor, &processes, count, batches).await;
     echo.0.abort();
     let audit = broker::jetstream(&broker::connect(&auditor).await?);
     let requests = broker::last_sequence(&audit, REQUESTS).await?;
@@ -79,9 +91,9 @@ async fn run(
     producer: &Publisher,
     auditor: &broker::Config,
     processes: &Processes,
+    count: usize,
     batches: Vec<Vec<Outgoing>>,
 ) -> Result<Run> {
-    let count: usize = batches.iter().map(Vec::len).sum();
     let mut answers = Answers::after_the_last(auditor).await?;
     let before = processes.cpu_times();
     let started = Instant::now();

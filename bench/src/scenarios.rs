@@ -21,7 +21,7 @@ use crate::payments::{Pattern, bytes};
 use crate::report::{Check, Report};
 use crate::rounds::{self, Rounds};
 use crate::saturate::{end_to_end, sample_answer};
-use crate::{door, gateway, growth, history, pgbench, replay, tokens};
+use crate::{bulk, door, gateway, growth, history, pgbench, replay, tokens};
 
 /// Payments offered per second in the curves; the targets are about the first and the last rate.
 const RATES: [u32; 6] = [100, 500, 1000, 2000, 3000, 5000];
@@ -39,24 +39,16 @@ pub(crate) async fn run(
     let has = |scenario| only.contains(&scenario);
     let latency_steps = offers(size).len();
     let mut steps = rounds::steps(only, size);
-    for scenario in [Scenario::Nats, Scenario::Http] {
-        steps += if has(scenario) { latency_steps } else { 0 };
+    for (scenario, more) in [
+        (Scenario::Nats, latency_steps),
+        (Scenario::Http, latency_steps),
+        (Scenario::Door, door::steps(size)),
+        (Scenario::Bulk, bulk::steps(size)),
+        (Scenario::Gateway, gateway::steps(size)),
+        (Scenario::History, history::steps(size)),
+    ] {
+        steps += if has(scenario) { more } else { 0 };
     }
-    steps += if has(Scenario::Door) {
-        door::steps(size)
-    } else {
-        0
-    };
-    steps += if has(Scenario::Gateway) {
-        gateway::steps(size)
-    } else {
-        0
-    };
-    steps += if has(Scenario::History) {
-        history::steps(size)
-    } else {
-        0
-    };
     bar.set_length(u64::try_from(steps + 2)?);
 
     let mut bank = BenchBank::start(program, size.accounts, bar).await?;
@@ -121,6 +113,9 @@ pub(crate) async fn run(
     }
     if has(Scenario::Door) {
         memory.merge(&door::door(program, size, &mut report, bar).await?);
+    }
+    if has(Scenario::Bulk) {
+        memory.merge(&bulk::bulk(program, size, &mut report, bar).await?);
     }
     if has(Scenario::Gateway) {
         memory.merge(&gateway::gateway(program, size, &mut report, bar).await?);

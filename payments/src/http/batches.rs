@@ -71,7 +71,7 @@ enum Standing {
     responses(Submission<202, SubmittedBatch>, Problems<409>, Problems<422>, Problems<429>),
     security(("bearer" = ["payments:submit"]), ("bearer" = ["payments:submit-any"]), ("bearer" = ["bank:operate"])),
 )]
-pub(super) async fn submit(
+pub(super) async fn pay_many(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -258,7 +258,7 @@ pub(super) struct ShowQuery {
     responses(Reply<200, PaymentBatch>, Problems<404>),
     security(("bearer" = ["payments:read"]), ("bearer" = ["bank:operate"])),
 )]
-pub(super) async fn show(
+pub(super) async fn show_batch(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
     path: Result<Path<BatchId>, PathRejection>,
@@ -315,7 +315,7 @@ struct BatchList {
     responses(Reply<200, BatchList>),
     security(("bearer" = ["payments:read"]), ("bearer" = ["bank:operate"])),
 )]
-pub(super) async fn list(
+pub(super) async fn list_batches(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
     query: Result<Query<ListQuery>, QueryRejection>,
