@@ -15,7 +15,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::failure::{Exit, Hinted as _};
+use client::PaymentBatch;
+
+use crate::failure::{Exit, Hinted as _, hinted, is_unknown};
 use crate::login;
 use crate::names::{self, Person, short_account_name};
 use crate::payment::client_id;
@@ -132,21 +134,6 @@ pub(crate) struct List {
     json: bool,
 }
 
-/// A batch as payments shows it.
-#[derive(Debug, Deserialize)]
-struct Shown {
-    batch_id: BatchId,
-    request_seq: u64,
-    status: String,
-    settled: Option<u32>,
-    rejected: Option<u32>,
-    duplicates: Option<u32>,
-    #[serde(default)]
-    currency: Option<String>,
-    #[serde(default)]
-    payments: Vec<ItemAnswer>,
-}
-
 pub(crate) async fn run(command: Command, home: &Path) -> Result<ExitCode> {
     let running = Running::find(home)?;
     match command {
@@ -167,10 +154,21 @@ async fn send(options: Send, running: &Running, home: &Path) -> Result<ExitCode>
     let person = options.person.or(owner).unwrap_or(Person::Staff);
     let token = login::token(&client, &person.login(running.demo()?)?).await?;
     let sent = client.pay_many(&token, &batch, options.wait).await;
-    let answer = sent
-        .with_context(|| format!("batch {batch_id} was not taken, or it is unknown whether it was"))
-        .hint("the same batch may be sent again: each payment_id is paid once")?
-        .body;
+    let answer = match sent {
+        Ok(done) => done.body,
+        Err(error) => {
+            let error = anyhow::Error::from(error);
+            return Err(if is_unknown(&error) {
+                let error = error.context(format!("whether batch {batch_id} was taken is unknown"));
+                hinted(
+                    error,
+                    "send the same file again: each payment_id is paid once",
+                )
+            } else {
+                error.context("the batch was not taken")
+            });
+        }
+    };
     if options.json {
         print::json(&answer)?;
     }
@@ -193,8 +191,8 @@ async fn send(options: Send, running: &Running, home: &Path) -> Result<ExitCode>
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let shown =
-        Shown::deserialize(&answer["answer"]).context("payments answered in an unknown form")?;
+    let shown = PaymentBatch::deserialize(&answer["answer"])
+        .context("payments answered in an unknown form")?;
     if !options.json {
         print::line(&text(&shown))?;
     }
@@ -243,7 +241,7 @@ async fn show(options: &Show, running: &Running) -> Result<ExitCode> {
     let token = login::token(&client, &options.person.login(running.demo()?)?).await?;
     let whose = client_id(&client, running, options.client_id.as_deref()).await?;
     let id = options.batch_id;
-    let batch = client
+    let batch: Value = client
         .batch(&token, id, whose.as_deref())
         .await?
         .with_context(|| format!("this caller has no batch {id}"))
@@ -253,7 +251,8 @@ async fn show(options: &Show, running: &Running) -> Result<ExitCode> {
         print::json(&batch)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let shown = Shown::deserialize(&batch).context("payments answered in an unknown form")?;
+    let shown =
+        PaymentBatch::deserialize(&batch).context("payments answered in an unknown form")?;
     print::line(&text(&shown))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -270,7 +269,7 @@ async fn list(options: &List, running: &Running) -> Result<ExitCode> {
         print::json(&list)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let batches: Vec<Shown> = Deserialize::deserialize(&list["batches"])
+    let batches: Vec<PaymentBatch> = Deserialize::deserialize(&list["batches"])
         .context("payments answered in an unknown form")?;
     if batches.is_empty() {
         print::line("No batches yet. `quittance batch send` sends one.")?;
@@ -294,8 +293,8 @@ async fn list(options: &List, running: &Running) -> Result<ExitCode> {
 }
 
 /// A batch for people: the counts, each payment, and why some were not booked.
-fn text(batch: &Shown) -> String {
-    let Shown {
+fn text(batch: &PaymentBatch) -> String {
+    let PaymentBatch {
         batch_id,
         request_seq,
         status,
@@ -349,7 +348,7 @@ fn text(batch: &Shown) -> String {
 }
 
 /// Success if each payment is booked, now or by an earlier request.
-fn code(batch: &Shown) -> ExitCode {
+fn code(batch: &PaymentBatch) -> ExitCode {
     let is_paid = |item: &ItemAnswer| match item.status {
         PaymentStatus::Settled => true,
         PaymentStatus::Duplicate => {

@@ -33,6 +33,7 @@ pub use log::{
     Steps, Subscriber, Subscribers, TrialBalance,
 };
 pub use login::{Login, access_token, needs_code};
+pub use payments::PaymentBatch;
 pub use statements::{Balance, Download, Statement};
 
 /// A result of this crate.

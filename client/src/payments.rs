@@ -2,15 +2,39 @@
 
 use std::time::Duration;
 
-use common::ids::{BatchId, PaymentId};
+use chrono::{DateTime, Utc};
+use common::ids::{AccountId, BatchId, ClientId, PaymentId};
+use common::kinds::bulk::ItemAnswer;
 use common::kinds::hold::HoldRequest;
 use common::kinds::payment::PaymentRequest;
 use common::kinds::transaction::TransactionRequest;
+use common::reason::Reason;
 use reqwest::Method;
-use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{Client, Done, Result, TIMEOUT, found};
+
+/// A batch of payments: in a list without them, in an answer that was waited for without a client.
+#[derive(Debug, Deserialize)]
+#[expect(missing_docs, reason = "the names of the JSON")]
+pub struct PaymentBatch {
+    pub batch_id: BatchId,
+    pub request_seq: u64,
+    pub client_id: ClientId,
+    pub status: String,
+    pub settled: Option<u32>,
+    pub rejected: Option<u32>,
+    pub duplicates: Option<u32>,
+    pub reason: Option<Reason>,
+    pub atomic: Option<bool>,
+    pub debtor_account: Option<AccountId>,
+    pub currency: Option<String>,
+    #[serde(default)]
+    pub payments: Vec<ItemAnswer>,
+    pub published_at: DateTime<Utc>,
+}
 
 impl Client {
     /// Asks for a payment; with `wait`, waits as many seconds for the settlement.
@@ -79,16 +103,17 @@ impl Client {
         self.submit(token, "/payment-batches", batch, wait).await
     }
 
-    /// The batch, if this caller may see it.
+    /// The batch, if this caller may see it, as a [`PaymentBatch`] or as JSON. Without a client it is the caller's own, or
+    /// with `bank:operate` anybody's.
     ///
     /// # Errors
     /// [`crate::Error`].
-    pub async fn batch(
+    pub async fn batch<T: DeserializeOwned>(
         &self,
         token: &str,
         id: BatchId,
         client_id: Option<&str>,
-    ) -> Result<Option<Value>> {
+    ) -> Result<Option<T>> {
         let path = format!("/payment-batches/{id}");
         let query = client_id.map(|id| ("client_id", id.to_owned()));
         let query: Vec<_> = query.into_iter().collect();

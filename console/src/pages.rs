@@ -5,6 +5,7 @@
 
 mod accounts;
 mod audit;
+mod batch;
 mod controls;
 mod held;
 mod history;
@@ -53,6 +54,7 @@ pub(crate) fn routes(app: Arc<App>) -> Router {
         .route("/payments/{id}", get(payment::show).post(payment::act))
         .route("/live/payments", get(payments::live))
         .route("/live/payments/{seq}", get(payment::live))
+        .route("/batches/{id}", get(batch::show))
         .route("/receipts/{seq}", get(receipt::show))
         .route("/receipts/{seq}/file", get(receipt::file))
         .route("/accounts", get(accounts::list).post(accounts::open))

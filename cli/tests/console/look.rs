@@ -33,6 +33,10 @@ async fn every_page_is_without_complaints_findings_and_overflow() {
     let capture = format!("capture {hold} --amount 2 --wait");
     desk.home.run(&capture).ok();
     let hold = format!("/search?q={hold}");
+    let batch = "batch send --from ada --to grace=1.00 --to grace=90000.00 --wait";
+    let sent = desk.home.run(batch).stdout;
+    let batch = sent.split(' ').nth(1).expect("Batch ID is answered");
+    let batch = format!("/search?q={batch}");
     let account = format!("/accounts/{}", desk.account());
     let statement = format!("{account}/statement");
     let by_value_date = format!("{account}/statement?by=effective&from=2026-01-01");
@@ -42,6 +46,7 @@ async fn every_page_is_without_complaints_findings_and_overflow() {
         "/",
         "/payments",
         &hold,
+        &batch,
         "/accounts",
         &account,
         &statement,

@@ -314,16 +314,7 @@ pub(crate) fn example(ce_type: &str) -> Option<(Value, Value)> {
         "payment-batch.requested.v1" => through::<BatchRequest>(
             read_schema("payment-batch.requested.v1")["examples"][0].clone(),
         ),
-        "payment-batch.answered.v1" => through::<BatchAnswer>(json!({
-            "request_seq": 44, "batch_id": HOLD, "client_id": "demo-shop", "status": "answered", "reason": null,
-            "atomic": false, "settled": 1, "rejected": 1, "duplicates": 0, "debtor_account": ADA, "currency": "EUR",
-            "payments": [
-                {"payment_id": PAYMENT, "status": "settled", "creditor_account": GRACE, "amount": "1.50"},
-                {"payment_id": HOLD, "status": "rejected", "creditor_account": GRACE, "amount": "900.00",
-                 "reason": {"code": "AM04", "message": "the account holds 5.00 EUR, 900.00 EUR needed"}},
-            ],
-            "may_retry": false, "published_at": PUBLISHED,
-        })),
+        "payment-batch.answered.v1" => batch_answer(),
         "account.requested.v1" => through::<AccountRequest>(json!({
             "action": "open", "account_id": ADA, "owner": "01900000-0000-7000-8000-00000000ada0",
             "currency": "EUR", "category": "liability", "name": "Ada",
@@ -348,6 +339,20 @@ pub(crate) fn example(ce_type: &str) -> Option<(Value, Value)> {
         })
     };
     Some((headers, payload))
+}
+
+/// An answer to a batch of which one payment is not booked.
+fn batch_answer() -> Value {
+    through::<BatchAnswer>(json!({
+        "request_seq": 44, "batch_id": HOLD, "client_id": "demo-shop", "status": "answered", "reason": null,
+        "atomic": false, "settled": 1, "rejected": 1, "duplicates": 0, "debtor_account": ADA, "currency": "EUR",
+        "payments": [
+            {"payment_id": PAYMENT, "status": "settled", "creditor_account": GRACE, "amount": "1.50"},
+            {"payment_id": HOLD, "status": "rejected", "creditor_account": GRACE, "amount": "900.00",
+             "reason": {"code": "AM04", "message": "the account holds 5.00 EUR, 900.00 EUR needed"}},
+        ],
+        "may_retry": false, "published_at": PUBLISHED,
+    }))
 }
 
 /// An answer to what is asked for later than, or instead of, a payment.

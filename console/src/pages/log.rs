@@ -9,6 +9,7 @@ use axum::response::Response;
 use client::{Entry, LogPage, Message};
 use serde::{Deserialize, Serialize};
 
+use super::batch;
 use crate::app::App;
 use crate::failure::Failure;
 use crate::live;
@@ -102,6 +103,10 @@ impl Row {
                 Id::link(about, prefix, &path)
             }
             "account" => Id::account(about, prefix),
+            "payment-batch" => {
+                let path = batch::path(&about, entry.client_id.as_deref());
+                Id::link(about, prefix, &path)
+            }
             _ => Id::plain(about),
         });
         Self {

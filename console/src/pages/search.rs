@@ -5,11 +5,12 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
-use client::Account;
-use common::ids::{AccountId, ClientId, PaymentId};
+use client::{Account, PaymentBatch};
+use common::ids::{AccountId, BatchId, ClientId, PaymentId};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::batch::path as batch_path;
 use super::history::about;
 use crate::app::App;
 use crate::failure::see_other;
@@ -121,7 +122,9 @@ fn before(email: &str) -> String {
 
 async fn find_id(app: &App, who: &Operator, id: Uuid, found: &mut Found) {
     let text = id.to_string();
-    let (payment, account, person) = tokio::join!(
+    let (batch, payment, account, person) = tokio::join!(
+        app.client
+            .batch::<PaymentBatch>(&who.token, BatchId(id), None),
         app.client.payment(&who.token, PaymentId(id), None),
         app.client.account::<Account>(&who.token, AccountId(id)),
         async {
@@ -144,6 +147,13 @@ async fn find_id(app: &App, who: &Operator, id: Uuid, found: &mut Found) {
         {
             found.hits.push((error.to_string(), "/payments".to_owned()));
         }
+        Err(error) => found.missed(error),
+    }
+    match batch {
+        Ok(Some(_)) => found
+            .hits
+            .push((format!("batch {text}"), batch_path(&text, None))),
+        Ok(None) => {}
         Err(error) => found.missed(error),
     }
     match account {

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use async_nats::jetstream;
 use common::broker::{self, Reader};
+use common::kinds::Answer;
 use common::wire::{REQUESTS, SETTLEMENTS};
 use sqlx::PgConnection;
 
@@ -251,11 +252,7 @@ impl<P: FnMut(u64, u64)> Replay<'_, P> {
             let decided = self.decided.batches.recv().await;
             let decided = decided.expect("it goes on to the end, or says why not")?;
             self.compare(&decided).await?;
-            let settled = decided
-                .iter()
-                .filter(|item| item.entries().next().is_some())
-                .count();
-            self.settled += u64::try_from(settled).expect("a thousand at most");
+            self.settled += decided.iter().map(settled).sum::<u64>();
             self.trusted.note(&decided);
             let last = decided.last().expect("a batch has a message");
             self.at = Cursor {
@@ -286,5 +283,13 @@ impl<P: FnMut(u64, u64)> Replay<'_, P> {
         let (published, rows) = tokio::join!(self.published.take(first, decided.len()), rows);
         compare::published(decided, &published?, self.answers_place)?;
         rows
+    }
+}
+
+/// How many payments a request settled.
+fn settled(item: &Decided) -> u64 {
+    match &item.answer {
+        Answer::Bulk(batch) => u64::from(batch.settled),
+        _ => u64::from(item.entries().next().is_some()),
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use common::broker;
 use common::http::ask;
+use common::ids::PaymentId;
 use common::kinds::Answer;
 use common::kinds::payment::PaymentAnswer;
 use common::wire::SETTLEMENTS;
@@ -45,11 +46,20 @@ pub(super) async fn answer_in_time(
     }
 }
 
-/// The settlement event of a request, if it is there.
-pub(super) async fn answer_at(app: &App, request_seq: u64) -> Option<PaymentAnswer> {
+/// The settlement event of a request, if it is there; of a batch, what became of this payment.
+pub(super) async fn answer_at(
+    app: &App,
+    request_seq: u64,
+    payment_id: PaymentId,
+) -> Option<PaymentAnswer> {
     let stored = broker::get(&app.jetstream, SETTLEMENTS, request_seq).await;
     match stored.map(|stored| stored.map(|stored| Answer::of_message(&stored))) {
         Ok(Some(Ok(Answer::Payment(answer)))) => Some(answer),
+        Ok(Some(Ok(Answer::Bulk(batch)))) => {
+            let mut payments = batch.payments.iter();
+            let item = payments.find(|item| item.payment_id == Some(payment_id))?;
+            Some(batch.payment(item))
+        }
         _ => None,
     }
 }

@@ -26,7 +26,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::answers::answer_in_time;
-use super::read::{READERS, ROWS_DEFAULT, client_of};
+use super::read::{READERS, ROWS_DEFAULT, Whose, client_of};
 use super::submit::{
     PROJECTION_WAIT_MAX, json_body, preference_applied, store_message, traceparent, wait_preferred,
 };
@@ -239,7 +239,7 @@ impl From<BatchRow> for PaymentBatch {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ShowQuery {
-    /// Whose batch; the caller's when absent. Another's with `bank:operate` only.
+    /// Whose batch, when several clients have one with this id. Another's with `bank:operate` only.
     #[schemars(with = "Option<ClientId>")]
     client_id: Option<String>,
 }
@@ -266,8 +266,15 @@ pub(super) async fn show_batch(
 ) -> Result<Response, Problem> {
     let caller = app.callers.authorize(&headers, READERS).await?;
     let (Path(batch_id), Query(query)) = (path?, query?);
-    let client_id = client_of(&caller, query.client_id)?;
-    let find = async || store::batch(&mut *app.pool.acquire().await?, &client_id, batch_id).await;
+    let own = &caller.claims().client_id;
+    let whose = match Whose::asked(&caller, query.client_id)? {
+        Whose::Clients(client_id) => Some(client_id),
+        Whose::Anybodys { .. } => None,
+    };
+    let find = async || {
+        let mut db = app.pool.acquire().await?;
+        store::batch(&mut db, batch_id, whose.as_ref(), own).await
+    };
     let mut known = find().await?;
     if known.as_ref().is_none_or(|row| row.status != "answered") {
         app.catch_up(Log::Requests).await?;
@@ -275,10 +282,9 @@ pub(super) async fn show_batch(
         known = find().await?;
     }
     let row = known.ok_or_else(|| {
-        Problem::new(
-            StatusCode::NOT_FOUND,
-            format!("{client_id} has no batch {batch_id}"),
-        )
+        let nobody = whose.as_ref().map_or("nobody", ClientId::as_str);
+        let detail = format!("{nobody} has no batch {batch_id}");
+        Problem::new(StatusCode::NOT_FOUND, detail)
     })?;
     Ok(Json(PaymentBatch::from(row)).into_response())
 }

@@ -38,7 +38,7 @@ pub(super) async fn what_is_there<R: ClientRequest>(
     request_seq: u64,
     is_same: bool,
 ) -> Result<There, Problem> {
-    let answer = match answer_at(app, request_seq).await {
+    let answer = match answer_at(app, request_seq, key.1).await {
         Some(answer) => Some(answer),
         // The one question that takes an answer: which payment has the id?
         None if !is_same => wait_for_answer(app, request_seq, ANSWER_WAIT_MAX).await,

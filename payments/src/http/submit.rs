@@ -122,11 +122,13 @@ async fn first_answer(
     answer: PaymentAnswer,
     is_repeated: bool,
 ) -> (Option<PaymentAnswer>, bool) {
-    let first = match &answer.original {
-        Some(original) if answer.status == PaymentStatus::Duplicate => original.request_seq,
+    let (first, id) = match (&answer.original, answer.payment_id) {
+        (Some(original), Some(id)) if answer.status == PaymentStatus::Duplicate => {
+            (original.request_seq, id)
+        }
         _ => return (Some(answer), is_repeated),
     };
-    match answer_at(app, first).await {
+    match answer_at(app, first, id).await {
         Some(first) => (Some(first), true),
         // It is in the log, but can't be read just now: say at least that nothing new was booked.
         None => (Some(answer), true),

@@ -131,18 +131,21 @@ pub(crate) async fn upsert_answered_batches(
     Ok(())
 }
 
-/// One batch of a client.
+/// A batch of this client, or without one of any: the caller's own first.
 pub(crate) async fn batch(
     db: &mut PgConnection,
-    client_id: &ClientId,
     batch_id: BatchId,
+    client_id: Option<&ClientId>,
+    own: &ClientId,
 ) -> sqlx::Result<Option<BatchRow>> {
     sqlx::query_as!(
         BatchRow,
         "select client_id, batch_id, request_seq, status, published_at, decided_at, settled, rejected, duplicates, answer::text
-         from payment_batch where client_id = $1 and batch_id = $2",
-        client_id.as_str(),
+         from payment_batch where batch_id = $1 and ($2::text is null or client_id = $2)
+         order by client_id <> $3, client_id limit 1",
         batch_id.0,
+        client_id.map(ClientId::as_str),
+        own.as_str(),
     )
     .fetch_optional(db)
     .await
