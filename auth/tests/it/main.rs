@@ -21,4 +21,5 @@ mod second_factor;
 mod secrets;
 mod sessions;
 mod simplejwt;
+mod staff_second_factor;
 mod throttle;
