@@ -31,7 +31,7 @@ pub use client::{connect, jetstream};
 pub use config::Config;
 pub use consumer_names::consumers_of_settlements;
 pub use error::{PublishError, ReadError};
-pub use get::get;
+pub use get::{get, get_next};
 pub use publisher::{ALONE_MAX, BATCH_MESSAGES_MAX, Publisher};
 pub use reader::Reader;
 pub use responder::{Published, ReplyTo, Responder};

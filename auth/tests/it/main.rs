@@ -16,6 +16,7 @@ mod outages;
 mod people;
 mod persons;
 mod recorded;
+mod restored;
 mod roles;
 mod second_factor;
 mod secrets;
