@@ -69,6 +69,7 @@ pub(super) async fn run(command: Command, running: &Running) -> Result<()> {
 
 async fn enrol(options: Enrol, client: &Client, running: &Running) -> Result<()> {
     let json = options.oneself.json;
+    let same = options.oneself.repeated();
     let (token, password) = options.oneself.token(client, running).await?;
     let body = json!({"current_password": password});
     let started = client.second_factor(&token, "", &body).await?;
@@ -81,7 +82,7 @@ async fn enrol(options: Enrol, client: &Client, running: &Running) -> Result<()>
     };
     print::line(&format!(
         "{}\n\nPut the URI or the secret into an authenticator, and turn it on with what that shows:\n  \
-         quittance users second-factor confirm CODE",
+         quittance users second-factor confirm CODE{same}",
         print::pairs(&[
             ("secret", text("secret")?.to_owned()),
             ("uri", text("otpauth_uri")?.to_owned()),
