@@ -4,17 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::http::caller::Callers;
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::ExchangeSecrets;
 use crate::keys::SigningKey;
 use crate::keys::keeper::Keeper;
 use crate::own_keys::OwnKeys;
 use crate::passwords::Passwords;
+use crate::people::Role;
 use crate::store;
+use crate::store::people::User;
 use crate::throttle::{Network, Throttle};
+use crate::{ExchangeSecrets, StaffSecondFactor};
 
 /// The state of the running service.
 pub(crate) struct Auth {
@@ -26,6 +28,7 @@ pub(crate) struct Auth {
     pub(crate) throttle: Throttle,
     /// Whether customers make themselves.
     pub(crate) is_registration_open: bool,
+    pub(crate) staff_second_factor: StaffSecondFactor,
     /// Who may say in `X-Forwarded-For` which client a request comes from.
     pub(crate) trusted_proxies: Vec<Network>,
     /// Who calls auth's own API.
@@ -44,6 +47,31 @@ impl Auth {
     pub(crate) fn signing_key(&self) -> Option<Arc<SigningKey>> {
         let is_ready = *self.ready.borrow();
         self.keys.ring.signing().filter(|_| is_ready)
+    }
+
+    /// Whether this person must have a second factor.
+    pub(crate) fn needs_second_factor(&self, user: &User) -> bool {
+        self.staff_second_factor == StaffSecondFactor::Required
+            && user.role != Role::Customer.as_str()
+    }
+
+    /// The person with the scopes that count now: staff that lacks a second factor it must have has those of customers. So
+    /// it can log in, and turn one on.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub(crate) async fn as_it_counts(
+        &self,
+        db: impl PgExecutor<'_>,
+        user: User,
+    ) -> sqlx::Result<User> {
+        if !self.needs_second_factor(&user) || store::second_factors::is_on(db, user.id).await? {
+            return Ok(user);
+        }
+        let is_customers = |scope: &&str| Role::Customer.scopes().split(' ').any(|of| of == *scope);
+        let scopes: Vec<_> = user.scopes.split(' ').filter(is_customers).collect();
+        let scopes = scopes.join(" ");
+        Ok(User { scopes, ..user })
     }
 
     /// Waits until the ledger has noted these revocations, for a little while: then the caller can rely on what follows.

@@ -85,6 +85,15 @@ pub struct Config {
         default_value = "off"
     )]
     pub registration: Registration,
+    /// Whether staff must have a second factor. Those who have none may do what customers may, until they turn one on.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHETHER",
+        env = "QUITTANCE_STAFF_SECOND_FACTOR",
+        default_value = "optional"
+    )]
+    pub staff_second_factor: StaffSecondFactor,
     /// Proxies that say in X-Forwarded-For which client a request comes from, such as `10.0.0.0/8`; several with commas.
     #[arg(
         long = "trusted-proxies",
@@ -103,6 +112,15 @@ pub enum Registration {
     Off,
     /// Whoever wants to be a customer is one.
     Open,
+}
+
+/// Whether staff must have a second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum StaffSecondFactor {
+    /// Everybody decides for themselves.
+    Optional,
+    /// Without one, staff may do what customers may.
+    Required,
 }
 
 /// What payments and the ledger prove themselves with when they exchange their callers' tokens.
@@ -169,6 +187,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         revoked: watch::Sender::new(()),
         throttle: throttle::Throttle::open(config.service.database.options()?).await?,
         is_registration_open: config.registration == Registration::Open,
+        staff_second_factor: config.staff_second_factor,
         trusted_proxies: config.trusted_proxies,
         ready,
     });

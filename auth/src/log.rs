@@ -2,6 +2,7 @@
 
 mod announce;
 mod consumers;
+mod restored;
 mod revoke;
 
 use std::convert::Infallible;
@@ -42,7 +43,11 @@ pub(crate) async fn run(
     let mut backoff = Backoff::new();
     let mut told = None;
     loop {
-        let announced = announce::announce_first(auth, &streams, &mut told).await;
+        let announced = async {
+            restored::revoke_what_the_log_revoked(auth, &streams).await?;
+            announce::announce_first(auth, &streams, &mut told).await
+        };
+        let announced = announced.await;
         let error = match announced {
             // The first key of all may sign now.
             Ok(()) => match auth.keys.keep(&auth.pool).await {

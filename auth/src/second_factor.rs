@@ -116,12 +116,32 @@ pub(crate) async fn confirm(
         return Ok(Confirmed::Wrong);
     };
     second_factors::confirm(&mut *db, user, step, now).await?;
+    let fresh = recovery_codes(db, user).await?;
+    record(db, names::SECOND_FACTOR_ON, user, json!({}), now).await?;
+    Ok(Confirmed::On(fresh))
+}
+
+/// New recovery codes in the place of all that were left, for somebody whose code was judged good.
+///
+/// # Errors
+/// When the database is away.
+pub(crate) async fn renew_recovery_codes(
+    db: &mut PgConnection,
+    user: Uuid,
+    now: DateTime<Utc>,
+) -> anyhow::Result<Vec<String>> {
+    second_factors::end_recovery_codes(&mut *db, user, now).await?;
+    let fresh = recovery_codes(db, user).await?;
+    record(db, names::RECOVERY_CODES_RENEWED, user, json!({}), now).await?;
+    Ok(fresh)
+}
+
+async fn recovery_codes(db: &mut PgConnection, user: Uuid) -> anyhow::Result<Vec<String>> {
     let fresh = std::iter::repeat_with(codes::random::<RECOVERY_CODE_BYTES>).take(RECOVERY_CODES);
     let fresh = fresh.collect::<anyhow::Result<Vec<_>>>()?;
     let sha256: Vec<_> = fresh.iter().map(|code| codes::sha256(code)).collect();
-    second_factors::insert_recovery_codes(&mut *db, user, &sha256).await?;
-    record(db, names::SECOND_FACTOR_ON, user, json!({}), now).await?;
-    Ok(Confirmed::On(fresh))
+    second_factors::insert_recovery_codes(db, user, &sha256).await?;
+    Ok(fresh)
 }
 
 /// Seals by the first key encryption key what another sealed. How many secrets that were.

@@ -1,26 +1,60 @@
 //! Who asks, about others as an administrator or about oneself, and how the answer is printed.
 
 use anyhow::{Result, bail};
-use clap::Args;
+use clap::{Args, ValueEnum as _};
 
 use crate::login;
 use crate::names::Person;
+use crate::print;
 use crate::running::Running;
 use crate::token::secret;
 use client::{Client, Login};
 
+/// Who asks.
+#[derive(Debug, Clone)]
+pub(crate) enum Who {
+    Demo(Person),
+    /// Anybody, by e-mail address.
+    Email(String),
+}
+
+impl Who {
+    /// Reads what was typed.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        match Person::named(text) {
+            Some(person) => Ok(Self::Demo(person)),
+            None if text.contains('@') => Ok(Self::Email(text.to_owned())),
+            None => Err("neither staff, ada, grace, shop nor an e-mail address".to_owned()),
+        }
+    }
+
+    /// What they log in with. `password` is for an address; without it the first line of standard input is.
+    pub(crate) fn login(&self, password: Option<&str>, running: &Running) -> Result<Login> {
+        match self {
+            Self::Demo(person) => person.login(running.demo()?),
+            Self::Email(email) => {
+                let password = password.map(str::to_owned);
+                let password = password.map_or_else(|| secret("--as-password"), Ok)?;
+                Ok(Login::person(email, &password))
+            }
+        }
+    }
+}
+
 /// Who asks, and how it is printed.
 #[derive(Debug, Args)]
 pub(crate) struct Asking {
-    /// Who asks; it takes the scope auth:admin
+    /// Who asks: staff, or an e-mail address; it takes the scope auth:admin
+    #[arg(long = "as", value_parser = Who::parse, value_name = "WHO", default_value = "staff")]
+    who: Who,
+    /// The password of whoever asks, with an e-mail address; without it the first line of standard input
     #[arg(
-        long = "as",
-        value_enum,
-        value_name = "WHO",
-        default_value = "staff",
-        ignore_case = true
+        long,
+        value_name = "PASSWORD",
+        env = "QUITTANCE_AS_PASSWORD",
+        hide_env_values = true
     )]
-    person: Person,
+    as_password: Option<String>,
     /// A code of their second factor, or a recovery code; a terminal is asked for it
     #[arg(
         long,
@@ -37,7 +71,7 @@ pub(crate) struct Asking {
 impl Asking {
     /// A token of who asks.
     pub(crate) async fn token(&self, client: &Client, running: &Running) -> Result<String> {
-        let login = self.person.login(running.demo()?)?;
+        let login = self.who.login(self.as_password.as_deref(), running)?;
         login::token(client, &login.with_otp(self.otp.clone())).await
     }
 }
@@ -74,6 +108,18 @@ pub(crate) struct Oneself {
 }
 
 impl Oneself {
+    /// The option that names the same person again.
+    pub(crate) fn repeated(&self) -> String {
+        match &self.email {
+            Some(email) => format!(" --email {}", print::readable(email)),
+            None if self.person == Person::Ada => String::new(),
+            None => {
+                let value = self.person.to_possible_value();
+                value.map_or_else(String::new, |value| format!(" --as {}", value.get_name()))
+            }
+        }
+    }
+
     /// A token, and the password that it takes to change something.
     pub(crate) async fn token(
         self,

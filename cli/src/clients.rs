@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use common::ids::AccountId;
+use common::token::Scope;
 use serde_json::{Value, json};
 
 use crate::asking::Asking;
@@ -13,6 +15,7 @@ use crate::failure::{Exit, Hinted as _};
 use crate::names;
 use crate::print;
 use crate::running::Running;
+use crate::token;
 
 /// What to do with service accounts.
 #[derive(Debug, Subcommand)]
@@ -70,14 +73,14 @@ pub(crate) struct Named {
 pub(crate) struct Create {
     /// Its id: letters, digits, hyphens, underscores
     id: String,
-    /// What its tokens allow at most, such as payments:submit
-    #[arg(long = "scope", value_name = "SCOPE", required = true)]
+    /// What its tokens allow at most; several times for more
+    #[arg(long = "scope", value_name = "SCOPE", required = true, value_parser = scopes())]
     scopes: Vec<String>,
     /// For people
     #[arg(long)]
     name: Option<String>,
-    /// Where alone its tokens pass: quittance (HTTP) or quittance-log (messages)
-    #[arg(long)]
+    /// Where alone its tokens pass: over HTTP, or in messages
+    #[arg(long, value_parser = token::audience())]
     audience: Option<String>,
     /// The most that one payment may move, such as EUR=250.00
     #[arg(long, value_name = "CURRENCY=AMOUNT", value_parser = maximum)]
@@ -117,6 +120,10 @@ pub(crate) struct DeleteCredential {
     credential: uuid::Uuid,
     #[command(flatten)]
     asking: Asking,
+}
+
+fn scopes() -> PossibleValuesParser {
+    PossibleValuesParser::new(Scope::ALL.iter().map(|scope| scope.as_str()))
 }
 
 pub(crate) fn maximum(text: &str) -> Result<(String, String), String> {

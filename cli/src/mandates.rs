@@ -8,9 +8,10 @@ use common::ids::AccountId;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::asking::Who;
 use crate::clients::{maxima, maximum};
 use crate::login;
-use crate::names::{self, Person};
+use crate::names;
 use crate::print;
 use crate::running::Running;
 
@@ -28,15 +29,17 @@ pub(crate) enum Command {
 /// Whose mandates.
 #[derive(Debug, Args)]
 pub(crate) struct Giver {
-    /// Who lets pay
+    /// Who lets pay: ada, grace, or an e-mail address
+    #[arg(long = "as", value_parser = Who::parse, value_name = "WHO", default_value = "ada")]
+    who: Who,
+    /// Their password, with an e-mail address; without it the first line of standard input
     #[arg(
-        long = "as",
-        value_enum,
-        value_name = "WHO",
-        default_value = "ada",
-        ignore_case = true
+        long,
+        value_name = "PASSWORD",
+        env = "QUITTANCE_AS_PASSWORD",
+        hide_env_values = true
     )]
-    person: Person,
+    as_password: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -74,7 +77,8 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
     let running = Running::find(home)?;
     let client = running.client();
     let token = async |giver: &Giver| -> Result<String> {
-        login::token(&client, &giver.person.login(running.demo()?)?).await
+        let login = giver.who.login(giver.as_password.as_deref(), &running)?;
+        login::token(&client, &login).await
     };
     match command {
         Command::List(giver) => {

@@ -72,7 +72,7 @@ pub(crate) async fn run(options: Token, home: &Path) -> Result<()> {
     Ok(())
 }
 
-fn audience() -> PossibleValuesParser {
+pub(crate) fn audience() -> PossibleValuesParser {
     PossibleValuesParser::new([Audience::Http, Audience::Log].map(Audience::as_str))
 }
 

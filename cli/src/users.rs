@@ -24,6 +24,8 @@ use client::Client;
 pub(crate) enum Command {
     /// List people, by e-mail address
     List(List),
+    /// Show somebody
+    Show(Named),
     /// Make somebody who can log in
     Create(Create),
     /// Print a code with which somebody chooses a password and logs in from then on
@@ -150,6 +152,7 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
     let running = Running::find(home)?;
     match command {
         Command::List(options) => list(&options, &running).await,
+        Command::Show(named) => show(&named, &running).await,
         Command::Create(options) => create(options, &running).await,
         Command::Invite(options) => invitations::invite(options, &running).await,
         Command::Reset(named) => invitations::reset(&named, &running).await,
@@ -212,6 +215,20 @@ async fn create(options: Create, running: &Running) -> Result<()> {
     let user = json!({"email": options.email, "password": password, "role": role});
     let user = client.create_user(&token, &user).await?;
     told(&user, &options.asking)
+}
+
+async fn show(named: &Named, running: &Running) -> Result<()> {
+    let (client, token) = caller(&named.asking, running).await?;
+    let id = id(&client, &token, &named.user).await?;
+    let user = match id.parse() {
+        Ok(id) => client.user(&token, id).await?,
+        Err(_) => None,
+    };
+    let user = user.with_context(|| format!("there is nobody called {}", named.user));
+    let user = user
+        .exit(Exit::NotFound)
+        .hint("`quittance users list` shows everybody")?;
+    told(&user, &named.asking)
 }
 
 async fn change(named: &Named, action: &str, running: &Running) -> Result<()> {

@@ -82,6 +82,15 @@ impl Client {
         self.post(token, auth, &path, Some(body)).await
     }
 
+    /// How it is with one's own second factor.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn second_factor_state(&self, token: &str) -> Result<Value> {
+        self.get(token, &self.addresses.auth, SECOND_FACTOR, &[])
+            .await
+    }
+
     /// Takes one's own second factor away.
     ///
     /// # Errors

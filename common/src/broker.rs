@@ -14,6 +14,7 @@ mod connection;
 mod get;
 mod streams;
 
+mod consumer_names;
 mod feed;
 mod gets;
 mod reader;
@@ -28,8 +29,9 @@ mod responder;
 pub use answers::Answers;
 pub use client::{connect, jetstream};
 pub use config::Config;
+pub use consumer_names::consumers_of_settlements;
 pub use error::{PublishError, ReadError};
-pub use get::get;
+pub use get::{get, get_next};
 pub use publisher::{ALONE_MAX, BATCH_MESSAGES_MAX, Publisher};
 pub use reader::Reader;
 pub use responder::{Published, ReplyTo, Responder};

@@ -151,11 +151,12 @@ async fn end(
     let issued_until =
         store::clients::issued_until(&mut *tx, client_id.as_str(), ISSUING_SECONDS).await?;
     store::clients::deactivate(&mut *tx, client_id.as_str(), issued_until, now).await?;
-    // Its tokens under mandates are their givers', so each mandate's are revoked by themselves.
-    for mandate in store::mandates::of_client(&mut *tx, client_id.as_str(), now).await? {
-        let sid = mandate.to_string();
-        store::revocations::request(&mut *tx, &Target::Session { sid }, because, now).await?;
-    }
+    // Its tokens under mandates are their givers', so each mandate's are revoked by themselves. There may be thousands.
+    let mandates = store::mandates::of_client(&mut *tx, client_id.as_str(), now).await?;
+    let sessions = mandates.iter().map(|mandate| Target::Session {
+        sid: mandate.to_string(),
+    });
+    store::revocations::request_all(&mut *tx, sessions, because, now).await?;
     let target = Target::Client {
         client_id: client_id.clone(),
         issued_until,

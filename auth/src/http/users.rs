@@ -53,6 +53,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Auth>> {
             second_factor::remove
         ))
         .routes(routes!(second_factor::confirm))
+        .routes(routes!(second_factor::renew_recovery_codes))
         .routes(routes!(list::show))
         .routes(routes!(change::activate))
         .routes(routes!(change::deactivate))

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::time::Duration;
 
-use common::broker::{Answers, ReadError};
+use common::broker::{self, Answers, ReadError};
 use common::kinds::Answer;
 use common::kinds::revocation::{RevocationStatus, Revoke};
 use common::message::Stored;
@@ -29,8 +29,8 @@ use crate::store;
 use crate::store::revocations::REVOCATION_CHANNEL;
 use crate::tokens::{self, Subject, Terms};
 
-/// Most revocations that are published at a time, in one atomic batch.
-const BATCH_MAX: i64 = 500;
+/// Most revocations that are published, or noted, at a time: in one atomic batch, and one statement.
+const BATCH_MAX: usize = 500;
 /// How long one wait for the ledger's answer lasts before it is noted in the log and begun again.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The table is looked through this often even without a notification: the database's connection may have been away.
@@ -83,8 +83,7 @@ pub(super) async fn run(auth: &Auth, streams: &Streams) -> anyhow::Result<Infall
             _ = check.tick() => {}
             notification = heard.try_recv() => drop(notification?),
             answered = next_answer(&answers, &published.waiting) => {
-                let (sequence, answer) = answered?;
-                note(auth, &mut published, sequence, answer).await?;
+                note(auth, streams, &mut published, answered?).await?;
             }
         }
         publish_waiting(auth, streams, &mut published).await?;
@@ -109,17 +108,55 @@ async fn next_answer(
     }
 }
 
-/// Takes an answer over.
+/// Takes an answer over, and with it those behind it that are there: a program with thousands of mandates leads to thousands
+/// of revocations, which one transaction each would hold up for minutes.
 async fn note(
     auth: &Auth,
+    streams: &Streams,
     published: &mut Published,
-    sequence: u64,
-    answer: Stored,
+    (sequence, answer): (u64, Stored),
 ) -> anyhow::Result<()> {
-    let Some(Told { id, kid }) = published.waiting.remove(&sequence) else {
+    let mut answered = vec![(sequence, answer)];
+    let behind = published.waiting.range(sequence + 1..).take(BATCH_MAX);
+    for (sequence, _) in behind {
+        match broker::get(&streams.jetstream, wire::SETTLEMENTS, *sequence).await? {
+            Some(answer) => answered.push((*sequence, answer)),
+            None => break,
+        }
+    }
+    let (mut noted, mut refused) = (Vec::new(), Vec::new());
+    for (sequence, answer) in answered {
+        let Some(told) = published.waiting.remove(&sequence) else {
+            continue;
+        };
+        if is_noted(told.id, &answer)? {
+            noted.push((told.id, i64::try_from(sequence)?));
+        } else {
+            refused.push((told, answer));
+        }
+    }
+    store::revocations::set_noted(&auth.pool, &noted).await?;
+    for (id, sequence) in noted {
+        tracing::info!(%id, sequence, "revoked");
+    }
+    if refused.is_empty() {
         return Ok(());
-    };
-    let is_noted = match Answer::of_message(&answer)? {
+    }
+    auth.keys.keep(&auth.pool).await?;
+    for (Told { id, kid }, answer) in refused {
+        // The key that signed its token may have been revoked: then it is published again at once, under the next.
+        if auth.keys.ring.voucher().kid == kid {
+            let (sequence, answer) = (answer.sequence, String::from_utf8_lossy(&answer.payload));
+            tracing::error!(%id, sequence, %answer, "the ledger refuses a revocation; the tokens still pass");
+            published.refused.insert(id, Instant::now());
+        }
+    }
+    Ok(())
+}
+
+/// Whether the ledger has noted this revocation.
+fn is_noted(id: Uuid, answer: &Stored) -> anyhow::Result<bool> {
+    Ok(match Answer::of_message(answer)? {
         Answer::Revocation(answer) => {
             answer.revocation_id == Some(id) && answer.status != RevocationStatus::Rejected
         }
@@ -130,20 +167,7 @@ async fn note(
         | Answer::Key(_)
         | Answer::Rules(_)
         | Answer::Unknown(_) => false,
-    };
-    if is_noted {
-        store::revocations::set_noted(&auth.pool, id, i64::try_from(sequence)?).await?;
-        tracing::info!(%id, sequence, "revoked");
-        return Ok(());
-    }
-    auth.keys.keep(&auth.pool).await?;
-    // The key that signed its token may have been revoked: then it is published again at once, under the next.
-    if auth.keys.ring.voucher().kid == kid {
-        let answer = String::from_utf8_lossy(&answer.payload);
-        tracing::error!(%id, sequence, %answer, "the ledger refuses a revocation; the tokens still pass");
-        published.refused.insert(id, Instant::now());
-    }
-    Ok(())
+    })
 }
 
 /// Publishes every revocation of the table that was not published by this process.

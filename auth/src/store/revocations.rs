@@ -36,12 +36,35 @@ pub(crate) async fn request(
     Ok(id)
 }
 
+/// Asks for many revocations with one statement.
+pub(crate) async fn request_all(
+    db: impl PgExecutor<'_>,
+    targets: impl Iterator<Item = Target>,
+    because: &'static str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    let (ids, targets): (Vec<_>, Vec<_>) =
+        targets.map(|target| (Uuid::now_v7(), Json(target))).unzip();
+    sqlx::query!(
+        "insert into revocations (id, target, because, requested_at)
+         select id, target, $3, $4 from unnest($1::uuid[], $2::jsonb[]) as new (id, target)",
+        &ids,
+        &targets as _,
+        because,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Those that the ledger has not answered, but for these, the oldest first; at most `limit`.
 pub(crate) async fn waiting(
     db: impl PgExecutor<'_>,
     known: &[Uuid],
-    limit: i64,
+    limit: usize,
 ) -> sqlx::Result<Vec<Waiting>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     sqlx::query_as!(
         Waiting,
         r#"select id, target as "target: Json<Target>", because from revocations
@@ -53,20 +76,31 @@ pub(crate) async fn waiting(
     .await
 }
 
-/// Notes that the ledger has answered.
-pub(crate) async fn set_noted(
-    db: impl PgExecutor<'_>,
-    id: Uuid,
-    sequence: i64,
-) -> sqlx::Result<()> {
+/// Notes that the ledger has answered these, each with its sequence.
+pub(crate) async fn set_noted(db: impl PgExecutor<'_>, noted: &[(Uuid, i64)]) -> sqlx::Result<()> {
+    let (ids, sequences): (Vec<_>, Vec<_>) = noted.iter().copied().unzip();
     sqlx::query!(
-        "update revocations set noted_seq = $2 where id = $1 and noted_seq is null",
-        id,
-        sequence,
+        "update revocations set noted_seq = new.seq from unnest($1::uuid[], $2::bigint[]) as new (id, seq)
+         where revocations.id = new.id and noted_seq is null",
+        &ids,
+        &sequences,
     )
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// The last answer of the ledger to a revocation that this database knows of; without one, to its first key. A revocation
+/// that it does not know of has a later one.
+pub(crate) async fn last_known_seq(db: impl PgExecutor<'_>) -> sqlx::Result<Option<i64>> {
+    sqlx::query_scalar!(
+        "select coalesce(
+             (select max(noted_seq) from revocations),
+             (select min(announced_seq) from signing_keys)
+         )"
+    )
+    .fetch_one(db)
+    .await
 }
 
 /// How many of these the ledger has answered.

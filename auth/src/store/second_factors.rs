@@ -121,6 +121,22 @@ pub(crate) async fn insert_recovery_codes(
     Ok(())
 }
 
+/// No recovery code that is left is good any more.
+pub(crate) async fn end_recovery_codes(
+    db: impl PgExecutor<'_>,
+    user: Uuid,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update recovery_codes set used_at = $2 where user_id = $1 and used_at is null",
+        user,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Uses a recovery code up. `false` when it is no good one.
 pub(crate) async fn use_recovery_code(
     db: impl PgExecutor<'_>,

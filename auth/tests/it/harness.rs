@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use auth::people::{self, Role};
 use common::broker;
-use common::broker::{Publisher, Reader};
+use common::broker::{BATCH_MESSAGES_MAX, Publisher, Reader};
 use common::headers::HeaderLines;
 use common::kinds;
 use common::kinds::Answer;
@@ -137,6 +137,7 @@ impl Bank {
                 ledger_secret: None,
             },
             registration: auth::Registration::Off,
+            staff_second_factor: auth::StaffSecondFactor::Optional,
             trusted_proxies: vec!["127.0.0.1".parse().expect("an address")],
         }
     }
@@ -190,15 +191,13 @@ impl Bank {
         let mut requests = Reader::of_requests(&self.broker("ledger"), next);
         let publisher = Publisher::new(&self.broker("ledger"));
         Running(tokio::spawn(async move {
-            while let Ok(batch) = requests.batch(10).await {
-                for request in batch {
-                    let last = request.sequence - 1;
-                    let answer = [answer(&request, status)];
-                    publisher
-                        .publish_batch(wire::SETTLEMENTS, &answer, Some(last))
-                        .await
-                        .expect("nobody else answers");
-                }
+            while let Ok(batch) = requests.batch(BATCH_MESSAGES_MAX).await {
+                let last = batch[0].sequence - 1;
+                let answers: Vec<_> = batch.iter().map(|of| answer(of, status)).collect();
+                publisher
+                    .publish_batch(wire::SETTLEMENTS, &answers, Some(last))
+                    .await
+                    .expect("nobody else answers");
             }
         }))
     }

@@ -5,7 +5,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::clients::administrator;
-use crate::harness::{Bank, EMAIL, EXCHANGE_SECRET, PASSWORD, text};
+use crate::harness::{Bank, EMAIL, EXCHANGE_SECRET, PASSWORD, eventually, text};
 use crate::oauth::{SECRET, with_shop};
 use crate::persons::{call, pair};
 
@@ -207,6 +207,28 @@ async fn who_is_locked_out_lets_nobody_pay_and_a_program_that_is_ended_pays_for_
             .0,
         400
     );
+}
+
+#[tokio::test]
+async fn a_program_with_thousands_of_mandates_ends_at_once_with_all_of_them() {
+    const MANDATES: i64 = 5000;
+    let (bank, _running) = with_shop().await;
+    let admin = json!({"access": administrator(&bank).await});
+    bank.sql(
+        "insert into mandates (id, user_id, client_id, created_at)
+         select gen_random_uuid(), users.id, 'demo-shop', now() from generate_series(1, 5000), users where role = 'customer'",
+    )
+    .await;
+    let path = "/api/service-accounts/demo-shop/deactivate";
+    let (status, _) = call(&bank, Method::POST, path, &admin, None).await;
+    assert!(status.is_success(), "{status}");
+    let noted = "select count(*) from revocations where because = 'client_deactivated' and noted_seq is not null";
+    eventually("all are noted", async || {
+        let noted = sqlx::query_scalar::<_, i64>(noted).fetch_one(&bank.pool);
+        // Each mandate's, and the program's own.
+        noted.await.expect("a count") == MANDATES + 1
+    })
+    .await;
 }
 
 #[tokio::test]

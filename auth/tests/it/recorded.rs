@@ -3,11 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use reqwest::Method;
+use auth::clients;
+use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 use crate::assertions::{KEY, jwk};
 use crate::harness::{Auth, Bank, EMAIL, PASSWORD, text};
+use crate::oauth::SECRET;
 use crate::persons::{Caller, NEW_PASSWORD, with_admin};
 use crate::second_factor::{code, enrol, forget_steps};
 
@@ -23,6 +25,20 @@ impl Asking<'_> {
             .fetch_one(&self.bank.pool)
             .await
             .expect("a count")
+    }
+
+    /// Waits for a POST to `path`.
+    async fn leaves_event(
+        &mut self,
+        path: &str,
+        asked: impl Future<Output = Response>,
+    ) -> Response {
+        let before = self.events().await;
+        let answer = asked.await;
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        assert!(self.events().await > before, "{path} left no event");
+        self.asked.insert(format!("POST {path}"));
+        answer
     }
 
     /// `route` is the path as it stands in the sources; `names` stand in the place of its parameters.
@@ -69,6 +85,7 @@ async fn every_change_leaves_an_event() {
     people(&mut asking, &admin).await;
     programs(&mut asking, &admin).await;
     own(&mut asking, &bank).await;
+    tokens(&mut asking, &bank).await;
     keys(&mut asking, &admin).await;
 
     assert_eq!(
@@ -181,6 +198,10 @@ async fn own(asking: &mut Asking<'_>, bank: &Bank) {
     asking.asked.insert(format!("POST {path}"));
     asking.asked.insert(format!("POST {path}/confirm"));
     forget_steps(bank).await;
+    let renew = json!({"current_password": PASSWORD, "code": code(&secret)});
+    let route = post("/api/users/me/second-factor/recovery-codes");
+    asking.ask(&person, route, &[], renew).await;
+    forget_steps(bank).await;
     let remove = json!({"current_password": PASSWORD, "code": code(&secret)});
     asking
         .ask(&person, (Method::DELETE, path), &[], remove)
@@ -207,19 +228,60 @@ async fn keys(asking: &mut Asking<'_>, admin: &Caller<'_>) {
         .await;
 }
 
-/// Every request of auth's own API that may change something, as its document has it: method and path.
+/// What people and programs do with tokens: in the words of SimpleJWT and OAuth 2.
+async fn tokens(asking: &mut Asking<'_>, bank: &Bank) {
+    let login = json!({"email": EMAIL, "password": NEW_PASSWORD});
+    for path in ["/api/token/", "/api/token/sliding/"] {
+        let answer = asking.leaves_event(path, bank.post(path, &login)).await;
+        let tokens: Value = answer.json().await.expect("JSON");
+        if path == "/api/token/" {
+            let path = "/api/token/blacklist/";
+            let refresh = json!({"refresh": tokens["refresh"]});
+            asking.leaves_event(path, bank.post(path, &refresh)).await;
+        }
+    }
+    let shop = "demo-shop".parse().expect("a good id");
+    clients::ensure_service_account(&bank.pool, &shop, SECRET, "payments:submit")
+        .await
+        .expect("an account");
+    let client = [("client_id", "demo-shop"), ("client_secret", SECRET)];
+    let mut form = vec![("grant_type", "client_credentials")];
+    form.extend(client);
+    let answer = bank.post_form("/oauth2/token", &form).await;
+    let body: Value = answer.json().await.expect("JSON");
+    let mut form = vec![("token", text(&body, "access_token"))];
+    form.extend(client);
+    let path = "/oauth2/revoke";
+    asking.leaves_event(path, bank.post_form(path, &form)).await;
+}
+
+/// What changes nothing that an auditor looks for, and why.
+const WITHOUT_EVENT: [(&str, &str); 5] = [
+    (
+        "POST /api/token/refresh/",
+        "a session goes on; when it was last used stands with it",
+    ),
+    ("POST /api/token/sliding/refresh/", "the same"),
+    ("POST /api/token/verify/", "a question"),
+    (
+        "POST /oauth2/token",
+        "every five minutes for each program; a credential's last use stands with it",
+    ),
+    ("POST /oauth2/introspect", "a question"),
+];
+
+/// Every request that may change something, as auth's document has it: method and path.
 fn routes() -> BTreeSet<String> {
     let document = auth::openapi();
     let paths = document["paths"].as_object().expect("paths");
     let mut found = BTreeSet::new();
     for (path, item) in paths {
-        // Those with a slash are SimpleJWT's.
-        if !path.starts_with("/api/") || path.ends_with('/') {
-            continue;
-        }
         let methods = item.as_object().expect("a path item").keys();
         let changing = methods.filter(|method| *method != "get");
         found.extend(changing.map(|method| format!("{} {path}", method.to_uppercase())));
+    }
+    for (route, why) in WITHOUT_EVENT {
+        assert!(found.remove(route), "{route} is no route: {why}");
     }
     found
 }

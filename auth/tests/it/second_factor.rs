@@ -188,7 +188,10 @@ async fn each_recovery_code_stands_in_once_however_it_is_typed() {
     let person = Caller::log_in(&bank, EMAIL).await;
     let (_, recovery) = enrol(&person).await;
     let (_, at_first) = person.call(Method::GET, PATH, None).await;
-    assert_eq!(at_first, json!({"is_on": true, "recovery_codes_left": 10}));
+    assert_eq!(
+        at_first,
+        json!({"is_on": true, "is_required": false, "recovery_codes_left": 10})
+    );
     for (at, typed) in [
         recovery[0].clone(),
         recovery[1].to_lowercase(),

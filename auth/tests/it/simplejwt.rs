@@ -282,3 +282,26 @@ async fn rights_are_read_again_at_each_refresh() {
     bank.sql("update users set is_active = true").await;
     pair(bank.post("/api/token/refresh/", &body).await).await;
 }
+
+#[tokio::test]
+async fn a_protected_view_tells_whoever_may_see_it_about_itself() {
+    let (bank, _auth, _ledger) = Bank::open().await;
+    let login = json!({"email": EMAIL, "password": PASSWORD});
+    let answer = bank.post("/api/token/", &login).await;
+    let tokens: Value = answer.json().await.expect("JSON");
+    for path in ["/api/users/me/", "/api/users/me"] {
+        let options = || bank.http.request(Method::OPTIONS, bank.at(path));
+        let answer = options().send().await.expect("an answer");
+        assert_eq!(answer.status().as_u16(), 401);
+        assert_eq!(answer.headers()["allow"], "GET, OPTIONS");
+        let answer = options().bearer_auth(text(&tokens, "access")).send().await;
+        let answer = answer.expect("an answer");
+        assert_eq!(answer.status().as_u16(), 200);
+        assert_eq!(answer.headers()["allow"], "GET, OPTIONS");
+        // As Django REST framework tells about a view without a body.
+        assert_eq!(
+            answer.text().await.expect("a body"),
+            r#"{"name":"Me","description":"","renders":["application/json"],"parses":["application/json","application/x-www-form-urlencoded","multipart/form-data"]}"#
+        );
+    }
+}

@@ -7,23 +7,25 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::asking::Who;
 use crate::login;
-use crate::names::Person;
 use crate::print;
 use crate::running::Running;
 
 /// Options of `quittance audit events`.
 #[derive(Debug, Args)]
 pub(crate) struct Events {
-    /// Who looks; it takes the right to audit
+    /// Who looks: staff, or an e-mail address; it takes the right to audit
+    #[arg(long = "as", value_parser = Who::parse, value_name = "WHO", default_value = "staff")]
+    who: Who,
+    /// Their password, with an e-mail address; without it the first line of standard input
     #[arg(
-        long = "as",
-        value_enum,
-        value_name = "WHO",
-        default_value = "staff",
-        ignore_case = true
+        long,
+        value_name = "PASSWORD",
+        env = "QUITTANCE_AS_PASSWORD",
+        hide_env_values = true
     )]
-    person: Person,
+    as_password: Option<String>,
     /// Only about this person, program, key or session, by its id
     #[arg(long, value_name = "ID")]
     about: Option<String>,
@@ -61,7 +63,10 @@ struct Event {
 pub(super) async fn run(options: &Events, home: &Path) -> Result<()> {
     let running = Running::find(home)?;
     let client = running.client();
-    let token = login::token(&client, &options.person.login(running.demo()?)?).await?;
+    let login = options
+        .who
+        .login(options.as_password.as_deref(), &running)?;
+    let token = login::token(&client, &login).await?;
     let mut query = vec![("limit", options.limit.to_string())];
     for (name, asked) in [
         ("about", &options.about),

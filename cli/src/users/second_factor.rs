@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Named, change};
 use crate::asking::Oneself;
@@ -19,6 +19,10 @@ pub(crate) enum Command {
     Confirm(WithCode),
     /// Turn it off; log-in and this take a code each, so a recovery code is handy
     Remove(WithCode),
+    /// Show whether it is on, and how many recovery codes are left
+    Show(Show),
+    /// Print new recovery codes in the place of those that are left; log-in and this take a code each
+    RecoveryCodes(WithCode),
     /// Take somebody's lost one away, and log them out everywhere
     Reset(Named),
 }
@@ -26,6 +30,13 @@ pub(crate) enum Command {
 /// Options of `quittance users second-factor enrol`.
 #[derive(Debug, Args)]
 pub(crate) struct Enrol {
+    #[command(flatten)]
+    oneself: Oneself,
+}
+
+/// Options of `quittance users second-factor show`.
+#[derive(Debug, Args)]
+pub(crate) struct Show {
     #[command(flatten)]
     oneself: Oneself,
 }
@@ -44,6 +55,8 @@ pub(super) async fn run(command: Command, running: &Running) -> Result<()> {
     match command {
         Command::Enrol(options) => enrol(options, &client, running).await,
         Command::Confirm(options) => confirm(options, &client, running).await,
+        Command::Show(options) => show(options, &client, running).await,
+        Command::RecoveryCodes(options) => renew(options, &client, running).await,
         Command::Remove(options) => {
             let (token, password) = options.oneself.token(&client, running).await?;
             let body = json!({"current_password": password, "code": options.code});
@@ -56,6 +69,7 @@ pub(super) async fn run(command: Command, running: &Running) -> Result<()> {
 
 async fn enrol(options: Enrol, client: &Client, running: &Running) -> Result<()> {
     let json = options.oneself.json;
+    let same = options.oneself.repeated();
     let (token, password) = options.oneself.token(client, running).await?;
     let body = json!({"current_password": password});
     let started = client.second_factor(&token, "", &body).await?;
@@ -68,7 +82,7 @@ async fn enrol(options: Enrol, client: &Client, running: &Running) -> Result<()>
     };
     print::line(&format!(
         "{}\n\nPut the URI or the secret into an authenticator, and turn it on with what that shows:\n  \
-         quittance users second-factor confirm CODE",
+         quittance users second-factor confirm CODE{same}",
         print::pairs(&[
             ("secret", text("secret")?.to_owned()),
             ("uri", text("otpauth_uri")?.to_owned()),
@@ -82,14 +96,50 @@ async fn confirm(options: WithCode, client: &Client, running: &Running) -> Resul
     let (token, _) = options.oneself.token(client, running).await?;
     let body = json!({"code": options.code});
     let confirmed = client.second_factor(&token, "/confirm", &body).await?;
+    told(&confirmed, json, "The second factor is on.")
+}
+
+async fn renew(options: WithCode, client: &Client, running: &Running) -> Result<()> {
+    let json = options.oneself.json;
+    let (token, password) = options.oneself.token(client, running).await?;
+    let body = json!({"current_password": password, "code": options.code});
+    let renewed = client
+        .second_factor(&token, "/recovery-codes", &body)
+        .await?;
+    told(&renewed, json, "The recovery codes before these are over.")
+}
+
+async fn show(options: Show, client: &Client, running: &Running) -> Result<()> {
+    let json = options.oneself.json;
+    let (token, _) = options.oneself.token(client, running).await?;
+    let state = client.second_factor_state(&token).await?;
     if json {
-        return Ok(print::json(&confirmed)?);
+        return Ok(print::json(&state)?);
     }
-    let codes = confirmed["recovery_codes"].as_array();
+    let is = |name: &str| state[name].as_bool().unwrap_or_default();
+    let left = state["recovery_codes_left"].as_i64().unwrap_or_default();
+    let state = match (is("is_on"), is("is_required")) {
+        (true, _) => "on",
+        (false, true) => "off, and the bank asks its staff for one",
+        (false, false) => "off",
+    };
+    print::line(&print::pairs(&[
+        ("second factor", state.to_owned()),
+        ("recovery codes left", left.to_string()),
+    ]))?;
+    Ok(())
+}
+
+/// Prints recovery codes, behind what they are there for.
+fn told(answer: &Value, json: bool, what: &str) -> Result<()> {
+    if json {
+        return Ok(print::json(answer)?);
+    }
+    let codes = answer["recovery_codes"].as_array();
     let codes = codes.context("auth answered in an unknown form")?.iter();
     let codes: Vec<_> = codes.filter_map(|code| code.as_str()).collect();
     print::line(&format!(
-        "The second factor is on. Each of these recovery codes stands in for it once; nobody can show them again:\n  {}",
+        "{what} Each of these recovery codes stands in for it once; nobody can show them again:\n  {}",
         codes.join("\n  ")
     ))?;
     Ok(())

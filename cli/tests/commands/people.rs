@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::home::Home;
+use crate::home::{Home, quittance};
 
 const PASSWORD: &str = "seven.quiet.rivers.meet";
 
@@ -43,6 +43,28 @@ fn whoever_changed_a_password_keeps_it_and_it_is_shown_nowhere() {
 }
 
 #[test]
+fn a_bank_that_asks_its_staff_for_a_second_factor_opens_and_tells_how_to_turn_one_on() {
+    let home = Home::new();
+    home.run("up --detach --json --free-ports").ok();
+    home.run("down").ok();
+    let mut up = quittance(&home.path());
+    up.args(["up", "--detach", "--json", "--free-ports"]);
+    up.env("QUITTANCE_STAFF_SECOND_FACTOR", "required");
+    assert!(up.output().unwrap().status.success());
+    let shown = home.run("users second-factor show --as staff").ok();
+    assert!(shown.contains("off, and the bank asks"), "{shown}");
+    let refused = home.run("users list");
+    assert_eq!(refused.code, 1, "{}", refused.stderr);
+    let enrolled = home.run("users second-factor enrol --as staff").ok();
+    assert!(
+        enrolled.contains("confirm CODE --as staff"),
+        "the next command is for the same person: {enrolled}"
+    );
+    // The customers of the demo go on.
+    home.run("pay --from ada --to grace --amount 1 --wait").ok();
+}
+
+#[test]
 fn somebody_invited_becomes_staff_and_no_administrator_knows_the_password() {
     let home = Home::new();
     home.run("up --detach --json --free-ports").ok();
@@ -65,6 +87,24 @@ fn somebody_invited_becomes_staff_and_no_administrator_knows_the_password() {
     accept(&reset).ok();
     let login = format!("--email eve@bank.test --password {PASSWORD}");
     home.run(&format!("token {login}")).ok();
+    // Somebody else than the demo's staff asks, too.
+    home.run("users role eve@bank.test admin").ok();
+    let as_eve = format!("--as eve@bank.test --as-password {PASSWORD}");
+    for asked in [
+        "users show eve@bank.test",
+        "users list",
+        "clients list",
+        "keys list",
+        "audit events",
+        "mandates list",
+    ] {
+        home.run(&format!("{asked} {as_eve}")).ok();
+    }
+    let nobody = home.run("users list --as eve");
+    assert_eq!(nobody.code, 2, "{}", nobody.stderr);
+    let nobody = home.run("users show nobody");
+    assert_eq!(nobody.code, 5, "{}", nobody.stderr);
+    home.run("users role eve@bank.test customer").ok();
     let last = home.run("users role staff@demo.quittance staff");
     assert!(
         last.stderr.contains("last administrator"),

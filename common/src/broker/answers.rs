@@ -25,7 +25,7 @@ use crate::wire::SETTLEMENTS;
 const BATCH: usize = 1000;
 /// Before reading begins again after an error.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
-/// How long reading goes on without a waiter. A reader that ends leaves a consumer at the broker for half a minute, so
+/// How long reading goes on without a waiter. A reader that ends leaves a consumer at the broker for some seconds, so
 /// this also keeps consumers few.
 const LINGER: Duration = Duration::from_secs(5);
 

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::{self, response::Response};
+use async_nats::jetstream::{self, ErrorCode, response::Response};
 use bytes::Bytes;
 use chrono::DateTime;
 use serde_json::json;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::config::{Config, DOMAIN, REQUEST_TIMEOUT};
 use super::connection::{Connection, Operation, plain_message};
+use super::consumer_names;
 use crate::headers::{Headers, VERSION};
 use crate::message::{Stored, text};
 
@@ -22,18 +24,24 @@ const PULL_BYTES: usize = 16 << 20;
 const HEARTBEAT: Duration = Duration::from_millis(500);
 const SILENCE_MAX: Duration = Duration::from_millis(1200);
 const PULL_EXPIRES: Duration = Duration::from_secs(10);
-/// A reader that died leaves its consumer behind for no longer than this.
-const CONSUMER_INACTIVE_MAX: Duration = Duration::from_secs(30);
+/// A reader that died leaves its consumer behind for so much longer than its last pull waits.
+const CONSUMER_INACTIVE_MAX: Duration = Duration::from_secs(15);
+/// Whoever has not pulled for this long makes another consumer: the broker may soon forget this one, and give its name to
+/// somebody else. A reader that reads pulls more often.
+const PULLED_AGO_MAX: Duration = Duration::from_secs(13);
 
 /// The messages of a stream from some sequence on, as they come.
 pub(super) struct Feed {
     connection: Connection,
+    /// Whose consumers these are.
+    user: String,
     /// Where messages are sent to.
     inbox: String,
     /// Where they are asked for.
     pull_subject: String,
     /// Asked for and not come yet.
     outstanding: usize,
+    pulled_at: Instant,
     /// An empty message has come: across accounts nothing comes any more, heartbeats included.
     is_cut: bool,
 }
@@ -45,9 +53,11 @@ impl Feed {
         let opening = async {
             let mut this = Self {
                 connection: Connection::open(config, &inbox).await?,
+                user: config.user.clone(),
                 inbox: format!("{inbox}.feed"),
                 pull_subject: String::new(),
                 outstanding: 0,
+                pulled_at: Instant::now(),
                 is_cut: false,
             };
             this.consume(stream, from).await?;
@@ -63,11 +73,22 @@ impl Feed {
         resumed.map_err(|_| "the broker does not answer".to_owned())?
     }
 
-    /// Makes a consumer that begins with message `from`.
+    /// Makes a consumer that begins with message `from`, under the first name that is free.
     async fn consume(&mut self, stream: &str, from: u64) -> Result<(), String> {
-        let name = Uuid::new_v4().simple().to_string();
-        self.pull_subject = format!("$JS.{DOMAIN}.API.CONSUMER.MSG.NEXT.{stream}.{name}");
-        self.outstanding = 0;
+        for name in consumer_names::to_try(&self.user, stream) {
+            if self.make(&name, stream, from).await? {
+                self.pull_subject = format!("$JS.{DOMAIN}.API.CONSUMER.MSG.NEXT.{stream}.{name}");
+                self.outstanding = 0;
+                self.pulled_at = Instant::now();
+                self.is_cut = false;
+                return Ok(());
+            }
+        }
+        Err("every name of a consumer is taken, for some seconds at least".to_owned())
+    }
+
+    /// `false` when there is a consumer of this name.
+    async fn make(&mut self, name: &str, stream: &str, from: u64) -> Result<bool, String> {
         let consumer = json!({
             "stream_name": stream,
             "action": "create",
@@ -75,6 +96,8 @@ impl Feed {
                 "name": name, "deliver_policy": "by_start_sequence", "opt_start_seq": from, "ack_policy": "none",
                 "replay_policy": "instant", "mem_storage": true, "num_replicas": 1,
                 "inactive_threshold": CONSUMER_INACTIVE_MAX.as_nanos(),
+                // Two readers must never share one: a consumer is created again only if all of it is equal.
+                "metadata": {"reader": Uuid::new_v4()},
             },
         });
         self.publish(
@@ -99,9 +122,11 @@ impl Feed {
                 let made: Response<jetstream::consumer::Info> =
                     serde_json::from_slice(&payload).map_err(|error| error.to_string())?;
                 match made {
-                    Response::Ok(_) => {
-                        self.is_cut = false;
-                        return Ok(());
+                    Response::Ok(_) => return Ok(true),
+                    Response::Err { error }
+                        if error.error_code() == ErrorCode::CONSUMER_ALREADY_EXISTS =>
+                    {
+                        return Ok(false);
                     }
                     Response::Err { error } => return Err(error.to_string()),
                 }
@@ -113,7 +138,7 @@ impl Feed {
     pub(super) async fn next(&mut self) -> Result<(Stored, u64), String> {
         loop {
             if self.outstanding <= PULL_MESSAGES / 2 {
-                self.pull();
+                self.pull()?;
             }
             if let Operation::Message {
                 subject,
@@ -141,7 +166,10 @@ impl Feed {
         self.is_cut
     }
 
-    fn pull(&mut self) {
+    fn pull(&mut self) -> Result<(), String> {
+        if self.pulled_at.elapsed() > PULLED_AGO_MAX {
+            return Err("it was not read from for some seconds".to_owned());
+        }
         let request = json!({
             "batch": PULL_MESSAGES,
             "max_bytes": PULL_BYTES,
@@ -150,6 +178,8 @@ impl Feed {
         });
         self.publish(&self.pull_subject.clone(), &self.inbox.clone(), &request);
         self.outstanding += PULL_MESSAGES;
+        self.pulled_at = Instant::now();
+        Ok(())
     }
 
     /// What the broker says of a pull: that all is well (100), or that it is over, with so many messages not sent.

@@ -1,4 +1,4 @@
-//! One stored message, fetched by its sequence.
+//! One stored message, fetched by its sequence or as the next of a subject.
 
 use async_nats::jetstream::response::Response;
 use async_nats::jetstream::{self, ErrorCode, stream::RawMessage};
@@ -19,6 +19,28 @@ pub async fn get(
     stream: &str,
     sequence: u64,
 ) -> Result<Option<Stored>, ReadError> {
+    fetch(jetstream, stream, serde_json::json!({ "seq": sequence })).await
+}
+
+/// Reads the first message of a subject at this sequence or behind it; `None` when there is none.
+///
+/// # Errors
+/// When the broker does not answer.
+pub async fn get_next(
+    jetstream: &jetstream::Context,
+    stream: &str,
+    subject: &str,
+    from: u64,
+) -> Result<Option<Stored>, ReadError> {
+    let request = serde_json::json!({ "seq": from, "next_by_subj": subject });
+    fetch(jetstream, stream, request).await
+}
+
+async fn fetch(
+    jetstream: &jetstream::Context,
+    stream: &str,
+    request: serde_json::Value,
+) -> Result<Option<Stored>, ReadError> {
     #[derive(Deserialize)]
     struct Got {
         message: RawMessage,
@@ -27,7 +49,6 @@ pub async fn get(
         stream: stream.to_owned(),
         cause: cause.to_string(),
     };
-    let request = serde_json::json!({ "seq": sequence });
     let response: Response<Got> = jetstream
         .request(format!("STREAM.MSG.GET.{stream}"), &request)
         .await

@@ -84,9 +84,15 @@ pub(super) async fn sign_in(
         Failure::bad_request("Auth answered with something that is no token.", &prefix)
     })?;
     if !STAFF_SCOPES.iter().any(|scope| session.allows(scope)) {
+        let factor = app.client.second_factor_state(text("access")).await;
+        let is = |name: &str| factor.as_ref().is_ok_and(|factor| factor[name] == true);
+        let problem = if is("is_required") && !is("is_on") {
+            "The bank asks its staff for a second factor. Turn one on with `quittance users second-factor enrol`, then sign in again."
+        } else {
+            "The console is for the bank's staff, and this person is none of them."
+        };
         // It only frees what auth remembers; the session ends by itself.
         drop(session.end(&app.client).await);
-        let problem = "The console is for the bank's staff, and this person is none of them.";
         return Ok(again(Some(problem.to_owned()), false));
     }
     // A new name: one that was known before somebody signed in is worth nothing.

@@ -1,5 +1,6 @@
 //! No way around the permissions: the server itself must not be brought to publish into a stream.
 
+use async_nats::jetstream::consumer::pull;
 use futures::{FutureExt as _, StreamExt as _};
 use local::testing;
 
@@ -84,6 +85,13 @@ async fn a_push_consumer_is_no_way_into_a_stream() {
         .client
         .request("request.payment.v1.demo-shop", "forged".into());
     forged.await.unwrap();
+    let auth = User::connect(&servers, "auth").await;
+    let settlements = auth.jetstream().get_stream("SETTLEMENTS").await.unwrap();
+    let durable = pull::Config {
+        durable_name: Some("demo-shop".to_owned()),
+        ..Default::default()
+    };
+    let mut durable = settlements.create_consumer(durable).await.unwrap();
 
     for (name, stream) in [
         ("audit", "REQUESTS"),
@@ -94,26 +102,37 @@ async fn a_push_consumer_is_no_way_into_a_stream() {
     ] {
         let user = User::connect(&servers, name).await;
         let delete = format!("$JS.API.STREAM.DELETE.{stream}");
+        let consumer = format!("$JS.API.CONSUMER.DELETE.{stream}.demo-shop");
+        let mut count = 0;
         for into in [
             "settlement.payment.v1.demo-shop",
             "request.payment.v1.demo-shop",
             "request.account.v1.bank",
             &delete,
+            &consumer,
         ] {
-            let consumer = format!("{name}-{}", into.len());
-            let config = serde_json::json!({
-                "stream_name": stream,
-                "config": { "name": consumer, "deliver_subject": into, "deliver_policy": "all", "ack_policy": "none" },
-            });
-            let subject = format!("$JS.quittance.API.CONSUMER.CREATE.{stream}.{consumer}");
-            let made = user.client.request(subject, config.to_string().into());
-            let made: serde_json::Value =
-                serde_json::from_slice(&made.await.unwrap().payload).unwrap();
             let is_cycle = stream.to_lowercase().starts_with(&into[..7]);
-            assert_eq!(made["error"].is_object(), is_cycle, "{name} {into}: {made}");
+            // Without its body, a message could pass for a request of JetStream's API.
+            for headers_only in [false, true] {
+                count += 1;
+                let consumer = format!("{name}:{count}");
+                let config = serde_json::json!({
+                    "stream_name": stream,
+                    "config": {
+                        "name": consumer, "deliver_subject": into, "deliver_policy": "all", "ack_policy": "none",
+                        "headers_only": headers_only,
+                    },
+                });
+                let subject = format!("$JS.quittance.API.CONSUMER.CREATE.{stream}.{consumer}");
+                let made = user.client.request(subject, config.to_string().into());
+                let made: serde_json::Value =
+                    serde_json::from_slice(&made.await.unwrap().payload).unwrap();
+                assert_eq!(made["error"].is_object(), is_cycle, "{name} {into}: {made}");
+            }
         }
     }
     assert!(tokio::time::timeout(SILENCE, live.next()).await.is_err());
     assert!(live_of_one.next().now_or_never().is_none());
     assert_eq!(stored(&ledger).await, (1, 2));
+    durable.info().await.unwrap();
 }

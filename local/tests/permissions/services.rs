@@ -100,7 +100,7 @@ async fn readers_follow_both_streams_in_order() {
         let mut user = User::connect(&servers, name).await;
         let stream = user.jetstream().get_stream_no_info(stream).await.unwrap();
         let config = pull::OrderedConfig {
-            name: Some(format!("reader-of-{name}")),
+            name: Some(format!("{name}:1")),
             ..Default::default()
         };
         let consumer = stream
@@ -151,6 +151,71 @@ async fn the_auditor_reaches_no_consumer_of_a_producer() {
     ] {
         audit.may_not_publish(subject).await;
     }
+}
+
+#[tokio::test]
+async fn payments_reaches_no_consumer_of_a_producer() {
+    let servers = testing::servers().await;
+    let ledger = ledger_with_streams(&servers).await;
+    let auth = User::connect(&servers, "auth").await;
+    let settlements = auth.jetstream().get_stream("SETTLEMENTS").await.unwrap();
+    let config = pull::Config {
+        durable_name: Some("demo-shop".to_owned()),
+        filter_subject: "settlement.*.v1.demo-shop".to_owned(),
+        ..Default::default()
+    };
+    let mut made = settlements.create_consumer(config).await.unwrap();
+    let subject = "settlement.payment.v1.demo-shop";
+    batches::publish(&ledger.client, subject, "answers", 3).await;
+
+    let mut payments = User::connect(&servers, "payments").await;
+    for call in [
+        "CREATE",
+        "DURABLE.CREATE",
+        "INFO",
+        "DELETE",
+        "MSG.NEXT",
+        "PAUSE",
+        "UNPIN",
+        "RESET",
+    ] {
+        for prefix in ["$JS.quittance.API", "$JS.API"] {
+            let subject = format!("{prefix}.CONSUMER.{call}.SETTLEMENTS.demo-shop");
+            payments.may_not_publish(&subject).await;
+        }
+    }
+    for subject in [
+        "$JS.quittance.API.CONSUMER.CREATE.SETTLEMENTS",
+        "$JS.quittance.API.CONSUMER.CREATE.SETTLEMENTS.demo-shop.settlement.>",
+        "$JS.quittance.API.CONSUMER.CREATE.SETTLEMENTS.payments:1.settlement.>",
+        "$JS.quittance.API.CONSUMER.CREATE.SETTLEMENTS.payments:33",
+        "$JS.quittance.API.CONSUMER.MSG.NEXT.SETTLEMENTS.payments:33",
+        "$JS.quittance.API.CONSUMER.DELETE.SETTLEMENTS.payments:1",
+        "$JS.quittance.API.CONSUMER.NAMES.SETTLEMENTS",
+        "$JS.quittance.API.CONSUMER.LIST.SETTLEMENTS",
+        "$JS.ACK.SETTLEMENTS.demo-shop.1.1.1.1.1",
+    ] {
+        payments.may_not_publish(subject).await;
+    }
+    // Nor by a body that names another consumer than the subject does.
+    for field in ["name", "durable_name"] {
+        for action in ["create", "update", ""] {
+            let config = serde_json::json!({
+                "stream_name": "SETTLEMENTS",
+                "action": action,
+                "config": {field: "demo-shop", "ack_policy": "none", "filter_subject": "settlement.>"},
+            });
+            let subject = "$JS.quittance.API.CONSUMER.CREATE.SETTLEMENTS.payments:1";
+            let answer = payments.client.request(subject, config.to_string().into());
+            let answer: serde_json::Value =
+                serde_json::from_slice(&answer.await.unwrap().payload).unwrap();
+            assert_ne!(answer["name"], "demo-shop", "{field} {action}");
+        }
+    }
+    let before = made.cached_info().config.clone();
+    let info = made.info().await.unwrap();
+    assert_eq!(info.config, before);
+    assert_eq!((info.num_pending, info.num_ack_pending), (3, 0));
 }
 
 #[tokio::test]

@@ -154,6 +154,7 @@ pub(super) async fn log_in(
         detail: serde_json::json!({"session": session.id, "address": from.to_string()}),
     };
     store::events::record(&mut *tx, &event, now).await?;
+    let user = auth.as_it_counts(&mut *tx, user).await?;
     tx.commit().await?;
     Ok(Login::Done(Box::new(LoggedIn {
         key,

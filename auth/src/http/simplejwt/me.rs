@@ -1,4 +1,4 @@
-//! `GET /api/users/me/`: who calls, in the words of a view that SimpleJWT protects.
+//! `GET /api/users/me/`: who calls, in the words of a view that SimpleJWT protects. OPTIONS tells whoever may GET about it.
 
 use std::sync::Arc;
 
@@ -12,10 +12,16 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::described::Detail;
-use super::words::{self, GET, Refusal};
+use super::words::{self, GET, Refusal, View};
 use crate::app::Auth;
 use crate::store;
 use crate::tokens::simplejwt::{Broken, read_bearer};
+
+const VIEW: View = View {
+    name: "Me",
+    description: "",
+    fields: &[],
+};
 
 /// Who calls.
 #[derive(Serialize, JsonSchema)]
@@ -45,14 +51,18 @@ pub(super) async fn me(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    if method != Method::GET && method != Method::HEAD {
+    if ![Method::GET, Method::HEAD, Method::OPTIONS].contains(&method) {
         return Err(Refusal::method_not_allowed(&method).allowing(GET));
     }
-    let answer = show(&auth, &headers).await;
-    answer.map_err(|refusal| refusal.allowing(GET))
+    let me = caller(&auth, &headers).await;
+    let me = me.map_err(|refusal| refusal.allowing(GET))?;
+    if method == Method::OPTIONS {
+        return Ok(words::ok_allowing(GET, &VIEW.described()));
+    }
+    Ok(words::ok_allowing(GET, &me))
 }
 
-async fn show(auth: &Auth, headers: &HeaderMap) -> Result<Response, Refusal> {
+async fn caller(auth: &Auth, headers: &HeaderMap) -> Result<Me, Refusal> {
     let token = bearer(headers)?;
     let claims = read_bearer(token, &auth.keys.ring, common::service::now()).map_err(not_valid)?;
     let user_id = claims
@@ -78,15 +88,15 @@ async fn show(auth: &Auth, headers: &HeaderMap) -> Result<Response, Refusal> {
     if !store::sessions::is_alive(&auth.pool, session).await? {
         return Err(not_valid(Broken::Blacklisted));
     }
-    let me = Me {
+    let user = auth.as_it_counts(&auth.pool, user).await?;
+    Ok(Me {
         id: user.id,
         email: user.email,
         username: user.username,
         role: user.role,
         scopes: user.scopes.split(' ').map(str::to_owned).collect(),
         session,
-    };
-    Ok(words::ok_allowing(GET, &me))
+    })
 }
 
 /// The token, in SimpleJWT's reading of the header.

@@ -103,6 +103,7 @@ pub(super) async fn refresh(
             "No active account found for the given token.",
         ));
     }
+    let user = auth.as_it_counts(&mut *tx, user).await?;
     tx.commit().await?;
     let of_session = Refresh {
         user_id: user.id,

@@ -71,6 +71,11 @@ impl View {
         }
     }
 
+    /// What OPTIONS tells.
+    pub(super) fn described(&self) -> impl Serialize {
+        Metadata::of(self)
+    }
+
     /// The same as far as the syntax.
     pub(super) async fn given(
         &self,
@@ -79,7 +84,7 @@ impl View {
         body: Body,
     ) -> Result<Read<Given>, Refusal> {
         if method == Method::OPTIONS {
-            return Ok(Read::Answer(ok(&Metadata::of(self))));
+            return Ok(Read::Answer(ok(&self.described())));
         }
         if method != Method::POST {
             return Err(Refusal::method_not_allowed(method));
@@ -253,7 +258,8 @@ struct Metadata<'a> {
     description: &'static str,
     renders: [&'static str; 1],
     parses: [&'static str; 3],
-    actions: Actions<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actions: Option<Actions<'a>>,
 }
 
 #[derive(Serialize)]
@@ -289,7 +295,7 @@ impl<'a> Metadata<'a> {
             description: view.description,
             renders: [JSON],
             parses: [JSON, FORM, MULTIPART],
-            actions: Actions { post: view.fields },
+            actions: (!view.fields.is_empty()).then_some(Actions { post: view.fields }),
         }
     }
 }

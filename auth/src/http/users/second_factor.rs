@@ -7,6 +7,7 @@ use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use chrono::{DateTime, Utc};
 use common::http::describe::Body;
 use common::http::describe::answers::{Problems, Reply};
 use common::http::problem::Problem;
@@ -14,6 +15,7 @@ use common::service;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use sqlx::{Postgres, Transaction};
 
 use super::change::locked_out;
 use super::own::{lock_as_proved, oneself, prove, right, throttled};
@@ -23,6 +25,7 @@ use crate::http::{EVERYBODY, address};
 use crate::lockout::Because;
 use crate::second_factor::{self, Confirmed, Proof};
 use crate::store::events::{Event, names};
+use crate::store::people::User;
 use crate::store::second_factors;
 use crate::throttle::Account;
 use crate::{store, totp};
@@ -35,6 +38,8 @@ const APP_NAME: &str = "Quittance";
 struct SecondFactor {
     /// Log-in asks for a code.
     is_on: bool,
+    /// The bank asks its staff for one: without it, a token allows no more than a customer's.
+    is_required: bool,
     recovery_codes_left: i64,
 }
 
@@ -56,6 +61,7 @@ pub(super) async fn show(
     let user = oneself(&auth, caller.claims()).await?;
     let answer = SecondFactor {
         is_on: second_factors::is_on(&auth.pool, user.id).await?,
+        is_required: auth.needs_second_factor(&user),
         recovery_codes_left: second_factors::recovery_codes_left(&auth.pool, user.id).await?,
     };
     Ok(Json(answer).into_response())
@@ -176,7 +182,7 @@ pub(super) async fn confirm(
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(example = json!({"current_password": "…", "code": "123456"}))]
-pub(super) struct Remove {
+pub(super) struct Proven {
     current_password: String,
     /// Of the authenticator, or a recovery code.
     code: String,
@@ -189,23 +195,69 @@ pub(super) struct Remove {
     delete,
     path = "/api/users/me/second-factor",
     tag = "Second factor",
-    params(Body<Remove>),
+    params(Body<Proven>),
     responses(Reply<204, ()>, Problems<404>, Problems<409>, Problems<429>),
     security(("bearer" = [])),
 )]
 pub(super) async fn remove(
     State(auth): State<Arc<Auth>>,
     headers: HeaderMap,
-    body: Result<Json<Remove>, JsonRejection>,
+    body: Result<Json<Proven>, JsonRejection>,
 ) -> Result<StatusCode, Problem> {
     let caller = auth.caller(&headers, EVERYBODY).await?;
-    let Json(remove) = body?;
+    let Json(proven) = body?;
     let user = oneself(&auth, caller.claims()).await?;
-    let attempt = prove(&auth, &headers, &user, remove.current_password).await?;
+    let (mut tx, now) = prove_both(&auth, &headers, &user, proven).await?;
+    second_factors::delete(&mut *tx, user.id).await?;
+    let event = Event {
+        what: names::SECOND_FACTOR_OFF,
+        actor: Some(caller.claims().client_id.as_str()),
+        about: Some(&user.id.to_string()),
+        detail: json!({"because": "removed"}),
+    };
+    store::events::record(&mut *tx, &event, now).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Renew my recovery codes
+///
+/// With the password and a code. Ten new ones, shown this once; those that were left are over.
+#[utoipa::path(
+    post,
+    path = "/api/users/me/second-factor/recovery-codes",
+    tag = "Second factor",
+    params(Body<Proven>),
+    responses(Reply<200, RecoveryCodes>, Problems<404>, Problems<409>, Problems<429>),
+    security(("bearer" = [])),
+)]
+pub(super) async fn renew_recovery_codes(
+    State(auth): State<Arc<Auth>>,
+    headers: HeaderMap,
+    body: Result<Json<Proven>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let caller = auth.caller(&headers, EVERYBODY).await?;
+    let Json(proven) = body?;
+    let user = oneself(&auth, caller.claims()).await?;
+    let (mut tx, now) = prove_both(&auth, &headers, &user, proven).await?;
+    let recovery_codes = second_factor::renew_recovery_codes(&mut tx, user.id, now).await;
+    let recovery_codes = recovery_codes.map_err(|error| unavailable(&error))?;
+    tx.commit().await?;
+    Ok(shown_once(&RecoveryCodes { recovery_codes }))
+}
+
+/// Checks password and code, and uses the code up in the transaction that is returned, which holds the person's row.
+async fn prove_both(
+    auth: &Auth,
+    headers: &HeaderMap,
+    user: &User,
+    proven: Proven,
+) -> Result<(Transaction<'static, Postgres>, DateTime<Utc>), Problem> {
+    let attempt = prove(auth, headers, user, proven.current_password).await?;
     let mut tx = auth.pool.begin().await?;
-    let now = lock_as_proved(&mut tx, &user).await?;
-    let proof =
-        second_factor::judge(&mut tx, &auth.keys.seal, user.id, Some(&remove.code), now).await;
+    let now = lock_as_proved(&mut tx, user).await?;
+    let code = Some(proven.code.as_str());
+    let proof = second_factor::judge(&mut tx, &auth.keys.seal, user.id, code, now).await;
     match proof.map_err(|error| unavailable(&error))? {
         Proof::Good => {}
         Proof::Wrong | Proof::Missing => {
@@ -220,16 +272,7 @@ pub(super) async fn remove(
         }
     }
     right(attempt).await?;
-    second_factors::delete(&mut *tx, user.id).await?;
-    let event = Event {
-        what: names::SECOND_FACTOR_OFF,
-        actor: Some(caller.claims().client_id.as_str()),
-        about: Some(&user.id.to_string()),
-        detail: json!({"because": "removed"}),
-    };
-    store::events::record(&mut *tx, &event, now).await?;
-    tx.commit().await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok((tx, now))
 }
 
 /// Reset a person's second factor

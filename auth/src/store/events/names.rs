@@ -27,6 +27,7 @@ names! {
     USER_UNLOCKED = "user.unlocked", "Wrong tries at a person's password were forgotten.";
     SECOND_FACTOR_ON = "user.second_factor_on", "Log-in asks a person for a code from now on.";
     SECOND_FACTOR_OFF = "user.second_factor_off", "Log-in asks for none any more: `because`.";
+    RECOVERY_CODES_RENEWED = "user.recovery_codes_renewed", "A person has new recovery codes, and the old ones are over.";
     RECOVERY_CODE_USED = "user.recovery_code_used", "A recovery code stood in for the authenticator: how many are `left`.";
     SERVICE_ACCOUNT_CREATED = "service_account.created", "A program may get tokens from now on: `scopes`, `audience`, `payment_max`, `accounts`.";
     SERVICE_ACCOUNT_ACTIVATED = "service_account.activated", "A program may get tokens again.";

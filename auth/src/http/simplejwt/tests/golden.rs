@@ -104,6 +104,7 @@ impl World {
                 .await
                 .expect("a database"),
             is_registration_open: false,
+            staff_second_factor: crate::StaffSecondFactor::Optional,
             trusted_proxies: Vec::new(),
             exchange_secrets: ExchangeSecrets {
                 payments_secret: None,
