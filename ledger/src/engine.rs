@@ -14,6 +14,7 @@ pub mod crash;
 mod failure;
 
 mod announce;
+mod chart;
 mod raise;
 mod recover;
 mod steps;
@@ -43,8 +44,8 @@ use failure::Failure;
 use pipeline::Pipeline;
 use recover::Recovered;
 
-/// Between a raise of the rules that failed and the next try: a broker whose configuration is older may not allow it.
-const RAISE_RETRY_DELAY: Duration = Duration::from_secs(60);
+/// Between a request of the ledger's own that failed and the next try: a broker whose configuration is older may not allow it.
+const OWN_RETRY_DELAY: Duration = Duration::from_secs(60);
 /// Between the failure of one try to lead and the next.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
 
@@ -104,6 +105,7 @@ impl Engine {
         let mut pipeline = Pipeline::start(self.clone(), leading, cursor.seq, published);
         tracing::info!(cursor = cursor.seq, published, "leading");
         let mut raise_at = Some(Instant::now());
+        let mut chart_at = Some(Instant::now());
         loop {
             // Not before all that the log held has been decided: it may hold the raise already.
             let is_caught_up = deciding.cursor().seq >= log;
@@ -112,7 +114,19 @@ impl Engine {
                     Ok(()) => None,
                     Err(error) => {
                         tracing::warn!(%error, "the rules can't be raised, going on by the old ones");
-                        Some(Instant::now() + RAISE_RETRY_DELAY)
+                        Some(Instant::now() + OWN_RETRY_DELAY)
+                    }
+                };
+            }
+            if is_caught_up
+                && deciding.rules().open_bank_accounts()
+                && chart_at.is_some_and(is_over)
+            {
+                chart_at = match self.open_bank_accounts().await {
+                    Ok(()) => None,
+                    Err(error) => {
+                        tracing::warn!(%error, "the bank's own accounts can't be asked for, trying again later");
+                        Some(Instant::now() + OWN_RETRY_DELAY)
                     }
                 };
             }

@@ -8,6 +8,7 @@ mod backup;
 mod bad_input;
 mod bank;
 mod bulk;
+mod chart;
 mod crash;
 mod door;
 mod empty_messages;
