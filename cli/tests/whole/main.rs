@@ -27,6 +27,7 @@ mod readiness;
 mod receipts;
 mod revocations;
 mod rules;
+mod standby;
 mod statements;
 mod upgrade;
 mod walk;
