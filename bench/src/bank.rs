@@ -352,6 +352,7 @@ fn open_request(account_id: AccountId, staff: &ClientId, token: &str) -> Outgoin
         category: Category::Liability,
         name: None,
         overdraft_limit: Some("1000000000.00".to_owned()),
+        metadata: None,
     });
     request.message(staff, token)
 }

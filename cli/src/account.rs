@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
+use common::account_number::AccountName;
 use common::ids::AccountId;
 use common::kinds::account::{Category, OpenAccount};
 use serde::Deserialize as _;
@@ -64,6 +65,9 @@ pub(crate) struct Open {
     /// How far below zero its balance may go
     #[arg(long, value_name = "AMOUNT")]
     overdraft_limit: Option<String>,
+    /// A note about it, such as branch=Berlin; up to 20 of them. May come again
+    #[arg(long = "metadata", value_name = "KEY=TEXT", value_parser = note)]
+    metadata: Vec<(String, String)>,
     /// The account's id; opening it again with the same terms changes nothing [default: a new UUID]
     #[arg(long, value_name = "UUID")]
     id: Option<AccountId>,
@@ -84,9 +88,9 @@ pub(crate) struct Open {
 /// Options of `quittance account show`.
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// The account: its id, or ada, grace or cash
+    /// The account: its number or id, or ada, grace or cash
     #[arg(value_parser = names::account())]
-    account: AccountId,
+    account: AccountName,
     /// Who looks; customers see their own accounts only
     #[arg(
         long = "as",
@@ -127,6 +131,12 @@ pub(crate) struct List {
     json: bool,
 }
 
+fn note(text: &str) -> Result<(String, String), &'static str> {
+    let note = text.split_once('=');
+    let note = note.map(|(key, text)| (key.to_owned(), text.to_owned()));
+    note.ok_or("write it as KEY=TEXT, such as branch=Berlin")
+}
+
 pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
     let running = Running::find(home)?;
     let client = running.client();
@@ -148,6 +158,7 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
                 category: open.category,
                 name: open.name,
                 overdraft_limit: open.overdraft_limit,
+                metadata: (!open.metadata.is_empty()).then(|| open.metadata.into_iter().collect()),
             };
             let opened = client.open_account(&token, &account).await;
             let id = account.account_id;
@@ -216,7 +227,7 @@ async fn list(asked: &List, client: &Client, running: &Running) -> Result<()> {
     let mut table = print::table(&["account", "name", "category", "posted", ""]);
     for row in &rows {
         table.add_row([
-            row.account_id.to_string(),
+            row.account_number.clone(),
             print::readable(row.name.as_deref().unwrap_or_default()),
             row.category.clone(),
             row.posted.clone(),

@@ -26,6 +26,7 @@ pub(crate) fn show(account: &Value, json: bool) -> Result<()> {
     let name = print::readable(&account.name.unwrap_or_default());
     print::line(&print::pairs(&[
         ("account", account.account_id.to_string()),
+        ("number", account.account_number),
         ("name", name),
         ("owner", print::readable(&account.owner)),
         ("category", account.category),
@@ -48,6 +49,13 @@ pub(crate) fn show(account: &Value, json: bool) -> Result<()> {
     ]);
     print::align_right(&mut balances, 1..=4);
     print::line(&format!("\n{}", print::text(balances)))?;
+    let notes: Vec<_> = account.metadata.iter().collect();
+    if !notes.is_empty() {
+        let notes = notes
+            .into_iter()
+            .map(|(key, text)| format!("{}: {}", print::readable(key), print::readable(text)));
+        print::line(&format!("\n{}", notes.collect::<Vec<_>>().join("\n")))?;
+    }
     let limits = limits(&account.limits);
     if !limits.is_empty() {
         print::line(&format!("\n{}", print::pairs(&limits)))?;

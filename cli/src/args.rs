@@ -11,10 +11,11 @@ use clap_complete::Shell;
 use common::service;
 use local::Home;
 
+use crate::counter::Way;
 use crate::failure::{self, Exit, hinted};
 use crate::running::invocation;
 use crate::{
-    account, assets, audit, batch, bench, clients, demo, health, hold, invite_admin, keys,
+    account, assets, audit, batch, bench, clients, counter, demo, health, hold, invite_admin, keys,
     mandates, migrate, pay, payment, print, secrets, serve, status, token, transaction,
     trial_balance, up, users, watch,
 };
@@ -64,6 +65,10 @@ enum Command {
     Clients(clients::Command),
     /// Move money from one account to another
     Pay(pay::Pay),
+    /// Take in money for an account
+    Deposit(counter::Counter),
+    /// Pay money out of an account
+    Withdraw(counter::Counter),
     /// Hold money on an account, to capture or void it later
     Hold(hold::Hold),
     /// Book a hold, or a part of it
@@ -221,6 +226,10 @@ async fn dispatch(arguments: Arguments, home: impl Fn() -> Result<PathBuf>) -> R
         Command::Mandates(command) => mandates::run(command, &home()?).await?,
         Command::Keys(command) => keys::run(command, &home()?).await?,
         Command::Pay(options) => return pay::run(options, &home()?).await,
+        Command::Deposit(options) => return counter::run(Way::Deposit, options, &home()?).await,
+        Command::Withdraw(options) => {
+            return counter::run(Way::Withdrawal, options, &home()?).await;
+        }
         Command::Hold(options) => return hold::hold(options, &home()?).await,
         Command::Capture(options) => return hold::capture(options, &home()?).await,
         Command::Void(options) => return hold::void(options, &home()?).await,

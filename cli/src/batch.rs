@@ -7,7 +7,8 @@ use std::str::FromStr;
 
 use anyhow::{Context as _, Result, anyhow};
 use clap::{Args, Subcommand, ValueEnum as _};
-use common::ids::{AccountId, BatchId, PaymentId};
+use common::account_number::AccountName;
+use common::ids::{BatchId, PaymentId};
 use common::kinds::body::RequestBody as _;
 use common::kinds::bulk::{BatchItem, BatchRequest, ItemAnswer};
 use common::kinds::payment::PaymentStatus;
@@ -23,6 +24,7 @@ use crate::names::{self, Person, short_account_name};
 use crate::payment::client_id;
 use crate::print;
 use crate::running::{Running, invocation};
+use client::Client;
 
 /// What to do with batches.
 #[derive(Debug, Subcommand)]
@@ -43,7 +45,7 @@ pub(crate) struct Send {
     file: Option<PathBuf>,
     /// The account that pays
     #[arg(long = "from", value_name = "ACCOUNT", value_parser = names::account(), requires = "to")]
-    debtor: Option<AccountId>,
+    debtor: Option<AccountName>,
     /// An account that is paid and how much: grace=1.50. May come again
     #[arg(long, value_name = "ACCOUNT=AMOUNT", requires = "debtor")]
     to: Vec<Paid>,
@@ -68,7 +70,7 @@ pub(crate) struct Send {
 /// `ACCOUNT=AMOUNT`.
 #[derive(Debug, Clone)]
 struct Paid {
-    account: AccountId,
+    account: AccountName,
     amount: String,
 }
 
@@ -144,15 +146,15 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<ExitCode> {
 }
 
 async fn send(options: Send, running: &Running, home: &Path) -> Result<ExitCode> {
-    let batch = match &options.file {
-        Some(file) => read(file)?,
-        None => of_options(&options)?,
-    };
-    let batch_id = batch["batch_id"].as_str().unwrap_or_default().to_owned();
     let client = running.client();
     let owner = options.debtor.map(Person::of_account);
     let person = options.person.or(owner).unwrap_or(Person::Staff);
     let token = login::token(&client, &person.login(running.demo()?)?).await?;
+    let batch = match &options.file {
+        Some(file) => read(file)?,
+        None => of_options(&options, &client, &token).await?,
+    };
+    let batch_id = batch["batch_id"].as_str().unwrap_or_default().to_owned();
     let sent = client.pay_many(&token, &batch, options.wait).await;
     let answer = match sent {
         Ok(done) => done.body,
@@ -215,23 +217,31 @@ fn read(file: &Path) -> Result<Value> {
         .hint("schemas/payment-batch.requested.v1.json has the form and an example")
 }
 
-fn of_options(options: &Send) -> Result<Value> {
-    let payment = |paid: &Paid| BatchItem {
-        payment_id: PaymentId(Uuid::now_v7()),
-        debtor_account: None,
-        creditor_account: paid.account,
-        amount: paid.amount.clone(),
-        currency: None,
-        reference: None,
-        effective_date: None,
-        metadata: std::collections::BTreeMap::new(),
+async fn of_options(options: &Send, client: &Client, token: &str) -> Result<Value> {
+    let account = async |typed| names::account_id(typed, client, token).await;
+    let mut payments = Vec::new();
+    for paid in &options.to {
+        payments.push(BatchItem {
+            payment_id: PaymentId(Uuid::now_v7()),
+            debtor_account: None,
+            creditor_account: account(paid.account).await?,
+            amount: paid.amount.clone(),
+            currency: None,
+            reference: None,
+            effective_date: None,
+            metadata: std::collections::BTreeMap::new(),
+        });
+    }
+    let debtor_account = match options.debtor {
+        Some(debtor) => Some(account(debtor).await?),
+        None => None,
     };
     let batch = BatchRequest {
         batch_id: BatchId(Uuid::now_v7()),
         atomic: options.atomic,
-        debtor_account: options.debtor,
+        debtor_account,
         currency: Some(options.currency.clone()),
-        payments: options.to.iter().map(payment).collect(),
+        payments,
     };
     Ok(serde_json::to_value(batch)?)
 }

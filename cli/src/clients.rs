@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
+use common::account_number::AccountName;
 use common::ids::AccountId;
 use common::token::Scope;
 use serde_json::{Value, json};
@@ -87,7 +88,7 @@ pub(crate) struct Create {
     payment_max: Vec<(String, String)>,
     /// The only accounts that it may debit
     #[arg(long = "account", value_name = "ACCOUNT", value_parser = names::account())]
-    accounts: Vec<AccountId>,
+    accounts: Vec<AccountName>,
     /// Its public RSA key, as PEM or JWK, in the place of a secret
     #[arg(long, value_name = "FILE")]
     public_key: Option<PathBuf>,
@@ -158,7 +159,9 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
         }
         Command::Create(asked) => {
             let token = token(&asked.asking).await?;
-            let made = client.create_service_account(&token, &new(&asked)?).await?;
+            let accounts = names::account_ids(&asked.accounts, &client, &token).await?;
+            let new = new(&asked, &accounts)?;
+            let made = client.create_service_account(&token, &new).await?;
             show(&made, asked.asking.json)
         }
         Command::Credentials(Credentials::Add(asked)) => {
@@ -201,7 +204,7 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
     }
 }
 
-fn new(asked: &Create) -> Result<Value> {
+fn new(asked: &Create, accounts: &[AccountId]) -> Result<Value> {
     let maxima = maxima(&asked.payment_max)?;
     Ok(json!({
         "client_id": asked.id,
@@ -209,7 +212,7 @@ fn new(asked: &Create) -> Result<Value> {
         "scopes": asked.scopes,
         "audience": asked.audience,
         "payment_max": maxima,
-        "accounts": (!asked.accounts.is_empty()).then_some(&asked.accounts),
+        "accounts": (!accounts.is_empty()).then_some(accounts),
         "credential": {"public_key": public_key(asked.public_key.as_deref())?},
     }))
 }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use anyhow::Result;
 use clap::Args;
-use common::ids::AccountId;
+use common::account_number::AccountName;
 use common::kinds::account::{Limits, Side};
 use serde_json::Value;
 
@@ -18,9 +18,9 @@ use client::{Account, Control};
 /// Options of `quittance account close`.
 #[derive(Debug, Args)]
 pub(crate) struct One {
-    /// The account: its id, or ada, grace or cash
+    /// The account: its number or id, or ada, grace or cash
     #[arg(value_parser = names::account())]
-    account: AccountId,
+    account: AccountName,
     /// Print JSON
     #[arg(long)]
     json: bool,

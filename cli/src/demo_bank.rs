@@ -166,6 +166,7 @@ impl StaffClient {
             category,
             name: Some(name.to_owned()),
             overdraft_limit: None,
+            metadata: None,
         };
         let opened = self.client.open_account(&self.token, &account).await;
         opened.with_context(|| format!("{name}'s account can't be opened"))?;

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use common::ids::{AccountId, PaymentId};
+use common::account_number::AccountName;
+use common::ids::PaymentId;
 use common::kinds::hold::HoldRequest;
 use serde_json::{Value, json};
 
@@ -18,12 +19,12 @@ use crate::sending::{Asked, Sending};
 /// Options of `quittance hold`.
 #[derive(Debug, Args)]
 pub(crate) struct Hold {
-    /// The account on which money is held: its id, or ada, grace or cash
+    /// The account on which money is held: its number or id, or ada, grace or cash
     #[arg(long, value_name = "ACCOUNT", value_parser = account())]
-    from: AccountId,
-    /// The account that a capture pays: its id, or ada, grace or cash
+    from: AccountName,
+    /// The account that a capture pays: its number or id, or ada, grace or cash
     #[arg(long, value_name = "ACCOUNT", value_parser = account())]
-    to: AccountId,
+    to: AccountName,
     /// How much: 30.00
     #[arg(long, allow_hyphen_values = true)]
     amount: String,
@@ -122,11 +123,12 @@ pub(crate) async fn hold(options: Hold, home: &Path) -> Result<ExitCode> {
         .person
         .unwrap_or_else(|| Person::of_account(options.from));
     let token = login::token(&client, &person.login(running.demo()?)?).await?;
+    let account = async |typed| names::account_id(typed, &client, &token).await;
     let asked = options.sending.asked("hold");
     let hold = HoldRequest {
         payment_id: asked.id,
-        debtor_account: options.from,
-        creditor_account: options.to,
+        debtor_account: account(options.from).await?,
+        creditor_account: account(options.to).await?,
         amount: options.amount,
         currency: options.currency,
         reference: options.reference,

@@ -23,6 +23,7 @@ mod batch;
 mod bench;
 mod clients;
 mod controls;
+mod counter;
 mod demo;
 mod hold;
 mod pay;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
-use common::ids::AccountId;
+use common::account_number::AccountName;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -55,7 +55,7 @@ pub(crate) struct Give {
     payment_max: Vec<(String, String)>,
     /// The only accounts that it may debit
     #[arg(long = "account", value_name = "ACCOUNT", value_parser = names::account())]
-    accounts: Vec<AccountId>,
+    accounts: Vec<AccountName>,
     /// It ends by itself then (RFC 3339)
     #[arg(long, value_name = "TIME")]
     expires_at: Option<String>,
@@ -90,13 +90,14 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
             show(mandates.context("auth answered in an unknown form")?)
         }
         Command::Give(asked) => {
+            let token = token(&asked.giver).await?;
+            let accounts = names::account_ids(&asked.accounts, &client, &token).await?;
             let mandate = json!({
                 "client_id": asked.client_id,
                 "payment_max": maxima(&asked.payment_max)?,
-                "accounts": (!asked.accounts.is_empty()).then_some(&asked.accounts),
+                "accounts": (!accounts.is_empty()).then_some(&accounts),
                 "expires_at": asked.expires_at,
             });
-            let token = token(&asked.giver).await?;
             let given = client.give_mandate(&token, &mandate).await?;
             if asked.giver.json {
                 return Ok(print::json(&given)?);

@@ -8,12 +8,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, TypedValueParser};
+use common::account_number::{AccountName, InvalidName};
 use common::ids::{AccountId, ClientId, OWNER_BANK};
 use common::token::Audience;
 use local::Demo;
 use uuid::Uuid;
 
-use crate::failure::Hinted as _;
+use crate::failure::{Exit, Hinted as _};
 use crate::login;
 use client::{Client, Login};
 
@@ -66,11 +67,11 @@ pub(crate) enum Person {
 
 impl Person {
     /// Whose account this is; Ada's if it is nobody's of the demo.
-    pub(crate) fn of_account(account: AccountId) -> Self {
+    pub(crate) fn of_account(account: AccountName) -> Self {
         match account {
-            GRACE => Self::Grace,
-            CASH => Self::Staff,
-            _ => Self::Ada,
+            AccountName::Id(GRACE) => Self::Grace,
+            AccountName::Id(CASH) => Self::Staff,
+            AccountName::Id(_) | AccountName::Number(_) => Self::Ada,
         }
     }
 
@@ -146,18 +147,48 @@ impl Ids {
     }
 }
 
-/// An account as it may be typed: its id, or the name of one of the demo's, whatever its case.
-pub(crate) fn parse_account(text: &str) -> Result<AccountId, String> {
+/// An account as it may be typed: its number or id, or the name of one of the demo's, whatever its case.
+pub(crate) fn parse_account(text: &str) -> Result<AccountName, String> {
     let mut named = NAMED_ACCOUNTS.iter();
-    let named = named.find(|(name, _)| name.eq_ignore_ascii_case(text));
-    named.map_or_else(
-        || AccountId::from_str(text).map_err(|_| "neither ada, grace, cash nor a UUID".to_owned()),
-        |(_, id)| Ok(*id),
-    )
+    if let Some((_, id)) = named.find(|(name, _)| name.eq_ignore_ascii_case(text)) {
+        return Ok(AccountName::Id(*id));
+    }
+    AccountName::from_str(text).map_err(|error| match error {
+        InvalidName::Form => "neither ada, grace, cash nor an account's number or UUID".to_owned(),
+        InvalidName::CheckDigits(_) => error.to_string(),
+    })
+}
+
+/// The id of an account that was typed; the bank knows what a number stands for.
+pub(crate) async fn account_id(
+    typed: AccountName,
+    client: &Client,
+    token: &str,
+) -> Result<AccountId> {
+    let number = match typed {
+        AccountName::Id(id) => return Ok(id),
+        AccountName::Number(number) => number,
+    };
+    let id = client.account_id(token, number).await?;
+    id.with_context(|| format!("there is no account {number}"))
+        .exit(Exit::NotFound)
+}
+
+/// The ids of accounts that were typed.
+pub(crate) async fn account_ids(
+    typed: &[AccountName],
+    client: &Client,
+    token: &str,
+) -> Result<Vec<AccountId>> {
+    let mut ids = Vec::new();
+    for name in typed {
+        ids.push(account_id(*name, client, token).await?);
+    }
+    Ok(ids)
 }
 
 /// [`parse_account`] for the command line, which offers the names as completions.
-pub(crate) fn account() -> impl TypedValueParser<Value = AccountId> {
+pub(crate) fn account() -> impl TypedValueParser<Value = AccountName> {
     AccountParser
 }
 
@@ -165,14 +196,14 @@ pub(crate) fn account() -> impl TypedValueParser<Value = AccountId> {
 struct AccountParser;
 
 impl TypedValueParser for AccountParser {
-    type Value = AccountId;
+    type Value = AccountName;
 
     fn parse_ref(
         &self,
         command: &clap::Command,
         argument: Option<&clap::Arg>,
         value: &OsStr,
-    ) -> Result<AccountId, clap::Error> {
+    ) -> Result<AccountName, clap::Error> {
         parse_account.parse_ref(command, argument, value)
     }
 
@@ -204,13 +235,16 @@ mod tests {
     #[test]
     fn accounts_have_names() {
         for (name, id) in NAMED_ACCOUNTS {
-            assert_eq!(parse_account(name), Ok(id));
-            assert_eq!(parse_account(&name.to_uppercase()), Ok(id));
-            assert_eq!(parse_account(&id.to_string()), Ok(id));
+            for typed in [name, &name.to_uppercase(), &id.to_string()] {
+                assert_eq!(parse_account(typed), Ok(id.into()));
+            }
             assert_eq!(account_name(id), name);
             assert_eq!(short_account_name(id), name);
         }
         assert!(parse_account("eve").is_err());
+        assert!(parse_account("QT14 0000 0000 0002").is_ok());
+        let mistyped = parse_account("QT14000000000003").expect_err("another digit");
+        assert!(mistyped.contains("check digits"), "{mistyped}");
         let other = AccountId(Uuid::from_u128(0xabcd));
         assert_eq!(short_account_name(other), "…abcd");
     }

@@ -6,24 +6,25 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use common::ids::{AccountId, PaymentId};
+use common::account_number::AccountName;
+use common::ids::PaymentId;
 use common::kinds::payment::PaymentRequest;
 use uuid::Uuid;
 
 use crate::login;
-use crate::names::{Person, account};
+use crate::names::{Person, account, account_id};
 use crate::running::Running;
 use crate::sending::Asked;
 
 /// Options of `quittance pay`.
 #[derive(Debug, Args)]
 pub(crate) struct Pay {
-    /// The account that pays: its id, or ada, grace or cash
+    /// The account that pays: its number or id, or ada, grace or cash
     #[arg(long, value_name = "ACCOUNT", value_parser = account())]
-    from: AccountId,
-    /// The account that is paid: its id, or ada, grace or cash
+    from: AccountName,
+    /// The account that is paid: its number or id, or ada, grace or cash
     #[arg(long, value_name = "ACCOUNT", value_parser = account())]
-    to: AccountId,
+    to: AccountName,
     /// How much: 30.00
     #[arg(long, allow_hyphen_values = true)]
     amount: String,
@@ -59,12 +60,13 @@ pub(crate) async fn run(options: Pay, home: &Path) -> Result<ExitCode> {
         .person
         .unwrap_or_else(|| Person::of_account(options.from));
     let token = login::token(&client, &person.login(running.demo()?)?).await?;
+    let account = async |typed| account_id(typed, &client, &token).await;
     let payment = PaymentRequest {
         payment_id: options
             .payment_id
             .unwrap_or_else(|| PaymentId(Uuid::now_v7())),
-        debtor_account: options.from,
-        creditor_account: options.to,
+        debtor_account: account(options.from).await?,
+        creditor_account: account(options.to).await?,
         amount: options.amount,
         currency: options.currency,
         reference: options.reference,

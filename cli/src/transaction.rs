@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use anyhow::Result;
 use clap::Args;
-use common::ids::AccountId;
+use common::account_number::AccountName;
 use common::kinds::posting::Direction;
 use common::kinds::settlement::Rate;
 use common::kinds::transaction::{NewPosting, TransactionRequest};
@@ -51,7 +51,7 @@ pub(crate) struct Transaction {
 /// `ACCOUNT=AMOUNT` or `ACCOUNT=AMOUNT:CURRENCY`.
 #[derive(Debug, Clone)]
 struct Side {
-    account: AccountId,
+    account: AccountName,
     amount: String,
     currency: Option<String>,
 }
@@ -103,20 +103,26 @@ pub(crate) async fn run(options: Transaction, home: &Path) -> Result<ExitCode> {
     let token = login::token(&client, &options.person.login(running.demo()?)?).await?;
     let asked = options.sending.asked("transaction");
     let currency = options.currency;
-    let posting = |direction| {
-        let currency = currency.clone();
-        move |side: Side| NewPosting {
-            account: side.account,
+    let debits = options
+        .debit
+        .into_iter()
+        .map(|side| (Direction::Debit, side));
+    let credits = options
+        .credit
+        .into_iter()
+        .map(|side| (Direction::Credit, side));
+    let mut postings = Vec::new();
+    for (direction, side) in debits.chain(credits) {
+        postings.push(NewPosting {
+            account: names::account_id(side.account, &client, &token).await?,
             direction,
             amount: side.amount,
             currency: side.currency.unwrap_or_else(|| currency.clone()),
-        }
-    };
-    let debits = options.debit.into_iter().map(posting(Direction::Debit));
-    let credits = options.credit.into_iter().map(posting(Direction::Credit));
+        });
+    }
     let transaction = TransactionRequest {
         payment_id: asked.id,
-        postings: debits.chain(credits).collect(),
+        postings,
         rates: options.rates.into_iter().map(|rate| rate.0).collect(),
         reference: options.reference,
         effective_date: None,

@@ -1,8 +1,10 @@
 //! Accounts, at the ledger.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use common::account_number::{AccountName, AccountNumber};
 use common::ids::{AccountId, PaymentId};
 use common::kinds::account::{Limits, OpenAccount, Side};
 use reqwest::{Method, StatusCode};
@@ -20,6 +22,7 @@ const OPENING_WAIT: Duration = Duration::from_secs(10);
 #[expect(missing_docs, reason = "the names of the JSON")]
 pub struct Account {
     pub account_id: AccountId,
+    pub account_number: String,
     pub owner: String,
     pub name: Option<String>,
     pub currency: String,
@@ -31,6 +34,8 @@ pub struct Account {
     pub overdraft_limit: String,
     #[serde(default)]
     pub limits: Limits,
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
     pub opened_seq: u64,
 }
 
@@ -125,14 +130,20 @@ impl Client {
     ///
     /// # Errors
     /// [`crate::Error`].
-    pub async fn control(&self, token: &str, id: AccountId, control: &Control) -> Result<Done> {
+    pub async fn control(
+        &self,
+        token: &str,
+        account: impl Into<AccountName>,
+        control: &Control,
+    ) -> Result<Done> {
         let (method, action, body) = match control {
             Control::Freeze(side) => (Method::POST, "freeze", json!({"side": side})),
             Control::Unfreeze(side) => (Method::POST, "unfreeze", json!({"side": side})),
             Control::Close => (Method::POST, "close", json!({})),
             Control::Limit(limits) => (Method::PUT, "limits", json!(limits)),
         };
-        let path = format!("/accounts/{id}/{action}");
+        let account = account.into();
+        let path = format!("/accounts/{account}/{action}");
         let request = self.request(method, &self.addresses.ledger, &path)?;
         let request = request.timeout(TIMEOUT + OPENING_WAIT);
         let request = request.bearer_auth(token).json(&body);
@@ -146,10 +157,11 @@ impl Client {
     pub async fn holds<T: DeserializeOwned>(
         &self,
         token: &str,
-        id: AccountId,
+        account: impl Into<AccountName>,
         query: &[(&str, String)],
     ) -> Result<T> {
-        let path = format!("/accounts/{id}/holds");
+        let account = account.into();
+        let path = format!("/accounts/{account}/holds");
         let ledger = &self.addresses.ledger;
         self.get(token, ledger, &path, query).await
     }
@@ -161,10 +173,11 @@ impl Client {
     pub async fn postings(
         &self,
         token: &str,
-        id: AccountId,
+        account: impl Into<AccountName>,
         query: &[(&str, String)],
     ) -> Result<AccountPostings> {
-        let path = format!("/accounts/{id}/postings");
+        let account = account.into();
+        let path = format!("/accounts/{account}/postings");
         let ledger = &self.addresses.ledger;
         self.get(token, ledger, &path, query).await
     }
@@ -176,10 +189,30 @@ impl Client {
     pub async fn account<T: DeserializeOwned>(
         &self,
         token: &str,
-        id: AccountId,
+        account: impl Into<AccountName>,
     ) -> Result<Option<T>> {
-        let path = format!("/accounts/{id}");
+        let account = account.into();
+        let path = format!("/accounts/{account}");
         found(self.get(token, &self.addresses.ledger, &path, &[]).await)
+    }
+
+    /// The id of the account with this number; nothing when there is none.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn account_id(
+        &self,
+        token: &str,
+        number: AccountNumber,
+    ) -> Result<Option<AccountId>> {
+        #[derive(Deserialize)]
+        struct Numbered {
+            account_id: AccountId,
+        }
+        let path = format!("/account-numbers/{number}");
+        let ledger = &self.addresses.ledger;
+        let numbered = found(self.get::<Numbered>(token, ledger, &path, &[]).await)?;
+        Ok(numbered.map(|numbered| numbered.account_id))
     }
 
     /// A page of accounts.

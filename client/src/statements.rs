@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use common::account_number::AccountName;
 use common::ids::AccountId;
 use reqwest::{Response, Url};
 use serde::Deserialize;
@@ -37,6 +38,7 @@ pub struct Balance {
 #[derive(Debug, Deserialize)]
 pub struct Statement<P = AccountPosting> {
     pub account_id: AccountId,
+    pub account_number: String,
     pub name: Option<String>,
     pub category: String,
     pub currency: String,
@@ -79,7 +81,7 @@ enum Body {
 struct Pages {
     client: Client,
     token: String,
-    id: AccountId,
+    account: AccountName,
     next: Next,
 }
 
@@ -100,10 +102,11 @@ impl Client {
     pub async fn balance<T: serde::de::DeserializeOwned>(
         &self,
         token: &str,
-        id: AccountId,
+        account: impl Into<AccountName>,
         query: &[(&str, String)],
     ) -> Result<T> {
-        let path = format!("/accounts/{id}/balance");
+        let account = account.into();
+        let path = format!("/accounts/{account}/balance");
         self.get(token, &self.addresses.ledger, &path, query).await
     }
 
@@ -114,10 +117,11 @@ impl Client {
     pub async fn statement<T: serde::de::DeserializeOwned>(
         &self,
         token: &str,
-        id: AccountId,
+        account: impl Into<AccountName>,
         query: &[(&str, String)],
     ) -> Result<T> {
-        let path = format!("/accounts/{id}/statement");
+        let account = account.into();
+        let path = format!("/accounts/{account}/statement");
         self.get(token, &self.addresses.ledger, &path, query).await
     }
 
@@ -128,15 +132,16 @@ impl Client {
     pub async fn download_statement(
         &self,
         token: &str,
-        id: AccountId,
+        account: impl Into<AccountName>,
         format: &str,
         query: &[(&'static str, String)],
     ) -> Result<Download> {
-        let path = format!("/accounts/{id}/statement");
+        let account = account.into();
+        let path = format!("/accounts/{account}/statement");
         if format == "json" {
             let mut query = query.to_vec();
             query.push(("limit", PAGE.to_owned()));
-            let mut head: Value = self.statement(token, id, &query).await?;
+            let mut head: Value = self.statement(token, account, &query).await?;
             let first = Statement::<Value>::deserialize(&head);
             let first = first.map_err(|error| Error::Unreadable {
                 service: "the ledger".to_owned(),
@@ -146,12 +151,12 @@ impl Client {
                 head.as_object_mut().map(|members| members.remove(list));
             }
             return Ok(Download {
-                file_name: format!("statement-{id}-{}-{}.json", first.from, first.to),
+                file_name: format!("statement-{account}-{}-{}.json", first.from, first.to),
                 media_type: "application/json".to_owned(),
                 body: Body::Pages(Box::new(Pages {
                     client: self.clone(),
                     token: token.to_owned(),
-                    id,
+                    account,
                     next: Next::First(Box::new(first), head),
                 })),
             });
@@ -182,7 +187,7 @@ impl Client {
             Some(name.trim_end_matches('"').to_owned())
         });
         Ok(Download {
-            file_name: file_name.unwrap_or_else(|| format!("statement-{id}")),
+            file_name: file_name.unwrap_or_else(|| format!("statement-{account}")),
             media_type: header("content-type").unwrap_or_default(),
             body: Body::Written(service, answer),
         })
@@ -223,7 +228,7 @@ impl Pages {
                     .iter()
                     .map(|(name, value)| (name.as_str(), value.clone()))
                     .collect();
-                let page = self.client.statement(&self.token, self.id, &query);
+                let page = self.client.statement(&self.token, self.account, &query);
                 (",".to_owned(), page.await?)
             }
         };

@@ -78,6 +78,12 @@ impl ClientId {
         Self(format!("user-{user}").into())
     }
 
+    /// The ledger itself, where it asks for something.
+    #[must_use]
+    pub fn ledger() -> Self {
+        Self("ledger".into())
+    }
+
     /// The id as it stands on the wire.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -6,6 +6,7 @@
 pub mod account;
 pub mod body;
 pub mod bulk;
+pub mod chart;
 pub mod client_request;
 pub mod envelope;
 pub mod expiry;
@@ -24,6 +25,7 @@ pub mod unknown;
 use account::{AccountAnswer, AccountRequest};
 use body::{AnswerBody, RequestBody as _};
 use bulk::{BatchAnswer, BatchRequest};
+use chart::OpenBankAccount;
 use client_request::ClientRequest;
 use expiry::AnnounceExpiry;
 use hold::{CaptureRequest, HoldRequest, VoidRequest};
@@ -52,6 +54,7 @@ pub const BODY_BYTES_MAX: usize = largest(&[
     BatchRequest::BYTES_MAX,
     AnnounceExpiry::BYTES_MAX,
     AccountRequest::BYTES_MAX,
+    OpenBankAccount::BYTES_MAX,
     AnnounceKey::BYTES_MAX,
     Revoke::BYTES_MAX,
     RaiseRules::BYTES_MAX,
@@ -89,6 +92,8 @@ pub enum Kind {
     Expiry,
     /// A change to an account, asked for by this client.
     Account(ClientId),
+    /// The ledger opens an account of the bank's own.
+    Chart,
     /// A key announced by auth.
     Key,
     /// Tokens are revoked by auth.
@@ -115,6 +120,9 @@ impl Kind {
         }
         if subject == expiry::SUBJECT {
             return Self::Expiry;
+        }
+        if subject == chart::SUBJECT {
+            return Self::Chart;
         }
         let of = |prefix: &str, kind: fn(ClientId) -> Self| client(prefix).map(kind);
         // Payments first: nearly all requests are.
@@ -270,6 +278,7 @@ mod tests {
             Kind::Bulk("shop".parse().unwrap())
         );
         assert_eq!(Kind::of_subject("request.expiry.v1.ledger"), Kind::Expiry);
+        assert_eq!(Kind::of_subject("request.chart.v1.ledger"), Kind::Chart);
         assert_eq!(Kind::of_subject("request.auth.v1.keys"), Kind::Key);
         assert_eq!(
             Kind::of_subject("request.auth.v1.revocations"),
@@ -282,6 +291,7 @@ mod tests {
             "request.payment.v2.shop",
             "request.rules.v1.shop",
             "request.expiry.v1.shop",
+            "request.chart.v1.shop",
             "request.x",
             "x",
         ] {

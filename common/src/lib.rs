@@ -5,6 +5,7 @@
 //! Up to here nothing does I/O. [`broker`] moves messages, [`http`] serves people, and [`service`] starts a process around
 //! all of it.
 
+pub mod account_number;
 mod currencies;
 pub mod ids;
 pub mod money;

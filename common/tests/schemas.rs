@@ -7,6 +7,7 @@ use std::{env, fs};
 use common::kinds::account::AccountAnswer;
 use common::kinds::account::AccountRequest;
 use common::kinds::bulk::{BatchAnswer, BatchRequest};
+use common::kinds::chart::OpenBankAccount;
 use common::kinds::expiry::AnnounceExpiry;
 use common::kinds::hold::{CaptureRequest, HoldRequest, VoidRequest};
 use common::kinds::payment::PaymentAnswer;
@@ -36,6 +37,7 @@ fn the_schemas_are_what_the_types_say() {
         ("payment-batch.requested.v1.json", schema_for!(BatchRequest)),
         ("payment-batch.answered.v1.json", written::<BatchAnswer>()),
         ("expiry.requested.v1.json", schema_for!(AnnounceExpiry)),
+        ("chart.requested.v1.json", schema_for!(OpenBankAccount)),
         ("payment.answered.v1.json", written::<PaymentAnswer>()),
         ("account.requested.v1.json", schema_for!(AccountRequest)),
         ("account.answered.v1.json", written::<AccountAnswer>()),

@@ -14,6 +14,7 @@ pub mod crash;
 mod failure;
 
 mod announce;
+mod chart;
 mod raise;
 mod recover;
 mod steps;
@@ -43,16 +44,20 @@ use failure::Failure;
 use pipeline::Pipeline;
 use recover::Recovered;
 
-/// Between a raise of the rules that failed and the next try: a broker whose configuration is older may not allow it.
-const RAISE_RETRY_DELAY: Duration = Duration::from_secs(60);
+/// Between a request of the ledger's own that failed and the next try: a broker whose configuration is older may not allow it.
+const OWN_RETRY_DELAY: Duration = Duration::from_secs(60);
 /// Between the failure of one try to lead and the next.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
+
+/// The batch in work is a matter of milliseconds: what takes longer than this when the ledger is told to stop is left to
+/// whoever leads next.
+const FINISH_LIMIT: Duration = Duration::from_secs(3);
 
 /// A restart of the broker or the database takes fewer tries than this.
 const FAILURES_MAX: u32 = 5;
 
 impl Engine {
-    /// Leads whenever no other ledger does, until `stop`.
+    /// Leads whenever no other ledger does, until `stop`: then it finishes the batch in work.
     ///
     /// # Errors
     /// [`Halt`].
@@ -60,8 +65,15 @@ impl Engine {
         let mut failures = 0_u32;
         loop {
             let failure = tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                Err(failure) = self.lead() => failure,
+                led = self.lead(&stop) => match led {
+                    Ok(()) => return Ok(()),
+                    Err(_) if stop.is_cancelled() => return Ok(()),
+                    Err(failure) => failure,
+                },
+                () = too_late(&stop) => {
+                    tracing::warn!("the batch in work takes long, leaving it to the next leader");
+                    return Ok(());
+                }
             };
             match failure {
                 Failure::Halt(halt) => return Err(halt),
@@ -81,29 +93,20 @@ impl Engine {
         }
     }
 
-    async fn lead(self: &Arc<Self>) -> Result<std::convert::Infallible, Failure> {
-        // The lock goes with the connection that all is written through; the compare-and-set is still behind it.
-        let leading = store::lead(&self.database).await?;
-        broker::ensure_streams(&self.jetstream, self.stream_replicas)
-            .await
-            .map_err(|error| Failure::Broker(error.to_string()))?;
-        let Recovered {
-            cursor,
-            published,
+    /// Leads until `stop`, once it is this ledger's turn.
+    async fn lead(self: &Arc<Self>, stop: &CancellationToken) -> Result<(), Failure> {
+        let Turn {
+            mut deciding,
+            mut pipeline,
             log,
-        } = self.recover().await?;
-        let reading = tokio::time::timeout(DATABASE_TIMEOUT, self.database.connect())
-            .await
-            .map_err(|_| Failure::Stalled)??;
-        let mut deciding = Deciding::start(reading, cursor).await?;
-        // Where something waits, the first batch that is written shows that it works.
-        if cursor.seq >= log {
-            self.works();
-        }
-        let mut requests = Reader::of_requests(&self.broker, cursor.seq + 1);
-        let mut pipeline = Pipeline::start(self.clone(), leading, cursor.seq, published);
-        tracing::info!(cursor = cursor.seq, published, "leading");
+            published,
+        } = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            turn = self.turn() => turn?,
+        };
+        let mut requests = Reader::of_requests(&self.broker, deciding.cursor().seq + 1);
         let mut raise_at = Some(Instant::now());
+        let mut chart_at = Some(Instant::now());
         loop {
             // Not before all that the log held has been decided: it may hold the raise already.
             let is_caught_up = deciding.cursor().seq >= log;
@@ -112,7 +115,19 @@ impl Engine {
                     Ok(()) => None,
                     Err(error) => {
                         tracing::warn!(%error, "the rules can't be raised, going on by the old ones");
-                        Some(Instant::now() + RAISE_RETRY_DELAY)
+                        Some(Instant::now() + OWN_RETRY_DELAY)
+                    }
+                };
+            }
+            if is_caught_up
+                && deciding.rules().open_bank_accounts()
+                && chart_at.is_some_and(is_over)
+            {
+                chart_at = match self.open_bank_accounts().await {
+                    Ok(()) => None,
+                    Err(error) => {
+                        tracing::warn!(%error, "the bank's own accounts can't be asked for, trying again later");
+                        Some(Instant::now() + OWN_RETRY_DELAY)
                     }
                 };
             }
@@ -121,10 +136,11 @@ impl Engine {
                 biased;
                 // The next request may be hours away: a failure of the last batch must be seen now.
                 failure = pipeline.failed() => return Err(failure),
+                () = stop.cancelled() => return finish(&mut pipeline, deciding.cursor().seq).await,
                 waiting = next_batch(&mut requests, self.batch_max, idle) => waiting?,
             };
             let read_at = now();
-            while !waiting.is_empty() {
+            while !waiting.is_empty() && !stop.is_cancelled() {
                 let mut length = batch::length(&waiting);
                 let seq = deciding.cursor().seq;
                 if seq < published {
@@ -141,6 +157,63 @@ impl Engine {
             }
         }
     }
+
+    /// Waits for the turn to lead, and gets ready for it.
+    async fn turn(self: &Arc<Self>) -> Result<Turn, Failure> {
+        // The lock goes with the connection that all is written through; the compare-and-set is still behind it.
+        let leading = store::lead(&self.database).await?;
+        broker::ensure_streams(&self.jetstream, self.stream_replicas)
+            .await
+            .map_err(|error| Failure::Broker(error.to_string()))?;
+        let Recovered {
+            cursor,
+            published,
+            log,
+        } = self.recover().await?;
+        let reading = tokio::time::timeout(DATABASE_TIMEOUT, self.database.connect())
+            .await
+            .map_err(|_| Failure::Stalled)??;
+        let deciding = Deciding::start(reading, cursor).await?;
+        // Where something waits, the first batch that is written shows that it works.
+        if cursor.seq >= log {
+            self.works();
+        }
+        let pipeline = Pipeline::start(self.clone(), leading, cursor.seq, published);
+        tracing::info!(cursor = cursor.seq, published, "leading");
+        Ok(Turn {
+            deciding,
+            pipeline,
+            log,
+            published,
+        })
+    }
+}
+
+/// What a leader begins with.
+struct Turn {
+    deciding: Deciding,
+    pipeline: Pipeline,
+    /// Where the log and the published answers ended.
+    log: u64,
+    published: u64,
+}
+
+/// Lets what is decided be written and published.
+async fn finish(pipeline: &mut Pipeline, seq: u64) -> Result<(), Failure> {
+    let idle = pipeline.idle(seq);
+    tokio::select! {
+        failure = pipeline.failed() => Err(failure),
+        () = idle => {
+            tracing::info!(seq, "finished what was begun, stopping");
+            Ok(())
+        }
+    }
+}
+
+/// Returns when the time to finish after `stop` is over.
+async fn too_late(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(FINISH_LIMIT).await;
 }
 
 /// While earlier batches are on their way, waits for one that is worth its cost: more and smaller batches would only

@@ -12,6 +12,7 @@ mod books;
 mod controls;
 mod holds;
 mod log;
+mod numbers;
 mod postings;
 mod receipts;
 mod replays;
@@ -67,6 +68,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(accounts::open, accounts::list))
         .routes(routes!(accounts::show))
+        .routes(routes!(numbers::find))
         .routes(routes!(balances::balance))
         .routes(routes!(statements::statement))
         .routes(routes!(postings::postings))

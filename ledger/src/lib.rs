@@ -29,6 +29,7 @@ use common::http::ask::Asking;
 use common::http::exchange::LogTokens;
 use common::http::owners::Owners;
 use common::http::serve::serve_http;
+use common::money::Currency;
 use common::service;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
@@ -57,6 +58,9 @@ pub struct Config {
     /// The rules that the log is raised to. Hold them back in an upgrade until everybody who reads settlements is new.
     #[arg(long, env = "QUITTANCE_RULES", default_value_t = Rules::NEWEST.number())]
     pub rules: u32,
+    /// The bank has cash, nostro, fees and rounding accounts in these, opened when the ledger begins to lead: EUR,USD.
+    #[arg(long, env = "QUITTANCE_CURRENCIES", value_delimiter = ',', value_parser = currency)]
+    pub currencies: Vec<Currency>,
     /// 64 hex digits (32 bytes) from which the key is made that signs receipts; without it there are none.
     #[arg(long, env = "QUITTANCE_RECEIPT_KEY", hide_env_values = true)]
     pub receipt_key: Option<ReceiptKey>,
@@ -73,6 +77,12 @@ pub struct Config {
     /// For tests: at which visit to die there.
     #[arg(long, env = "QUITTANCE_CRASH_VISIT", default_value_t = 1, hide = true)]
     pub crash_visit: u32,
+}
+
+/// A currency in which accounts are opened.
+fn currency(code: &str) -> Result<Currency, &'static str> {
+    let currency = Currency::from_code(code).filter(|currency| !currency.is_withdrawn());
+    currency.ok_or("no ISO 4217 code of money that is in use, such as EUR")
 }
 
 /// Brings the tables of this service up to this version.
@@ -119,6 +129,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         batch_max: config.batch_max.clamp(1, BATCH_MESSAGES_MAX),
         rules: Rules::from_number(config.rules).context("--rules: no such version")?,
         crash: CrashAt::new(config.crash_at, config.crash_visit),
+        currencies: config.currencies,
         stream_replicas: config.stream_replicas,
         steps: steps.clone(),
         health: watch::Sender::new(Health::Waiting),

@@ -23,8 +23,8 @@ mod write_rare;
 mod audit;
 mod verify;
 
-pub(crate) use accounts::account_page;
 pub use accounts::accounts;
+pub(crate) use accounts::{account_opened_by, account_page};
 pub use audit::{AuditedAccount, audited_accounts, stray_answers, stray_postings};
 pub(crate) use bulk::{
     batch_payment_rows, batch_payments_count, batch_payments_like, has_batches, ids_used_in_batches,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
-use common::ids::AccountId;
+use common::account_number::AccountName;
 use serde::Deserialize as _;
 use serde_json::Value;
 
@@ -20,9 +20,9 @@ use client::{AccountPosting, Balance, Client, Statement};
 /// Options of `quittance account balance`.
 #[derive(Debug, Args)]
 pub(crate) struct BalanceOptions {
-    /// The account: its id, or ada, grace or cash
+    /// The account: its number or id, or ada, grace or cash
     #[arg(value_parser = names::account())]
-    account: AccountId,
+    account: AccountName,
     /// The day, value dates included [default: today, UTC]
     #[arg(long, value_name = "YYYY-MM-DD")]
     effective: Option<String>,
@@ -46,9 +46,9 @@ pub(crate) struct BalanceOptions {
 /// Options of `quittance account statement`.
 #[derive(Debug, Args)]
 pub(crate) struct StatementOptions {
-    /// The account: its id, or ada, grace or cash
+    /// The account: its number or id, or ada, grace or cash
     #[arg(value_parser = names::account())]
-    account: AccountId,
+    account: AccountName,
     /// The first day [default: the first of the account's history]
     #[arg(long, value_name = "YYYY-MM-DD")]
     from: Option<String>,
@@ -132,10 +132,10 @@ pub(crate) async fn balance(options: BalanceOptions, running: &Running) -> Resul
 }
 
 /// The same words as `account show` has.
-fn not_to_be_seen<T>(found: client::Result<T>, id: AccountId) -> Result<T> {
+fn not_to_be_seen<T>(found: client::Result<T>, account: AccountName) -> Result<T> {
     match found {
         Err(error) if error.is_not_found() => Err(error)
-            .with_context(|| format!("there is no account {id} to be seen"))
+            .with_context(|| format!("there is no account {account} to be seen"))
             .exit(Exit::NotFound)
             .hint("customers see their own accounts only; `--as staff` sees all"),
         other => Ok(other?),
@@ -206,6 +206,7 @@ fn text(found: &Statement) -> String {
     let currency = &found.currency;
     let head = print::pairs(&[
         ("account", found.account_id.to_string()),
+        ("number", found.account_number.clone()),
         (
             "days",
             format!("{} to {}, {}", found.from, found.to, order(&found.by)),

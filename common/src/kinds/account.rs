@@ -1,11 +1,14 @@
 //! What may be asked about an account: opening it, freezing, unfreezing and closing it, and its limits.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::ids::{AccountId, ClientId};
 use crate::kinds::body::{AnswerBody, RequestBody};
+use crate::kinds::metadata::METADATA_KEYS_MAX;
 use crate::message::{EventHeaders, Outgoing};
 use crate::reason::Reason;
 use crate::timestamp;
@@ -87,6 +90,19 @@ pub struct OpenAccount {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^[0-9]{1,15}(\.[0-9]{1,4})?$"))]
     pub overdraft_limit: Option<String>,
+    /// The opener's own notes, shown with the account and not interpreted. From rules 5 on.
+    #[serde(
+        default,
+        deserialize_with = "noted",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "BTreeMap<String, String>", extend("maxProperties" = METADATA_KEYS_MAX))]
+    pub metadata: Option<BTreeMap<String, String>>,
+}
+
+/// Reads a map, and no `null`: by older rules the field itself is unknown, so it must be known whether it was there.
+fn noted<'de, D: Deserializer<'de>>(from: D) -> Result<Option<BTreeMap<String, String>>, D::Error> {
+    BTreeMap::deserialize(from).map(Some)
 }
 
 /// Which side of an account is blocked, or is not any more.
@@ -271,6 +287,9 @@ pub struct AccountAnswer {
     /// The limits that hold from here on; absent from answers to other actions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
+    /// The opener's notes; absent when there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<BTreeMap<String, String>>,
     /// The broker's timestamp of the request.
     #[serde(with = "timestamp")]
     #[schemars(with = "DateTime<Utc>")]

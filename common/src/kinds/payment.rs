@@ -163,7 +163,7 @@ impl PaymentRequest {
 }
 
 /// What is wrong with the texts that a request carries along.
-pub(super) fn notes_mistake(
+pub fn notes_mistake(
     reference: Option<&str>,
     metadata: &BTreeMap<String, String>,
 ) -> Option<Reason> {

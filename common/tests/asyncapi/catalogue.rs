@@ -9,7 +9,7 @@ use common::kinds::hold::{CaptureRequest, HoldRequest, VoidRequest};
 use common::kinds::payment::{PaymentAnswer, PaymentRequest};
 use common::kinds::reversal::ReversalRequest;
 use common::kinds::transaction::TransactionRequest;
-use common::kinds::{expiry, revocation, rules, trust};
+use common::kinds::{chart, expiry, revocation, rules, trust};
 use common::wire::{AUTHORIZATION, CE_ID, CE_SOURCE, CE_SPECVERSION, CE_TIME, CE_TYPE, CHAIN};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -153,6 +153,19 @@ pub(crate) const KINDS: &[Kind] = &[
         answers: "What became of an account",
         sender: "the ledger, for those who ask for it over HTTP",
         readers: OWN,
+    },
+    Kind {
+        name: "chart",
+        title: "The bank's own accounts",
+        subject: chart::SUBJECT,
+        request: Some("chart.requested.v1"),
+        answer: "account.answered.v1",
+        outcomes: &["opened", "rejected", "duplicate"],
+        needs_token: false,
+        asks: "Open an account of the bank's own",
+        answers: "What became of it",
+        sender: "the ledger, when it begins to lead and the account is missing",
+        readers: "payments and auditors",
     },
     Kind {
         name: "key",

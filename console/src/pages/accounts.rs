@@ -1,5 +1,6 @@
 //! Accounts: lists, one with its postings, opening one, and money into or out of the bank.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use askama::Template;
@@ -7,6 +8,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use client::{Account, AccountHolds, AccountPage};
+use common::account_number::{AccountName, InvalidName};
 use common::ids::{AccountId, OWNER_BANK, PaymentId};
 use common::kinds::account::{Category, OpenAccount};
 use common::kinds::hold::HoldRequest;
@@ -40,6 +42,7 @@ pub(super) struct Filter {
 
 struct Row {
     id: Id,
+    number: String,
     name: String,
     owner: String,
     category: String,
@@ -102,6 +105,7 @@ pub(super) async fn list(
 fn row(account: Account, prefix: &Prefix) -> Row {
     Row {
         id: Id::account(account.account_id, prefix),
+        number: account.account_number,
         name: account.name.unwrap_or_default(),
         owner: account.owner,
         category: account.category,
@@ -117,6 +121,7 @@ fn row(account: Account, prefix: &Prefix) -> Row {
 struct AccountDetail {
     frame: Frame,
     id: Id,
+    number: Id,
     account: Account,
     state: Shown,
     opened: Id,
@@ -153,7 +158,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
     query: Result<Query<Before>, QueryRejection>,
 ) -> Result<Response, Failure> {
-    let id = account_id(&id, &who.prefix)?;
+    let id = account_id(&app, &who, &id).await?;
     let before = query.map(|Query(query)| query).unwrap_or_default();
     page(&app, &who, id, Some(before), Vec::new()).await
 }
@@ -220,6 +225,7 @@ pub(super) async fn page(
     Ok(html(&AccountDetail {
         frame: who.frame(title, "Accounts"),
         id: Id::plain(id),
+        number: Id::plain(&account.account_number),
         state: Shown::new(&account.status),
         outcomes,
         held: held.map_err(Into::into),
@@ -247,12 +253,12 @@ pub(super) async fn pay(
     fields: Fields,
 ) -> Result<Response, Failure> {
     let prefix = &who.prefix;
-    let id = account_id(&id, prefix)?;
+    let id = account_id(&app, &who, &id).await?;
     let field = |name: &str, what: &str| {
         let field = fields.get(name);
         field.ok_or_else(|| Failure::bad_request(format!("{what} is missing."), prefix))
     };
-    let other = account_id(field("other", "The other account")?, prefix)?;
+    let other = account_id(&app, &who, field("other", "The other account")?).await?;
     let (debtor_account, creditor_account) = match field("direction", "The direction")? {
         "in" => (other, id),
         _ => (id, other),
@@ -268,7 +274,7 @@ pub(super) async fn pay(
         currency: field("currency", "The currency")?.to_owned(),
         reference: fields.get("reference").map(str::to_owned),
         effective_date: None,
-        metadata: std::collections::BTreeMap::new(),
+        metadata: BTreeMap::new(),
     };
     let wait = Some(WAIT_SECONDS);
     let paid = if fields.get("hold") == Some("yes") {
@@ -324,13 +330,17 @@ pub(super) async fn open(
     };
     let category = field("category", "The category")?;
     let account = OpenAccount {
-        account_id: account_id(field("account_id", "The account's id")?, prefix)?,
+        account_id: account_id(&app, &who, field("account_id", "The account's id")?).await?,
         owner: field("owner", "The owner")?.to_owned(),
         currency: field("currency", "The currency")?.to_uppercase(),
         category: Category::from_word(category)
             .ok_or_else(|| Failure::bad_request("There is no such category.", prefix))?,
         name: fields.get("name").map(str::to_owned),
         overdraft_limit: fields.get("overdraft_limit").map(str::to_owned),
+        metadata: fields
+            .get("metadata")
+            .map(|text| notes(text, prefix))
+            .transpose()?,
     };
     let opened = app.client.open_account(&who.token, &account).await;
     opened.map_err(|error| Failure::of(error, prefix))?;
@@ -338,7 +348,41 @@ pub(super) async fn open(
     Ok(see_other(&path))
 }
 
-pub(super) fn account_id(text: &str, prefix: &Prefix) -> Result<AccountId, Failure> {
-    let id = Uuid::parse_str(text).map(AccountId);
-    id.map_err(|_| Failure::not_found(format!("{text} is no account's id."), prefix))
+/// The id of an account that is named by it or by its number.
+pub(super) async fn account_id(
+    app: &App,
+    who: &Operator,
+    text: &str,
+) -> Result<AccountId, Failure> {
+    let prefix = &who.prefix;
+    match text.parse::<AccountName>() {
+        Ok(AccountName::Id(id)) => Ok(id),
+        Ok(AccountName::Number(number)) => {
+            let id = app.client.account_id(&who.token, number).await;
+            let id = id.map_err(|error| Failure::of(error, prefix))?;
+            id.ok_or_else(|| Failure::not_found(format!("There is no account {number}."), prefix))
+        }
+        Err(error @ InvalidName::CheckDigits(_)) => {
+            Err(Failure::bad_request(error.to_string(), prefix))
+        }
+        Err(InvalidName::Form) => {
+            let what = format!("{text} is no account's id or number.");
+            Err(Failure::not_found(what, prefix))
+        }
+    }
+}
+
+/// Notes as they are typed: a line each, with a name in front.
+fn notes(text: &str, prefix: &Prefix) -> Result<BTreeMap<String, String>, Failure> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let notes = lines.map(|line| {
+        let (name, text) = line.split_once('=').ok_or_else(|| {
+            Failure::bad_request(
+                "Write each note as name=text, on a line of its own.",
+                prefix,
+            )
+        })?;
+        Ok((name.trim().to_owned(), text.trim().to_owned()))
+    });
+    notes.collect()
 }

@@ -22,7 +22,7 @@ pub(super) async fn act(
     Path(id): Path<String>,
     fields: Fields,
 ) -> Result<Response, Failure> {
-    let id = account_id(&id, &who.prefix)?;
+    let id = account_id(&app, &who, &id).await?;
     let (what, control) = asked(&fields, &who.prefix)?;
     let outcome = match control {
         Ok(control) => told(what, app.client.control(&who.token, id, &control).await),

@@ -102,7 +102,7 @@ impl Row {
                 let path = payment_path(&about, entry.client_id.as_deref());
                 Id::link(about, prefix, &path)
             }
-            "account" => Id::account(about, prefix),
+            "account" | "chart" => Id::account(about, prefix),
             "payment-batch" => {
                 let path = batch::path(&about, entry.client_id.as_deref());
                 Id::link(about, prefix, &path)

@@ -1,4 +1,4 @@
-//! Any id leads to what it names: a place in the log, a payment, an account, a person, a program, a key, a trace.
+//! Any id leads to what it names: a place in the log, a payment, an account (by its number too), a person, a program, a key, a trace.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use client::{Account, PaymentBatch};
+use common::account_number::AccountNumber;
 use common::ids::{AccountId, BatchId, ClientId, PaymentId};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -64,6 +65,14 @@ async fn find(app: &App, who: &Operator, asked: &str) -> Found {
         found
             .hits
             .push((format!("message {seq} of the log"), format!("/log/{seq}")));
+    } else if let Ok(number) = asked.parse::<AccountNumber>() {
+        match app.client.account_id(&who.token, number).await {
+            Ok(Some(id)) => found
+                .hits
+                .push((format!("account {number}"), format!("/accounts/{id}"))),
+            Ok(None) => {}
+            Err(error) => found.missed(error),
+        }
     } else if let Ok(id) = Uuid::parse_str(asked) {
         // 32 digits without dashes may be a trace too.
         find_id(app, who, id, &mut found).await;

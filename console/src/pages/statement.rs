@@ -46,6 +46,7 @@ impl Asked {
 
 /// What a statement says.
 struct Lines {
+    number: String,
     currency: String,
     opening: String,
     closing: String,
@@ -74,7 +75,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
     Query(mut asked): Query<Asked>,
 ) -> Result<Response, Failure> {
-    let id = account_id(&id, &who.prefix)?;
+    let id = account_id(&app, &who, &id).await?;
     let path = who.prefix.at(&format!("/accounts/{id}"));
     let mut query = asked.query();
     query.push(("limit", ROWS.to_string()));
@@ -97,6 +98,7 @@ pub(super) async fn show(
     let files = [("CSV", "csv"), ("camt.053", "camt.053"), ("JSON", "json")];
     let files = files.map(|(name, format)| (name, format!("{path}/statement/{format}?{whole}")));
     let lines = found.map(|page| Lines {
+        number: page.account_number,
         currency: page.currency,
         opening: page.opening_balance,
         closing: page.closing_balance,
@@ -126,7 +128,7 @@ pub(super) async fn download(
     Path((id, format)): Path<(String, String)>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Failure> {
-    let id = account_id(&id, &who.prefix)?;
+    let id = account_id(&app, &who, &id).await?;
     if !["csv", "json", "camt.053"].contains(&format.as_str()) {
         let what = format!("There is no statement as {format}.");
         return Err(Failure::not_found(what, &who.prefix));
@@ -182,7 +184,7 @@ pub(super) async fn balance(
     Path(id): Path<String>,
     Query(asked): Query<AskedBalance>,
 ) -> Result<Response, Failure> {
-    let id = account_id(&id, &who.prefix)?;
+    let id = account_id(&app, &who, &id).await?;
     let mut query = Vec::new();
     if !asked.effective.is_empty() {
         query.push(("effective", asked.effective.clone()));

@@ -243,6 +243,7 @@ fn facts(account: &Account) -> String {
         id: _,
         owner,
         name,
+        metadata,
         category,
         status,
         overdraft_limit,
@@ -256,7 +257,7 @@ fn facts(account: &Account) -> String {
     let name = name.as_deref().unwrap_or_default();
     format!(
         "posted {posted} {currency}, held {held}, overdraft {overdraft_limit}, {status}, owned by {owner}, {category}, \
-         named {name:?}, with {postings} postings, opened by request {opened_seq}, limits {controls:?}"
+         named {name:?}, noted {metadata:?}, with {postings} postings, opened by request {opened_seq}, limits {controls:?}"
     )
 }
 

@@ -108,6 +108,7 @@ fn decide_one(book: &Book, at: At, content: &Content) -> Decision {
         Content::Account(accepted) => {
             account::decide(book, at, &accepted.token.claims, &accepted.request)
         }
+        Content::Chart(asked) => account::open_for_bank(book, at, *asked),
         Content::Key(accepted) => trust::decide(book, at, &accepted.request),
         Content::Revocation(accepted) => revocation::decide(book, at, &accepted.request),
         Content::Rules(asked) => rules::decide(book, at, *asked),
@@ -171,6 +172,7 @@ fn holding_account(book: &Book, content: &Content) -> Option<AccountId> {
         },
         Content::Transaction(_)
         | Content::Bulk(_)
+        | Content::Chart(_)
         | Content::Key(_)
         | Content::Revocation(_)
         | Content::Rules(_)

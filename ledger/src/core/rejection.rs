@@ -146,6 +146,7 @@ pub(crate) fn account(
         overdraft_limit: None,
         side: None,
         limits: None,
+        metadata: None,
         published_at: at.published_at,
     }
 }

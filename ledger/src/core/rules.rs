@@ -10,7 +10,7 @@
 //! | 2 | answers carry the value date and the metadata, postings keep the value date; balances and what is available are shown to the owner of an account and to the bank only; `ce-id` and body are compared as ids; a key twice in the metadata is FF01; owners are ids in one spelling; no new account in a withdrawn currency |
 //! | 3 | a token is valid neither long before nor long after it was issued: `exp - nbf` is bounded as `exp - iat` is, and `iat` is not in the future |
 //! | 4 | a token in the log is one for the log (`aud` is `quittance-log`), which passes nowhere else; revocations are taken in, and a revoked token is refused; a token's own limits hold: the most per payment, the accounts that may be debited |
-//! | 5 | accounts are frozen, unfrozen, closed and limited; money is held, captured, voided, and freed by time; payments are reversed; transactions have several postings; batches have many payments in one request |
+//! | 5 | accounts are frozen, unfrozen, closed and limited; money is held, captured, voided, and freed by time; payments are reversed; transactions have several postings; batches have many payments in one request; accounts carry metadata; the ledger opens the bank's own accounts |
 
 use common::token::{Audience, Policy, Times};
 
@@ -113,9 +113,15 @@ impl Rules {
         self >= Self::Four
     }
 
-    /// Accounts can be frozen, unfrozen, closed and limited.
+    /// Accounts can be frozen, unfrozen, closed and limited, and opened with metadata.
     #[must_use]
     pub fn control_accounts(self) -> bool {
+        self >= Self::Five
+    }
+
+    /// Openings of the bank's own accounts are requests that the ledger knows.
+    #[must_use]
+    pub fn open_bank_accounts(self) -> bool {
         self >= Self::Five
     }
 

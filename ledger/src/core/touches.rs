@@ -75,6 +75,11 @@ pub fn touches(request: &VerifiedRequest, touched: &mut Touched) {
             touched.holds.push(key);
         }
         Content::Account(accepted) => touched.accounts.push(accepted.request.account_id()),
+        Content::Chart(asked) => {
+            touched
+                .accounts
+                .push(asked.purpose.account_id(asked.currency));
+        }
         Content::Key(_) | Content::Revocation(_) | Content::Rules(_) | Content::Rejected(_) => {}
     }
 }

@@ -10,6 +10,7 @@ mod envelope;
 mod account;
 mod asked;
 mod bulk;
+mod chart;
 mod expiry;
 mod payment;
 mod revocation;
@@ -19,6 +20,7 @@ mod trust;
 pub use accepted::Accepted;
 pub use asked::Asked;
 pub use bulk::Bulk;
+pub use chart::BankAccount;
 pub use payment::Payment;
 
 use common::kinds::account::AccountRequest;
@@ -76,6 +78,8 @@ pub enum Content {
     Expiry(AnnounceExpiry),
     /// Change an account.
     Account(Accepted<AccountRequest>),
+    /// Open an account of the bank's own.
+    Chart(BankAccount),
     /// Take a key in.
     Key(Accepted<AnnounceKey>),
     /// Revoke tokens.
@@ -101,7 +105,9 @@ impl VerifiedRequest {
             Content::Account(accepted) => Some(&accepted.token),
             Content::Key(accepted) => Some(&accepted.token),
             Content::Revocation(accepted) => Some(&accepted.token),
-            Content::Expiry(_) | Content::Rules(_) | Content::Rejected(_) => None,
+            Content::Expiry(_) | Content::Chart(_) | Content::Rules(_) | Content::Rejected(_) => {
+                None
+            }
         }
     }
 }
@@ -150,6 +156,9 @@ pub fn verify(
             bulk::verify(message, at, client, &mut known).map(Content::Bulk)
         }
         Kind::Expiry if at.rules.take_holds() => expiry::verify(message, at).map(Content::Expiry),
+        Kind::Chart if at.rules.open_bank_accounts() => {
+            chart::verify(message, at).map(Content::Chart)
+        }
         Kind::Key => trust::verify(message, at, book).map(Content::Key),
         Kind::Revocation if at.rules.take_revocations() => {
             revocation::verify(message, at, &mut known).map(Content::Revocation)
@@ -162,6 +171,7 @@ pub fn verify(
         | Kind::Transaction(_)
         | Kind::Bulk(_)
         | Kind::Expiry
+        | Kind::Chart
         | Kind::Revocation
         | Kind::Unknown => Err(Box::new(rejection::unknown(at))),
     };

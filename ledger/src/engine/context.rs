@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_nats::jetstream;
 use common::broker::{self, Publisher};
+use common::money::Currency;
 use sqlx::postgres::{PgConnectOptions, PgPool};
 use tokio::sync::watch;
 
@@ -29,6 +30,8 @@ pub(crate) struct Engine {
     pub(crate) crash: CrashAt,
     /// The rules that a log is raised to.
     pub(crate) rules: Rules,
+    /// The bank has accounts of its own in these.
+    pub(crate) currencies: Vec<Currency>,
     pub(crate) stream_replicas: usize,
     /// When the last batches went through each step.
     pub(crate) steps: Arc<Steps>,

@@ -3,6 +3,7 @@
 //! Nothing is changed here. `POST /accounts` publishes a request under the caller's own token and waits for its answer,
 //! so opening an account is in the log, like everything that changes the books.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use common::account_number::{AccountName, AccountNumber};
 use common::http::ask::Asked;
 use common::http::caller::Caller;
 use common::http::describe::answers::{Located, Problems, Reply};
@@ -20,6 +22,7 @@ use common::http::problem::Problem;
 use common::ids::{AccountId, owner_spelling};
 use common::kinds::Answer;
 use common::kinds::account::{AccountRequest, AccountStatus, Category, Limits, OpenAccount};
+use common::kinds::metadata::METADATA_KEYS_MAX;
 use common::reason::{Code, Reason};
 use common::token::Scope;
 use schemars::JsonSchema;
@@ -61,6 +64,10 @@ pub(super) struct NewAccount {
     name: Option<String>,
     #[schemars(regex(pattern = r"^[0-9]{1,15}(\.[0-9]{1,4})?$"))]
     overdraft_limit: Option<String>,
+    /// Notes of the bank's own, shown with the account and not interpreted.
+    #[serde(default)]
+    #[schemars(extend("maxProperties" = METADATA_KEYS_MAX))]
+    metadata: BTreeMap<String, String>,
 }
 
 /// A request that stands in the log and is not decided yet.
@@ -111,6 +118,7 @@ pub(super) async fn open(
         category: new.category,
         name: new.name,
         overdraft_limit: new.overdraft_limit,
+        metadata: (!new.metadata.is_empty()).then_some(new.metadata),
     });
     match ask(&app, &caller, &request).await.map_err(with_id)? {
         Decided::Pending(pending) => Ok(pending.into_response()),
@@ -184,8 +192,13 @@ pub(super) async fn ask(
 ///
 /// # Errors
 /// The database does not answer.
-pub(super) async fn find(app: &App, id: AccountId) -> Result<Option<Booked>, Problem> {
-    Ok(store::accounts(&app.pool, &[id]).await?.remove(&id))
+pub(super) async fn find(app: &App, name: AccountName) -> Result<Option<Booked>, Problem> {
+    Ok(match name {
+        AccountName::Id(id) => store::accounts(&app.pool, &[id]).await?.remove(&id),
+        AccountName::Number(number) => {
+            store::account_opened_by(&app.pool, number.opened_seq()).await?
+        }
+    })
 }
 
 /// An account of which the ledger has just spoken.
@@ -193,7 +206,7 @@ pub(super) async fn find(app: &App, id: AccountId) -> Result<Option<Booked>, Pro
 /// # Errors
 /// The database does not answer.
 pub(super) async fn known(app: &App, id: AccountId) -> Result<Account, Problem> {
-    let account = find(app, id).await?;
+    let account = find(app, id.into()).await?;
     let account = account
         .ok_or_else(|| Problem::unavailable("the ledger", &"an opened account is not there"))?;
     Ok(Account::from(&account))
@@ -207,6 +220,8 @@ fn location(id: AccountId) -> [(HeaderName, String); 1] {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Account {
     account_id: AccountId,
+    /// Its number for people, with check digits as an IBAN has them. Paths take it instead of the id.
+    account_number: AccountNumber,
     /// The `sub` of the tokens that may pay from it.
     owner: String,
     name: Option<String>,
@@ -222,6 +237,9 @@ pub(super) struct Account {
     overdraft_limit: String,
     /// Its limits; empty for nearly all accounts.
     limits: Limits,
+    /// What whoever opened it noted; absent when there is nothing.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: BTreeMap<String, String>,
     /// The request that opened it.
     opened_seq: u64,
 }
@@ -230,6 +248,7 @@ impl From<&Booked> for Account {
     fn from(account: &Booked) -> Self {
         Self {
             account_id: account.id,
+            account_number: account.number(),
             owner: account.owner.clone(),
             name: account.name.clone(),
             currency: account.posted.currency().code().to_owned(),
@@ -240,6 +259,7 @@ impl From<&Booked> for Account {
             available: account.available().to_string(),
             overdraft_limit: account.overdraft_limit.to_string(),
             limits: account.standing().limits(),
+            metadata: account.metadata.clone(),
             opened_seq: account.opened_seq,
         }
     }
@@ -252,14 +272,14 @@ impl From<&Booked> for Account {
     get,
     path = "/accounts/{id}",
     tag = "Accounts",
-    params(("id" = Uuid, Path, description = "The account.", example = "01900000-ada0-7000-8000-000000000002")),
+    params(("id" = String, Path, description = "The account: its id or its number.", example = "01900000-ada0-7000-8000-000000000002")),
     responses(Reply<200, Account>, Problems<404>),
     security(("bearer" = ["accounts:read"]), ("bearer" = ["bank:operate"])),
 )]
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    id: Result<Path<Uuid>, PathRejection>,
+    id: Result<Path<AccountName>, PathRejection>,
 ) -> Result<Response, Problem> {
     let account = seen(&app, &headers, id).await?;
     Ok(Json(Account::from(&account)).into_response())
@@ -272,17 +292,16 @@ pub(super) async fn show(
 pub(super) async fn seen(
     app: &App,
     headers: &HeaderMap,
-    id: Result<Path<Uuid>, PathRejection>,
+    id: Result<Path<AccountName>, PathRejection>,
 ) -> Result<Booked, Problem> {
     let caller = app.caller(headers, READERS).await?;
     let claims = caller.claims();
-    let id = AccountId(id?.0);
-    let mut accounts = store::accounts(&app.pool, &[id]).await?;
+    let name = id?.0;
     // Somebody else's account is as good as none, so that nobody can find out which ids exist.
-    let seen = accounts.remove(&id).filter(|account| {
+    let seen = find(app, name).await?.filter(|account| {
         claims.allows(Scope::BankOperate) || account.is_owned_by(&claims.sub, Rules::NEWEST)
     });
-    seen.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("you have no account {id}")))
+    seen.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("you have no account {name}")))
 }
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]

@@ -8,6 +8,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, NaiveDate, Utc};
+use common::account_number::AccountName;
 use common::http::describe::Of;
 use common::http::describe::answers::{Problems, Reply};
 use common::http::problem::Problem;
@@ -17,7 +18,6 @@ use common::timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
-use uuid::Uuid;
 
 use super::accounts;
 use super::app::App;
@@ -61,7 +61,7 @@ pub(super) struct BalanceQuery {
     path = "/accounts/{id}/balance",
     tag = "Accounts",
     params(
-        ("id" = Uuid, Path, description = "The account.", example = "01900000-ada0-7000-8000-000000000002"),
+        ("id" = String, Path, description = "The account: its id or its number.", example = "01900000-ada0-7000-8000-000000000002"),
         Of<BalanceQuery>,
     ),
     responses(Reply<200, Balance>, Problems<404>),
@@ -70,7 +70,7 @@ pub(super) struct BalanceQuery {
 pub(super) async fn balance(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    id: Result<Path<Uuid>, PathRejection>,
+    id: Result<Path<AccountName>, PathRejection>,
     query: Result<Query<BalanceQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let account = accounts::seen(&app, &headers, id).await?;

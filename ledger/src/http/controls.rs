@@ -7,6 +7,7 @@ use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use common::account_number::AccountName;
 use common::http::describe::Body;
 use common::http::describe::answers::{Located, Problems, Reply};
 use common::http::problem::Problem;
@@ -16,7 +17,6 @@ use common::token::Scope;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
-use uuid::Uuid;
 
 use super::accounts::{self, Account, Decided, PendingAccount};
 use super::app::App;
@@ -41,19 +41,19 @@ pub(super) struct Sided {
     post,
     path = "/accounts/{id}/freeze",
     tag = "Accounts",
-    params(("id" = Uuid, Path, description = "The account.", example = "01900000-ada0-7000-8000-000000000002"), Body<Sided>),
+    params(("id" = String, Path, description = "The account: its id or its number.", example = "01900000-ada0-7000-8000-000000000002"), Body<Sided>),
     responses(Reply<200, Account>, Located<202, PendingAccount>, Problems<404>, Problems<422>),
     security(("bearer" = ["bank:operate"])),
 )]
 pub(super) async fn freeze(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    id: Result<Path<Uuid>, PathRejection>,
+    id: Result<Path<AccountName>, PathRejection>,
     body: Result<Json<Sided>, JsonRejection>,
 ) -> Result<Response, Problem> {
-    let (account_id, side) = (AccountId(id?.0), body?.0.side);
-    let request = AccountRequest::Freeze(Freeze { account_id, side });
-    control(&app, &headers, &request).await
+    let (name, side) = (id?.0, body?.0.side);
+    let freeze = |account_id| AccountRequest::Freeze(Freeze { account_id, side });
+    control(&app, &headers, name, freeze).await
 }
 
 /// Unfreeze an account
@@ -63,19 +63,19 @@ pub(super) async fn freeze(
     post,
     path = "/accounts/{id}/unfreeze",
     tag = "Accounts",
-    params(("id" = Uuid, Path, description = "The account.", example = "01900000-ada0-7000-8000-000000000002"), Body<Sided>),
+    params(("id" = String, Path, description = "The account: its id or its number.", example = "01900000-ada0-7000-8000-000000000002"), Body<Sided>),
     responses(Reply<200, Account>, Located<202, PendingAccount>, Problems<404>, Problems<422>),
     security(("bearer" = ["bank:operate"])),
 )]
 pub(super) async fn unfreeze(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    id: Result<Path<Uuid>, PathRejection>,
+    id: Result<Path<AccountName>, PathRejection>,
     body: Result<Json<Sided>, JsonRejection>,
 ) -> Result<Response, Problem> {
-    let (account_id, side) = (AccountId(id?.0), body?.0.side);
-    let request = AccountRequest::Unfreeze(Freeze { account_id, side });
-    control(&app, &headers, &request).await
+    let (name, side) = (id?.0, body?.0.side);
+    let unfreeze = |account_id| AccountRequest::Unfreeze(Freeze { account_id, side });
+    control(&app, &headers, name, unfreeze).await
 }
 
 /// Close an account
@@ -85,18 +85,17 @@ pub(super) async fn unfreeze(
     post,
     path = "/accounts/{id}/close",
     tag = "Accounts",
-    params(("id" = Uuid, Path, description = "The account.", example = "01900000-ada0-7000-8000-000000000002")),
+    params(("id" = String, Path, description = "The account: its id or its number.", example = "01900000-ada0-7000-8000-000000000002")),
     responses(Reply<200, Account>, Located<202, PendingAccount>, Problems<404>, Problems<422>),
     security(("bearer" = ["bank:operate"])),
 )]
 pub(super) async fn close(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    id: Result<Path<Uuid>, PathRejection>,
+    id: Result<Path<AccountName>, PathRejection>,
 ) -> Result<Response, Problem> {
-    let account_id = AccountId(id?.0);
-    let request = AccountRequest::Close(CloseAccount { account_id });
-    control(&app, &headers, &request).await
+    let close = |account_id| AccountRequest::Close(CloseAccount { account_id });
+    control(&app, &headers, id?.0, close).await
 }
 
 /// Set an account's limits
@@ -107,33 +106,34 @@ pub(super) async fn close(
     put,
     path = "/accounts/{id}/limits",
     tag = "Accounts",
-    params(("id" = Uuid, Path, description = "The account.", example = "01900000-ada0-7000-8000-000000000002"), Body<Limits>),
+    params(("id" = String, Path, description = "The account: its id or its number.", example = "01900000-ada0-7000-8000-000000000002"), Body<Limits>),
     responses(Reply<200, Account>, Located<202, PendingAccount>, Problems<404>, Problems<422>),
     security(("bearer" = ["bank:operate"])),
 )]
 pub(super) async fn limit(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    id: Result<Path<Uuid>, PathRejection>,
+    id: Result<Path<AccountName>, PathRejection>,
     body: Result<Json<Limits>, JsonRejection>,
 ) -> Result<Response, Problem> {
-    let (account_id, Json(limits)) = (AccountId(id?.0), body?);
-    let request = AccountRequest::Limit(Limit { account_id, limits });
-    control(&app, &headers, &request).await
+    let (name, Json(limits)) = (id?.0, body?);
+    let limit = |account_id| AccountRequest::Limit(Limit { account_id, limits });
+    control(&app, &headers, name, limit).await
 }
 
 async fn control(
     app: &App,
     headers: &HeaderMap,
-    request: &AccountRequest,
+    name: AccountName,
+    request: impl FnOnce(AccountId) -> AccountRequest,
 ) -> Result<Response, Problem> {
     let caller = app.caller(headers, CONTROLLERS).await?;
-    let id = request.account_id();
-    if accounts::find(app, id).await?.is_none() {
-        let message = format!("there is no account {id}");
+    let Some(account) = accounts::find(app, name).await? else {
+        let message = format!("there is no account {name}");
         return Err(Problem::new(StatusCode::NOT_FOUND, message));
-    }
-    match accounts::ask(app, &caller, request).await? {
+    };
+    let id = account.id;
+    match accounts::ask(app, &caller, &request(id)).await? {
         Decided::Pending(pending) => Ok(pending.into_response()),
         Decided::Answered(_) => {
             let account = accounts::known(app, id).await?;

@@ -8,6 +8,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
+use common::account_number::AccountName;
 use common::http::describe::Of;
 use common::http::describe::answers::{Problems, Reply};
 use common::http::page::{self, Page};
@@ -15,7 +16,6 @@ use common::http::problem::Problem;
 use common::ids::{AccountId, ClientId, PaymentId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::accounts;
 use super::app::App;
@@ -72,7 +72,7 @@ pub(super) struct ListQuery {
     path = "/accounts/{id}/holds",
     tag = "Accounts",
     params(
-        ("id" = Uuid, Path, description = "The account.", example = "01900000-ada0-7000-8000-000000000002"),
+        ("id" = String, Path, description = "The account: its id or its number.", example = "01900000-ada0-7000-8000-000000000002"),
         Of<ListQuery>,
     ),
     responses(Reply<200, AccountHolds>, Problems<404>),
@@ -81,7 +81,7 @@ pub(super) struct ListQuery {
 pub(super) async fn holds(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    id: Result<Path<Uuid>, PathRejection>,
+    id: Result<Path<AccountName>, PathRejection>,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let account = accounts::seen(&app, &headers, id).await?;

@@ -9,6 +9,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, NaiveDate, Utc};
+use common::account_number::{AccountName, AccountNumber};
 use common::http::describe::Of;
 use common::http::describe::answers::{Problems, Written};
 use common::http::page::{self, Page};
@@ -20,7 +21,6 @@ use futures::stream;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
-use uuid::Uuid;
 
 use super::accounts;
 use super::app::App;
@@ -41,6 +41,7 @@ const LINES_MAX: u32 = 1000;
 #[derive(Debug, Serialize, JsonSchema)]
 struct Statement {
     account_id: AccountId,
+    account_number: AccountNumber,
     name: Option<String>,
     category: Category,
     currency: String,
@@ -107,7 +108,7 @@ pub(super) struct StatementQuery {
     path = "/accounts/{id}/statement",
     tag = "Accounts",
     params(
-        ("id" = Uuid, Path, description = "The account.", example = "01900000-ada0-7000-8000-000000000002"),
+        ("id" = String, Path, description = "The account: its id or its number.", example = "01900000-ada0-7000-8000-000000000002"),
         Of<StatementQuery>,
     ),
     responses(Written<200, Statement>, Problems<404>),
@@ -116,7 +117,7 @@ pub(super) struct StatementQuery {
 pub(super) async fn statement(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    id: Result<Path<Uuid>, PathRejection>,
+    id: Result<Path<AccountName>, PathRejection>,
     query: Result<Query<StatementQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let account = accounts::seen(&app, &headers, id).await?;
@@ -202,6 +203,7 @@ async fn one_page(
     let link = page.link();
     let statement = Statement {
         account_id: account.id,
+        account_number: account.number(),
         name: account.name.clone(),
         category: account.category,
         currency: account.posted.currency().code().to_owned(),

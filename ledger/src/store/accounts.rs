@@ -40,6 +40,31 @@ pub async fn accounts(
         .collect()
 }
 
+/// The account that this request opened.
+///
+/// # Errors
+/// When the database does not answer.
+pub(crate) async fn account_opened_by(
+    db: impl PgExecutor<'_>,
+    opened_seq: u64,
+) -> sqlx::Result<Option<Account>> {
+    // Beyond what the column holds nothing was opened.
+    let Ok(opened_seq) = i64::try_from(opened_seq) else {
+        return Ok(None);
+    };
+    let row = sqlx::query_as!(
+        AccountRow,
+        r#"select account.*,
+                  coalesce(last.balance, 0) as "posted!", coalesce(last.number, 0) as "postings!"
+           from account left join lateral (
+               select balance, number from posting where account_seq = account.opened_seq order by number desc limit 1
+           ) as last on true where opened_seq = $1"#,
+        opened_seq
+    );
+    let row = row.fetch_optional(db).await?;
+    row.map(Account::try_from).transpose()
+}
+
 /// Accounts by id, from behind `after`; only this owner's, or everybody's; only of this category, or of all.
 pub(crate) async fn account_page(
     db: impl PgExecutor<'_>,
@@ -74,6 +99,7 @@ pub(super) struct AccountRow {
     pub(super) id: Uuid,
     pub(super) owner: String,
     pub(super) name: Option<String>,
+    pub(super) metadata: Option<serde_json::Value>,
     pub(super) currency: String,
     pub(super) category: String,
     pub(super) status: String,
@@ -96,6 +122,12 @@ impl TryFrom<AccountRow> for Account {
             id: AccountId(row.id),
             owner: row.owner,
             name: row.name,
+            metadata: row
+                .metadata
+                .map(serde_json::from_value)
+                .transpose()
+                .map_err(|_| unreadable(format!("account {id} has unreadable metadata")))?
+                .unwrap_or_default(),
             category: Category::from_word(&row.category).ok_or_else(|| unknown("category"))?,
             status: Status::from_word(&row.status).ok_or_else(|| unknown("status"))?,
             overdraft_limit: Money::stored(row.overdraft_limit, currency),

@@ -41,6 +41,7 @@ pub async fn audited_accounts(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Audit
                 id: row.id,
                 owner: row.owner,
                 name: row.name,
+                metadata: row.metadata,
                 currency: row.currency,
                 category: row.category,
                 status: row.status,

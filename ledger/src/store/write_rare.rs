@@ -119,10 +119,11 @@ impl<'b> RareChanges<'b> {
 
 async fn insert_accounts(db: &mut PgConnection, opened: &[&Account]) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into account (id, owner, name, currency, category, status, overdraft_limit, held, opened_seq)
-         select id, owner, name, currency, category, status, overdraft_limit, 0, opened_seq
-         from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::numeric[], $8::bigint[])
-             as opened (id, owner, name, currency, category, status, overdraft_limit, opened_seq)",
+        "insert into account (id, owner, name, currency, category, status, overdraft_limit, held, opened_seq, metadata)
+         select id, owner, name, currency, category, status, overdraft_limit, 0, opened_seq, metadata
+         from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::numeric[], $8::bigint[],
+                     $9::jsonb[])
+             as opened (id, owner, name, currency, category, status, overdraft_limit, opened_seq, metadata)",
         &column(opened, |account| account.id.0),
         &column(opened, |account| &*account.owner) as &[&str],
         &column(opened, |account| account.name.as_deref()) as &[Option<&str>],
@@ -131,6 +132,10 @@ async fn insert_accounts(db: &mut PgConnection, opened: &[&Account]) -> sqlx::Re
         &column(opened, |account| account.status.as_str()) as &[&str],
         &column(opened, |account| account.overdraft_limit.amount()),
         &column(opened, |account| bigint(account.opened_seq)),
+        &column(opened, |account| {
+            let metadata = &account.metadata;
+            (!metadata.is_empty()).then_some(Json(metadata))
+        }) as &[Option<Json<&BTreeMap<String, String>>>],
     )
     .execute(db)
     .await

@@ -2,8 +2,11 @@
 
 use common::ids::AccountId;
 use common::kinds::account::{AccountRequest, Category, OpenAccount};
+use common::kinds::chart::Purpose;
+use common::money::Currency;
 use common::reason::Code;
-use ledger::core::verify::{Accepted, Content};
+use ledger::core::change::Change;
+use ledger::core::verify::{Accepted, BankAccount, Content};
 use uuid::Uuid;
 
 use crate::bank::{Bank, token};
@@ -17,6 +20,7 @@ fn opening_the_same_account_again_opens_nothing() {
         category,
         name: None,
         overdraft_limit: overdraft.map(str::to_owned),
+        metadata: None,
     };
     let mut bank = Bank::parse("A=0");
     let mut outcome = |who: &str, open: OpenAccount| {
@@ -55,4 +59,98 @@ fn opening_the_same_account_again_opens_nothing() {
         outcome("bank", open("a", Category::Liability, Some("-1"))),
         "AM12"
     );
+}
+
+#[test]
+fn metadata_is_part_of_an_accounts_terms() {
+    let open = |metadata: &[(&str, &str)]| OpenAccount {
+        account_id: AccountId(Uuid::from_u128(9)),
+        owner: "a".to_owned(),
+        currency: "EUR".to_owned(),
+        category: Category::Liability,
+        name: None,
+        overdraft_limit: None,
+        metadata: Some(
+            metadata
+                .iter()
+                .map(|(key, text)| ((*key).to_owned(), (*text).to_owned()))
+                .collect(),
+        ),
+    };
+    let mut bank = Bank::parse("A=0");
+    let mut outcome = |open: OpenAccount| {
+        let content = Content::Account(Accepted {
+            token: token("a"),
+            request: AccountRequest::Open(open),
+        });
+        let (status, reason) = bank.decide(content).answer.outcome();
+        reason.map_or(status, Code::as_str)
+    };
+    let keys: Vec<String> = (0..21).map(|number| number.to_string()).collect();
+    let many: Vec<(&str, &str)> = keys.iter().map(|key| (&**key, "")).collect();
+    assert_eq!(outcome(open(&many)), "FF01");
+    assert_eq!(outcome(open(&[("a", "\0")])), "FF01");
+    assert_eq!(outcome(open(&[("\n", "b")])), "FF01");
+    assert_eq!(outcome(open(&[("branch", "Berlin")])), "opened");
+    assert_eq!(outcome(open(&[("branch", "Berlin")])), "duplicate");
+    assert_eq!(outcome(open(&[("branch", "Paris")])), "AM05");
+    assert_eq!(outcome(open(&[])), "AM05");
+}
+
+#[test]
+fn the_banks_own_accounts_are_opened_once() {
+    let mut bank = Bank::parse("A=0");
+    let mut opened = |purpose, code: &str| {
+        let currency = Currency::from_code(code).expect("a currency");
+        let decision = bank.decide(Content::Chart(BankAccount { purpose, currency }));
+        let (status, reason) = decision.answer.outcome();
+        let account = decision.changes.into_iter().next();
+        (reason.map_or(status, Code::as_str), account)
+    };
+    for (purpose, category, limit) in [
+        (Purpose::Cash, Category::Asset, "0.00"),
+        (Purpose::Nostro, Category::Asset, "0.00"),
+        (Purpose::Fees, Category::Income, "0.00"),
+        (Purpose::Rounding, Category::Expense, "1000.00"),
+    ] {
+        let (status, change) = opened(purpose, "EUR");
+        let Some(Change::AccountOpened(account)) = change else {
+            panic!("{purpose:?} is not opened")
+        };
+        assert_eq!(status, "opened");
+        assert_eq!((account.category, &*account.owner), (category, "bank"));
+        assert_eq!(account.overdraft_limit.to_string(), limit);
+        assert_eq!(opened(purpose, "EUR"), ("duplicate", None));
+        assert_eq!(opened(purpose, "JPY").0, "opened");
+    }
+    assert_eq!(
+        opened(Purpose::Cash, "BGN").0,
+        "AM03",
+        "a withdrawn currency"
+    );
+}
+
+#[test]
+fn nobody_gets_an_account_of_the_banks_by_being_first() {
+    let currency = Currency::from_code("EUR").expect("a currency");
+    let purpose = Purpose::Cash;
+    let mut bank = Bank::parse("A=0");
+    let open = OpenAccount {
+        account_id: purpose.account_id(currency),
+        owner: "a".to_owned(),
+        currency: "EUR".to_owned(),
+        category: Category::Liability,
+        name: Some("Cash".to_owned()),
+        overdraft_limit: None,
+        metadata: None,
+    };
+    let first = Content::Account(Accepted {
+        token: token("a"),
+        request: AccountRequest::Open(open),
+    });
+    assert_eq!(bank.decide(first).answer.outcome().0, "opened");
+    let answer = bank
+        .decide(Content::Chart(BankAccount { purpose, currency }))
+        .answer;
+    assert_eq!(answer.outcome(), ("rejected", Some(Code::AM05)));
 }

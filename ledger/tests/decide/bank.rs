@@ -120,6 +120,7 @@ fn parse_account(text: &str) -> Account {
         id: account_id(name),
         owner: name.to_lowercase(),
         name: None,
+        metadata: std::collections::BTreeMap::new(),
         category: Category::from_word(kind).unwrap_or_default(),
         status: Status::from_word(status).expect("open, frozen or closed"),
         overdraft_limit: stored(overdraft),

@@ -60,6 +60,7 @@ async fn publishes_its_own_subject(servers: &Servers) {
         "request.transaction.v1.other-shop",
         "request.payment-batch.v1.other-shop",
         "request.expiry.v1.ledger",
+        "request.chart.v1.ledger",
         "request.account.v1.demo-shop",
         "request.rules.v1.ledger",
         "request.auth.v1.key",

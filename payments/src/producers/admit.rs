@@ -190,6 +190,7 @@ fn form_of(subject: &str) -> Option<(ClientId, Form)> {
         | Kind::Revocation
         | Kind::Rules
         | Kind::Expiry
+        | Kind::Chart
         | Kind::Unknown => return None,
     })
 }

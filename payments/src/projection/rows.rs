@@ -108,6 +108,7 @@ pub(crate) fn requested(batch: &[Stored]) -> Requested {
             | Kind::Revocation
             | Kind::Rules
             | Kind::Expiry
+            | Kind::Chart
             | Kind::Unknown => continue,
         };
         let Some(row) = read else {

@@ -1,6 +1,9 @@
 //! An account, its balances, and what a posting does to them.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
+use common::account_number::AccountNumber;
 use common::ids::{AccountId, owner_spelling};
 use common::kinds::account::{Category, Limits, Side};
 use common::kinds::posting::Direction;
@@ -20,6 +23,8 @@ pub struct Account {
     pub owner: String,
     /// For people.
     pub name: Option<String>,
+    /// The opener's notes.
+    pub metadata: BTreeMap<String, String>,
     /// Its place in the bank's books.
     pub category: Category,
     /// Whether it takes part in payments.
@@ -209,6 +214,12 @@ pub fn on_debit_side(direction: Direction, amount: Money) -> Money {
 }
 
 impl Account {
+    /// Its number for people.
+    #[must_use]
+    pub fn number(&self) -> AccountNumber {
+        AccountNumber::of(self.opened_seq)
+    }
+
     /// Whether tokens with this `sub` may pay from it.
     #[must_use]
     pub fn is_owned_by(&self, sub: &str, rules: Rules) -> bool {

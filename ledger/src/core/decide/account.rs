@@ -1,11 +1,13 @@
 //! Decides about accounts: opening one, and whatever else is asked about one.
 
-use common::ids::owner_spelling;
+use std::collections::BTreeMap;
+
+use common::ids::{AccountId, ClientId, OWNER_BANK, owner_spelling};
 use common::kinds::Answer;
 use common::kinds::account::{
     AccountAnswer, AccountRequest, AccountStatus, Category, OWNER_CHARS_MAX, OpenAccount,
 };
-use common::kinds::payment::REFERENCE_CHARS_MAX;
+use common::kinds::payment::{REFERENCE_CHARS_MAX, notes_mistake};
 use common::money::{Currency, InvalidAmount, Money};
 use common::reason::{Code, Reason};
 use common::token::{Claims, Scope};
@@ -17,30 +19,49 @@ use crate::core::book::account::{Account, Status};
 use crate::core::change::Change;
 use crate::core::rejection;
 use crate::core::rules::Rules;
+use crate::core::verify::BankAccount;
 
 /// Answers an account request.
 pub(super) fn decide(book: &Book, at: At, claims: &Claims, request: &AccountRequest) -> Decision {
     let AccountRequest::Open(open) = request else {
         return controls::decide(book, at, claims, request);
     };
-    match open_account(book, at, claims, open) {
-        Ok(decision) => decision,
-        Err(reason) => {
-            let (client, id) = (claims.client_id.clone(), Some(open.account_id));
-            Decision::without_change(Answer::Account(rejection::account(at, client, id, reason)))
-        }
-    }
+    let client = &claims.client_id;
+    let opened =
+        terms(at, claims, open).and_then(|account| open_account(book, at, client, account));
+    opened.unwrap_or_else(|reason| rejected(at, client, open.account_id, reason))
+}
+
+/// Answers the ledger's own request for an account of the bank's.
+pub(super) fn open_for_bank(book: &Book, at: At, asked: BankAccount) -> Decision {
+    let BankAccount { purpose, currency } = asked;
+    let overdraft_limit = Money::not_negative(purpose.overdraft_limit(), currency)
+        .expect("whole units are an amount of every currency");
+    let account = Account {
+        owner: OWNER_BANK.to_owned(),
+        name: Some(purpose.name().to_owned()),
+        category: purpose.category(),
+        overdraft_limit,
+        ..blank(at, purpose.account_id(currency), currency)
+    };
+    let (id, client) = (account.id, ClientId::ledger());
+    let opened = open_account(book, at, &client, account);
+    opened.unwrap_or_else(|reason| rejected(at, &client, id, reason))
+}
+
+fn rejected(at: At, client: &ClientId, id: AccountId, reason: Reason) -> Decision {
+    let answer = rejection::account(at, client.clone(), Some(id), reason);
+    Decision::without_change(Answer::Account(answer))
 }
 
 fn open_account(
     book: &Book,
     at: At,
-    claims: &Claims,
-    open: &OpenAccount,
+    client: &ClientId,
+    account: Account,
 ) -> Result<Decision, Reason> {
-    let account = terms(at, claims, open)?;
     let currency = account.posted.currency();
-    let status = match book.accounts.get(&open.account_id) {
+    let status = match book.accounts.get(&account.id) {
         None if at.rules.refuse_withdrawn_currencies() && currency.is_withdrawn() => {
             return Err(Reason::new(
                 Code::AM03,
@@ -60,22 +81,41 @@ fn open_account(
     let answer = Answer::Account(AccountAnswer {
         request_seq: at.seq,
         account_id: Some(account.id),
-        client_id: claims.client_id.clone(),
+        client_id: client.clone(),
         status,
         reason: None,
         owner: Some(account.owner.clone()),
-        currency: Some(account.posted.currency().code().to_owned()),
+        currency: Some(currency.code().to_owned()),
         category: Some(account.category),
         name: account.name.clone(),
         overdraft_limit: Some(account.overdraft_limit.to_string()),
         side: None,
         limits: None,
+        metadata: (!account.metadata.is_empty()).then(|| account.metadata.clone()),
         published_at: at.published_at,
     });
     let is_new = status == AccountStatus::Opened;
     let change = || Change::AccountOpened(Box::new(account));
     let changes = is_new.then(change).into_iter().collect();
     Ok(Decision { answer, changes })
+}
+
+/// A new account of nobody's yet.
+fn blank(at: At, id: AccountId, currency: Currency) -> Account {
+    Account {
+        id,
+        owner: String::new(),
+        name: None,
+        metadata: BTreeMap::new(),
+        category: Category::default(),
+        status: Status::Open,
+        overdraft_limit: Money::zero(currency),
+        posted: Money::zero(currency),
+        held: Money::zero(currency),
+        controls: None,
+        postings: 0,
+        opened_seq: at.seq,
+    }
 }
 
 fn terms(at: At, claims: &Claims, open: &OpenAccount) -> Result<Account, Reason> {
@@ -96,12 +136,25 @@ fn terms(at: At, claims: &Claims, open: &OpenAccount) -> Result<Account, Reason>
             format!("the name has more than {REFERENCE_CHARS_MAX} characters"),
         ));
     }
+    let metadata = open.metadata.clone().unwrap_or_default();
+    if let Some(mistake) = notes_mistake(None, &metadata) {
+        return Err(mistake);
+    }
     // PostgreSQL stores no NUL, and a printed statement shows no other control character.
     let has_control = |text: &str| text.chars().any(char::is_control);
     if has_control(&open.owner) || open.name.as_deref().is_some_and(has_control) {
         return Err(Reason::new(
             Code::FF01,
             "owner and name hold no control characters",
+        ));
+    }
+    if metadata
+        .iter()
+        .any(|(key, text)| has_control(key) || has_control(text))
+    {
+        return Err(Reason::new(
+            Code::FF01,
+            "metadata holds no control characters",
         ));
     }
     let currency = Currency::from_code(&open.currency).ok_or_else(|| {
@@ -132,17 +185,12 @@ fn terms(at: At, claims: &Claims, open: &OpenAccount) -> Result<Account, Reason>
         return Err(Reason::new(Code::AG01, message));
     }
     Ok(Account {
-        id: open.account_id,
         owner,
         name: open.name.clone(),
+        metadata,
         category: open.category,
-        status: Status::Open,
         overdraft_limit,
-        posted: Money::zero(currency),
-        held: Money::zero(currency),
-        controls: None,
-        postings: 0,
-        opened_seq: at.seq,
+        ..blank(at, open.account_id, currency)
     })
 }
 
@@ -164,6 +212,7 @@ fn has_terms(existing: &Account, asked: &Account, rules: Rules) -> bool {
         || rules.spell_owners_alike() && asked.owner == owner_spelling(&existing.owner);
     is_owner
         && existing.name == asked.name
+        && existing.metadata == asked.metadata
         && existing.category == asked.category
         && existing.overdraft_limit == asked.overdraft_limit
         && existing.posted.currency() == asked.posted.currency()

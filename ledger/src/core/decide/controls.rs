@@ -80,6 +80,7 @@ fn answered(
         overdraft_limit: Some(standing.overdraft_limit.to_string()),
         side,
         limits,
+        metadata: None,
         published_at: at.published_at,
     });
     let change = Change::AccountStands(account.id, Box::new(standing));

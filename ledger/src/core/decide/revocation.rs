@@ -72,7 +72,9 @@ pub(super) fn refused(book: &Book, request: &VerifiedRequest) -> Option<Answer> 
             Answer::Revocation(rejection::revocation(at, Some(&accepted.request), reason))
         }
         // They came under no token.
-        Content::Expiry(_) | Content::Rules(_) | Content::Rejected(_) => return None,
+        Content::Expiry(_) | Content::Chart(_) | Content::Rules(_) | Content::Rejected(_) => {
+            return None;
+        }
     })
 }
 

@@ -3,7 +3,9 @@
 use common::ids::ClientId;
 use common::kinds::Answer;
 use common::kinds::account::{AccountRequest, REQUESTED};
+use common::kinds::metadata::has_repeated_key;
 use common::message::Stored;
+use common::reason::{Code, Reason};
 use common::token::Scope;
 
 use super::accepted::Accepted;
@@ -24,11 +26,19 @@ pub(super) fn verify(
         Ok(request) => request,
         Err(reason) => return Err(rejected(client, None, reason)),
     };
-    let is_known = matches!(request, AccountRequest::Open(_)) || at.rules.control_accounts();
-    if !is_known {
+    let metadata = match &request {
+        AccountRequest::Open(open) => open.metadata.as_ref(),
+        _ => None,
+    };
+    let is_plain = matches!(request, AccountRequest::Open(_)) && metadata.is_none();
+    if !is_plain && !at.rules.control_accounts() {
         return Err(rejected(client, None, unreadable()));
     }
     let id = request.account_id();
+    if metadata.is_some() && has_repeated_key(&message.payload) {
+        let reason = Reason::new(Code::FF01, "metadata has a key twice");
+        return Err(rejected(client, Some(id), reason));
+    }
     let scopes = [Scope::AccountsWrite, Scope::BankOperate];
     let verdict = envelope(message, at.rules, REQUESTED, &id.to_string())
         .and_then(|()| allowed(message, at.rules, &client, &scopes, known));

@@ -229,6 +229,7 @@ fn account((opened_seq, category): (u64, Category)) -> Account {
         id: common::ids::AccountId(Uuid::from_u128(opened_seq.into())),
         owner: "x".to_owned(),
         name: None,
+        metadata: std::collections::BTreeMap::new(),
         category,
         status: Status::Open,
         overdraft_limit: zero,
