@@ -97,7 +97,7 @@ impl Row {
     pub(super) fn of(entry: Entry, prefix: &Prefix) -> Self {
         let about = entry.about.map(|about| match entry.kind.as_str() {
             // The end of a hold is about the hold.
-            "payment" | "hold" | "capture" | "void" | "reversal" | "expiry" => {
+            "payment" | "hold" | "capture" | "void" | "reversal" | "transaction" | "expiry" => {
                 let path = payment_path(&about, entry.client_id.as_deref());
                 Id::link(about, prefix, &path)
             }
