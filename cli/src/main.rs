@@ -36,6 +36,7 @@ mod account_view;
 mod asking;
 mod environment;
 mod failure;
+mod files;
 mod keys;
 mod login;
 mod logs;

@@ -133,7 +133,7 @@ impl State {
             | "open" | "active" | "ready" | "ok" | "agrees" => "good",
             "rejected" | "revoked" | "frozen" | "debit_frozen" | "credit_frozen" | "closed"
             | "inactive" | "DOWN" | "failed" | "differs" => "bad",
-            "pending" | "authorised" | "retiring" | "degraded" | "running" => "wait",
+            "pending" | "authorised" | "retiring" | "degraded" | "running" | "making" => "wait",
             _ => "plain",
         };
         Self {

@@ -32,6 +32,7 @@ async fn every_page_is_without_complaints_findings_and_overflow() {
     desk.home.run(&held).ok();
     let capture = format!("capture {hold} --amount 2 --wait");
     desk.home.run(&capture).ok();
+    desk.home.run("file statement ada").ok();
     let hold = format!("/search?q={hold}");
     let account = format!("/accounts/{}", desk.account());
     let statement = format!("{account}/statement");
@@ -61,6 +62,7 @@ async fn every_page_is_without_complaints_findings_and_overflow() {
         "/keys",
         "/audit",
         "/history",
+        "/files",
         "/sessions",
         "/search?q=nothing",
         "/log/99999",

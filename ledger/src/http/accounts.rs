@@ -39,7 +39,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 const ROWS_DEFAULT: u32 = 100;
 
 const WRITERS: &[Scope] = &[Scope::AccountsWrite, Scope::BankOperate];
-const READERS: &[Scope] = &[Scope::AccountsRead, Scope::BankOperate];
+pub(super) const READERS: &[Scope] = &[Scope::AccountsRead, Scope::BankOperate];
 
 /// As [`OpenAccount`], but what can be left to us may be left out.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -275,8 +275,19 @@ pub(super) async fn seen(
     id: Result<Path<Uuid>, PathRejection>,
 ) -> Result<Booked, Problem> {
     let caller = app.caller(headers, READERS).await?;
+    seen_by(app, &caller, AccountId(id?.0)).await
+}
+
+/// As [`seen`], for a caller who may read accounts.
+///
+/// # Errors
+/// 404.
+pub(super) async fn seen_by(
+    app: &App,
+    caller: &Caller<'_>,
+    id: AccountId,
+) -> Result<Booked, Problem> {
     let claims = caller.claims();
-    let id = AccountId(id?.0);
     let mut accounts = store::accounts(&app.pool, &[id]).await?;
     // Somebody else's account is as good as none, so that nobody can find out which ids exist.
     let seen = accounts.remove(&id).filter(|account| {

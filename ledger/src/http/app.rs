@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use async_nats::jetstream;
 use axum::http::HeaderMap;
+use common::broker;
 use common::http::ask::Asking;
 use common::http::caller::{Caller, Callers, KeySource};
 use common::http::exchange::LogTokens;
@@ -15,6 +16,7 @@ use sqlx::postgres::PgPool;
 use super::replaying::Replaying;
 use super::trial_balance::TrialBalances;
 use crate::engine::Steps;
+use crate::files::Files;
 use crate::receipts::tree::Tree;
 use crate::store;
 
@@ -33,7 +35,15 @@ pub(crate) struct App {
     pub(super) trial_balances: TrialBalances,
     /// For receipts.
     pub(super) tree: Arc<Tree>,
+    pub(super) making: Making,
     callers: Callers<DecidedKeys>,
+}
+
+/// What files are made with.
+pub(crate) struct Making {
+    pub(crate) files: Arc<Files>,
+    /// For what is read from the streams in order.
+    pub(crate) broker: broker::Config,
 }
 
 /// How the books are proven.
@@ -53,6 +63,7 @@ impl App {
         jetstream: jetstream::Context,
         steps: Arc<Steps>,
         proofs: Proofs,
+        making: Making,
     ) -> Arc<Self> {
         let keys = DecidedKeys {
             pool: pool.clone(),
@@ -68,6 +79,7 @@ impl App {
             replaying: Arc::new(proofs.replaying),
             trial_balances: TrialBalances::default(),
             tree: proofs.tree,
+            making,
             callers: Callers::new(keys),
         })
     }

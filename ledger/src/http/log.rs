@@ -3,6 +3,7 @@
 //! No token leaves here: of the headers only those that say what a message is, and what looks like a token in a text that
 //! somebody sent is blotted out ([`redact`]).
 
+mod lines;
 mod redact;
 
 use std::sync::Arc;
@@ -31,6 +32,8 @@ use crate::engine::BatchSteps;
 use crate::statement::just_behind;
 use crate::store;
 use redact::redacted;
+
+pub(super) use self::lines::lines;
 
 const READERS: &[Scope] = &[Scope::AuditRead];
 /// Entries in a list, unless asked for otherwise.
