@@ -18,6 +18,7 @@ mod idempotency;
 mod keys;
 mod log;
 mod mandates;
+mod million;
 mod mixed;
 mod operators;
 mod outage;
