@@ -29,7 +29,7 @@ use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub(crate) use app::{App, Making, Proofs};
+pub(crate) use app::{App, Beside, Making};
 pub(crate) use replaying::Replaying;
 
 const SERVICE: Service = Service {

@@ -104,6 +104,7 @@ pub async fn migrate(owner: &service::Owner) -> anyhow::Result<()> {
 /// When it can't start, or when the log and the books contradict each other ([`engine::Halt`]).
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let stop = service::stop_signal(config.service.stop_with_parent)?;
+    let making = making(&config)?;
     let receipt_key = config.receipt_key.as_ref();
     let receipt_key = receipt_key
         .map(|key| key.read(&config.receipt_origin))
@@ -154,16 +155,8 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         database.clone(),
         stop.clone(),
     );
-    let crash = CrashAt::new(config.crash_at, config.crash_visit);
-    let files = Files::open(config.media, config.media_seconds, crash);
-    let files = files.context("QUITTANCE_MEDIA: the directory can't be made")?;
-    let sweeping = files.clone();
-    let making = http::Making {
-        broker: config_of_broker.clone(),
-        files,
-    };
     let tree = Tree::new(pool.clone(), receipt_key);
-    let following = tree.clone();
+    let (following, sweeping) = (tree.clone(), making.files.clone());
     let routes = http::routes(http::App::new(
         Asking::new(publisher, answers),
         pool,
@@ -171,8 +164,11 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         owners,
         jetstream,
         steps,
-        http::Proofs { replaying, tree },
-        making,
+        http::Beside {
+            replaying,
+            tree,
+            making,
+        },
     ));
     let (web, stop_serving, served_readiness) =
         (config.service.web, stop.clone(), readiness.clone());
@@ -207,4 +203,14 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     stop.cancel();
     tracker.wait().await;
     decided
+}
+
+/// What files are made with.
+fn making(config: &Config) -> anyhow::Result<http::Making> {
+    let crash = CrashAt::new(config.crash_at, config.crash_visit);
+    let files = Files::open(config.media.clone(), config.media_seconds, crash);
+    Ok(http::Making {
+        files: files.context("QUITTANCE_MEDIA: the directory can't be made")?,
+        broker: config.service.broker.clone(),
+    })
 }

@@ -46,12 +46,14 @@ pub(crate) struct Making {
     pub(crate) broker: broker::Config,
 }
 
-/// How the books are proven.
-pub(crate) struct Proofs {
+/// What goes on beside deciding.
+pub(crate) struct Beside {
     /// Replays that operators start.
     pub(crate) replaying: Replaying,
     /// For receipts.
     pub(crate) tree: Arc<Tree>,
+    /// For files.
+    pub(crate) making: Making,
 }
 
 impl App {
@@ -62,8 +64,7 @@ impl App {
         owners: Owners,
         jetstream: jetstream::Context,
         steps: Arc<Steps>,
-        proofs: Proofs,
-        making: Making,
+        beside: Beside,
     ) -> Arc<Self> {
         let keys = DecidedKeys {
             pool: pool.clone(),
@@ -76,10 +77,10 @@ impl App {
             owners,
             jetstream,
             steps,
-            replaying: Arc::new(proofs.replaying),
+            replaying: Arc::new(beside.replaying),
             trial_balances: TrialBalances::default(),
-            tree: proofs.tree,
-            making,
+            tree: beside.tree,
+            making: beside.making,
             callers: Callers::new(keys),
         })
     }
