@@ -244,7 +244,7 @@ impl Pages {
 }
 
 /// What the address of a page asks for.
-fn query_of(next: &str) -> Vec<(String, String)> {
+pub(crate) fn query_of(next: &str) -> Vec<(String, String)> {
     // The path alone is no address; any host will do.
     let url = Url::parse("http://ledger").and_then(|host| host.join(next));
     url.map_or_else(

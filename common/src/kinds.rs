@@ -8,6 +8,7 @@ pub mod body;
 pub mod client_request;
 pub mod envelope;
 pub mod expiry;
+pub mod form;
 pub mod hold;
 pub mod metadata;
 pub mod payment;

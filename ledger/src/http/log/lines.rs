@@ -51,8 +51,8 @@ impl Reading {
             }
             let pair = Pair {
                 seq: self.next,
-                request: Message::from(request),
-                answer: self.waiting.pop_front().map(Message::from),
+                request: Message::of_request(request),
+                answer: self.waiting.pop_front().map(Message::of_answer),
                 steps: None,
             };
             serde_json::to_writer(&mut lines, &pair).expect("texts and numbers are JSON");
