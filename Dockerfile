@@ -33,6 +33,7 @@ SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 # What the program is linked to comes along, and nothing else: no shell, no package manager, no other program.
 RUN ldd /image/usr/bin/quittance | grep -o '/[^ ]*' \
     | while read -r library; do install -D "$library" "/image$library"; done
+RUN install -d -m 0700 /media
 
 
 FROM nats:2.15-alpine AS broker
@@ -63,6 +64,8 @@ ENTRYPOINT ["/bin/sh", "/etc/quittance/start.sh"]
 
 FROM scratch AS quittance
 COPY --from=build /image/ /
+# A volume that is put there begins as this: the ledger's own.
+COPY --from=build --chown=65532:65532 /media/ /srv/media/
 LABEL org.opencontainers.image.title="quittance" \
       org.opencontainers.image.description="A payment ledger: every payment request gets one answer, booked double-entry" \
       org.opencontainers.image.licenses="MIT" \

@@ -22,6 +22,8 @@ use crate::print;
 use crate::running::Running;
 use client::{Account, Client};
 
+pub(crate) use history::save;
+
 /// What to do with accounts.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

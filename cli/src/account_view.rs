@@ -34,7 +34,8 @@ pub(crate) fn show(account: &Value, json: bool) -> Result<()> {
             "status",
             format!(
                 "{}, opened by request {}",
-                account.status, account.opened_seq
+                account.status.replace('_', " "),
+                account.opened_seq
             ),
         ),
     ]))?;

@@ -15,9 +15,9 @@ use crate::counter::Way;
 use crate::failure::{self, Exit, hinted};
 use crate::running::invocation;
 use crate::{
-    account, assets, audit, batch, bench, clients, counter, demo, health, hold, invite_admin, keys,
-    mandates, migrate, pay, payment, print, secrets, serve, status, token, transaction,
-    trial_balance, up, users, watch,
+    account, assets, audit, batch, bench, clients, counter, demo, files, health, hold,
+    invite_admin, keys, mandates, migrate, pay, payment, print, secrets, serve, status, token,
+    transaction, trial_balance, up, users, watch,
 };
 
 /// A payment ledger on one machine: every payment request gets one answer, booked double-entry.
@@ -94,6 +94,9 @@ enum Command {
     /// List, rotate and revoke the keys that tokens are signed with
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Have statements and parts of the log made as files
+    #[command(subcommand)]
+    File(files::Command),
     /// Print answers as the ledger publishes them
     Watch(watch::Watch),
     /// Check the books against the log, and show what happened in auth
@@ -238,6 +241,7 @@ async fn dispatch(arguments: Arguments, home: impl Fn() -> Result<PathBuf>) -> R
         Command::Batch(command) => return batch::run(command, &home()?).await,
         Command::Payment(command) => payment::run(command, &home()?).await?,
         Command::Users(command) => users::run(command, &home()?).await?,
+        Command::File(command) => files::run(command, &home()?).await?,
         Command::Watch(options) => watch::run(&options, &home()?).await?,
         Command::Audit(command) => audit::run(&command, &home()?).await?,
         Command::Bench(options) => bench::run(options).await?,

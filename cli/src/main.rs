@@ -38,6 +38,7 @@ mod account_view;
 mod asking;
 mod environment;
 mod failure;
+mod files;
 mod keys;
 mod login;
 mod logs;

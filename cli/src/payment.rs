@@ -187,11 +187,24 @@ async fn list(options: &List, running: &Running) -> Result<()> {
     Ok(())
 }
 
-/// A line per payment. Where something is no payment its kind takes room, so a currency that all have goes into the header.
+/// A line per payment, or two where a terminal is too narrow for what something is beside how it stands.
 fn table(rows: &[Listed]) -> String {
+    let table = table_with(rows, " ");
+    let is_wide = table
+        .lines()
+        .any(|line| line.chars().count() > print::WIDTH);
+    if is_wide {
+        return table_with(rows, "\n");
+    }
+    table
+}
+
+/// Where something is no payment its kind takes room, so a currency that all amounts have goes into the header.
+fn table_with(rows: &[Listed], between: &str) -> String {
     let currency = |row: &Listed| print::readable(row.currency.as_deref().unwrap_or_default());
-    let first = rows.first().map(currency).unwrap_or_default();
-    let is_one = !first.is_empty() && rows.iter().all(|row| currency(row) == first);
+    let mut with_amount = rows.iter().filter(|row| row.amount.is_some());
+    let first = with_amount.next().map(currency).unwrap_or_default();
+    let is_one = !first.is_empty() && with_amount.all(|row| currency(row) == first);
     let is_wide = rows.iter().any(|row| row.kind != "payment");
     let mut header = vec!["payment", "status", "from", "to", "amount", ""];
     if is_wide && is_one {
@@ -203,7 +216,7 @@ fn table(rows: &[Listed]) -> String {
     for row in rows {
         let mut cells = vec![
             row.payment_id.clone(),
-            standing(&row.kind, &row.status),
+            standing(&row.kind, &row.status, between),
             account(row.debtor_account),
             account(row.creditor_account),
             print::readable(row.amount.as_deref().unwrap_or("?")),
@@ -217,11 +230,14 @@ fn table(rows: &[Listed]) -> String {
 }
 
 /// The status, with the kind where it is no payment: `settled`, `authorised hold`, `reversal`, `rejected reversal`.
-fn standing(kind: &str, status: &str) -> String {
+fn standing(kind: &str, status: &str, between: &str) -> String {
     match (kind, status) {
         ("payment", status) => status.to_owned(),
-        ("capture", "captured") | ("void", "voided") | ("reversal", "reversed") => kind.to_owned(),
-        (kind, status) => format!("{status} {kind}"),
+        ("capture", "captured")
+        | ("void", "voided")
+        | ("reversal", "reversed")
+        | ("transaction", "settled") => kind.to_owned(),
+        (kind, status) => format!("{status}{between}{kind}"),
     }
 }
 
@@ -325,8 +341,10 @@ mod tests {
             ("capture", "reversed", "reversed capture"),
             ("void", "voided", "void"),
             ("reversal", "rejected", "rejected reversal"),
+            ("transaction", "settled", "transaction"),
+            ("transaction", "rejected", "rejected transaction"),
         ] {
-            assert_eq!(standing(kind, status), told);
+            assert_eq!(standing(kind, status, " "), told);
         }
     }
 
@@ -342,9 +360,28 @@ mod tests {
             amount: Some("1000.00".to_owned()),
             currency: Some("EUR".to_owned()),
         };
+        // A refused request may say neither amount nor currency, and a transaction has no single one.
+        let bare = |kind: &str, status: &str| Listed {
+            amount: None,
+            currency: None,
+            ..row(kind, status)
+        };
+        let without_currency = Listed {
+            currency: None,
+            ..row("capture", "rejected")
+        };
+        let dollars = Listed {
+            currency: Some("USD".to_owned()),
+            ..row("hold", "authorised")
+        };
         for rows in [
             vec![row("payment", "authorised")],
             vec![row("payment", "settled"), row("reversal", "rejected")],
+            vec![bare("payment", "rejected"), row("reversal", "rejected")],
+            vec![row("payment", "settled"), bare("reversal", "rejected")],
+            vec![bare("transaction", "rejected"), row("payment", "settled")],
+            vec![row("payment", "settled"), without_currency],
+            vec![row("transaction", "rejected"), dollars],
         ] {
             let table = table(&rows);
             let widest = table.lines().map(|line| line.chars().count()).max();

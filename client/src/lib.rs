@@ -7,6 +7,7 @@ mod error;
 mod accounts;
 mod activity;
 mod events;
+mod files;
 mod keys;
 mod log;
 mod login;
@@ -28,6 +29,7 @@ pub use accounts::{
 };
 pub use activity::{ActiveSecond, Activity, Projected};
 pub use error::{Error, Refused};
+pub use files::{KeptFile, KeptFiles};
 pub use log::{
     CategoryBalance, Checkpoint, CurrencyBalance, Entry, LogPage, Message, Pair, Replay, Replays,
     Steps, Subscriber, Subscribers, TrialBalance,

@@ -10,7 +10,11 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::statements::query_of;
 use crate::{Client, Result, found};
+
+/// Looks through the log, each of 20 000 entries at most. Source: `ledger/src/http/log.rs`.
+const LOOKS_MAX: u32 = 50;
 
 /// One place in the log, in a list.
 #[derive(Debug, Clone, Deserialize)]
@@ -35,6 +39,16 @@ pub struct LogPage {
     pub next: Option<String>,
 }
 
+impl LogPage {
+    /// Where the page behind this one begins.
+    #[must_use]
+    pub fn before(&self) -> Option<String> {
+        let query = query_of(self.next.as_deref()?).into_iter();
+        let mut found = query.filter(|(name, _)| name == "before");
+        found.next().map(|(_, before)| before)
+    }
+}
+
 /// Message N of both logs.
 #[derive(Debug, Deserialize)]
 pub struct Pair {
@@ -54,6 +68,8 @@ pub struct Message {
     pub size: usize,
     pub json: Option<Value>,
     pub text: Option<String>,
+    pub schema: Option<String>,
+    pub mismatch: Option<String>,
 }
 
 /// When the batch of a request went through each step.
@@ -160,6 +176,30 @@ impl Client {
     /// [`crate::Error`].
     pub async fn log(&self, token: &str, query: &[(&str, String)]) -> Result<LogPage> {
         self.get(token, &self.addresses.ledger, "/log", query).await
+    }
+
+    /// The first page that has an entry, looking through as many as a million of the log; and whether it took more than one
+    /// look. The ledger looks through a bounded number at a time.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn find_in_log(
+        &self,
+        token: &str,
+        query: &[(&str, String)],
+    ) -> Result<(LogPage, bool)> {
+        let mut page = self.log(token, query).await?;
+        let mut looks = 1;
+        while page.entries.is_empty() && looks < LOOKS_MAX {
+            let Some(before) = page.before() else { break };
+            // The place says where it goes on, so a time does not count any more.
+            let mut query: Vec<_> = query.to_vec();
+            query.retain(|(name, _)| !["before", "until"].contains(name));
+            query.push(("before", before));
+            page = self.log(token, &query).await?;
+            looks += 1;
+        }
+        Ok((page, looks > 1))
     }
 
     /// Request and answer of a place in the log; `None` when the log does not reach there.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, Utc};
 use common::account_number::AccountName;
 use common::ids::AccountId;
-use reqwest::{Response, Url};
+use reqwest::{RequestBuilder, Response, Url};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -68,6 +68,8 @@ pub struct Download {
     /// As which file it might be kept.
     pub file_name: String,
     pub media_type: String,
+    /// Where the gateway has it, which then hands it out: there is no body.
+    pub at_gateway: Option<String>,
     body: Body,
 }
 
@@ -153,6 +155,7 @@ impl Client {
             return Ok(Download {
                 file_name: format!("statement-{account}-{}-{}.json", first.from, first.to),
                 media_type: "application/json".to_owned(),
+                at_gateway: None,
                 body: Body::Pages(Box::new(Pages {
                     client: self.clone(),
                     token: token.to_owned(),
@@ -165,8 +168,13 @@ impl Client {
         url.query_pairs_mut()
             .extend_pairs(query)
             .append_pair("format", format);
-        let service = self.name(&url);
-        let request = self.http.get(url).bearer_auth(token);
+        self.download(self.http.get(url.clone()).bearer_auth(token), &url)
+            .await
+    }
+
+    /// A file on its way here.
+    pub(crate) async fn download(&self, request: RequestBuilder, url: &Url) -> Result<Download> {
+        let service = self.name(url);
         let answer = request.timeout(DOWNLOAD_TIMEOUT).send().await;
         let answer = answer.map_err(|error| silent(&service, error))?;
         let status = answer.status();
@@ -187,8 +195,9 @@ impl Client {
             Some(name.trim_end_matches('"').to_owned())
         });
         Ok(Download {
-            file_name: file_name.unwrap_or_else(|| format!("statement-{account}")),
+            file_name: file_name.unwrap_or_else(|| "file".to_owned()),
             media_type: header("content-type").unwrap_or_default(),
+            at_gateway: header("x-accel-redirect"),
             body: Body::Written(service, answer),
         })
     }
@@ -240,7 +249,7 @@ impl Pages {
 }
 
 /// What the address of a page asks for.
-fn query_of(next: &str) -> Vec<(String, String)> {
+pub(crate) fn query_of(next: &str) -> Vec<(String, String)> {
     // The path alone is no address; any host will do.
     let url = Url::parse("http://ledger").and_then(|host| host.join(next));
     url.map_or_else(

@@ -10,6 +10,7 @@ pub mod chart;
 pub mod client_request;
 pub mod envelope;
 pub mod expiry;
+pub mod form;
 pub mod hold;
 pub mod metadata;
 pub mod payment;

@@ -1,6 +1,9 @@
 //! What every page works with.
 
+use std::sync::Arc;
+
 use client::Client;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::session::Sessions;
@@ -13,7 +16,13 @@ pub(crate) struct App {
     pub(crate) sessions: Sessions,
     /// Ends what is live.
     pub(crate) stop: CancellationToken,
+    /// Places for what is live.
+    pub(crate) streams: Arc<Semaphore>,
 }
+
+/// Streams at a time. Each asks the services every second; and of the 512 connections that the console takes, enough are left
+/// for pages, whatever is open elsewhere.
+const STREAMS_MAX: usize = 200;
 
 impl App {
     pub(crate) fn new(client: Client, stop: CancellationToken) -> Self {
@@ -21,6 +30,7 @@ impl App {
             client,
             sessions: Sessions::default(),
             stop,
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
         }
     }
 }

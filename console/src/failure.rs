@@ -14,6 +14,8 @@ pub(crate) enum Failure {
         /// Where to go then.
         next: String,
     },
+    /// A stream that is none, and why; its page says so.
+    NotLive(StatusCode),
     /// Something is wrong.
     Told {
         /// The answer's status.
@@ -51,10 +53,6 @@ impl Failure {
         Self::told(StatusCode::NOT_FOUND, detail, prefix)
     }
 
-    pub(crate) fn signed_out(prefix: &Prefix) -> Self {
-        Self::told(StatusCode::UNAUTHORIZED, "You are signed out.", prefix)
-    }
-
     fn told(status: StatusCode, detail: impl Into<String>, prefix: &Prefix) -> Self {
         Self::Told {
             status,
@@ -86,6 +84,11 @@ impl IntoResponse for Failure {
                     format!("?{query}")
                 };
                 see_other(&format!("/sign-in{query}"))
+            }
+            // By its type, htmx takes it for a stream that has ended, and not for what shall stand in the page.
+            Self::NotLive(status) => {
+                let kind = (header::CONTENT_TYPE, "text/event-stream");
+                (status, [kind, (header::RETRY_AFTER, "30")]).into_response()
             }
             Self::Told {
                 status,

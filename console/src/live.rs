@@ -5,12 +5,14 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::stream;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::app::App;
+use crate::failure::Failure;
 use crate::operator::Operator;
 
 /// From one look to the next.
@@ -24,7 +26,11 @@ where
     F: Future<Output = Option<String>> + Send + 'static,
     M: Fn(Arc<App>, Arc<Operator>) -> F + Send + Sync + 'static,
 {
+    let Ok(place) = app.streams.clone().try_acquire_owned() else {
+        return Failure::NotLive(StatusCode::SERVICE_UNAVAILABLE).into_response();
+    };
     let looking = Looking {
+        _place: place,
         app,
         who: Arc::new(who),
         make,
@@ -42,6 +48,8 @@ where
 }
 
 struct Looking<M> {
+    /// Given back when the reader has gone.
+    _place: OwnedSemaphorePermit,
     app: Arc<App>,
     who: Arc<Operator>,
     make: M,

@@ -54,7 +54,7 @@ impl FromRequestParts<Arc<App>> for Operator {
             let next = uri.path_and_query().map_or("/", |path| path.as_str());
             // A stream is no page that could be led anywhere; its page says that it is not live any more.
             if next.starts_with("/live/") {
-                return Failure::signed_out(&prefix);
+                return Failure::NotLive(StatusCode::UNAUTHORIZED);
             }
             Failure::SignIn {
                 next: next.to_owned(),

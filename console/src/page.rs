@@ -8,7 +8,7 @@ use crate::prefix::Prefix;
 use crate::session::Session;
 
 /// A link of the navigation: its section, its path, and the scope it takes.
-const SECTIONS: [(&str, &str, &str); 13] = [
+const SECTIONS: [(&str, &str, &str); 14] = [
     ("Overview", "/", ""),
     ("Payments", "/payments", "audit:read"),
     ("Accounts", "/accounts", "bank:operate"),
@@ -21,6 +21,7 @@ const SECTIONS: [(&str, &str, &str); 13] = [
     ("Keys", "/keys", "auth:admin"),
     ("Audit", "/audit", "audit:read"),
     ("History", "/history", "audit:read"),
+    ("Files", "/files", "bank:operate"),
     ("Sessions", "/sessions", ""),
 ];
 

@@ -7,6 +7,7 @@ mod accounts;
 mod audit;
 mod batch;
 mod controls;
+mod files;
 mod held;
 mod history;
 mod keys;
@@ -79,6 +80,9 @@ pub(crate) fn routes(app: Arc<App>) -> Router {
         .route("/audit", get(audit::show).post(audit::start))
         .route("/live/audit", get(audit::live))
         .route("/history", get(history::list))
+        .route("/files", get(files::list).post(files::act))
+        .route("/files/{id}/content", get(files::content))
+        .route("/live/files", get(files::live))
         .route("/sessions", get(sessions::list).post(sessions::end))
         .route("/{*rest}", get(nothing_here))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

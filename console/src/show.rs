@@ -130,10 +130,10 @@ impl State {
     pub(crate) fn new(word: &str) -> Self {
         let class = match word {
             "settled" | "captured" | "opened" | "unfrozen" | "limited" | "noted" | "raised"
-            | "open" | "active" | "ready" | "ok" | "agrees" => "good",
+            | "open" | "active" | "ready" | "ok" | "agrees" | "fits" => "good",
             "rejected" | "revoked" | "frozen" | "debit_frozen" | "credit_frozen" | "closed"
-            | "inactive" | "DOWN" | "failed" | "differs" => "bad",
-            "pending" | "authorised" | "retiring" | "degraded" | "running" => "wait",
+            | "inactive" | "DOWN" | "failed" | "differs" | "does not fit" => "bad",
+            "pending" | "authorised" | "retiring" | "degraded" | "running" | "making" => "wait",
             _ => "plain",
         };
         Self {

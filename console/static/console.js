@@ -70,14 +70,33 @@
   });
 
   // A page that is not live any more must not look as if nothing happened.
-  document.addEventListener("htmx:sse:error", ({ target }) => {
-    if (target.previousElementSibling?.matches("[data-stale]")) return;
-    const stale = document.createElement("p");
-    stale.className = "trouble";
-    stale.setAttribute("role", "alert");
-    stale.dataset.stale = "";
-    stale.textContent = "Not live: what is shown is old. Load the page again.";
-    target.before(stale);
+  const HOME = new URL(document.querySelector(".brand").href).pathname;
+  const signInLink = () => {
+    const link = document.createElement("a");
+    const here = `/${location.pathname.slice(HOME.length)}${location.search}`;
+    link.href = `${HOME}sign-in?${new URLSearchParams({ next: here })}`;
+    link.textContent = "Sign in";
+    return link;
+  };
+  document.addEventListener("htmx:sse:error", ({ target, detail }) => {
+    let stale = target.previousElementSibling;
+    if (!stale?.matches("[data-stale]")) {
+      stale = document.createElement("p");
+      stale.className = "trouble";
+      stale.setAttribute("role", "alert");
+      target.before(stale);
+    }
+    // A message is said once, and again only when it changes.
+    const why = { 401: "signed out", 503: "too many" }[detail?.status] ?? "away";
+    if (stale.dataset.stale === why) return;
+    stale.dataset.stale = why;
+    if (why === "signed out") {
+      stale.replaceChildren("You are signed out, and what is shown is old. ", signInLink());
+    } else if (why === "too many") {
+      stale.textContent = "Not live: too many pages are. Load the page again to see what is new.";
+    } else {
+      stale.textContent = "Not live: what is shown is old. Load the page again.";
+    }
   });
   document.addEventListener("htmx:sse:after:connection", ({ target }) => {
     if (target.previousElementSibling?.matches("[data-stale]")) target.previousElementSibling.remove();

@@ -10,6 +10,7 @@ mod accounts;
 mod balances;
 mod books;
 mod controls;
+mod files;
 mod holds;
 mod log;
 mod numbers;
@@ -29,7 +30,7 @@ use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub(crate) use app::{App, Proofs};
+pub(crate) use app::{App, Beside, Making};
 pub(crate) use replaying::Replaying;
 
 const SERVICE: Service = Service {
@@ -50,6 +51,10 @@ const SERVICE: Service = Service {
             "Proofs that an answer is in the log, and that the log only grows.",
         ),
         ("Audit", "Deciding the whole log again."),
+        (
+            "Files",
+            "Statements and parts of the log, made in the background and kept for a while.",
+        ),
     ],
 };
 
@@ -85,5 +90,8 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(log::show))
         .routes(routes!(subscribers::subscribers))
         .routes(routes!(replays::start, replays::list))
+        .routes(routes!(files::ask, files::list))
+        .routes(routes!(files::show, files::delete))
+        .routes(routes!(files::content))
         .layer(from_fn(limit_body))
 }

@@ -13,6 +13,7 @@ pub mod store;
 pub mod audit;
 pub mod receipts;
 
+mod files;
 mod statement;
 
 mod http;
@@ -20,6 +21,7 @@ mod http;
 pub use http::openapi;
 
 use std::convert::Infallible;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -37,6 +39,7 @@ use tokio_util::task::TaskTracker;
 use crate::core::rules::Rules;
 use engine::crash::{CrashAt, CrashPoint};
 use engine::{Engine, Health, Steps};
+use files::Files;
 use receipts::key::ReceiptKey;
 use receipts::tree::Tree;
 
@@ -71,6 +74,18 @@ pub struct Config {
         default_value = "quittance.localhost/ledger"
     )]
     pub receipt_origin: String,
+    /// Where files are kept that people ask for, such as statements; without it nobody can ask for one. The gateway hands
+    /// them out from there.
+    #[arg(long, env = "QUITTANCE_MEDIA")]
+    pub media: Option<PathBuf>,
+    /// For how many seconds such a file is kept.
+    #[arg(
+        long,
+        env = "QUITTANCE_MEDIA_SECONDS",
+        default_value_t = 86_400,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub media_seconds: u32,
     /// For tests: where to die.
     #[arg(long, env = "QUITTANCE_CRASH_AT", hide = true)]
     pub crash_at: Option<CrashPoint>,
@@ -99,6 +114,7 @@ pub async fn migrate(owner: &service::Owner) -> anyhow::Result<()> {
 /// When it can't start, or when the log and the books contradict each other ([`engine::Halt`]).
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let stop = service::stop_signal(config.service.stop_with_parent)?;
+    let making = making(&config)?;
     let receipt_key = config.receipt_key.as_ref();
     let receipt_key = receipt_key
         .map(|key| key.read(&config.receipt_origin))
@@ -151,7 +167,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         stop.clone(),
     );
     let tree = Tree::new(pool.clone(), receipt_key);
-    let following = tree.clone();
+    let (following, sweeping) = (tree.clone(), making.files.clone());
     let routes = http::routes(http::App::new(
         Asking::new(publisher, answers),
         pool,
@@ -159,7 +175,11 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         owners,
         jetstream,
         steps,
-        http::Proofs { replaying, tree },
+        http::Beside {
+            replaying,
+            tree,
+            making,
+        },
     ));
     let (web, stop_serving, served_readiness) =
         (config.service.web, stop.clone(), readiness.clone());
@@ -177,6 +197,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         tokio::select! {
             never = failing => never,
             never = following.follow() => match never {},
+            never = sweeping.sweep() => match never {},
             never = service::watch_database(&readiness, &database) => match never {},
             never = service::watch_broker(&readiness, &config_of_broker, |waiting| {
                 readiness.missing("the leader", waiting.map(|waiting| waiting.sentence()));
@@ -193,4 +214,14 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     stop.cancel();
     tracker.wait().await;
     decided
+}
+
+/// What files are made with.
+fn making(config: &Config) -> anyhow::Result<http::Making> {
+    let crash = CrashAt::new(config.crash_at, config.crash_visit);
+    let files = Files::open(config.media.clone(), config.media_seconds, crash);
+    Ok(http::Making {
+        files: files.context("QUITTANCE_MEDIA: the directory can't be made")?,
+        broker: config.service.broker.clone(),
+    })
 }

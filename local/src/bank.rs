@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use crate::console::{self, Addresses, Console};
 use crate::home::Home;
 use crate::install;
-use crate::nginx::{Behind, Gateway, GatewayOptions};
+use crate::nginx::{self, Behind, Gateway, GatewayOptions};
 use crate::part::{Part, Service};
 use crate::ports::{self, Ports};
 use crate::process::{Process, stop_leftover};
@@ -95,6 +95,9 @@ impl Bank {
         // Before the ports are chosen: a process that an earlier run left may hold one.
         for service in Service::ALL {
             stop_leftover(&bank.home().pid_file(service.name()), &command(service))?;
+        }
+        if gateway.is_some() {
+            nginx::make_media(bank.home())?;
         }
         for service in Service::ALL {
             started(progress, service.name());

@@ -184,6 +184,12 @@ impl Home {
         self.path.join("static")
     }
 
+    /// Where the ledger keeps files that people ask for, and the gateway hands them out.
+    #[must_use]
+    pub fn media(&self) -> PathBuf {
+        self.path.join("media")
+    }
+
     /// A port for what is noted under this name.
     pub(crate) fn pick_port(&self, name: &str, ports: Ports, usual: u16) -> Result<u16> {
         ports.pick(self.last_start.ports.get(name).copied(), usual)

@@ -137,7 +137,7 @@ impl Gateway {
                 chown(path, Some(user.uid), Some(user.gid))
                     .with_context(|| format!("cannot give {} to {}", path.display(), user.name))?;
             }
-            for path in [&run, &assets, &found.path] {
+            for path in [&run, &assets, &home.media(), &found.path] {
                 user::must_be_reachable(install::NGINX.label, path, user)?;
             }
         }
@@ -205,6 +205,17 @@ impl Gateway {
     }
 }
 
+/// Makes the directory of the files that the ledger writes and nginx reads. Nobody else does.
+pub(crate) fn make_media(home: &Home) -> Result<()> {
+    let media = home.media();
+    make_private(&media)?;
+    if let Some(user) = user::of_gateway()? {
+        // What is made there belongs to its group.
+        let_read(&media, &user, 0o2750)?;
+    }
+    Ok(())
+}
+
 fn spawn(
     found: &Found,
     user: Option<&User>,
@@ -257,6 +268,7 @@ fn render_places(behind: Behind) -> Result<String> {
         text = replace_once(&text, &container, &here)?;
     }
     // Beside nginx' own directory.
+    let text = replace_once(&text, "/srv/media", "../media")?;
     replace_once(&text, "/srv/static", "../static")
 }
 

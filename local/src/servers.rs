@@ -161,6 +161,8 @@ impl Servers {
         if service == Service::Ledger {
             let key = self.home.secrets().receipt_key.clone();
             environment.push(("QUITTANCE_RECEIPT_KEY", key));
+            let media = self.home.media().display().to_string();
+            environment.push(("QUITTANCE_MEDIA", media));
         }
         let exchange = &self.home.secrets().exchange;
         match service {

@@ -5,6 +5,8 @@ mod answers;
 
 mod repeated;
 
+mod keyed;
+
 mod submit;
 
 mod actions;

@@ -15,7 +15,7 @@ use crate::login;
 use crate::names::{self, Person, short_account_name};
 use crate::print;
 use crate::running::Running;
-use client::{AccountPosting, Balance, Client, Statement};
+use client::{AccountPosting, Balance, Client, Download, Statement};
 
 /// Options of `quittance account balance`.
 #[derive(Debug, Args)]
@@ -167,7 +167,11 @@ pub(crate) async fn statement(options: StatementOptions, running: &Running) -> R
         }
         return Ok(());
     };
-    // A statement that breaks off must not look like a whole one.
+    save(&mut download, file).await
+}
+
+/// Writes a download into a file. One that breaks off must not look like a whole one.
+pub(crate) async fn save(download: &mut Download, file: &Path) -> Result<()> {
     let part = file.with_added_extension("part");
     let writing = || format!("cannot write {}", part.display());
     let mut writer = File::create(&part).with_context(writing)?;

@@ -41,6 +41,9 @@ async fn a_clerk_opens_an_account_deposits_and_watches_the_payment_settle() {
     // What follows the answer comes by itself.
     browser.wait_for("[data-step=Projected]", "Projected").await;
     browser.wait_for(".timeline", "Booked").await;
+    browser
+        .wait_for("[data-step=Delivered]", "the client has no subscriber")
+        .await;
     browser.picture("payment").await;
     let receipt = Locator::LinkText("Receipt");
     let link = browser.driver.find(receipt).await.unwrap();
@@ -68,6 +71,8 @@ async fn a_clerk_opens_an_account_deposits_and_watches_the_payment_settle() {
     browser.follow(row).await;
     browser.wait_for(".side", "First savings").await;
     browser.wait_for(".side h2", "Answer").await;
+    browser.wait_for(".side", "fits payment.requested.v1").await;
+    browser.wait_for(".side", "fits payment.answered.v1").await;
     assert_eq!(browser.complaints().await, Vec::<String>::new());
 
     // A replay of all that agrees.
@@ -114,7 +119,8 @@ async fn what_happens_shows_by_itself_and_what_is_away_is_named() {
     assert!(sent.unwrap().success());
     browser.wait_for(".trouble", "Not live").await;
     desk.wait_for_console().await;
-    browser.driver.refresh().await.unwrap();
+    browser.wait_for(".trouble", "You are signed out").await;
+    browser.follow("//a[.='Sign in']").await;
     browser.wait_for("h1", "Sign in").await;
     browser.stop().await;
 }

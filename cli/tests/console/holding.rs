@@ -98,6 +98,16 @@ async fn a_clerk_holds_captures_voids_and_reverses() {
         browser.driver.goto(&list).await.unwrap();
         browser.wait_for("td", kind).await;
     }
+    let split = "transaction --debit cash=7 --credit ada=3 --credit grace=4 --wait";
+    desk.home.run(split).ok();
+    let list = desk.at("/payments?kind=transaction");
+    browser.driver.goto(&list).await.unwrap();
+    browser.wait_for("td", "transaction").await;
+    let path = "//tr[td[.='transaction']]/td[6]//a";
+    let link = browser.driver.find(Locator::XPath(path)).await.unwrap();
+    link.click().await.unwrap();
+    browser.wait_for("h1", "Transaction").await;
+    browser.wait_for(".big", "settled").await;
     assert_eq!(browser.complaints().await, Vec::<String>::new());
     browser.stop().await;
 }
@@ -116,6 +126,8 @@ async fn a_clerk_freezes_unfreezes_and_limits_an_account() {
     browser
         .wait_for("[role=status]", "The account is debit frozen.")
         .await;
+    let shown = desk.home.run("account show ada").ok();
+    assert!(shown.contains("debit frozen"), "{shown}");
     browser.wait_for("main > p .state", "debit frozen").await;
     let pay = "pay --from ada --to grace --amount 1 --wait";
     let blocked = desk.home.run(pay);

@@ -32,6 +32,7 @@ async fn every_page_is_without_complaints_findings_and_overflow() {
     desk.home.run(&held).ok();
     let capture = format!("capture {hold} --amount 2 --wait");
     desk.home.run(&capture).ok();
+    desk.home.run("file statement ada").ok();
     let hold = format!("/search?q={hold}");
     let batch = "batch send --from ada --to grace=1.00 --to grace=90000.00 --wait";
     let sent = desk.home.run(batch).stdout;
@@ -66,6 +67,7 @@ async fn every_page_is_without_complaints_findings_and_overflow() {
         "/keys",
         "/audit",
         "/history",
+        "/files",
         "/sessions",
         "/search?q=nothing",
         "/log/99999",

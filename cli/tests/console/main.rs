@@ -16,5 +16,7 @@ mod home;
 mod flows;
 mod holding;
 mod look;
+mod reading;
 mod sessions;
 mod statement;
+mod streams;

@@ -2,6 +2,7 @@
 
 use fantoccini::Locator;
 use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
 
 use crate::browser::Browser;
 use crate::desk::Desk;
@@ -84,5 +85,79 @@ async fn a_clerk_reads_a_statement_and_takes_it_away() {
         .wait_for(".empty", "There was no account then")
         .await;
     assert_eq!(browser.complaints().await, Vec::<String>::new());
+    browser.stop().await;
+}
+
+#[tokio::test]
+async fn a_clerk_has_files_made_and_takes_them_away() {
+    let Some(browser) = Browser::start(&["--window-size=1400,1000"]).await else {
+        return;
+    };
+    let desk = Desk::open();
+    let pay = "pay --from ada --to grace --amount 1.11 --reference Rent --wait";
+    desk.home.run(pay).ok();
+    browser.sign_in(&desk).await;
+    browser.driver.goto(&desk.at("/files")).await.unwrap();
+    browser.wait_for(".empty", "You have no files").await;
+    let statement = format!("/accounts/{}/statement", desk.account());
+    browser.driver.goto(&desk.at(&statement)).await.unwrap();
+    browser.press("CSV file").await;
+    browser.wait_for("h1", "Files").await;
+    browser.wait_for("#files", "ready").await;
+    browser.driver.goto(&desk.at("/audit")).await.unwrap();
+    browser.fill_in("#log-file", "from", "1").await;
+    browser.fill_in("#log-file", "to", "5").await;
+    browser.press("Make the file").await;
+    browser.wait_for("#files", "log-1-5.ndjson").await;
+    browser.wait_for("tr:first-child .state", "ready").await;
+    browser.picture("files").await;
+
+    // nginx hands them out, and to nobody else.
+    let (email, password) = desk.staff();
+    let signed_in = desk.sign_in(email, password).await;
+    let links = browser.driver.find_all(Locator::Css("a[download]")).await;
+    let mut found = Vec::new();
+    for link in links.unwrap() {
+        let address = link.attr("href").await.unwrap().unwrap();
+        let path = address.strip_prefix("/admin").unwrap();
+        let answer = desk.get(path, signed_in.clone()).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        let headers = answer.headers();
+        assert!(headers.contains_key("accept-ranges"), "{headers:?}");
+        assert_eq!(headers["cache-control"], "no-store");
+        found.push(answer.text().await.unwrap());
+        let anybody = desk.get(path, HeaderMap::new()).await;
+        assert_eq!(anybody.status(), StatusCode::SEE_OTHER, "{path}");
+    }
+    assert_eq!(found[0].lines().count(), 5, "{}", found[0]);
+    assert!(!found[0].contains("eyJ"), "a token");
+    assert!(found[1].contains("Rent"), "{}", found[1]);
+
+    // The commands see the same files.
+    let listed = desk.home.run("file list --json").json();
+    let id = listed["files"][1]["id"].as_str().unwrap();
+    assert_eq!(desk.home.run(&format!("file get {id}")).ok(), found[1]);
+    let made = desk
+        .home
+        .run("file statement ada --as ada --format camt.053")
+        .ok();
+    assert!(made.contains(".xml\nhas "), "{made}");
+    let denied = desk.home.run(&format!("file get {id} --as grace"));
+    assert_eq!(denied.code, 5, "{}", denied.stderr);
+    browser.press("Delete").await;
+    browser.driver.goto(&desk.at("/files")).await.unwrap();
+    browser.wait_for("#files", "statement-").await;
+    assert_eq!(browser.texts("#files tbody tr").await.unwrap().len(), 1);
+    desk.home.run(&format!("file delete {id}")).ok();
+    assert_eq!(desk.home.run(&format!("file get {id}")).code, 5);
+
+    // What the ledger refuses is told in its words.
+    browser.driver.goto(&desk.at("/audit")).await.unwrap();
+    browser.fill_in("#log-file", "to", "many").await;
+    browser.press("Make the file").await;
+    browser.wait_for("h1", "Bad Request").await;
+    let complaints = browser.complaints().await.into_iter();
+    let complaints = complaints.filter(|text| !text.contains("400"));
+    assert_eq!(complaints.collect::<Vec<_>>(), Vec::<String>::new());
     browser.stop().await;
 }

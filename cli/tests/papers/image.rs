@@ -115,7 +115,14 @@ fn the_last_stage_is_the_program_and_nothing_else() {
     assert_eq!(name, "quittance");
     assert_eq!(all(steps, "FROM"), ["scratch AS quittance"]);
     assert!(all(steps, "RUN").is_empty());
-    assert_eq!(all(steps, "COPY"), ["--from=build /image/ /"]);
+    assert_eq!(
+        all(steps, "COPY"),
+        [
+            "--from=build /image/ /",
+            // Where a volume for files begins.
+            "--from=build --chown=65532:65532 /media/ /srv/media/",
+        ]
+    );
     assert_eq!(all(steps, "ENTRYPOINT"), ["[\"/usr/bin/quittance\"]"]);
 }
 

@@ -314,7 +314,12 @@ impl TestBank {
     }
 
     /// Ada pays Grace.
-    async fn settle(&self, amount: &str, reference: &str, day: Option<&str>) -> Result<()> {
+    pub(crate) async fn settle(
+        &self,
+        amount: &str,
+        reference: &str,
+        day: Option<&str>,
+    ) -> Result<()> {
         let mut body = payment(self.adas, self.graces, amount);
         body["reference"] = json!(reference);
         if let Some(day) = day {

@@ -7,6 +7,7 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::app::App;
 use crate::operator::Operator;
@@ -34,6 +35,8 @@ struct Row {
 struct HistoryPage {
     frame: Frame,
     filter: Filter,
+    /// Where what somebody asked of the books stands.
+    books: String,
     rows: Source<Vec<Row>>,
     next: Option<String>,
 }
@@ -66,10 +69,21 @@ pub(super) async fn list(
     });
     html(&HistoryPage {
         frame: who.frame("History", "History"),
+        books: who.prefix.at(&books(&filter)),
         filter,
         rows: rows.map_err(Into::into),
         next,
     })
+}
+
+/// The log, of the person that is looked at if it is one: a login's client is named after its person.
+fn books(filter: &Filter) -> String {
+    let people = [&filter.actor, &filter.about].into_iter();
+    let mut ids = people.filter_map(|text| text.trim().parse::<Uuid>().ok());
+    ids.next().map_or_else(
+        || "/log".to_owned(),
+        |id| format!("/log?client_id=user-{id}"),
+    )
 }
 
 fn row(event: &Value, who: &Operator) -> Row {

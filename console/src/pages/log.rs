@@ -51,12 +51,8 @@ impl Filter {
 
     /// The address of the page behind this one.
     pub(super) fn next(&self, path: &str, page: &LogPage, prefix: &Prefix) -> Option<String> {
-        let next = page.next.as_deref()?;
-        let query = next.split_once('?').map_or("", |(_, query)| query);
-        let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
-        let before = pairs.into_iter().find(|(name, _)| name == "before");
         let query = Self {
-            before: before.map(|(_, seq)| seq).unwrap_or_default(),
+            before: page.before()?,
             until: String::new(),
             ..self.clone()
         };
@@ -98,7 +94,7 @@ impl Row {
     pub(super) fn of(entry: Entry, prefix: &Prefix) -> Self {
         let about = entry.about.map(|about| match entry.kind.as_str() {
             // The end of a hold is about the hold.
-            "payment" | "hold" | "capture" | "void" | "reversal" | "expiry" => {
+            "payment" | "hold" | "capture" | "void" | "reversal" | "transaction" | "expiry" => {
                 let path = payment_path(&about, entry.client_id.as_deref());
                 Id::link(about, prefix, &path)
             }
@@ -129,6 +125,8 @@ impl Row {
 #[template(path = "log_rows.html")]
 pub(super) struct Rows {
     pub(super) rows: Source<Vec<Row>>,
+    /// It took many looks to find them: too much work for each second.
+    pub(super) is_deep: bool,
     pub(super) next: Option<String>,
     /// What to do when there is none.
     pub(super) empty: &'static str,
@@ -154,11 +152,11 @@ pub(super) async fn list(
     query: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Response, Failure> {
     let filter = filter(query, &who)?;
-    let rows = rows(&app, &who, &filter, "/log", EMPTY).await;
+    let rows = rows(&app, &who, &filter, "/log", EMPTY, Look::Far).await;
     let live = format!("/live/log?{}", filter.encoded());
     Ok(html(&LogListPage {
         frame: who.frame("Log", "Log"),
-        live: filter.is_at_the_head().then(|| who.prefix.at(&live)),
+        live: (filter.is_at_the_head() && !rows.is_deep).then(|| who.prefix.at(&live)),
         filter,
         rows,
     }))
@@ -174,6 +172,15 @@ pub(super) fn filter(
     }
 }
 
+/// How far back rows are looked for.
+#[derive(Clone, Copy)]
+pub(super) enum Look {
+    /// Until there are some.
+    Far,
+    /// As far as the ledger looks at a time: for what is made anew each second.
+    Once,
+}
+
 /// The rows that fit; `path` is the list's own.
 pub(super) async fn rows(
     app: &App,
@@ -181,9 +188,20 @@ pub(super) async fn rows(
     filter: &Filter,
     path: &str,
     empty: &'static str,
+    look: Look,
 ) -> Rows {
-    match app.client.log(&who.token, &filter.query()).await {
-        Ok(page) => Rows {
+    let query = filter.query();
+    let found = match look {
+        Look::Far => app.client.find_in_log(&who.token, &query).await,
+        Look::Once => app
+            .client
+            .log(&who.token, &query)
+            .await
+            .map(|page| (page, false)),
+    };
+    match found {
+        Ok((page, is_deep)) => Rows {
+            is_deep,
             next: filter.next(path, &page, &who.prefix),
             rows: Ok(page
                 .entries
@@ -193,6 +211,7 @@ pub(super) async fn rows(
             empty,
         },
         Err(error) => Rows {
+            is_deep: false,
             rows: Err(error.into()),
             next: None,
             empty,
@@ -208,7 +227,10 @@ pub(super) async fn live(
     let filter = filter(query, &who)?;
     Ok(live::stream(app, who, move |app, who| {
         let filter = filter.clone();
-        async move { Some(render(&rows(&app, &who, &filter, "/log", EMPTY).await)) }
+        async move {
+            let rows = rows(&app, &who, &filter, "/log", EMPTY, Look::Once).await;
+            Some(render(&rows))
+        }
     }))
 }
 
@@ -220,6 +242,10 @@ pub(super) struct Side {
     pub(super) headers: Vec<(String, String)>,
     pub(super) size: usize,
     pub(super) body: String,
+    /// How it compares with its schema.
+    pub(super) form: Shown,
+    pub(super) schema: String,
+    pub(super) mismatch: Option<String>,
 }
 
 impl Side {
@@ -230,6 +256,15 @@ impl Side {
             subject: message.subject,
             headers: message.headers,
             size: message.size,
+            form: Shown::new(if message.mismatch.is_some() {
+                "does not fit"
+            } else {
+                "fits"
+            }),
+            schema: message
+                .schema
+                .unwrap_or_else(|| "no known schema".to_owned()),
+            mismatch: message.mismatch,
             body: match message.json {
                 Some(json) => pretty(&json),
                 None => message.text.unwrap_or_default(),

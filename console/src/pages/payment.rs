@@ -10,7 +10,7 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use chrono::{DateTime, TimeDelta, Utc};
-use client::Pair;
+use client::{Pair, Subscriber};
 use common::ids::PaymentId;
 use serde::Deserialize;
 use serde_json::Value;
@@ -83,9 +83,34 @@ struct Step {
     took: String,
     /// Waiting, not working.
     waits: bool,
-    /// Of the waterfall, in its units.
+    /// Of the waterfall, in its units; nothing where a step's time is not known.
     x: i64,
     width: i64,
+}
+
+/// Whether the client's subscriber has the answer.
+struct Delivery {
+    told: &'static str,
+    /// Known of the answer that was acknowledged last.
+    at: Option<DateTime<Utc>>,
+}
+
+impl Delivery {
+    fn told(told: &'static str) -> Self {
+        Self { told, at: None }
+    }
+
+    fn of(subscriber: &Subscriber, seq: u64) -> Self {
+        let last = (subscriber.acknowledged_seq == seq).then_some(subscriber.acknowledged_at);
+        Self {
+            at: last.flatten(),
+            ..Self::told(if subscriber.acknowledged_seq >= seq {
+                "acknowledged by its subscriber"
+            } else {
+                "waits for its subscriber"
+            })
+        }
+    }
 }
 
 /// One posting.
@@ -179,7 +204,7 @@ async fn story(app: &App, who: &Operator, seq: u64) -> Result<Story, Failure> {
     let delivered = subscribers.map_err(Into::into).map(|found| {
         let own = found.subscribers.into_iter();
         let mut own = own.filter(|one| body["client_id"] == one.name.as_str());
-        own.next().map(|one| one.acknowledged_seq >= seq)
+        own.next().map(|one| Delivery::of(&one, seq))
     });
     Ok(told(pair, &body, projected_at, delivered, &who.prefix))
 }
@@ -188,7 +213,7 @@ fn told(
     pair: Pair,
     body: &Value,
     projected_at: Option<DateTime<Utc>>,
-    delivered: Source<Option<bool>>,
+    delivered: Source<Option<Delivery>>,
     prefix: &Prefix,
 ) -> Story {
     let text = |name: &str| body[name].as_str().map(str::to_owned);
@@ -208,12 +233,10 @@ fn told(
         facts.extend(text(field).map(|value| (name, value)));
     }
     let delivered = match delivered {
-        Ok(Some(true)) => "acknowledged by its subscriber",
-        Ok(Some(false)) => "waits for its subscriber",
-        Ok(None) => "the client has no subscriber",
-        Err(_) => "the ledger does not say",
+        Ok(Some(delivery)) => delivery,
+        Ok(None) => Delivery::told("the client has no subscriber"),
+        Err(_) => Delivery::told("the ledger does not say"),
     };
-    facts.push(("Delivery", delivered.to_owned()));
     let trace = pair
         .request
         .headers
@@ -235,7 +258,7 @@ fn told(
                 0 => "alone".to_owned(),
                 others => format!("in a batch of {}", others + 1),
             }),
-        steps: steps(&pair, projected_at),
+        steps: steps(&pair, projected_at, delivered),
         postings: postings(body, prefix),
         trace,
         request: Side::of("Request", pair.request),
@@ -246,16 +269,12 @@ fn told(
 impl Story {
     /// Nothing more will happen.
     fn is_over(&self) -> bool {
-        self.answer.is_some()
-            && self
-                .steps
-                .last()
-                .is_some_and(|step| step.name == "Projected")
+        self.answer.is_some() && self.steps.iter().any(|step| step.name == "Projected")
     }
 }
 
 /// The steps that are known, in order. A time before the step in front of it is another machine's clock, and took nothing.
-fn steps(pair: &Pair, projected_at: Option<DateTime<Utc>>) -> Vec<Step> {
+fn steps(pair: &Pair, projected_at: Option<DateTime<Utc>>, delivery: Delivery) -> Vec<Step> {
     let mut known = vec![("Received", pair.request.published_at, false)];
     if let Some(steps) = &pair.steps {
         known.push(("Read", steps.read_at, true));
@@ -292,6 +311,16 @@ fn steps(pair: &Pair, projected_at: Option<DateTime<Utc>>) -> Vec<Step> {
             width: units(took).clamp(WIDTH_MIN, WIDTH - x),
         });
         before = before.max(at);
+    }
+    if pair.answer.is_some() {
+        shown.push(Step {
+            name: "Delivered",
+            at: Time::maybe(delivery.at),
+            took: delivery.told.to_owned(),
+            waits: false,
+            x: 0,
+            width: 0,
+        });
     }
     shown
 }

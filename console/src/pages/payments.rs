@@ -7,7 +7,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::Response;
 
-use super::log::{self, Filter, Rows};
+use super::log::{self, Filter, Look, Rows};
 use crate::app::App;
 use crate::failure::Failure;
 use crate::live;
@@ -24,7 +24,7 @@ struct PaymentsPage {
 }
 
 /// What moves money, or may: with its own id, and a page under it.
-const KINDS: &str = "payment,hold,capture,void,reversal,expiry";
+const KINDS: &str = "payment,hold,capture,void,reversal,transaction,expiry";
 
 const EMPTY: &str =
     "No payment fits. The first one can be made on an account's page, or with `quittance pay`.";
@@ -35,11 +35,11 @@ pub(super) async fn list(
     query: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Response, Failure> {
     let filter = log::filter(query, &who)?;
-    let rows = rows(&app, &who, &filter).await;
+    let rows = rows(&app, &who, &filter, Look::Far).await;
     let live = format!("/live/payments?{}", filter.encoded());
     Ok(html(&PaymentsPage {
         frame: who.frame("Payments", "Payments"),
-        live: filter.is_at_the_head().then(|| who.prefix.at(&live)),
+        live: (filter.is_at_the_head() && !rows.is_deep).then(|| who.prefix.at(&live)),
         filter,
         rows,
     }))
@@ -53,17 +53,17 @@ pub(super) async fn live(
     let filter = log::filter(query, &who)?;
     Ok(live::stream(app, who, move |app, who| {
         let filter = filter.clone();
-        async move { Some(render(&rows(&app, &who, &filter).await)) }
+        async move { Some(render(&rows(&app, &who, &filter, Look::Once).await)) }
     }))
 }
 
 /// The rows that fit. A kind that is no payment's is not asked for here.
-async fn rows(app: &App, who: &Operator, filter: &Filter) -> Rows {
+async fn rows(app: &App, who: &Operator, filter: &Filter, look: Look) -> Rows {
     let is_ours = KINDS.split(',').any(|kind| kind == filter.kind);
     let kind = if is_ours { &filter.kind } else { KINDS };
     let asked = Filter {
         kind: kind.to_owned(),
         ..filter.clone()
     };
-    log::rows(app, who, &asked, "/payments", EMPTY).await
+    log::rows(app, who, &asked, "/payments", EMPTY, look).await
 }

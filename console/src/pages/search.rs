@@ -184,8 +184,8 @@ async fn find_trace(app: &App, who: &Operator, trace: &str, found: &mut Found) {
         ("trace_id", trace.to_lowercase()),
         ("limit", "1".to_owned()),
     ];
-    match app.client.log(&who.token, &query).await {
-        Ok(page) if !page.entries.is_empty() => {
+    match app.client.find_in_log(&who.token, &query).await {
+        Ok((page, _)) if !page.entries.is_empty() => {
             let path = format!("/log?trace_id={}", trace.to_lowercase());
             found.hits.push((format!("trace {trace}"), path));
         }

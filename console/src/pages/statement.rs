@@ -8,6 +8,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use client::{Balance, Download, Statement};
+use common::ids::AccountId;
 use futures::stream;
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +61,7 @@ struct Lines {
 struct StatementPage {
     frame: Frame,
     id: Id,
+    account: AccountId,
     /// The account's page.
     path: String,
     asked: Asked,
@@ -113,6 +115,7 @@ pub(super) async fn show(
     Ok(html(&StatementPage {
         frame: who.frame("Statement", "Accounts"),
         id: Id::account(id, &who.prefix),
+        account: id,
         path,
         asked,
         lines: lines.map_err(Into::into),
@@ -139,6 +142,11 @@ pub(super) async fn download(
         .download_statement(&who.token, id, &format, &query)
         .await;
     let download = download.map_err(|error| Failure::of(error, &who.prefix))?;
+    Ok(handed_on(download))
+}
+
+/// A file, handed on while it comes.
+pub(super) fn handed_on(download: Download) -> Response {
     let headers = [
         (header::CONTENT_TYPE, download.media_type.clone()),
         (
@@ -150,7 +158,7 @@ pub(super) async fn download(
         let piece = download.piece().await?;
         client::Result::Ok(piece.map(|piece| (Bytes::from(piece), download)))
     });
-    Ok((headers, Body::from_stream(pieces)).into_response())
+    (headers, Body::from_stream(pieces)).into_response()
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -14,6 +14,8 @@ pub enum CrashPoint {
     AfterCommit,
     /// One atomic batch of a recovery is published, the next is not.
     BetweenBatches,
+    /// A file is written, and not described as ready.
+    BeforeFiling,
 }
 
 /// Which place, and at which visit.

@@ -42,7 +42,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 const ROWS_DEFAULT: u32 = 100;
 
 const WRITERS: &[Scope] = &[Scope::AccountsWrite, Scope::BankOperate];
-const READERS: &[Scope] = &[Scope::AccountsRead, Scope::BankOperate];
+pub(super) const READERS: &[Scope] = &[Scope::AccountsRead, Scope::BankOperate];
 
 /// As [`OpenAccount`], but what can be left to us may be left out.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -295,8 +295,19 @@ pub(super) async fn seen(
     id: Result<Path<AccountName>, PathRejection>,
 ) -> Result<Booked, Problem> {
     let caller = app.caller(headers, READERS).await?;
+    seen_by(app, &caller, id?.0).await
+}
+
+/// As [`seen`], for a caller who may read accounts.
+///
+/// # Errors
+/// 404.
+pub(super) async fn seen_by(
+    app: &App,
+    caller: &Caller<'_>,
+    name: AccountName,
+) -> Result<Booked, Problem> {
     let claims = caller.claims();
-    let name = id?.0;
     // Somebody else's account is as good as none, so that nobody can find out which ids exist.
     let seen = find(app, name).await?.filter(|account| {
         claims.allows(Scope::BankOperate) || account.is_owned_by(&claims.sub, Rules::NEWEST)

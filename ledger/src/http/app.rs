@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use async_nats::jetstream;
 use axum::http::HeaderMap;
+use common::broker;
 use common::http::ask::Asking;
 use common::http::caller::{Caller, Callers, KeySource};
 use common::http::exchange::LogTokens;
@@ -15,6 +16,7 @@ use sqlx::postgres::PgPool;
 use super::replaying::Replaying;
 use super::trial_balance::TrialBalances;
 use crate::engine::Steps;
+use crate::files::Files;
 use crate::receipts::tree::Tree;
 use crate::store;
 
@@ -33,15 +35,25 @@ pub(crate) struct App {
     pub(super) trial_balances: TrialBalances,
     /// For receipts.
     pub(super) tree: Arc<Tree>,
+    pub(super) making: Making,
     callers: Callers<DecidedKeys>,
 }
 
-/// How the books are proven.
-pub(crate) struct Proofs {
+/// What files are made with.
+pub(crate) struct Making {
+    pub(crate) files: Arc<Files>,
+    /// For what is read from the streams in order.
+    pub(crate) broker: broker::Config,
+}
+
+/// What goes on beside deciding.
+pub(crate) struct Beside {
     /// Replays that operators start.
     pub(crate) replaying: Replaying,
     /// For receipts.
     pub(crate) tree: Arc<Tree>,
+    /// For files.
+    pub(crate) making: Making,
 }
 
 impl App {
@@ -52,7 +64,7 @@ impl App {
         owners: Owners,
         jetstream: jetstream::Context,
         steps: Arc<Steps>,
-        proofs: Proofs,
+        beside: Beside,
     ) -> Arc<Self> {
         let keys = DecidedKeys {
             pool: pool.clone(),
@@ -65,9 +77,10 @@ impl App {
             owners,
             jetstream,
             steps,
-            replaying: Arc::new(proofs.replaying),
+            replaying: Arc::new(beside.replaying),
             trial_balances: TrialBalances::default(),
-            tree: proofs.tree,
+            tree: beside.tree,
+            making: beside.making,
             callers: Callers::new(keys),
         })
     }

@@ -3,6 +3,7 @@
 //! No token leaves here: of the headers only those that say what a message is, and what looks like a token in a text that
 //! somebody sent is blotted out ([`redact`]).
 
+mod lines;
 mod redact;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use common::http::describe::Of;
 use common::http::describe::answers::{Problems, Reply};
 use common::http::page;
 use common::http::problem::Problem;
+use common::kinds::form::Form;
 use common::message::Stored;
 use common::token::Scope;
 use common::wire::{CE_TYPE, REQUESTS, SETTLEMENTS, TRACEPARENT};
@@ -31,6 +33,8 @@ use crate::engine::BatchSteps;
 use crate::statement::just_behind;
 use crate::store;
 use redact::redacted;
+
+pub(super) use self::lines::lines;
 
 const READERS: &[Scope] = &[Scope::AuditRead];
 /// Entries in a list, unless asked for otherwise.
@@ -263,6 +267,10 @@ struct Message {
     json: Option<Value>,
     /// Otherwise its beginning as text.
     text: Option<String>,
+    /// The schema in `schemas/` that it was compared with; `null` for a kind that nobody knows.
+    schema: Option<String>,
+    /// What does not fit that schema; `null` when all does.
+    mismatch: Option<String>,
 }
 
 /// When the batch of a request went through each step, by the clock of the ledger's machine.
@@ -320,8 +328,8 @@ pub(super) async fn show(
     };
     let pair = Pair {
         seq,
-        request: Message::from(request),
-        answer: answer?.map(Message::from),
+        request: Message::of_request(request),
+        answer: answer?.map(Message::of_answer),
         steps: app.steps.of(seq).map(StepTimes::from),
     };
     Ok(Json(pair).into_response())
@@ -335,8 +343,18 @@ async fn message(app: &App, stream: &str, seq: u64) -> Result<Option<Stored>, Pr
     got.map_err(|error| Problem::unavailable("the broker", &error))
 }
 
-impl From<Stored> for Message {
-    fn from(stored: Stored) -> Self {
+impl Message {
+    fn of_request(stored: Stored) -> Self {
+        let form = Form::of_request(&stored);
+        Self::of(stored, form)
+    }
+
+    fn of_answer(stored: Stored) -> Self {
+        let form = Form::of_answer(&stored);
+        Self::of(stored, form)
+    }
+
+    fn of(stored: Stored, form: Form) -> Self {
         let json: Option<Value> = serde_json::from_slice(&stored.payload).ok();
         let beginning = &stored.payload[..stored.payload.len().min(TEXT_BYTES_MAX)];
         let text = json
@@ -353,6 +371,8 @@ impl From<Stored> for Message {
             json: json.map(redact::redacted_json),
             text,
             subject: redacted(&stored.subject),
+            schema: form.schema.map(str::to_owned),
+            mismatch: form.mismatch.as_deref().map(redacted),
         }
     }
 }

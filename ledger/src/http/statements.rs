@@ -17,7 +17,8 @@ use common::http::problem::Problem;
 use common::ids::AccountId;
 use common::kinds::account::Category;
 use common::service::now;
-use futures::stream;
+use futures::StreamExt as _;
+use futures::stream::{self, BoxStream};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
@@ -65,7 +66,7 @@ struct Statement {
 
 /// What a statement is written as.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-enum Format {
+pub(super) enum Format {
     /// Pages of JSON.
     #[default]
     #[serde(rename = "json")]
@@ -82,20 +83,20 @@ enum Format {
 #[serde(deny_unknown_fields)]
 pub(super) struct StatementQuery {
     /// The first day, in UTC. The first of the account's history when absent.
-    from: Option<Day>,
+    pub(super) from: Option<Day>,
     /// The last day, in UTC. Today when absent.
-    to: Option<Day>,
+    pub(super) to: Option<Day>,
     /// The order, and what belongs to a day: `booked` when absent.
-    by: Option<By>,
+    pub(super) by: Option<By>,
     /// `json` when absent.
-    format: Option<Format>,
+    pub(super) format: Option<Format>,
     /// As it was known at this time. Now when absent.
-    recorded: Option<DateTime<Utc>>,
+    pub(super) recorded: Option<DateTime<Utc>>,
     /// How many postings on a page at most. Only of JSON.
     #[schemars(range(min = 1, max = 1000), example = 10)]
-    limit: Option<u32>,
+    pub(super) limit: Option<u32>,
     /// Where a page before this one says that the statement goes on. Only of JSON.
-    cursor: Option<String>,
+    pub(super) cursor: Option<String>,
 }
 
 /// Show an account's statement
@@ -135,7 +136,11 @@ pub(super) async fn statement(
 }
 
 /// The statement that a query asks for.
-async fn read(pool: &PgPool, account: Account, query: &StatementQuery) -> Result<Read, Problem> {
+pub(super) async fn read(
+    pool: &PgPool,
+    account: Account,
+    query: &StatementQuery,
+) -> Result<Read, Problem> {
     let present = Present::of(pool).await?;
     let to = present.day("to", query.to)?;
     let from = match query.from {
@@ -220,29 +225,47 @@ async fn one_page(
     Ok((link.map(|link| [link]), Json(statement)).into_response())
 }
 
-/// The whole statement. At most [`LINES_MAX`] lines of it are in memory; a client that reads slowly makes us read slowly.
 fn whole(pool: PgPool, statement: Read, format: Format) -> Response {
-    let (media_type, ending) = match format {
-        Format::Camt053 => ("application/xml", "xml"),
-        Format::Csv | Format::Json => ("text/csv; charset=utf-8; header=present", "csv"),
-    };
-    let Days { from, to } = statement.days;
-    let file = format!(
-        "attachment; filename=\"statement-{}-{from}-{to}.{ending}\"",
-        statement.account.id
-    );
+    let Whole {
+        file_name,
+        media_type,
+        pieces,
+    } = Whole::of(pool, statement, format);
+    let file = format!("attachment; filename=\"{file_name}\"");
     let headers = [
         (header::CONTENT_TYPE, media_type.to_owned()),
         (header::CONTENT_DISPOSITION, file),
     ];
-    let writing = Writing {
-        at: Some(Part::Begin),
-        pool,
-        statement,
-        format,
-    };
-    let parts = stream::try_unfold(writing, Writing::next);
-    (headers, Body::from_stream(parts)).into_response()
+    (headers, Body::from_stream(pieces)).into_response()
+}
+
+/// A whole statement. At most [`LINES_MAX`] lines of it are in memory; a client that reads slowly makes us read slowly.
+pub(super) struct Whole {
+    pub(super) file_name: String,
+    pub(super) media_type: &'static str,
+    pub(super) pieces: BoxStream<'static, Result<Bytes, Fault>>,
+}
+
+impl Whole {
+    pub(super) fn of(pool: PgPool, statement: Read, format: Format) -> Self {
+        let (media_type, ending) = match format {
+            Format::Camt053 => ("application/xml", "xml"),
+            Format::Csv | Format::Json => ("text/csv; charset=utf-8; header=present", "csv"),
+        };
+        let Days { from, to } = statement.days;
+        let file_name = format!("statement-{}-{from}-{to}.{ending}", statement.account.id);
+        let writing = Writing {
+            at: Some(Part::Begin),
+            pool,
+            statement,
+            format,
+        };
+        Self {
+            file_name,
+            media_type,
+            pieces: stream::try_unfold(writing, Writing::next).boxed(),
+        }
+    }
 }
 
 /// A statement on its way out.

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use common::http::describe::Body;
 use common::http::describe::answers::{Problems, Submission};
-use common::http::describe::headers::{Trace, Wait};
+use common::http::describe::headers::{IdempotencyKey, Trace, Wait};
 use common::http::problem::Problem;
 use common::ids::{AccountId, PaymentId};
 use common::kinds::hold::HoldRequest;
@@ -19,7 +19,8 @@ use common::reason::{Code, Reason};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::submit::{Submitted, json_body, take};
+use super::keyed;
+use super::submit::{IdFrom, Submitted, json_body, take, take_with};
 use crate::app::App;
 use crate::request::{self, SUBMITTERS};
 
@@ -29,7 +30,8 @@ use crate::request::{self, SUBMITTERS};
 #[schemars(example = example())]
 pub(super) struct NewPayment {
     /// Chosen by the caller, once per payment: a second request with the same id never pays twice.
-    payment_id: PaymentId,
+    /// May be left out with an `Idempotency-Key`, which then stands for it.
+    payment_id: Option<PaymentId>,
     /// The account that pays.
     debtor_account: AccountId,
     /// The account that is paid.
@@ -86,11 +88,14 @@ fn example() -> serde_json::Value {
 /// the answer comes with the settlement event. Sent again with the same `payment_id` and content it is the same payment,
 /// and the answer says `Idempotency-Replayed: true`. Nothing is ever paid twice. With `capture: "manual"` nothing is booked:
 /// the money is held until `/payments/{id}/capture` or `/payments/{id}/void`, or until `expires_at`.
+///
+/// Instead of a `payment_id` an `Idempotency-Key` may be sent: the id is made of it and of the caller, so the same key is the
+/// same payment for ever. With another body it is refused with `422`.
 #[utoipa::path(
     post,
     path = "/payments",
     tag = "Payments",
-    params(Wait, Trace, Body<NewPayment>),
+    params(IdempotencyKey, Wait, Trace, Body<NewPayment>),
     responses(Submission<202, Submitted>, Problems<409>, Problems<422>, Problems<429>),
     security(("bearer" = ["payments:submit"]), ("bearer" = ["payments:submit-any"]), ("bearer" = ["bank:operate"])),
 )]
@@ -101,14 +106,23 @@ pub(super) async fn submit(
 ) -> Result<Response, Problem> {
     let caller = app.callers.authorize(&headers, SUBMITTERS).await?;
     let body = json_body(&headers, body)?;
+    let of_key = keyed::payment_id(&headers, &caller.claims().client_id)?;
     // Nearly all are plain payments, and those are read once.
-    if let Ok(payment) = request::read::<PaymentRequest>(&body) {
+    if of_key.is_none()
+        && let Ok(payment) = request::read::<PaymentRequest>(&body)
+    {
         return take(&app, &headers, &caller, payment).await;
     }
-    match new_payment(&body) {
-        Ok(New::Hold(hold)) => take(&app, &headers, &caller, hold).await,
-        Ok(New::Payment(payment)) => take(&app, &headers, &caller, payment).await,
+    let id_from = of_key.map_or(IdFrom::Caller, |_| IdFrom::Key);
+    let new = new_payment(&body, of_key);
+    let taken = match new {
+        Ok(New::Hold(hold)) => take_with(&app, &headers, &caller, hold, id_from).await,
+        Ok(New::Payment(payment)) => take_with(&app, &headers, &caller, payment, id_from).await,
         Err(mistake) => Err(Problem::rejected(StatusCode::BAD_REQUEST, &mistake)),
+    };
+    match of_key {
+        Some(id) => taken.map_err(|problem| keyed::in_words_of_keys(problem, id)),
+        None => taken,
     }
 }
 
@@ -118,11 +132,22 @@ enum New {
     Hold(HoldRequest),
 }
 
-/// A body that may say when money moves.
-fn new_payment(body: &[u8]) -> Result<New, Reason> {
+/// A body that may say when money moves. Its id is its own, or that of its key.
+fn new_payment(body: &[u8], of_key: Option<PaymentId>) -> Result<New, Reason> {
     let new = request::read_as(body, |new: &NewPayment| !new.metadata.is_empty())?;
+    let payment_id = match (new.payment_id, of_key) {
+        (Some(id), None) | (None, Some(id)) => id,
+        (Some(_), Some(_)) => {
+            let why = "the Idempotency-Key stands for payment_id: send one of them";
+            return Err(Reason::new(Code::FF01, why));
+        }
+        (None, None) => {
+            let choosing = "once per payment, so that sending it again never pays twice; or send an Idempotency-Key";
+            return Err(request::malformed(&"missing field `payment_id`", choosing));
+        }
+    };
     let payment = PaymentRequest {
-        payment_id: new.payment_id,
+        payment_id,
         debtor_account: new.debtor_account,
         creditor_account: new.creditor_account,
         amount: new.amount,

@@ -24,6 +24,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::answers::{answer_at, wait_for_answer};
+use super::keyed::{in_words_of_keys, what_was_sent};
 use super::repeated::{There, refused, what_is_there};
 use crate::app::App;
 use crate::door::Refused;
@@ -59,11 +60,31 @@ pub(super) async fn take<R: Submission>(
     caller: &Caller<'_>,
     request: R,
 ) -> Result<Response, Problem> {
+    take_with(app, headers, caller, request, IdFrom::Caller).await
+}
+
+/// How a request got its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum IdFrom {
+    /// It names it.
+    Caller,
+    /// It is made of its `Idempotency-Key`.
+    Key,
+}
+
+/// As [`take`].
+pub(super) async fn take_with<R: Submission>(
+    app: &App,
+    headers: &HeaderMap,
+    caller: &Caller<'_>,
+    request: R,
+    id_from: IdFrom,
+) -> Result<Response, Problem> {
     if let Some(reason) = request.mistake(service::now()) {
         return Err(Problem::rejected(StatusCode::UNPROCESSABLE_ENTITY, &reason));
     }
     let id = request.id();
-    let published = publish(app, caller, headers, &request).await?;
+    let published = publish(app, caller, headers, &request, id_from).await?;
     let wait_seconds = wait_preferred(headers);
     let answer = match (published.answer.clone(), wait_seconds) {
         (Some(answer), _) => Some(*answer),
@@ -86,6 +107,12 @@ pub(super) async fn take<R: Submission>(
         None => (None, published.is_repeated),
     };
     let mut response = match &answer {
+        Some(
+            answer @ PaymentAnswer {
+                status: PaymentStatus::Rejected,
+                ..
+            },
+        ) if id_from == IdFrom::Key => in_words_of_keys(rejected(answer), id).into_response(),
         Some(
             answer @ PaymentAnswer {
                 status: PaymentStatus::Rejected,
@@ -227,6 +254,7 @@ async fn publish<R: Submission>(
     caller: &Caller<'_>,
     headers: &HeaderMap,
     request: &R,
+    id_from: IdFrom,
 ) -> Result<Published, Problem> {
     let client_id = &caller.claims().client_id;
     let content = request.content();
@@ -254,6 +282,22 @@ async fn publish<R: Submission>(
             There::Free => app.recent.forget(&key, request_seq),
         }
     };
+    if id_from == IdFrom::Key {
+        match what_was_sent(app, &key, request).await? {
+            Some((request_seq, There::Same(answer))) => {
+                first.stored(request_seq);
+                return Ok(Published {
+                    request_seq,
+                    is_repeated: true,
+                    answer,
+                });
+            }
+            Some((request_seq, There::Other)) => {
+                return Err(refused(request.id(), request_seq, true));
+            }
+            Some(_) | None => {}
+        }
+    }
     let token = app.log_token(caller).await?;
     let message = request.message(client_id, &token, traceparent(headers));
     let request_seq = store_message(app, client_id, message).await?;

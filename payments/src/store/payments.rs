@@ -285,6 +285,36 @@ pub(crate) async fn payments_with_id(
 
 /// Payments of a client, newest first.
 pub(crate) async fn payments(db: &mut PgConnection, filter: &Filter<'_>) -> sqlx::Result<Vec<Row>> {
+    match filter.status {
+        Some(status) if status != Status::Settled => payments_in(db, filter, status).await,
+        Some(_) | None => payments_of(db, filter).await,
+    }
+}
+
+/// Those in a state that few are in, by an index of their own.
+async fn payments_in(
+    db: &mut PgConnection,
+    filter: &Filter<'_>,
+    status: Status,
+) -> sqlx::Result<Vec<Row>> {
+    sqlx::query_as!(
+        Row,
+        "select client_id, payment_id, request_seq, status, published_at, decided_at,
+                request::text, answer::text, may_retry, kind, remaining
+         from payment
+         where client_id = $1 and status = $2 and status <> 'settled' and request_seq < $3
+         order by request_seq desc
+         limit $4",
+        filter.client_id.as_str(),
+        status.as_str(),
+        before(filter.before),
+        i64::from(filter.limit),
+    )
+    .fetch_all(db)
+    .await
+}
+
+async fn payments_of(db: &mut PgConnection, filter: &Filter<'_>) -> sqlx::Result<Vec<Row>> {
     sqlx::query_as!(
         Row,
         "select client_id, payment_id, request_seq, status, published_at, decided_at,

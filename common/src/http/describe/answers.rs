@@ -39,6 +39,9 @@ pub struct Written<const STATUS: u16, T>(PhantomData<T>);
 /// Text that is no JSON.
 pub struct Text<const STATUS: u16>;
 
+/// A file that was asked for before: CSV, XML or lines of JSON.
+pub struct File<const STATUS: u16>;
+
 /// Every problem that goes with a status.
 pub struct Problems<const STATUS: u16>;
 
@@ -101,6 +104,19 @@ impl<const STATUS: u16> IntoResponses for Text<STATUS> {
     fn responses() -> Responses {
         let content = json!({"text/plain": {"schema": {"type": "string"}}});
         of_status(STATUS, json!({"description": "Text.", "content": content}))
+    }
+}
+
+impl<const STATUS: u16> IntoResponses for File<STATUS> {
+    fn responses() -> Responses {
+        let text = json!({"schema": {"type": "string"}});
+        let content: Map<String, Value> = ["text/csv", "application/xml", "application/x-ndjson"]
+            .into_iter()
+            .map(|kind| (kind.to_owned(), text.clone()))
+            .collect();
+        let mut answer = json!({"description": "The file.", "content": content});
+        answer["headers"]["Content-Disposition"] = header("The name of the file.", "string");
+        of_status(STATUS, answer)
     }
 }
 

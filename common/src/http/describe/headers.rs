@@ -6,6 +6,9 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 
 use super::carry::carried;
 
+/// `Idempotency-Key`.
+pub struct IdempotencyKey;
+
 /// `Prefer: wait=N`.
 pub struct Wait;
 
@@ -14,6 +17,13 @@ pub struct Trace;
 
 /// `If-None-Match`.
 pub struct IfNoneMatch;
+
+impl IntoParams for IdempotencyKey {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let about = "Names the payment instead of a `payment_id`: up to 255 visible characters, in quotes or without.";
+        vec![header("Idempotency-Key", about, Value::Null)]
+    }
+}
 
 impl IntoParams for Wait {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {

@@ -147,6 +147,9 @@ kinds! {
     IdUsed "id-used" [409], "Id Used",
         "AM05: the same id was used before with another content.",
         "Look at what the id stands for (GET it). For something else choose a new id.";
+    KeyUsed "key-used" [422], "Key Used",
+        "Another payment was sent with the same Idempotency-Key before. Nothing was done.",
+        "Look at the payment that `payment_id` names. For something else send a new key; to try the same again send the same body.";
     InvalidAmount "invalid-amount" [422], "Invalid Amount",
         "AM12: the amount is no positive decimal of the currency's places.",
         "Send the amount as text, such as \"12.50\", with at most as many places as the currency has.";

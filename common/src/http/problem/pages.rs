@@ -156,12 +156,12 @@ pub const PAGE_POLICY: (HeaderName, HeaderValue) = (
 );
 
 fn html(title: &str, body: &str) -> Response {
+    let prefix = prefix::here();
     let page = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{} · Quittance</title>\
-         <meta name=\"viewport\" content=\"width=device-width\"><link rel=\"stylesheet\" href=\"{}/docs/docs.css\">\
-         </head><body><main>{body}</main></body></html>",
+         <meta name=\"viewport\" content=\"width=device-width\"><link rel=\"stylesheet\" href=\"{prefix}/docs/docs.css\">\
+         <link rel=\"icon\" href=\"{prefix}/docs/favicon-32x32.png\"></head><body><main>{body}</main></body></html>",
         escaped(title),
-        prefix::here(),
     );
     ([PAGE_POLICY], axum::response::Html(page)).into_response()
 }

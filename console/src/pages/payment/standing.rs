@@ -54,6 +54,7 @@ pub(super) fn title(payment: &Value) -> &'static str {
         Some("capture") => "Capture",
         Some("void") => "Void",
         Some("reversal") => "Reversal",
+        Some("transaction") => "Transaction",
         _ => "Payment",
     }
 }
