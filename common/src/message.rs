@@ -141,7 +141,8 @@ pub fn add_event_headers(
 }
 
 /// The text of some bytes, with a replacement character for each invalid byte: as in the broker's own JSON.
-pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
+#[must_use]
+pub fn text(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return Cow::Borrowed(text);
     }

@@ -4,6 +4,8 @@ use serde::de::DeserializeOwned;
 
 use super::account::AccountRequest;
 use super::body::read;
+use super::bulk::Batch;
+use super::chart::OpenBankAccount;
 use super::expiry::AnnounceExpiry;
 use super::hold::{CaptureRequest, HoldRequest, VoidRequest};
 use super::payment::PaymentRequest;
@@ -38,6 +40,11 @@ impl Form {
             Kind::Transaction(_) => {
                 Self::read::<TransactionRequest>("transaction.requested.v1", body)
             }
+            Kind::Bulk(_) => Self {
+                schema: Some("payment-batch.requested.v1"),
+                mismatch: batch_mismatch(body),
+            },
+            Kind::Chart => Self::read::<OpenBankAccount>("chart.requested.v1", body),
             Kind::Expiry => Self::read::<AnnounceExpiry>("expiry.requested.v1", body),
             Kind::Account(_) => Self::read::<AccountRequest>("account.requested.v1", body),
             Kind::Key => Self::read::<AnnounceKey>("key.requested.v1", body),
@@ -57,6 +64,7 @@ impl Form {
             Ok(answer) => Self {
                 schema: Some(match answer {
                     Answer::Payment(_) => "payment.answered.v1",
+                    Answer::Bulk(_) => "payment-batch.answered.v1",
                     Answer::Account(_) => "account.answered.v1",
                     Answer::Key(_) => "key.answered.v1",
                     Answer::Revocation(_) => "revocation.answered.v1",
@@ -78,4 +86,17 @@ impl Form {
             mismatch: read::<T>(body).err().map(|error| error.to_string()),
         }
     }
+}
+
+/// What does not fit of a batch, or of its first payment that does not.
+fn batch_mismatch(body: &[u8]) -> Option<String> {
+    let batch = match Batch::read(body) {
+        Ok(batch) => batch,
+        Err(error) => return Some(error.reason.message),
+    };
+    let mut payments = (1..).zip(&batch.payments);
+    payments.find_map(|(number, payment)| {
+        let malformed = payment.as_ref().err()?;
+        Some(format!("payment {number}: {}", malformed.reason.message))
+    })
 }

@@ -95,7 +95,10 @@ pub(super) async fn what_was_sent<R: Submission>(
     let is_same = stored.subject == R::subject(&key.0)
         && body::read::<R>(&stored.payload).is_ok_and(|sent| sent.content() == request.content());
     Ok(Some(if is_same {
-        (seq, There::Same(answer_at(app, seq).await.map(Box::new)))
+        (
+            seq,
+            There::Same(answer_at(app, seq, key.1).await.map(Box::new)),
+        )
     } else {
         (seq, There::Other)
     }))

@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 use common::ids::{BatchId, ClientId};
 use common::kinds::body::RequestBody as _;
 use common::kinds::bulk::{Batch, BatchAnswer, BatchRequest, BatchStatus};
-use common::message::Stored;
+use common::message::{Stored, text};
 
-use super::rows::text;
 use crate::store::{AnsweredBatch, Counts, RequestedBatch};
 
 /// The rows of the batches in a part of a log, one for each.
@@ -71,7 +70,7 @@ impl Batches<AnsweredBatch> {
                 rejected: count(answer.rejected),
                 duplicates: count(answer.duplicates),
             },
-            json: text(&message.payload),
+            json: text(&message.payload).into_owned(),
         };
         self.0.insert(key, row);
     }

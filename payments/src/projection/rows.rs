@@ -18,7 +18,7 @@ use common::kinds::revocation::{RevocationAnswer, RevocationStatus};
 use common::kinds::rules::{NEWEST, RulesStatus};
 use common::kinds::transaction::TransactionRequest;
 use common::kinds::trust::{KeyAnswer, KeyStatus};
-use common::message::Stored;
+use common::message::{Stored, text};
 
 use super::batches::Batches;
 use super::progress;
@@ -144,13 +144,8 @@ fn read<R: ClientRequest>(
         request_seq: message.sequence,
         published_at: message.published_at,
         kind,
-        json: text(&message.payload),
+        json: text(&message.payload).into_owned(),
     })
-}
-
-/// A body that has been read as JSON, which is UTF-8.
-pub(super) fn text(body: &[u8]) -> String {
-    String::from_utf8_lossy(body).into_owned()
 }
 
 /// The decided rows, the noted keys and the noted revocations of a batch of SETTLEMENTS.
@@ -181,7 +176,8 @@ pub(crate) fn answered(batch: &[Stored]) -> Answered {
                     progress.insert((row.client_id.clone(), row.payment_id), row);
                 }
                 follow_ups.extend(progress::follow_up(&answer));
-                let (kind, json) = (kind_of(&message.subject), text(&message.payload));
+                let kind = kind_of(&message.subject);
+                let json = text(&message.payload).into_owned();
                 payments.note(answer, kind, json, message.published_at);
             }
             Ok(Answer::Bulk(answer)) => {

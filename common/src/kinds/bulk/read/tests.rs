@@ -1,3 +1,5 @@
+//! What of a batch can be read, and what can't.
+
 use serde_json::{Value, json};
 
 use super::*;
