@@ -92,7 +92,7 @@ fn a_usage_error_is_exit_code_2() {
     usage("token --as ada --email ada@demo.quittance");
     let unknown = usage("pay --from ada --to eve --amount 1");
     assert!(
-        unknown.contains("neither ada, grace, cash nor a UUID"),
+        unknown.contains("neither ada, grace, cash nor an account's number or UUID"),
         "{unknown}"
     );
 }

@@ -20,7 +20,6 @@ const BACKLOG: usize = 60;
 const SMALL_BATCH: (&str, &str) = ("QUITTANCE_BATCH_MAX", "2");
 
 #[tokio::test(flavor = "multi_thread")]
-#[expect(clippy::print_stderr, reason = "the figure is what it is about")]
 async fn a_standby_takes_over_within_two_seconds() -> Result<()> {
     let mut test = TestBank::start().await?;
     let mut second = test.bank.spawn_second(Service::Ledger, "ledger-2", &[])?;

@@ -6,6 +6,7 @@ use common::kinds::chart::Purpose;
 use common::money::Currency;
 use common::reason::Code;
 use ledger::core::change::Change;
+use ledger::core::rules::Rules;
 use ledger::core::verify::{Accepted, BankAccount, Content};
 use uuid::Uuid;
 
@@ -100,6 +101,7 @@ fn metadata_is_part_of_an_accounts_terms() {
 #[test]
 fn the_banks_own_accounts_are_opened_once() {
     let mut bank = Bank::parse("A=0");
+    bank.book.rules = Rules::NEWEST;
     let mut opened = |purpose, code: &str| {
         let currency = Currency::from_code(code).expect("a currency");
         let decision = bank.decide(Content::Chart(BankAccount { purpose, currency }));

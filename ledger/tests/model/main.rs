@@ -9,6 +9,7 @@ mod mix;
 mod random;
 mod reference;
 mod system;
+mod tamper;
 
 #[path = "../golden_log/key.rs"]
 #[expect(dead_code, reason = "the golden log needs more of it")]
@@ -35,17 +36,10 @@ const ROUND: usize = 2000;
 const PORTION: usize = 250;
 
 #[tokio::test(flavor = "multi_thread")]
-#[expect(clippy::print_stderr, reason = "whoever sees it fail needs the seed")]
 async fn the_ledger_is_what_the_reference_says() {
-    let number = |name: &str| {
-        env::var(name)
-            .ok()
-            .map(|text| text.parse().expect("a number"))
-    };
-    let by_time = || u64::from(now().timestamp_subsec_nanos());
-    let seed = number("QUITTANCE_SEED").unwrap_or_else(by_time);
-    eprintln!("QUITTANCE_SEED={seed} cargo test -p ledger --test model repeats this mix");
-    let seconds = number("QUITTANCE_MODEL_SECONDS").unwrap_or(SECONDS);
+    let seed = seeded();
+    let asked = env::var("QUITTANCE_MODEL_SECONDS").ok();
+    let seconds = asked.map_or(SECONDS, |text| text.parse().expect("a number"));
     let mut system = System::start().await;
     let (begun, lasts) = (Instant::now(), Duration::from_secs(seconds));
     let mut model = Model::default();
@@ -68,6 +62,16 @@ async fn the_ledger_is_what_the_reference_says() {
     system.audit().await;
     eprintln!("{} requests: {:#?}", model.seen, model.outcomes);
     model.every_outcome_was_met();
+}
+
+/// By `QUITTANCE_SEED`, or by the time.
+#[expect(clippy::print_stderr, reason = "whoever sees it fail needs the seed")]
+fn seeded() -> u64 {
+    let asked = env::var("QUITTANCE_SEED").ok();
+    let by_time = || u64::from(now().timestamp_subsec_nanos());
+    let seed = asked.map_or_else(by_time, |seed| seed.parse().expect("a number"));
+    eprintln!("QUITTANCE_SEED={seed} cargo test -p ledger --test model repeats this mix");
+    seed
 }
 
 #[derive(Default)]

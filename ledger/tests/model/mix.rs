@@ -49,7 +49,7 @@ type Follow = (&'static str, Option<usize>, Value);
 const TOKENS: usize = 4;
 
 /// Which of the services' logins at the broker sends it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Door {
     Auth,
     Ledger,

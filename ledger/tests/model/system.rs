@@ -22,6 +22,15 @@ const IN_FLIGHT: usize = 64;
 /// Far beyond what anything takes: only a hang meets it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Client, id, status, what remains, and when it ends.
+type HoldRow = (
+    String,
+    Uuid,
+    String,
+    Decimal,
+    Option<chrono::DateTime<chrono::Utc>>,
+);
+
 #[derive(Parser)]
 struct Arguments {
     #[command(flatten)]
@@ -165,13 +174,7 @@ impl System {
             return Some(cursor);
         }
         let holds = "select client_id, payment_id, status, remaining, expires_at from hold";
-        let holds: Vec<(
-            String,
-            Uuid,
-            String,
-            Decimal,
-            Option<chrono::DateTime<chrono::Utc>>,
-        )> = sqlx::query_as(holds)
+        let holds: Vec<HoldRow> = sqlx::query_as(holds)
             .fetch_all(&mut *snapshot)
             .await
             .expect("holds");

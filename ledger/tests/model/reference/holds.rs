@@ -94,7 +94,7 @@ impl Reference {
         let after = Hold {
             remaining,
             status: if is_over { "captured" } else { "authorised" },
-            ..hold.clone()
+            ..hold
         };
         // What was held is free before it is booked.
         self.holds.insert(key.clone(), after);
