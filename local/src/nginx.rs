@@ -104,6 +104,7 @@ impl Gateway {
         fs::create_dir_all(&assets)
             .and_then(|()| fs::set_permissions(&assets, Permissions::from_mode(0o755)))
             .with_context(|| format!("cannot make {}", assets.display()))?;
+        make_media(home)?;
         let own = [
             ("places.conf", render_places(behind)?),
             (

@@ -81,7 +81,7 @@ async fn a_service_is_asked_without_the_prefix_and_told_of_it_by_nobody_else() {
     let front = front(&stub).await;
     let port = front.port();
     let headers = "Authorization: Bearer t\r\nX-Request-Id: my-request.1\r\nX-Forwarded-For: 192.0.2.1\r\n\
-                   X-Forwarded-Prefix: /evil\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\n\
+                   X-Forwarded-Prefix: /evil\r\nX-Forwarded-Media: /evil\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\n\
                    Forwarded: for=192.0.2.1\r\nX-Real-IP: 192.0.2.1\r\n\
                    traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n";
     let answer = ask(
@@ -109,6 +109,8 @@ async fn a_service_is_asked_without_the_prefix_and_told_of_it_by_nobody_else() {
             &host,
             "X-Forwarded-For: 127.0.0.1",
             &forwarded_host,
+            // Where files stand that a service has it hand out.
+            "X-Forwarded-Media: /media",
             &forwarded_port,
             "X-Forwarded-Prefix: /payment",
             "X-Forwarded-Proto: http",
