@@ -13,6 +13,7 @@ mod client;
 mod connection;
 mod get;
 mod streams;
+mod syncing;
 
 mod feed;
 mod gets;
@@ -33,4 +34,5 @@ pub use get::get;
 pub use publisher::{ALONE_MAX, BATCH_MESSAGES_MAX, Publisher};
 pub use reader::Reader;
 pub use responder::{Published, ReplyTo, Responder};
-pub use streams::{durable_consumers, ensure_streams, last_sequence};
+pub use streams::{StreamsError, durable_consumers, ensure_streams, holders, last_sequence};
+pub use syncing::{Syncing, syncing};

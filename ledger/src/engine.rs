@@ -13,6 +13,8 @@ mod context;
 pub mod crash;
 mod failure;
 
+mod durability;
+
 mod announce;
 mod raise;
 mod recover;
@@ -22,6 +24,7 @@ mod deciding;
 mod pipeline;
 
 pub(crate) use context::{Engine, Health};
+pub use durability::UnsafeSetting;
 pub use failure::Halt;
 pub(crate) use steps::{BatchSteps, Steps};
 
@@ -83,10 +86,9 @@ impl Engine {
 
     async fn lead(self: &Arc<Self>) -> Result<std::convert::Infallible, Failure> {
         // The lock goes with the connection that all is written through; the compare-and-set is still behind it.
-        let leading = store::lead(&self.database).await?;
-        broker::ensure_streams(&self.jetstream, self.stream_replicas)
-            .await
-            .map_err(|error| Failure::Broker(error.to_string()))?;
+        let mut leading = store::lead(&self.database).await?;
+        broker::ensure_streams(&self.jetstream, self.stream_replicas).await?;
+        self.require_durability(&mut leading).await?;
         let Recovered {
             cursor,
             published,

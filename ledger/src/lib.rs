@@ -67,6 +67,9 @@ pub struct Config {
         default_value = "quittance.localhost/ledger"
     )]
     pub receipt_origin: String,
+    /// For experiments: lead although the broker or the database may lose what they acknowledge.
+    #[arg(long, env = "QUITTANCE_UNSAFE_DURABILITY", action = clap::ArgAction::Set, default_value_t = false, num_args = 0..=1, default_missing_value = "true")]
+    pub unsafe_durability: bool,
     /// For tests: where to die.
     #[arg(long, env = "QUITTANCE_CRASH_AT", hide = true)]
     pub crash_at: Option<CrashPoint>,
@@ -120,6 +123,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         rules: Rules::from_number(config.rules).context("--rules: no such version")?,
         crash: CrashAt::new(config.crash_at, config.crash_visit),
         stream_replicas: config.stream_replicas,
+        unsafe_durability: config.unsafe_durability,
         steps: steps.clone(),
         health: watch::Sender::new(Health::Waiting),
     });
@@ -129,6 +133,9 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     // A ledger that waits for its turn to lead serves HTTP all the same, so it is ready too, as long as one decides.
     let readiness = service::Readiness::starting();
     readiness.started();
+    if config.unsafe_durability {
+        say_experiment(&readiness);
+    }
     let (database, config_of_broker) = (config.service.database.options()?, config.service.broker);
     let watched_publisher = publisher.clone();
     let owners = Owners::new(&config.exchange.auth_url).context("QUITTANCE_AUTH_URL")?;
@@ -182,4 +189,13 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     stop.cancel();
     tracker.wait().await;
     decided
+}
+
+/// Nobody shall take an experiment for a bank.
+fn say_experiment(readiness: &service::Readiness) {
+    tracing::error!(
+        "EXPERIMENT: QUITTANCE_UNSAFE_DURABILITY is set, and acknowledged payments may be lost"
+    );
+    let trouble = "is not demanded: an experiment, whose acknowledged payments may be lost";
+    readiness.late("durability", Some(trouble.to_owned()));
 }

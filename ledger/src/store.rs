@@ -3,6 +3,7 @@
 
 mod values;
 
+mod durability;
 mod lead;
 
 mod accounts;
@@ -24,6 +25,7 @@ mod verify;
 pub(crate) use accounts::account_page;
 pub use accounts::accounts;
 pub use audit::{AuditedAccount, audited_accounts, stray_answers, stray_postings};
+pub(crate) use durability::{DatabaseSetting, durability_settings};
 pub(crate) use history::{AnswerRow, PostingRow, answers, posting_rows, postings_like};
 pub(crate) use holds::{
     account_holds, all_holds, due_holds, holds, originals, reversed_sums, unannounced_holds,

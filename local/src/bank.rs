@@ -255,6 +255,11 @@ impl Bank {
         self.service_mut(service).wait_until_ready().await
     }
 
+    /// For tests: starts PostgreSQL again with these settings, such as `fsync=off`, over those that a bank needs.
+    pub async fn restart_postgres_with(&mut self, settings: &[&str]) -> Result<()> {
+        self.servers.restart_postgres_with(settings).await
+    }
+
     /// Starts one part without waiting until it is ready: for a part that is meant to crash at its start.
     pub fn spawn_part(&mut self, service: Service) -> Result<()> {
         self.process_mut(service.into()).stop();

@@ -9,6 +9,7 @@ mod bad_input;
 mod bank;
 mod crash;
 mod door;
+mod durability;
 mod empty_messages;
 mod freeze;
 mod gateway;

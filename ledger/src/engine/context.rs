@@ -30,6 +30,8 @@ pub(crate) struct Engine {
     /// The rules that a log is raised to.
     pub(crate) rules: Rules,
     pub(crate) stream_replicas: usize,
+    /// An experiment: leads although broker or database may lose what they acknowledge.
+    pub(crate) unsafe_durability: bool,
     /// When the last batches went through each step.
     pub(crate) steps: Arc<Steps>,
     /// Says whether the service is ready.

@@ -29,6 +29,7 @@ async fn only_the_ledger_may_answer_or_touch_a_stream() {
             "$JS.API.STREAM.DELETE.REQUESTS",
             "$JS.API.STREAM.PURGE.SETTLEMENTS",
             "$JS.API.STREAM.MSG.DELETE.SETTLEMENTS",
+            "$SYS.REQ.SERVER.PING.JSZ",
         ] {
             user.may_not_publish(subject).await;
         }
@@ -48,6 +49,9 @@ async fn only_the_ledger_may_answer_or_touch_a_stream() {
         "request.hold.v1.demo-shop",
         "request.reversal.v1.demo-shop",
         "request.auth.v1.keys",
+        "$SYS.REQ.SERVER.PING.VARZ",
+        "$SYS.REQ.SERVER.PING.CONNZ",
+        "$SYS.REQ.ACCOUNT.CORE.CONNZ",
     ] {
         ledger.may_not_publish(subject).await;
     }
