@@ -188,7 +188,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         never = again::ever_again("keys have to wait", async || keys::keeper::watch(&auth.keys, &auth.pool, &auth.callers).await) => match never {},
         never = auth.throttle.noted.run(&auth.pool, service::now) => never,
         never = auth.throttle.forget(service::now) => never,
-        never = service::watch_database(&readiness, &database) => match never {},
+        never = service::watch_database(&readiness, &database, &auth.pool) => match never {},
         never = service::watch_broker(&readiness, &config.service.broker, |_| {}) => match never {},
     };
     // What was counted and is not due yet would be lost.

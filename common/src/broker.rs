@@ -12,8 +12,8 @@ mod tls;
 mod client;
 mod connection;
 mod get;
+mod servers;
 mod streams;
-mod syncing;
 
 mod feed;
 mod gets;
@@ -34,5 +34,5 @@ pub use get::get;
 pub use publisher::{ALONE_MAX, BATCH_MESSAGES_MAX, Publisher};
 pub use reader::Reader;
 pub use responder::{Published, ReplyTo, Responder};
+pub use servers::{JetStreamServer, servers};
 pub use streams::{StreamsError, durable_consumers, ensure_streams, holders, last_sequence};
-pub use syncing::{Syncing, syncing};

@@ -18,7 +18,7 @@ pub use database::{Database, DatabaseUrl, Owner, migrate, open_database};
 pub use exchange::{Exchange, Secret};
 pub use logging::start_logging;
 pub(crate) use metrics::rendered;
-pub use metrics::start_metrics;
+pub use metrics::{as_gauge, start_metrics};
 pub use probes::{Waiting, watch_broker, watch_database};
 pub use readiness::{Parts, Readiness};
 pub use secret_files::read_secret_files;

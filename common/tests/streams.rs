@@ -43,9 +43,9 @@ async fn a_stream_that_can_lose_messages_is_changed_or_named() {
     );
     // Both streams are of this one server, which says of itself when it writes.
     let holders = broker::holders(&jetstream, REQUESTS).await.unwrap();
-    let said = broker::syncing(&client, &holders).await.unwrap();
-    assert!(said.len() == 1 && said[0].server == "quittance" && said[0].is_always);
+    let said = broker::servers(&client, &holders).await.unwrap();
+    assert!(said.len() == 1 && said[0].name == "quittance" && said[0].is_always_synced);
     let nobody = ["elsewhere".to_owned()];
-    let error = broker::syncing(&client, &nobody).await.unwrap_err();
+    let error = broker::servers(&client, &nobody).await.unwrap_err();
     assert!(error.to_string().contains("elsewhere does not say"));
 }

@@ -18,14 +18,16 @@ mod durability;
 mod announce;
 mod raise;
 mod recover;
+
+mod measures;
 mod steps;
 
 mod deciding;
 mod pipeline;
 
 pub(crate) use context::{Engine, Health};
-pub use durability::UnsafeSetting;
-pub use failure::Halt;
+pub use failure::{Halt, UnsafeSetting};
+pub(crate) use measures::Measures;
 pub(crate) use steps::{BatchSteps, Steps};
 
 use std::sync::Arc;
@@ -69,6 +71,7 @@ impl Engine {
             match failure {
                 Failure::Halt(halt) => return Err(halt),
                 failure => {
+                    self.measures.leads(false);
                     tracing::warn!(%failure, "starting again from the database and the streams");
                     let had_worked = *self.health.borrow() == Health::Working;
                     failures = if had_worked { 1 } else { failures + 1 };
@@ -97,7 +100,7 @@ impl Engine {
         let reading = tokio::time::timeout(DATABASE_TIMEOUT, self.database.connect())
             .await
             .map_err(|_| Failure::Stalled)??;
-        let mut deciding = Deciding::start(reading, cursor).await?;
+        let mut deciding = Deciding::start(reading, cursor, self.measures.clone()).await?;
         // Where something waits, the first batch that is written shows that it works.
         if cursor.seq >= log {
             self.works();
@@ -105,6 +108,8 @@ impl Engine {
         let mut requests = Reader::of_requests(&self.broker, cursor.seq + 1);
         let mut pipeline = Pipeline::start(self.clone(), leading, cursor.seq, published);
         tracing::info!(cursor = cursor.seq, published, "leading");
+        self.measures.leads(true);
+        self.measures.stands_at(cursor.seq, published);
         let mut raise_at = Some(Instant::now());
         loop {
             // Not before all that the log held has been decided: it may hold the raise already.

@@ -15,6 +15,8 @@ pub mod receipts;
 
 mod statement;
 
+mod oversight;
+
 mod http;
 
 pub use http::openapi;
@@ -35,7 +37,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::core::rules::Rules;
 use engine::crash::{CrashAt, CrashPoint};
-use engine::{Engine, Health, Steps};
+use engine::{Engine, Health, Measures, Steps};
 use receipts::key::ReceiptKey;
 use receipts::tree::Tree;
 
@@ -90,6 +92,10 @@ pub async fn migrate(owner: &service::Owner) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When it can't start, or when the log and the books contradict each other ([`engine::Halt`]).
+#[expect(
+    clippy::too_many_lines,
+    reason = "what a ledger is made of, and in which order, reads best in one place"
+)]
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let stop = service::stop_signal(config.service.stop_with_parent)?;
     let receipt_key = config.receipt_key.as_ref();
@@ -125,6 +131,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         stream_replicas: config.stream_replicas,
         unsafe_durability: config.unsafe_durability,
         steps: steps.clone(),
+        measures: Measures::default(),
         health: watch::Sender::new(Health::Waiting),
     });
     let mut health = engine.health.subscribe();
@@ -133,11 +140,10 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     // A ledger that waits for its turn to lead serves HTTP all the same, so it is ready too, as long as one decides.
     let readiness = service::Readiness::starting();
     readiness.started();
-    if config.unsafe_durability {
-        say_experiment(&readiness);
-    }
+    say_if_unsafe(&readiness, config.unsafe_durability);
     let (database, config_of_broker) = (config.service.database.options()?, config.service.broker);
     let watched_publisher = publisher.clone();
+    let (watched_pool, watched_jetstream) = (pool.clone(), jetstream.clone());
     let owners = Owners::new(&config.exchange.auth_url).context("QUITTANCE_AUTH_URL")?;
     let log_tokens = LogTokens::new("ledger", config.exchange).context("no client for auth")?;
     let replaying = http::Replaying::new(
@@ -173,7 +179,8 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         tokio::select! {
             never = failing => never,
             never = following.follow() => match never {},
-            never = service::watch_database(&readiness, &database) => match never {},
+            never = oversight::look(&watched_pool, &watched_jetstream) => match never {},
+            never = service::watch_database(&readiness, &database, &watched_pool) => match never {},
             never = service::watch_broker(&readiness, &config_of_broker, |waiting| {
                 readiness.missing("the leader", waiting.map(|waiting| waiting.sentence()));
                 readiness.missing("the log", watched_publisher.trouble());
@@ -192,7 +199,10 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
 }
 
 /// Nobody shall take an experiment for a bank.
-fn say_experiment(readiness: &service::Readiness) {
+fn say_if_unsafe(readiness: &service::Readiness, is_unsafe: bool) {
+    if !is_unsafe {
+        return;
+    }
     tracing::error!(
         "EXPERIMENT: QUITTANCE_UNSAFE_DURABILITY is set, and acknowledged payments may be lost"
     );

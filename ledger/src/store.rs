@@ -33,7 +33,9 @@ pub(crate) use holds::{
 pub(crate) use lead::lead;
 pub use load::{cursor, keys, raised_rules, rules};
 pub(crate) use load::{decided_digest, used_payment_ids};
-pub(crate) use log::{LogFilter, LogRow, SCANNED_MAX, category_sums, category_sums_at, log_page};
+pub(crate) use log::{
+    CategorySum, LogFilter, LogRow, SCANNED_MAX, category_sums, category_sums_at, log_page,
+};
 pub(crate) use receipts::{
     AnsweredRow, CheckpointRow, answered, chain_after, checkpoint_up_to, leaves_behind, move_tree,
     owns_one, put_checkpoint, put_tiles, tiles, tree_size, without_waiting_for_the_disk,

@@ -101,6 +101,7 @@ pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Res
     let projection =
         Arc::new(Projection::open(pool.clone(), config.broker.clone(), jetstream.clone()).await?);
     let answers = Arc::new(OnceCell::new());
+    let watched_pool = pool.clone();
     let readiness = service::Readiness::starting();
 
     let publisher = Publisher::new(&config.broker);
@@ -130,7 +131,7 @@ pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Res
         tokio::select! {
             projected = projection.run() => projected.context("the projection can't go on"),
             never = caught_up => never,
-            never = service::watch_database(&readiness, &database) => match never {},
+            never = service::watch_database(&readiness, &database, &watched_pool) => match never {},
             // Payments are taken and kept while the ledger is away.
             never = service::watch_broker(&readiness, &config.broker, |waiting| {
                 readiness.late("the ledger", waiting.map(|waiting| waiting.sentence()));

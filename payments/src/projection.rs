@@ -14,6 +14,7 @@
 mod activity;
 mod cursors;
 mod error;
+mod measures;
 mod progress;
 mod retry;
 mod rows;

@@ -17,6 +17,7 @@ mod hostile;
 mod keys;
 mod log;
 mod mandates;
+mod metrics;
 mod mixed;
 mod operators;
 mod outage;

@@ -9,6 +9,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool};
 use tokio::sync::watch;
 
 use super::crash::CrashAt;
+use super::measures::Measures;
 use super::steps::Steps;
 use crate::core::rules::Rules;
 
@@ -34,6 +35,7 @@ pub(crate) struct Engine {
     pub(crate) unsafe_durability: bool,
     /// When the last batches went through each step.
     pub(crate) steps: Arc<Steps>,
+    pub(crate) measures: Measures,
     /// Says whether the service is ready.
     pub(crate) health: watch::Sender<Health>,
 }

@@ -3,25 +3,13 @@
 //! The broker and the database say themselves how they are set. A ledger does not lead where a power failure could take back
 //! what somebody was told, unless it is an experiment that says so.
 
-use std::time::Duration;
-
-use common::broker::{self, Syncing};
+use common::broker::{self, JetStreamServer};
 use common::wire::{REQUESTS, SETTLEMENTS};
 use sqlx::PgConnection;
 
 use super::context::Engine;
-use super::failure::{Failure, Halt};
+use super::failure::{Failure, Halt, UnsafeSetting};
 use crate::store::{self, DatabaseSetting};
-
-/// A setting under which something that was acknowledged can be lost.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{place} has {setting}={value}: {remedy}")]
-pub struct UnsafeSetting {
-    place: String,
-    setting: String,
-    value: String,
-    remedy: &'static str,
-}
 
 impl Engine {
     /// Fails unless broker and database keep what they acknowledge. The streams are there.
@@ -36,7 +24,7 @@ impl Engine {
             let found = broker::holders(&self.jetstream, stream).await;
             holders.extend(found.map_err(|error| Failure::Broker(error.to_string()))?);
         }
-        let servers = broker::syncing(&self.jetstream.client(), &holders).await?;
+        let servers = broker::servers(&self.jetstream.client(), &holders).await?;
         let settings = store::durability_settings(leading).await?;
         let mut found: Vec<UnsafeSetting> = servers.into_iter().filter_map(of_server).collect();
         found.extend(settings.into_iter().filter_map(of_database));
@@ -53,22 +41,13 @@ impl Engine {
     }
 }
 
-fn of_server(syncing: Syncing) -> Option<UnsafeSetting> {
-    let Syncing {
-        server,
-        is_always,
-        interval,
-    } = syncing;
-    (!is_always).then(|| UnsafeSetting {
-        place: format!("the NATS server {server}"),
+fn of_server(server: JetStreamServer) -> Option<UnsafeSetting> {
+    (!server.is_always_synced).then(|| UnsafeSetting {
+        place: format!("the NATS server {}", server.name),
         setting: "sync_interval".to_owned(),
-        value: seconds(interval),
+        value: format!("{}s", server.sync_interval.as_secs()),
         remedy: "set `sync_interval: always` in its `jetstream` block and start it again",
     })
-}
-
-fn seconds(interval: Duration) -> String {
-    format!("{}s", interval.as_secs())
 }
 
 fn of_database(setting: DatabaseSetting) -> Option<UnsafeSetting> {
@@ -96,6 +75,8 @@ fn of_database(setting: DatabaseSetting) -> Option<UnsafeSetting> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn said(name: &str, value: &str) -> Option<String> {
@@ -117,10 +98,12 @@ mod tests {
             assert_eq!(said("synchronous_commit", value), None);
         }
         assert!(said("synchronous_commit", "off").is_some());
-        let server = |is_always| Syncing {
-            server: "n1".to_owned(),
-            is_always,
-            interval: Duration::from_secs(120),
+        let server = |is_always_synced| JetStreamServer {
+            name: "n1".to_owned(),
+            is_always_synced,
+            sync_interval: Duration::from_secs(120),
+            stored_bytes: 0,
+            stored_bytes_max: 0,
         };
         assert_eq!(of_server(server(true)), None);
         let found = of_server(server(false)).unwrap().to_string();

@@ -3,7 +3,6 @@
 use common::broker::{PublishError, ReadError, StreamsError};
 
 use super::context::DATABASE_TIMEOUT;
-use super::durability::UnsafeSetting;
 use crate::core::rules::NewerRules;
 
 /// Why the engine stops for good, and a person decides: the log and the books contradict each other, or would not survive.
@@ -52,6 +51,16 @@ pub enum Halt {
     /// A sequence is missing from the log.
     #[error(transparent)]
     Gap(ReadError),
+}
+
+/// A setting under which something that was acknowledged can be lost.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place} has {setting}={value}: {remedy}")]
+pub struct UnsafeSetting {
+    pub(super) place: String,
+    pub(super) setting: String,
+    pub(super) value: String,
+    pub(super) remedy: &'static str,
 }
 
 /// Why one try to lead ended.

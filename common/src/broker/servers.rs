@@ -1,4 +1,4 @@
-//! When the broker's servers write to the disk what they acknowledge, as they say it themselves.
+//! What the broker's servers say of themselves: when they write to the disk, and how much of it they use.
 //!
 //! They say it on their monitoring page, which no service reaches, and under one subject of the system account. That one
 //! subject is exported to the ledger's account and to no other (`nats/nats-server.conf`).
@@ -15,22 +15,26 @@ use super::error::ReadError;
 /// Each server answers with what `/jsz` of its monitoring page shows.
 const JETSTREAM_PAGE: &str = "$SYS.REQ.SERVER.PING.JSZ";
 
-/// When one server writes to the disk.
+/// One server that stores.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Syncing {
-    /// The server's name.
-    pub server: String,
-    /// Before each acknowledgement.
-    pub is_always: bool,
+pub struct JetStreamServer {
+    /// Its name.
+    pub name: String,
+    /// Whether it writes to the disk before each acknowledgement.
+    pub is_always_synced: bool,
     /// How often otherwise.
-    pub interval: Duration,
+    pub sync_interval: Duration,
+    /// What it stores.
+    pub stored_bytes: u64,
+    /// What it may store.
+    pub stored_bytes_max: u64,
 }
 
-/// Asks servers when they write to the disk: `of`, by name, or whichever answers first where there are no names.
+/// Asks servers how they store: `of`, by name, or whichever answers first where there are no names.
 ///
 /// # Errors
 /// When one of them does not say it in time.
-pub async fn syncing(client: &Client, of: &[String]) -> Result<Vec<Syncing>, ReadError> {
+pub async fn servers(client: &Client, of: &[String]) -> Result<Vec<JetStreamServer>, ReadError> {
     let failed = |cause: String| ReadError::Broker {
         stream: JETSTREAM_PAGE.to_owned(),
         cause,
@@ -42,9 +46,9 @@ pub async fn syncing(client: &Client, of: &[String]) -> Result<Vec<Syncing>, Rea
         .publish_with_reply(JETSTREAM_PAGE, inbox, "".into())
         .await;
     asked.map_err(|error| failed(error.to_string()))?;
-    let mut said: Vec<Syncing> = Vec::new();
-    let missing = |said: &[Syncing]| {
-        let is_missing = |name: &&String| said.iter().all(|one| one.server != **name);
+    let mut said: Vec<JetStreamServer> = Vec::new();
+    let missing = |said: &[JetStreamServer]| {
+        let is_missing = |name: &&String| said.iter().all(|one| one.name != **name);
         of.iter().find(is_missing).cloned()
     };
     let listening = async {
@@ -55,7 +59,7 @@ pub async fn syncing(client: &Client, of: &[String]) -> Result<Vec<Syncing>, Rea
                 return Err(failed("nobody answers there".to_owned()));
             }
             let page = serde_json::from_slice::<Page>(&answer.payload);
-            said.extend(page.map_err(|error| failed(error.to_string()))?.syncing());
+            said.extend(page.map_err(|error| failed(error.to_string()))?.server());
         }
         Ok(())
     };
@@ -63,9 +67,7 @@ pub async fn syncing(client: &Client, of: &[String]) -> Result<Vec<Syncing>, Rea
         Ok(listened) => listened.map(|()| said),
         Err(_) => {
             let silent = missing(&said).unwrap_or_else(|| "the server".to_owned());
-            Err(failed(format!(
-                "{silent} does not say when it writes to the disk"
-            )))
+            Err(failed(format!("{silent} does not say how it stores")))
         }
     }
 }
@@ -84,6 +86,8 @@ struct Server {
 
 #[derive(Deserialize)]
 struct Data {
+    #[serde(default)]
+    storage: u64,
     config: Option<Config>,
 }
 
@@ -94,15 +98,20 @@ struct Config {
     /// In nanoseconds.
     #[serde(default)]
     sync_interval: u64,
+    #[serde(default)]
+    max_storage: u64,
 }
 
 impl Page {
-    fn syncing(self) -> Option<Syncing> {
-        let config = self.data?.config?;
-        Some(Syncing {
-            server: self.server.name,
-            is_always: config.sync_always,
-            interval: Duration::from_nanos(config.sync_interval),
+    fn server(self) -> Option<JetStreamServer> {
+        let data = self.data?;
+        let config = data.config?;
+        Some(JetStreamServer {
+            name: self.server.name,
+            is_always_synced: config.sync_always,
+            sync_interval: Duration::from_nanos(config.sync_interval),
+            stored_bytes: data.storage,
+            stored_bytes_max: config.max_storage,
         })
     }
 }
