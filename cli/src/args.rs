@@ -15,8 +15,8 @@ use crate::failure::{self, Exit, hinted};
 use crate::running::invocation;
 use crate::{
     account, assets, audit, bench, clients, demo, health, hold, invite_admin, keys, mandates,
-    migrate, pay, payment, print, secrets, serve, status, token, transaction, trial_balance, up,
-    users, watch,
+    migrate, pay, payment, print, secrets, serve, services, status, token, transaction,
+    trial_balance, up, users, watch,
 };
 
 /// A payment ledger on one machine: every payment request gets one answer, booked double-entry.
@@ -86,6 +86,8 @@ enum Command {
     /// List, rotate and revoke the keys that tokens are signed with
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Show which services run, where, and how they do
+    Services(services::Options),
     /// Print answers as the ledger publishes them
     Watch(watch::Watch),
     /// Check the books against the log, and show what happened in auth
@@ -225,6 +227,7 @@ async fn dispatch(arguments: Arguments, home: impl Fn() -> Result<PathBuf>) -> R
         Command::Transaction(options) => return transaction::run(options, &home()?).await,
         Command::Payment(command) => payment::run(command, &home()?).await?,
         Command::Users(command) => users::run(command, &home()?).await?,
+        Command::Services(options) => services::run(&options, &home()?).await?,
         Command::Watch(options) => watch::run(&options, &home()?).await?,
         Command::Audit(command) => audit::run(&command, &home()?).await?,
         Command::Bench(options) => bench::run(options).await?,

@@ -4,6 +4,7 @@
 mod database;
 
 mod config;
+mod discovery;
 mod exchange;
 mod logging;
 mod metrics;
@@ -15,6 +16,7 @@ mod probes;
 
 pub use config::{Config, Web};
 pub use database::{Database, DatabaseUrl, Owner, migrate, open_database};
+pub use discovery::{Discovery, Instance, Targets, announce, instances};
 pub use exchange::{Exchange, Secret};
 pub use logging::start_logging;
 pub(crate) use metrics::rendered;

@@ -3,6 +3,7 @@
 use client::Client;
 use tokio_util::sync::CancellationToken;
 
+use crate::instances::Instances;
 use crate::session::Sessions;
 
 /// What every page works with.
@@ -11,15 +12,18 @@ pub(crate) struct App {
     pub(crate) client: Client,
     /// Who is signed in.
     pub(crate) sessions: Sessions,
+    /// Who is there.
+    pub(crate) instances: Instances,
     /// Ends what is live.
     pub(crate) stop: CancellationToken,
 }
 
 impl App {
-    pub(crate) fn new(client: Client, stop: CancellationToken) -> Self {
+    pub(crate) fn new(client: Client, instances: Instances, stop: CancellationToken) -> Self {
         Self {
             client,
             sessions: Sessions::default(),
+            instances,
             stop,
         }
     }

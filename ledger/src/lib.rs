@@ -142,6 +142,15 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     readiness.started();
     say_if_unsafe(&readiness, config.unsafe_durability);
     let (database, config_of_broker) = (config.service.database.options()?, config.service.broker);
+    let web = &config.service.web;
+    let place = service::announce(
+        "ledger",
+        web.listen,
+        &web.discovery,
+        Some(&config_of_broker),
+        &readiness,
+        &stop,
+    );
     let watched_publisher = publisher.clone();
     let (watched_pool, watched_jetstream) = (pool.clone(), jetstream.clone());
     let owners = Owners::new(&config.exchange.auth_url).context("QUITTANCE_AUTH_URL")?;
@@ -195,6 +204,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     };
     stop.cancel();
     tracker.wait().await;
+    place.await?;
     decided
 }
 

@@ -141,6 +141,7 @@ impl Bank {
             auth: self.url(Service::Auth),
             ledger: self.url(Service::Ledger),
             payments: self.url(Service::Payments),
+            nats: self.servers.nats_url(),
         };
         console::write_assets(&self.program, &self.home().static_files()).await?;
         let console = Console::start(&self.program, self.home(), port, addresses).await?;

@@ -104,6 +104,14 @@ pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Res
     let watched_pool = pool.clone();
     let readiness = service::Readiness::starting();
 
+    let place = service::announce(
+        "payments",
+        config.web.listen,
+        &config.web.discovery,
+        Some(&config.broker),
+        &readiness,
+        &stop,
+    );
     let publisher = Publisher::new(&config.broker);
     let (told, places) = mpsc::channel(producers::PLACES_MAX);
     let app = Arc::new(App {
@@ -160,9 +168,10 @@ pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Res
         stop.cancel();
         outcome
     };
-    let (worked, served, produced) = tokio::join!(work, serving, producing);
+    let (worked, served, produced, placed) = tokio::join!(work, serving, producing, place);
     worked?;
     served?;
+    placed.context("the place of the service broke")?;
     produced.context("the entrance of the producers broke")
 }
 

@@ -15,6 +15,7 @@ mod home;
 mod importing;
 mod paste;
 mod people;
+mod services;
 mod supervised;
 mod width;
 
@@ -46,6 +47,7 @@ fn every_command_tells_its_options() {
         "payment show",
         "payment list",
         "users import",
+        "services",
         "watch",
         "audit replay",
         "audit verify",

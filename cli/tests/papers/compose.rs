@@ -104,7 +104,7 @@ fn the_databases_are_reached_by_the_services_only() {
     for name in ["postgres"].into_iter().chain(MIGRATIONS) {
         assert_eq!(networks[name], json!(["data"]), "{name}");
     }
-    assert_eq!(networks["console"], json!(["front"]));
+    assert_eq!(networks["console"], json!(["front", "core"]));
     assert_eq!(networks["nats"], json!(["edge", "core"]));
     // Services are reached through the gateway, and it reaches neither the broker nor a database.
     let fixed = "172.31.80.2";

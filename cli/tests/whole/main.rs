@@ -8,6 +8,7 @@ mod backup;
 mod bad_input;
 mod bank;
 mod crash;
+mod discovery;
 mod door;
 mod durability;
 mod empty_messages;

@@ -168,6 +168,40 @@ async fn nobody_enters_without_the_right_password() {
 }
 
 #[tokio::test]
+async fn who_says_where_it_is_says_so_under_its_own_name_and_does_nothing_else() {
+    let servers = testing::servers().await;
+    let _ledger = ledger_with_streams(&servers).await;
+    for name in ["auth", "ledger", "payments", "console"] {
+        let mut user = User::connect(&servers, &format!("{name}-discovery")).await;
+        for other in ["auth", "ledger", "payments", "console"] {
+            if other != name {
+                user.may_not_subscribe(&format!("$SRV.PING.{other}")).await;
+                user.may_not_subscribe(&format!("discovery.{other}.health"))
+                    .await;
+            }
+        }
+        user.may_not_subscribe("_INBOX_audit-discovery.>").await;
+        for subject in [
+            "request.account.v1.bank",
+            "settlement.payment.v1.demo-shop",
+            "$JS.API.STREAM.INFO.REQUESTS",
+            "discovery.ledger.health",
+        ] {
+            user.may_not_publish(subject).await;
+        }
+        if name != "console" {
+            user.may_not_publish("$SRV.PING").await;
+        }
+    }
+    // Nobody else reaches that account.
+    for name in ["demo-shop", "ledger", "payments", "audit"] {
+        let mut user = User::connect(&servers, name).await;
+        user.may_not_publish("$SRV.PING").await;
+        user.may_not_subscribe("$SRV.PING").await;
+    }
+}
+
+#[tokio::test]
 async fn a_second_login_reads_requests_and_does_nothing_else() {
     let servers = testing::servers().await;
     let _ledger = ledger_with_streams(&servers).await;
