@@ -20,6 +20,7 @@ mod log;
 mod mandates;
 mod metrics;
 mod mixed;
+mod observability;
 mod operators;
 mod outage;
 mod owner;
