@@ -23,8 +23,9 @@ impl Counted {
     }
 
     fn get(&self, series: &str) -> Option<f64> {
-        let line = self.0.lines().find_map(|line| line.strip_prefix(series));
-        line?.strip_prefix(' ')?.parse().ok()
+        let mut lines = self.0.lines();
+        let value = lines.find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value?.parse().ok()
     }
 
     fn of(&self, series: &str) -> Result<f64> {
@@ -93,6 +94,7 @@ async fn what_happens_is_counted_where_it_happens() -> Result<()> {
         known == [Some(requests); 2]
             && ledger.0.contains("quittance_books_balanced")
             && ledger.0.contains("quittance_chain_head_timestamp_seconds ")
+            && ledger.0.contains("quittance_broker_storage_bytes ")
     })
     .await?;
     for (series, expected) in [
