@@ -199,17 +199,30 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         readiness.started();
         std::future::pending().await
     };
+    let web = &config.service.web;
+    let announced_place = service::announce(
+        "auth",
+        web.listen,
+        &web.discovery,
+        Some(&config.service.broker),
+        &readiness,
+        &stop,
+    );
     // Side by side in one task: whoever drops this future stops all.
     let ended = tokio::select! {
-        served = serve_http(&config.service.web, http::routes(auth.clone()), readiness.clone(), stop.clone()) => served,
+        served = serve_http(web, http::routes(auth.clone()), readiness.clone(), stop.clone()) => served,
         failed = log::run(&auth, &config.service.broker, &announced, &stop) => failed.map(|never| match never {}),
         never = issuing => never,
         never = again::ever_again("keys have to wait", async || keys::keeper::watch(&auth.keys, &auth.pool, &auth.callers).await) => match never {},
         never = auth.throttle.noted.run(&auth.pool, service::now) => never,
         never = auth.throttle.forget(service::now) => never,
-        never = service::watch_database(&readiness, &database) => match never {},
+        never = service::watch_database(&readiness, &database, &auth.pool) => match never {},
         never = service::watch_broker(&readiness, &config.service.broker, |_| {}) => match never {},
     };
+    stop.cancel();
+    announced_place
+        .await
+        .context("the place of the service broke")?;
     // What was counted and is not due yet would be lost.
     if let Err(error) = auth
         .throttle

@@ -16,10 +16,12 @@ pub(crate) mod rules;
 
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use anyhow::{Context as _, anyhow};
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
+use metrics::histogram;
 
 use crate::throttle::{Busy, Line, Turns};
 use django::DjangoHash;
@@ -66,7 +68,10 @@ impl Passwords {
         let verified = tokio::task::spawn_blocking(move || {
             // Held until the work is done, also when the caller has hung up meanwhile.
             let _running = running;
-            check(&password, hash.as_deref(), &dummy, slowest_iterations)
+            let began = Instant::now();
+            let verified = check(&password, hash.as_deref(), &dummy, slowest_iterations);
+            histogram!("quittance_password_seconds").record(began.elapsed());
+            verified
         });
         Ok(verified.await.unwrap_or_default())
     }

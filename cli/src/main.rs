@@ -13,6 +13,7 @@ mod overview;
 mod progress;
 mod secrets;
 mod serve;
+mod services;
 mod status;
 mod up;
 

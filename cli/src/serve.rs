@@ -14,7 +14,7 @@ pub(crate) enum Service {
     /// Take payments over HTTP, and tell what became of them
     Payments(Box<payments::Config>),
     /// Show the bank to its staff: the pages under /admin/
-    Console(console::Config),
+    Console(Box<console::Config>),
 }
 
 pub(crate) async fn run(service: Service) -> Result<()> {
@@ -24,6 +24,6 @@ pub(crate) async fn run(service: Service) -> Result<()> {
         Service::Auth(config) => auth::serve(*config).await,
         Service::Ledger(config) => ledger::serve(*config).await,
         Service::Payments(config) => payments::serve(*config).await,
-        Service::Console(config) => console::serve(config).await,
+        Service::Console(config) => console::serve(*config).await,
     }
 }

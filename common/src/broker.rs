@@ -12,6 +12,7 @@ mod tls;
 mod client;
 mod connection;
 mod get;
+mod servers;
 mod streams;
 
 mod consumer_names;
@@ -35,4 +36,5 @@ pub use get::{get, get_next};
 pub use publisher::{ALONE_MAX, BATCH_MESSAGES_MAX, Publisher};
 pub use reader::Reader;
 pub use responder::{Published, ReplyTo, Responder};
-pub use streams::{durable_consumers, ensure_streams, last_sequence};
+pub use servers::{JetStreamServer, servers};
+pub use streams::{StreamsError, durable_consumers, ensure_streams, holders, last_sequence};

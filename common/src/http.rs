@@ -8,6 +8,7 @@ pub mod caller;
 pub mod describe;
 pub mod docs;
 pub mod exchange;
+mod measure;
 pub mod owners;
 pub mod page;
 pub mod prefix;

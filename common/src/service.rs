@@ -4,6 +4,7 @@
 mod database;
 
 mod config;
+mod discovery;
 mod exchange;
 mod logging;
 mod metrics;
@@ -15,10 +16,11 @@ mod probes;
 
 pub use config::{Config, Web};
 pub use database::{Database, DatabaseUrl, Owner, migrate, open_database};
+pub use discovery::{Discovery, Instance, Targets, announce, instances};
 pub use exchange::{Exchange, Secret};
 pub use logging::start_logging;
 pub(crate) use metrics::rendered;
-pub use metrics::start_metrics;
+pub use metrics::{as_gauge, start_metrics};
 pub use probes::{Waiting, watch_broker, watch_database};
 pub use readiness::{Parts, Readiness};
 pub use secret_files::read_secret_files;

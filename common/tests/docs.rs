@@ -2,7 +2,7 @@
 
 use common::http::describe::{Service, described};
 use common::http::serve::serve_http;
-use common::service::{Readiness, Web};
+use common::service::{Discovery, Readiness, Web};
 use reqwest::{Client, Response};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +31,7 @@ impl Docs {
         let web = Web {
             listen,
             allowed_origins: Vec::new(),
+            discovery: Discovery::default(),
         };
         let routes = described(&SERVICE, OpenApiRouter::new(), ());
         let stop = CancellationToken::new();

@@ -8,7 +8,7 @@ use axum::middleware::from_fn;
 use axum::routing::{get, post};
 use common::http::body::limit_body;
 use common::http::serve::serve_http;
-use common::service::{Readiness, Web};
+use common::service::{Discovery, Readiness, Web};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -36,6 +36,7 @@ impl Service {
         let web = Web {
             listen: address,
             allowed_origins: vec!["https://shop.example".parse().expect("an origin")],
+            discovery: Discovery::default(),
         };
         let stopping = stop.clone();
         let serving =

@@ -6,6 +6,7 @@ use client::Client;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::instances::Instances;
 use crate::session::Sessions;
 
 /// What every page works with.
@@ -14,6 +15,8 @@ pub(crate) struct App {
     pub(crate) client: Client,
     /// Who is signed in.
     pub(crate) sessions: Sessions,
+    /// Who is there.
+    pub(crate) instances: Instances,
     /// Ends what is live.
     pub(crate) stop: CancellationToken,
     /// Places for what is live.
@@ -25,10 +28,11 @@ pub(crate) struct App {
 const STREAMS_MAX: usize = 200;
 
 impl App {
-    pub(crate) fn new(client: Client, stop: CancellationToken) -> Self {
+    pub(crate) fn new(client: Client, instances: Instances, stop: CancellationToken) -> Self {
         Self {
             client,
             sessions: Sessions::default(),
+            instances,
             stop,
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
         }

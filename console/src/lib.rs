@@ -10,6 +10,7 @@ mod prefix;
 mod session;
 
 mod app;
+mod instances;
 
 mod operator;
 
@@ -21,14 +22,17 @@ mod failure;
 mod live;
 mod pages;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use client::{Addresses, Client};
+use common::broker;
 use common::http::serve::serve_http;
-use common::service::{self, Readiness, Web};
+use common::service::{self, Readiness, Secret, Web};
 
 use app::App;
+use instances::Instances;
 
 pub use assets::write_to as write_assets;
 
@@ -47,6 +51,25 @@ pub struct Config {
     /// Where payments answers.
     #[arg(long, value_name = "URL", env = "QUITTANCE_PAYMENTS_URL")]
     pub payments_url: String,
+    /// Address of the NATS server, where services say that they are there. Without it the console knows the addresses above.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "QUITTANCE_NATS_URL",
+        requires = "nats_password"
+    )]
+    pub nats_url: Option<String>,
+    /// The password of the user `console` there.
+    #[arg(
+        long,
+        value_name = "PASSWORD",
+        env = "QUITTANCE_NATS_PASSWORD",
+        hide_env_values = true
+    )]
+    pub nats_password: Option<Secret>,
+    /// File with the certificates (PEM) of who may vouch for the NATS server.
+    #[arg(long, value_name = "FILE", env = "QUITTANCE_NATS_CA")]
+    pub nats_ca: Option<PathBuf>,
     /// Stop when standard input ends: whoever started this has died.
     #[arg(long, env = "QUITTANCE_STOP_WITH_PARENT", action = clap::ArgAction::Set, default_value_t = false, num_args = 0..=1, default_missing_value = "true")]
     pub stop_with_parent: bool,
@@ -65,8 +88,27 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     });
     let readiness = Readiness::starting();
     readiness.started();
-    let app = Arc::new(App::new(client, stop.clone()));
-    serve_http(&config.web, pages::routes(app), readiness, stop)
-        .await
-        .context("the console can't go on")
+    let broker = config
+        .nats_url
+        .zip(config.nats_password)
+        .map(|(url, password)| broker::Config {
+            url,
+            user: "console".to_owned(),
+            password: password.expose().to_owned(),
+            ca: config.nats_ca,
+        });
+    let place = service::announce(
+        "console",
+        config.web.listen,
+        &config.web.discovery,
+        broker.as_ref(),
+        &readiness,
+        &stop,
+    );
+    let instances = Instances::new(broker.as_ref().map(broker::Config::discovery));
+    let app = Arc::new(App::new(client, instances, stop.clone()));
+    let served = serve_http(&config.web, pages::routes(app), readiness, stop.clone()).await;
+    stop.cancel();
+    place.await.context("the place of the console broke")?;
+    served.context("the console can't go on")
 }

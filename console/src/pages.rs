@@ -74,6 +74,7 @@ pub(crate) fn routes(app: Arc<App>) -> Router {
         .route("/log/{seq}", get(log::show))
         .route("/subscribers", get(subscribers::list))
         .route("/services", get(services::list))
+        .route("/metrics/targets", get(services::targets))
         .route("/people", get(people::list).post(people::act))
         .route("/programs", get(programs::list).post(programs::act))
         .route("/keys", get(keys::list).post(keys::act))

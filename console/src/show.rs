@@ -161,6 +161,15 @@ pub(crate) struct Trouble {
 
 impl HtmlSafe for Trouble {}
 
+impl Trouble {
+    /// What is wrong, as a sentence without its full stop.
+    pub(crate) fn of(sentence: String) -> Self {
+        Self {
+            sentence: format!("{sentence}."),
+        }
+    }
+}
+
 impl From<client::Error> for Trouble {
     fn from(error: client::Error) -> Self {
         Self {

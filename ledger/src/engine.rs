@@ -13,17 +13,22 @@ mod context;
 pub mod crash;
 mod failure;
 
+mod durability;
+
 mod announce;
 mod chart;
 mod raise;
 mod recover;
+
+mod measures;
 mod steps;
 
 mod deciding;
 mod pipeline;
 
 pub(crate) use context::{Engine, Health};
-pub use failure::Halt;
+pub use failure::{Halt, UnsafeSetting};
+pub(crate) use measures::Measures;
 pub(crate) use steps::{BatchSteps, Steps};
 
 use std::sync::Arc;
@@ -78,6 +83,7 @@ impl Engine {
             match failure {
                 Failure::Halt(halt) => return Err(halt),
                 failure => {
+                    self.measures.leads(false);
                     tracing::warn!(%failure, "starting again from the database and the streams");
                     let had_worked = *self.health.borrow() == Health::Working;
                     failures = if had_worked { 1 } else { failures + 1 };
@@ -161,10 +167,9 @@ impl Engine {
     /// Waits for the turn to lead, and gets ready for it.
     async fn turn(self: &Arc<Self>) -> Result<Turn, Failure> {
         // The lock goes with the connection that all is written through; the compare-and-set is still behind it.
-        let leading = store::lead(&self.database).await?;
-        broker::ensure_streams(&self.jetstream, self.stream_replicas)
-            .await
-            .map_err(|error| Failure::Broker(error.to_string()))?;
+        let mut leading = store::lead(&self.database).await?;
+        broker::ensure_streams(&self.jetstream, self.stream_replicas).await?;
+        self.require_durability(&mut leading).await?;
         let Recovered {
             cursor,
             published,
@@ -173,13 +178,15 @@ impl Engine {
         let reading = tokio::time::timeout(DATABASE_TIMEOUT, self.database.connect())
             .await
             .map_err(|_| Failure::Stalled)??;
-        let deciding = Deciding::start(reading, cursor).await?;
+        let deciding = Deciding::start(reading, cursor, self.measures.clone()).await?;
         // Where something waits, the first batch that is written shows that it works.
         if cursor.seq >= log {
             self.works();
         }
         let pipeline = Pipeline::start(self.clone(), leading, cursor.seq, published);
         tracing::info!(cursor = cursor.seq, published, "leading");
+        self.measures.leads(true);
+        self.measures.stands_at(cursor.seq, published);
         Ok(Turn {
             deciding,
             pipeline,

@@ -16,6 +16,8 @@ pub mod receipts;
 mod files;
 mod statement;
 
+mod oversight;
+
 mod http;
 
 pub use http::openapi;
@@ -38,7 +40,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::core::rules::Rules;
 use engine::crash::{CrashAt, CrashPoint};
-use engine::{Engine, Health, Steps};
+use engine::{Engine, Health, Measures, Steps};
 use files::Files;
 use receipts::key::ReceiptKey;
 use receipts::tree::Tree;
@@ -86,6 +88,9 @@ pub struct Config {
         value_parser = clap::value_parser!(u32).range(1..)
     )]
     pub media_seconds: u32,
+    /// For experiments: lead although the broker or the database may lose what they acknowledge.
+    #[arg(long, env = "QUITTANCE_UNSAFE_DURABILITY", action = clap::ArgAction::Set, default_value_t = false, num_args = 0..=1, default_missing_value = "true")]
+    pub unsafe_durability: bool,
     /// For tests: where to die.
     #[arg(long, env = "QUITTANCE_CRASH_AT", hide = true)]
     pub crash_at: Option<CrashPoint>,
@@ -112,6 +117,10 @@ pub async fn migrate(owner: &service::Owner) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When it can't start, or when the log and the books contradict each other ([`engine::Halt`]).
+#[expect(
+    clippy::too_many_lines,
+    reason = "what a ledger is made of, and in which order, reads best in one place"
+)]
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let stop = service::stop_signal(config.service.stop_with_parent)?;
     let making = making(&config)?;
@@ -147,7 +156,9 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         crash: CrashAt::new(config.crash_at, config.crash_visit),
         currencies: config.currencies,
         stream_replicas: config.stream_replicas,
+        unsafe_durability: config.unsafe_durability,
         steps: steps.clone(),
+        measures: Measures::default(),
         health: watch::Sender::new(Health::Waiting),
     });
     let mut health = engine.health.subscribe();
@@ -156,8 +167,19 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     // A ledger that waits for its turn to lead serves HTTP all the same, so it is ready too, as long as one decides.
     let readiness = service::Readiness::starting();
     readiness.started();
+    say_if_unsafe(&readiness, config.unsafe_durability);
     let (database, config_of_broker) = (config.service.database.options()?, config.service.broker);
+    let web = &config.service.web;
+    let place = service::announce(
+        "ledger",
+        web.listen,
+        &web.discovery,
+        Some(&config_of_broker),
+        &readiness,
+        &stop,
+    );
     let watched_publisher = publisher.clone();
+    let (watched_pool, watched_jetstream) = (pool.clone(), jetstream.clone());
     let owners = Owners::new(&config.exchange.auth_url).context("QUITTANCE_AUTH_URL")?;
     let log_tokens = LogTokens::new("ledger", config.exchange).context("no client for auth")?;
     let replaying = http::Replaying::new(
@@ -198,7 +220,8 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
             never = failing => never,
             never = following.follow() => match never {},
             never = sweeping.sweep() => match never {},
-            never = service::watch_database(&readiness, &database) => match never {},
+            never = oversight::look(&watched_pool, &watched_jetstream) => match never {},
+            never = service::watch_database(&readiness, &database, &watched_pool) => match never {},
             never = service::watch_broker(&readiness, &config_of_broker, |waiting| {
                 readiness.missing("the leader", waiting.map(|waiting| waiting.sentence()));
                 readiness.missing("the log", watched_publisher.trouble());
@@ -213,6 +236,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     };
     stop.cancel();
     tracker.wait().await;
+    place.await?;
     decided
 }
 
@@ -224,4 +248,16 @@ fn making(config: &Config) -> anyhow::Result<http::Making> {
         files: files.context("QUITTANCE_MEDIA: the directory can't be made")?,
         broker: config.service.broker.clone(),
     })
+}
+
+/// Nobody shall take an experiment for a bank.
+fn say_if_unsafe(readiness: &service::Readiness, is_unsafe: bool) {
+    if !is_unsafe {
+        return;
+    }
+    tracing::error!(
+        "EXPERIMENT: QUITTANCE_UNSAFE_DURABILITY is set, and acknowledged payments may be lost"
+    );
+    let trouble = "is not demanded: an experiment, whose acknowledged payments may be lost";
+    readiness.late("durability", Some(trouble.to_owned()));
 }

@@ -3,6 +3,7 @@
 
 mod values;
 
+mod durability;
 mod lead;
 
 mod accounts;
@@ -29,12 +30,15 @@ pub use audit::{AuditedAccount, audited_accounts, stray_answers, stray_postings}
 pub(crate) use bulk::{
     batch_payment_rows, batch_payments_count, batch_payments_like, has_batches, ids_used_in_batches,
 };
+pub(crate) use durability::{DatabaseSetting, durability_settings};
 pub(crate) use history::{AnswerRow, PostingRow, answers, posting_rows, postings_like};
 pub(crate) use holds::{account_holds, all_holds, due_holds, holds, unannounced_holds};
 pub(crate) use lead::lead;
 pub use load::{cursor, keys, raised_rules, rules};
 pub(crate) use load::{decided_digest, used_payment_ids};
-pub(crate) use log::{LogFilter, LogRow, SCANNED_MAX, category_sums, category_sums_at, log_page};
+pub(crate) use log::{
+    CategorySum, LogFilter, LogRow, SCANNED_MAX, category_sums, category_sums_at, log_page,
+};
 pub(crate) use receipts::{
     AnsweredRow, CheckpointRow, answered, chain_after, checkpoint_up_to, leaves_behind, move_tree,
     owns_one, put_checkpoint, put_tiles, tiles, tree_size, without_waiting_for_the_disk,

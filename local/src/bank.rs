@@ -144,6 +144,7 @@ impl Bank {
             auth: self.url(Service::Auth),
             ledger: self.url(Service::Ledger),
             payments: self.url(Service::Payments),
+            nats: self.servers.nats_url(),
         };
         console::write_assets(&self.program, &self.home().static_files()).await?;
         let console = Console::start(&self.program, self.home(), port, addresses).await?;
@@ -256,6 +257,11 @@ impl Bank {
         let process = self.spawn(service, service.name(), port, &[])?;
         self.services.insert(service.name(), process);
         self.service_mut(service).wait_until_ready().await
+    }
+
+    /// For tests: starts PostgreSQL again with these settings, such as `fsync=off`, over those that a bank needs.
+    pub async fn restart_postgres_with(&mut self, settings: &[&str]) -> Result<()> {
+        self.servers.restart_postgres_with(settings).await
     }
 
     /// Starts one part without waiting until it is ready: for a part that is meant to crash at its start.

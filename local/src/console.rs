@@ -1,4 +1,4 @@
-//! The console: `quittance serve console`, which needs the services' addresses and nothing else.
+//! The console: `quittance serve console`, which needs the services' addresses, and the broker to know who is there.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,7 @@ pub(crate) struct Addresses {
     pub(crate) auth: String,
     pub(crate) ledger: String,
     pub(crate) payments: String,
+    pub(crate) nats: String,
 }
 
 /// The console of one bank.
@@ -49,6 +50,11 @@ impl Console {
             ("QUITTANCE_AUTH_URL", addresses.auth),
             ("QUITTANCE_LEDGER_URL", addresses.ledger),
             ("QUITTANCE_PAYMENTS_URL", addresses.payments),
+            ("QUITTANCE_NATS_URL", addresses.nats),
+            (
+                "QUITTANCE_NATS_PASSWORD",
+                home.secrets().nats["console"].clone(),
+            ),
         ];
         let environment = environment.map(|(name, value)| (name.to_owned(), value));
         let log = home.log(Part::Console);

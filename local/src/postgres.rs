@@ -63,6 +63,8 @@ pub(crate) struct Postgres {
     log: PathBuf,
     pid_file: PathBuf,
     pub(crate) port: u16,
+    /// What a test sets otherwise than [`SETTINGS`].
+    otherwise: Vec<String>,
     pub(crate) process: Process,
 }
 
@@ -93,7 +95,7 @@ impl Postgres {
         }
         let port = home.pick_port(Part::Postgres.name(), ports, 5433)?;
         let log = home.log(Part::Postgres);
-        let process = spawn(&found, user.as_ref(), &data, port, &log, &pid_file)?;
+        let process = spawn(&found, user.as_ref(), &data, port, &[], &log, &pid_file)?;
         let mut postgres = Self {
             found,
             user,
@@ -102,6 +104,7 @@ impl Postgres {
             log,
             pid_file,
             port,
+            otherwise: Vec::new(),
             process,
         };
         if postgres.wait_until_ready().await.is_err() {
@@ -111,6 +114,15 @@ impl Postgres {
             .await
             .context("cannot make the databases")?;
         Ok(postgres)
+    }
+
+    /// Starts it again with these settings instead of [`SETTINGS`]', from now on.
+    pub(crate) async fn restart_with(&mut self, settings: &[&str]) -> Result<()> {
+        self.otherwise = settings
+            .iter()
+            .map(|setting| (*setting).to_owned())
+            .collect();
+        self.restart().await
     }
 
     /// Starts it again on the same port and the same data.
@@ -125,6 +137,7 @@ impl Postgres {
                 user,
                 &self.data,
                 self.port,
+                &self.otherwise,
                 &self.log,
                 &self.pid_file,
             )?;
@@ -162,12 +175,15 @@ fn spawn(
     user: Option<&User>,
     data: &Path,
     port: u16,
+    otherwise: &[String],
     log: &Path,
     pid_file: &Path,
 ) -> Result<Process> {
     let port = format!("port={port}");
     let mut arguments = vec![OsStr::new("-D"), data.as_os_str()];
-    for setting in SETTINGS.into_iter().chain([port.as_str()]) {
+    let otherwise = otherwise.iter().map(String::as_str);
+    // Of two values the later one counts.
+    for setting in SETTINGS.into_iter().chain([port.as_str()]).chain(otherwise) {
         arguments.extend([OsStr::new("-c"), OsStr::new(setting)]);
     }
     let program = Program {

@@ -214,6 +214,10 @@ impl Servers {
         self.postgres.restart().await
     }
 
+    pub(crate) async fn restart_postgres_with(&mut self, settings: &[&str]) -> Result<()> {
+        self.postgres.restart_with(settings).await
+    }
+
     /// `kill -9` for NATS.
     pub fn kill_nats(&mut self) {
         self.nats.process.kill_hard();

@@ -20,7 +20,9 @@ use common::ids::ClientId;
 use common::message::Outgoing;
 use common::wire::REQUESTS;
 use futures::future::join_all;
+use metrics::histogram;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use self::counters::Counters;
 use self::queue::{Queue, Taken, Waiting};
@@ -83,11 +85,17 @@ impl Door {
             producers,
         };
         let serving = door.clone();
+        let messages = histogram!("quittance_door_group_messages");
+        let seconds = histogram!("quittance_door_group_seconds");
         tokio::spawn(async move {
             loop {
                 let group = serving.queue.take(BATCH_MESSAGES_MAX).await;
                 let is_batch = group.len() > ALONE_MAX;
+                let count = u32::try_from(group.len()).unwrap_or(u32::MAX);
+                messages.record(f64::from(count));
+                let began = Instant::now();
                 serving.store_group(&publisher, group).await;
+                seconds.record(began.elapsed());
                 if is_batch {
                     tokio::time::sleep(GATHER).await;
                 }

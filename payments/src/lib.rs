@@ -101,8 +101,17 @@ pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Res
     let projection =
         Arc::new(Projection::open(pool.clone(), config.broker.clone(), jetstream.clone()).await?);
     let answers = Arc::new(OnceCell::new());
+    let watched_pool = pool.clone();
     let readiness = service::Readiness::starting();
 
+    let place = service::announce(
+        "payments",
+        config.web.listen,
+        &config.web.discovery,
+        Some(&config.broker),
+        &readiness,
+        &stop,
+    );
     let publisher = Publisher::new(&config.broker);
     let (told, places) = mpsc::channel(producers::PLACES_MAX);
     let app = Arc::new(App {
@@ -130,7 +139,7 @@ pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Res
         tokio::select! {
             projected = projection.run() => projected.context("the projection can't go on"),
             never = caught_up => never,
-            never = service::watch_database(&readiness, &database) => match never {},
+            never = service::watch_database(&readiness, &database, &watched_pool) => match never {},
             // Payments are taken and kept while the ledger is away.
             never = service::watch_broker(&readiness, &config.broker, |waiting| {
                 readiness.late("the ledger", waiting.map(|waiting| waiting.sentence()));
@@ -159,9 +168,10 @@ pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Res
         stop.cancel();
         outcome
     };
-    let (worked, served, produced) = tokio::join!(work, serving, producing);
+    let (worked, served, produced, placed) = tokio::join!(work, serving, producing, place);
     worked?;
     served?;
+    placed.context("the place of the service broke")?;
     produced.context("the entrance of the producers broke")
 }
 

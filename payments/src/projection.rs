@@ -15,6 +15,7 @@ mod activity;
 mod batches;
 mod cursors;
 mod error;
+mod measures;
 mod progress;
 mod retry;
 mod rows;

@@ -11,6 +11,7 @@ use anyhow::{Context as _, anyhow, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
 use common::http::caller::{Callers, KeySource};
 use common::service;
+use metrics::{counter, gauge};
 use serde_json::{Value, json};
 use sqlx::postgres::PgListener;
 use sqlx::{PgConnection, PgPool};
@@ -77,9 +78,23 @@ impl Keeper {
     pub(crate) async fn keep(&self, pool: &PgPool) -> anyhow::Result<()> {
         advance(pool, &self.seal, &self.issuer, self.rotation).await?;
         let keys = store::keys::all(pool).await?;
+        self.tell_when_due(&keys)?;
         let known = self.ring.voucher();
         let held = held(&keys, &self.seal, &self.issuer, Some(known))?;
         self.ring.replace(held);
+        Ok(())
+    }
+
+    /// For those who watch: when the next key should sign instead of this one.
+    fn tell_when_due(&self, keys: &[StoredKey]) -> anyhow::Result<()> {
+        let lives = lives(keys)?;
+        let signing = lives.iter().find(|life| life.state == State::Active);
+        let activated_at = signing.and_then(|life| life.activated_at);
+        let due = activated_at.and_then(|at| at.checked_add_signed(self.rotation));
+        if let Some(due) = due {
+            let due = u64::try_from(due.timestamp()).unwrap_or_default();
+            gauge!("quittance_signing_key_due_timestamp_seconds").set(service::as_gauge(due));
+        }
         Ok(())
     }
 }
@@ -132,6 +147,9 @@ async fn advance(
         };
         take(&mut tx, seal, issuer, &step, now).await?;
         tx.commit().await?;
+        if matches!(step, Step::Activate { .. }) {
+            counter!("quittance_key_rotations_total").increment(1);
+        }
         tracing::info!(?step, "keys");
     }
 }

@@ -9,6 +9,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use metrics::gauge;
 use tokio::sync::oneshot;
 
 use super::key::{Busy, Key};
@@ -73,11 +74,13 @@ impl fmt::Debug for Turns {
 impl Turns {
     /// So many work at a time.
     pub(crate) fn new(running_max: usize) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State {
+        let state = State {
             free: running_max,
             kinds: Default::default(),
             next: 0,
-        })))
+        };
+        state.tell();
+        Arc::new(Self(Mutex::new(state)))
     }
 
     /// Waits for a turn. Whoever stops waiting leaves the line.
@@ -92,7 +95,9 @@ impl Turns {
                 return Ok(Turn(Some(self.clone())));
             }
             let (kind, key) = line.kind_and_key();
-            state.kinds[kind].join(key)?
+            let turn = state.kinds[kind].join(key)?;
+            state.tell();
+            turn
         };
         Ok(turn.await.expect("whoever waits is served"))
     }
@@ -108,11 +113,21 @@ impl Turns {
             let kind = (state.next + offset) % KINDS;
             if let Some(next) = state.kinds[kind].leave() {
                 state.next = kind + 1;
+                state.tell();
                 return Some(next);
             }
         }
         state.free += 1;
         None
+    }
+}
+
+impl State {
+    /// For those who watch.
+    fn tell(&self) {
+        let waiting: usize = self.kinds.iter().map(|lines| lines.length).sum();
+        let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
+        gauge!("quittance_password_waiting").set(f64::from(waiting));
     }
 }
 

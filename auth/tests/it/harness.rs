@@ -122,6 +122,7 @@ impl Bank {
                 web: service::Web {
                     listen: self.listen,
                     allowed_origins: Vec::new(),
+                    discovery: service::Discovery::default(),
                 },
                 broker: self.broker("auth"),
                 database: service::Database {

@@ -16,6 +16,7 @@ mod home;
 mod importing;
 mod paste;
 mod people;
+mod services;
 mod supervised;
 mod width;
 
@@ -49,6 +50,7 @@ fn every_command_tells_its_options() {
         "payment show",
         "payment list",
         "users import",
+        "services",
         "watch",
         "audit replay",
         "audit verify",

@@ -77,6 +77,7 @@ fn only_what_must_be_reached_is_published_and_only_on_loopback() {
         ("auth", Value::Null),
         ("console", Value::Null),
         ("gateway", json!(["127.0.0.1:8080:8080"])),
+        ("grafana", json!(["127.0.0.1:3000:3000"])),
         ("ledger", Value::Null),
         ("migrate-auth", Value::Null),
         ("migrate-ledger", Value::Null),
@@ -84,6 +85,7 @@ fn only_what_must_be_reached_is_published_and_only_on_loopback() {
         ("nats", json!(["127.0.0.1:4222:4222"])),
         ("payments", Value::Null),
         ("postgres", Value::Null),
+        ("prometheus", Value::Null),
     ];
     let expected: BTreeMap<_, _> = expected
         .map(|(name, ports)| (name.to_owned(), ports))
@@ -104,8 +106,10 @@ fn the_databases_are_reached_by_the_services_only() {
     for name in ["postgres"].into_iter().chain(MIGRATIONS) {
         assert_eq!(networks[name], json!(["data"]), "{name}");
     }
-    assert_eq!(networks["console"], json!(["front"]));
+    assert_eq!(networks["console"], json!(["front", "core"]));
     assert_eq!(networks["nats"], json!(["edge", "core"]));
+    assert_eq!(networks["prometheus"], json!(["core"]));
+    assert_eq!(networks["grafana"], json!(["edge", "core"]));
     // Services are reached through the gateway, and it reaches neither the broker nor a database.
     let fixed = "172.31.80.2";
     let gateway = json!({ "edge": {}, "front": { "ipv4_address": fixed } });

@@ -74,6 +74,15 @@ impl Config {
         }
     }
 
+    /// A further login: in the account where services say that they are there. It has the same password.
+    #[must_use]
+    pub fn discovery(&self) -> Self {
+        Self {
+            user: format!("{}-discovery", self.user),
+            ..self.clone()
+        }
+    }
+
     /// The subject under which this user hears answers to whatever is called `name`.
     ///
     /// Nobody else may subscribe to `_INBOX_<user>.>`.

@@ -17,27 +17,139 @@ const MESSAGE_BYTES_MAX: usize = BODY_BYTES_MAX + TOKEN_BYTES_MAX + 4096;
 /// payments for ever. A client that sends one all the same costs memory, and could keep another client's message out.
 const DUPLICATE_WINDOW: Duration = Duration::from_millis(100);
 
+/// Why a stream is not as it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum StreamsError {
+    /// The broker does not answer, or refuses.
+    #[error(transparent)]
+    Broker(#[from] context::CreateStreamError),
+    /// It was made by somebody else, with settings under which messages can be lost and which can't be changed.
+    #[error(
+        "the stream {stream} has {settings}, which can't be changed: \
+         export what it holds, and let a ledger make it on a broker without it"
+    )]
+    Unsafe {
+        /// The stream.
+        stream: &'static str,
+        /// `storage=memory instead of file`, several with commas.
+        settings: String,
+    },
+}
+
 /// Creates the two streams, or finds them as they should be. Only the ledger does this.
 ///
 /// # Errors
-/// When the broker refuses, for example because a stream exists with settings that can't be changed.
+/// When the broker refuses, or a stream exists with settings that can't be changed.
 pub async fn ensure_streams(
     jetstream: &jetstream::Context,
     replicas: usize,
-) -> Result<(), context::CreateStreamError> {
+) -> Result<(), StreamsError> {
     let requests = stream_config(REQUESTS, "request.>", replicas);
     let max_message_size = i32::try_from(MESSAGE_BYTES_MAX).expect("a constant of a few kilobytes");
-    jetstream
-        .create_or_update_stream(stream::Config {
-            max_message_size,
-            ..requests
-        })
-        .await?;
+    let requests = stream::Config {
+        max_message_size,
+        ..requests
+    };
+    ensure(jetstream, REQUESTS, requests).await?;
     // Answers are ours. None may be refused, so what goes into one is bounded where requests are verified.
-    jetstream
-        .create_or_update_stream(stream_config(SETTLEMENTS, "settlement.>", replicas))
-        .await?;
-    Ok(())
+    let settlements = stream_config(SETTLEMENTS, "settlement.>", replicas);
+    ensure(jetstream, SETTLEMENTS, settlements).await
+}
+
+/// Creates or changes one stream, and looks at what the broker made of it.
+async fn ensure(
+    jetstream: &jetstream::Context,
+    stream: &'static str,
+    wanted: stream::Config,
+) -> Result<(), StreamsError> {
+    let ensured = jetstream.create_or_update_stream(wanted.clone()).await;
+    let found = match &ensured {
+        Ok(info) => Some(info.config.clone()),
+        // What the broker says of a change that it refuses names no value.
+        Err(_) => {
+            let found = jetstream.get_stream(stream).await;
+            found.ok().map(|stream| stream.cached_info().config.clone())
+        }
+    };
+    let settings = found.map(|found| unsafe_settings(&found, &wanted));
+    match settings {
+        Some(settings) if !settings.is_empty() => Err(StreamsError::Unsafe {
+            stream,
+            settings: settings.join(", "),
+        }),
+        _ => Ok(ensured.map(drop)?),
+    }
+}
+
+/// Those settings of a stream under which a message that was acknowledged can be lost or changed, or readers fail.
+fn unsafe_settings(found: &stream::Config, wanted: &stream::Config) -> Vec<String> {
+    let mut differences = Vec::new();
+    let mut compare = |setting, found: String, wanted: String| {
+        if found != wanted {
+            differences.push(format!("{setting}={found} instead of {wanted}"));
+        }
+    };
+    let debug = |value: &dyn std::fmt::Debug| format!("{value:?}").to_lowercase();
+    compare("storage", debug(&found.storage), debug(&wanted.storage));
+    let retention = (debug(&found.retention), debug(&wanted.retention));
+    compare("retention", retention.0, retention.1);
+    compare("discard", debug(&found.discard), debug(&wanted.discard));
+    compare(
+        "subjects",
+        found.subjects.join(" "),
+        wanted.subjects.join(" "),
+    );
+    let age = (found.max_age.as_secs(), wanted.max_age.as_secs());
+    compare("max_age", format!("{}s", age.0), format!("{}s", age.1));
+    let window = (found.duplicate_window, wanted.duplicate_window);
+    compare("duplicate_window", debug(&window.0), debug(&window.1));
+    let replicas = (found.num_replicas, wanted.num_replicas);
+    compare("num_replicas", debug(&replicas.0), debug(&replicas.1));
+    let persist = |config: &stream::Config| debug(&config.persist_mode.unwrap_or_default());
+    compare("persist_mode", persist(found), persist(wanted));
+    // The broker says -1 for "without limit", and so does 0.
+    for (limit, found) in [
+        ("max_msgs", found.max_messages),
+        ("max_bytes", found.max_bytes),
+        ("max_msgs_per_subject", found.max_messages_per_subject),
+    ] {
+        compare(limit, found.max(0).to_string(), "0".to_owned());
+    }
+    let switches = |config: &stream::Config| {
+        [
+            ("deny_delete", config.deny_delete),
+            ("deny_purge", config.deny_purge),
+            ("allow_direct", config.allow_direct),
+            ("allow_atomic", config.allow_atomic_publish),
+            ("allow_rollup_hdrs", config.allow_rollup),
+            ("allow_msg_ttl", config.allow_message_ttl),
+            ("allow_msg_schedules", config.allow_message_schedules),
+            ("no_ack", config.no_ack),
+            ("sealed", config.sealed),
+            ("mirror", config.mirror.is_some()),
+            ("sources", config.sources.is_some()),
+            ("republish", config.republish.is_some()),
+            ("subject_transform", config.subject_transform.is_some()),
+        ]
+    };
+    for ((switch, found), (_, wanted)) in switches(found).into_iter().zip(switches(wanted)) {
+        compare(switch, found.to_string(), wanted.to_string());
+    }
+    differences
+}
+
+/// The servers that hold a stream, by name; empty where the broker is no cluster.
+///
+/// # Errors
+/// When the broker does not answer or has no such stream.
+pub async fn holders(
+    jetstream: &jetstream::Context,
+    stream: &str,
+) -> Result<Vec<String>, context::GetStreamError> {
+    let stream = jetstream.get_stream(stream).await?;
+    let cluster = stream.cached_info().cluster.clone().unwrap_or_default();
+    let replicas = cluster.replicas.into_iter().map(|replica| replica.name);
+    Ok(cluster.leader.into_iter().chain(replicas).collect())
 }
 
 fn stream_config(name: &str, subject: &str, replicas: usize) -> stream::Config {

@@ -33,10 +33,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::describe::answers::{Problems, Reply, Text};
+use super::measure::measure;
 use super::prefix;
 use super::problem::Problem;
 use super::problem::kinds::Kind;
-use crate::service::{Parts, Readiness, Web, rendered};
+use crate::service::{Parts, Readiness, Web, rendered, start_metrics};
 
 /// Connections at a time: fewer than the 1 024 descriptors that a process usually has, which the broker and the database
 /// need too. More clients wait until one leaves.
@@ -63,6 +64,7 @@ pub async fn serve_http(
     readiness: Readiness,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    start_metrics();
     // The health checks stand outside the trace: a start asks them a hundred times a second.
     let router = routes
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path") })
@@ -73,6 +75,7 @@ pub async fn serve_http(
             )
         })
         .layer(TraceLayer::new_for_http())
+        .layer(from_fn(measure))
         .merge(Router::from(probes().with_state(readiness)))
         .layer(CatchPanicLayer::custom(|_| {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this is our fault").into_response()

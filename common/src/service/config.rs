@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use axum::http::HeaderValue;
 
 use super::database::Database;
+use super::discovery::Discovery;
 use crate::broker;
 
 /// What every service needs to know. Each option can also be given in the environment.
@@ -41,6 +42,9 @@ pub struct Web {
         value_parser = origin
     )]
     pub allowed_origins: Vec<HeaderValue>,
+    /// How others find it.
+    #[command(flatten)]
+    pub discovery: Discovery,
 }
 
 /// A scheme, a host and perhaps a port, as browsers send it. `*` would let every page on the web in, and is none.

@@ -3,11 +3,13 @@
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use metrics::gauge;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
 use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::metrics::as_gauge;
 use super::readiness::Readiness;
 use crate::broker;
 use crate::wire::{REQUESTS, SETTLEMENTS};
@@ -20,12 +22,24 @@ const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 /// The answer of a server that does.
 const SPEAKS_TLS: u8 = b'S';
 
-/// Asks PostgreSQL for ever whether it takes new connections and whether one that is there still works.
-pub async fn watch_database(readiness: &Readiness, options: &PgConnectOptions) -> Infallible {
+/// Asks PostgreSQL for ever whether it takes new connections and whether one that is there still works, and counts those of
+/// the pool.
+pub async fn watch_database(
+    readiness: &Readiness,
+    options: &PgConnectOptions,
+    pool: &PgPool,
+) -> Infallible {
+    let connections =
+        |state: &'static str| gauge!("quittance_database_connections", "state" => state);
+    let (used, idle, most) = (connections("used"), connections("idle"), connections("max"));
     let mut connection: Option<PgConnection> = None;
     let mut is_knock_logged = false;
     readiness
         .probe("PostgreSQL", async || {
+            let idle_count = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
+            used.set(f64::from(pool.size().saturating_sub(idle_count)));
+            idle.set(f64::from(idle_count));
+            most.set(f64::from(pool.options().get_max_connections()));
             // Not the error's words: a connection's error may quote its login.
             let refusal = |_| "can't be reached".to_owned();
             if is_knock_logged {
@@ -76,6 +90,9 @@ pub async fn watch_broker(
 ) -> Infallible {
     let mut client = None;
     let mut answers = Answered::default();
+    let lengths = |log: &'static str| gauge!("quittance_log_messages", "log" => log);
+    let (requests, settlements) = (lengths(REQUESTS), lengths(SETTLEMENTS));
+    let late = gauge!("quittance_unanswered_seconds");
     readiness
         .probe("NATS", async || {
             let jetstream = match &client {
@@ -92,7 +109,11 @@ pub async fn watch_broker(
                 last.map_err(|error| format!("does not say how long {stream} is: {error}"))
             };
             let (answered, asked) = (length(SETTLEMENTS).await?, length(REQUESTS).await?);
-            heed(answers.waiting(asked, answered, Instant::now()));
+            requests.set(as_gauge(asked));
+            settlements.set(as_gauge(answered));
+            let waiting = answers.waiting(asked, answered, Instant::now());
+            late.set(waiting.map_or(0.0, |waiting| waiting.since.as_secs_f64()));
+            heed(waiting);
             Ok(())
         })
         .await

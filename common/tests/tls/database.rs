@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use common::service::{Database, Readiness, watch_database};
 use local::{Service, testing};
+use sqlx::postgres::PgPoolOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::Authority;
@@ -64,7 +65,9 @@ async fn a_database_with_tls_is_watched_without_filling_its_log() {
     let options = verified(&url, &place, &authority).options().unwrap();
     let readiness = Readiness::starting();
     readiness.started();
-    let watching = watch_database(&readiness, &options);
+    // Nobody works with it here.
+    let pool = PgPoolOptions::new().connect_lazy_with(options.clone());
+    let watching = watch_database(&readiness, &options, &pool);
     drop(tokio::time::timeout(WATCHED, watching).await);
     assert!(readiness.parts().missing.is_empty());
     // The one that stays, and new ones.

@@ -10,6 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool};
 use tokio::sync::watch;
 
 use super::crash::CrashAt;
+use super::measures::Measures;
 use super::steps::Steps;
 use crate::core::rules::Rules;
 
@@ -33,8 +34,11 @@ pub(crate) struct Engine {
     /// The bank has accounts of its own in these.
     pub(crate) currencies: Vec<Currency>,
     pub(crate) stream_replicas: usize,
+    /// An experiment: leads although broker or database may lose what they acknowledge.
+    pub(crate) unsafe_durability: bool,
     /// When the last batches went through each step.
     pub(crate) steps: Arc<Steps>,
+    pub(crate) measures: Measures,
     /// Says whether the service is ready.
     pub(crate) health: watch::Sender<Health>,
 }

@@ -7,9 +7,11 @@ use common::ids::AccountId;
 use common::message::Stored;
 use common::token::CheckedTokens;
 use sqlx::postgres::PgConnection;
+use tokio::time::Instant;
 
 use super::context::DATABASE_TIMEOUT;
 use super::failure::{Failure, Halt};
+use super::measures::{Measures, Step};
 use crate::core::batch::{self, Batch};
 use crate::core::book::Book;
 use crate::core::book::account::Account;
@@ -40,11 +42,16 @@ pub(super) struct Deciding {
     has_batches: bool,
     /// Decided batches that may not be committed yet, in order.
     uncommitted: VecDeque<Arc<Batch>>,
+    measures: Measures,
 }
 
 impl Deciding {
     /// Starts behind a cursor, with what every decision needs.
-    pub(super) async fn start(mut reading: PgConnection, cursor: Cursor) -> Result<Self, Failure> {
+    pub(super) async fn start(
+        mut reading: PgConnection,
+        cursor: Cursor,
+        measures: Measures,
+    ) -> Result<Self, Failure> {
         let book = Book {
             keys: store::keys(&mut reading).await?,
             revocations: store::relevant_revocations(&mut reading).await?,
@@ -61,6 +68,7 @@ impl Deciding {
             cursor,
             has_batches,
             uncommitted: VecDeque::new(),
+            measures,
         })
     }
 
@@ -101,18 +109,22 @@ impl Deciding {
             Some(self.cursor.seq + 1),
             "a batch follows the cursor"
         );
+        let began = Instant::now();
         // A thousand signatures take 25 ms: that must not hold up this thread's other tasks.
         let requests = tokio::task::block_in_place(|| {
             batch::verify_all(messages, &self.book, &mut self.checked)
         })
         .map_err(Halt::NewerRules)?;
+        let began = self.measures.took(Step::Verify, began);
         let loaded = tokio::time::timeout(DATABASE_TIMEOUT, self.load(&requests))
             .await
             .map_err(|_| Failure::Stalled)??;
+        let began = self.measures.took(Step::Load, began);
         let batch = tokio::task::block_in_place(|| {
             let decided = batch::decide_all(&mut self.book, self.cursor.chain, requests);
             Arc::new(Batch::new(self.cursor, decided))
         });
+        self.measures.took(Step::Decide, began);
         self.forget_unchanged(loaded);
         self.has_batches |= batch.has_batches();
         self.cursor = batch.to;

@@ -1,11 +1,11 @@
 //! Why leading ends: for now, or for good.
 
-use common::broker::{PublishError, ReadError};
+use common::broker::{PublishError, ReadError, StreamsError};
 
 use super::context::DATABASE_TIMEOUT;
 use crate::core::rules::NewerRules;
 
-/// Why the engine stops for good: the log and the books contradict each other, and a person decides which is right.
+/// Why the engine stops for good, and a person decides: the log and the books contradict each other, or would not survive.
 #[derive(Debug, thiserror::Error)]
 pub enum Halt {
     /// The log ends before the last decided request.
@@ -38,9 +38,29 @@ pub enum Halt {
     /// The log, or the database, is of a newer program.
     #[error(transparent)]
     NewerRules(NewerRules),
+    /// Broker or database may lose what they acknowledge.
+    #[error(
+        "what was acknowledged could be lost: {}. Only an experiment goes on like this, with \
+         QUITTANCE_UNSAFE_DURABILITY=true",
+        sentences(.0)
+    )]
+    Unsafe(Vec<UnsafeSetting>),
+    /// A stream has settings under which messages can be lost.
+    #[error(transparent)]
+    UnsafeStream(StreamsError),
     /// A sequence is missing from the log.
     #[error(transparent)]
     Gap(ReadError),
+}
+
+/// A setting under which something that was acknowledged can be lost.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place} has {setting}={value}: {remedy}")]
+pub struct UnsafeSetting {
+    pub(super) place: String,
+    pub(super) setting: String,
+    pub(super) value: String,
+    pub(super) remedy: &'static str,
 }
 
 /// Why one try to lead ended.
@@ -56,6 +76,20 @@ pub(super) enum Failure {
     Stalled,
     #[error("another ledger has decided from {0} on")]
     Overtaken(u64),
+}
+
+fn sentences(settings: &[UnsafeSetting]) -> String {
+    let sentences: Vec<_> = settings.iter().map(ToString::to_string).collect();
+    sentences.join("; ")
+}
+
+impl From<StreamsError> for Failure {
+    fn from(error: StreamsError) -> Self {
+        match error {
+            differs @ StreamsError::Unsafe { .. } => Self::Halt(Halt::UnsafeStream(differs)),
+            broker @ StreamsError::Broker(_) => Self::Broker(broker.to_string()),
+        }
+    }
 }
 
 impl From<PublishError> for Failure {

@@ -10,10 +10,12 @@ use common::wire::SETTLEMENTS;
 use sqlx::postgres::PgConnection;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::context::{DATABASE_TIMEOUT, Engine};
 use super::crash::CrashPoint;
 use super::failure::{Failure, Halt};
+use super::measures::Step;
 use crate::core::batch::Batch;
 use crate::core::event::Event;
 use crate::store;
@@ -130,11 +132,14 @@ impl Engine {
             } else {
                 answers = None;
             }
+            let began = Instant::now();
             if let Err(failure) = self.write(&mut writing, &batch).await {
                 return failure;
             }
+            self.measures.took(Step::Write, began);
             written.send_replace(batch.to.seq);
             self.steps.booked(batch.to.seq);
+            self.measures.booked(&batch);
             self.works();
             if is_published {
                 let seq = batch.to.seq;
@@ -157,9 +162,12 @@ impl Engine {
     ) -> Failure {
         while let Some(batch) = committed.recv().await {
             let events: Vec<Event> = batch.decided.iter().map(Event::from).collect();
+            let began = Instant::now();
             if let Err(error) = self.publish(&events).await {
                 return error.into();
             }
+            self.measures.took(Step::Publish, began);
+            self.measures.published(batch.to.seq);
             published.send_replace(batch.to.seq);
             self.steps.published(batch.to.seq);
         }

@@ -10,6 +10,7 @@ use async_nats::jetstream;
 use chrono::{DateTime, Utc};
 use common::broker;
 use common::service::now;
+use metrics::gauge;
 use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::ConnectOptions as _;
@@ -122,6 +123,12 @@ impl Replaying {
                     None,
                 ),
             };
+            let verdict = match replay.state {
+                ReplayState::Agrees => 1.0,
+                ReplayState::Differs => 0.0,
+                ReplayState::Running | ReplayState::Failed => return,
+            };
+            gauge!("quittance_replay_agrees").set(verdict);
         });
     }
 

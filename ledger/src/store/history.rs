@@ -34,6 +34,10 @@ pub(crate) struct AnswerRow {
 }
 
 impl AnswerRow {
+    pub(crate) fn published_at(&self) -> DateTime<Utc> {
+        self.published_at
+    }
+
     /// What the row of this answer must be.
     pub(crate) fn of(item: &Decided) -> Self {
         let (request, token, used) = (&item.request, item.request.token(), item.used_payment());

@@ -39,6 +39,8 @@ pub(crate) fn make(
         "--username=postgres",
         "--auth=scram-sha-256",
         "--encoding=UTF8",
+        // From version 18 on it is the default; a ledger leads no database without.
+        "--data-checksums",
         "--no-instructions",
     ]);
     initdb.arg(OsString::from_iter([

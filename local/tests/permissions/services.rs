@@ -30,6 +30,7 @@ async fn only_the_ledger_may_answer_or_touch_a_stream() {
             "$JS.API.STREAM.DELETE.REQUESTS",
             "$JS.API.STREAM.PURGE.SETTLEMENTS",
             "$JS.API.STREAM.MSG.DELETE.SETTLEMENTS",
+            "$SYS.REQ.SERVER.PING.JSZ",
         ] {
             user.may_not_publish(subject).await;
         }
@@ -50,6 +51,9 @@ async fn only_the_ledger_may_answer_or_touch_a_stream() {
         "request.hold.v1.demo-shop",
         "request.reversal.v1.demo-shop",
         "request.auth.v1.keys",
+        "$SYS.REQ.SERVER.PING.VARZ",
+        "$SYS.REQ.SERVER.PING.CONNZ",
+        "$SYS.REQ.ACCOUNT.CORE.CONNZ",
     ] {
         ledger.may_not_publish(subject).await;
     }
@@ -227,6 +231,40 @@ async fn nobody_enters_without_the_right_password() {
     for user in ["ledger", "demo-shop", "stranger"] {
         let options = ConnectOptions::with_user_and_password(user.to_owned(), "wrong".to_owned());
         assert!(options.connect(servers.nats_url()).await.is_err(), "{user}");
+    }
+}
+
+#[tokio::test]
+async fn who_says_where_it_is_says_so_under_its_own_name_and_does_nothing_else() {
+    let servers = testing::servers().await;
+    let _ledger = ledger_with_streams(&servers).await;
+    for name in ["auth", "ledger", "payments", "console"] {
+        let mut user = User::connect(&servers, &format!("{name}-discovery")).await;
+        for other in ["auth", "ledger", "payments", "console"] {
+            if other != name {
+                user.may_not_subscribe(&format!("$SRV.PING.{other}")).await;
+                user.may_not_subscribe(&format!("discovery.{other}.health"))
+                    .await;
+            }
+        }
+        user.may_not_subscribe("_INBOX_audit-discovery.>").await;
+        for subject in [
+            "request.account.v1.bank",
+            "settlement.payment.v1.demo-shop",
+            "$JS.API.STREAM.INFO.REQUESTS",
+            "discovery.ledger.health",
+        ] {
+            user.may_not_publish(subject).await;
+        }
+        if name != "console" {
+            user.may_not_publish("$SRV.PING").await;
+        }
+    }
+    // Nobody else reaches that account.
+    for name in ["demo-shop", "ledger", "payments", "audit"] {
+        let mut user = User::connect(&servers, name).await;
+        user.may_not_publish("$SRV.PING").await;
+        user.may_not_subscribe("$SRV.PING").await;
     }
 }
 

@@ -9,6 +9,7 @@ use common::ids::ClientId;
 use common::message::Outgoing;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota};
+use metrics::{Gauge, gauge};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -49,6 +50,8 @@ pub(super) struct Queue {
     clock: DefaultClock,
     lanes: Mutex<Lanes>,
     arrived: Notify,
+    /// The weight of all that waits, as of the last group.
+    waiting: Gauge,
 }
 
 #[derive(Default)]
@@ -76,6 +79,7 @@ impl Queue {
             clock: DefaultClock::default(),
             lanes: Mutex::default(),
             arrived: Notify::new(),
+            waiting: gauge!("quittance_door_waiting"),
         }
     }
 
@@ -91,6 +95,7 @@ impl Queue {
         };
         if lane.waiting >= share {
             lane.counters.refused.increment(1);
+            lane.counters.wait(lane.messages.len());
             let count = u32::try_from(lane.messages.len()).unwrap_or(u32::MAX);
             return Err(TooMuch::Waiting { count });
         }
@@ -123,7 +128,12 @@ impl Queue {
     /// Takes the requests that wait, at least one and at most `messages_max`. May be cancelled.
     pub(super) async fn take(&self, messages_max: usize) -> Vec<Taken> {
         loop {
-            let group = self.lock().take(messages_max);
+            let group = {
+                let mut lanes = self.lock();
+                let group = lanes.take(messages_max);
+                self.waiting.set(f64::from(lanes.waiting));
+                group
+            };
             if !group.is_empty() {
                 return group;
             }
@@ -178,6 +188,7 @@ impl Lanes {
                 let counters = lane.counters.clone();
                 group.push(Taken { waiting, counters });
             }
+            lane.counters.wait(lane.messages.len());
             if !lane.messages.is_empty() {
                 self.turns.push_back(client);
             }

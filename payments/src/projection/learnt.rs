@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::activity::Activity;
 use super::cursors::{Cursors, Log};
+use super::measures::Measures;
 use super::retry::RETRY_DELAY;
 use super::trust::{Trust, trust};
 use crate::store;
@@ -26,6 +27,7 @@ pub(crate) struct Projection {
     pub(super) trust: watch::Sender<Trust>,
     /// For people who watch.
     pub(crate) activity: Activity,
+    pub(super) measures: Measures,
 }
 
 impl Projection {
@@ -52,6 +54,7 @@ impl Projection {
             wanted: watch::Sender::new(0),
             trust: watch::Sender::new(trust),
             activity: Activity::default(),
+            measures: Measures::default(),
         })
     }
 

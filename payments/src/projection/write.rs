@@ -67,9 +67,11 @@ impl Projection {
             self.learn_trust().await;
         }
         if let Changes::Answered(answered) = changes {
-            self.activity
-                .projected(range.last, &answered.payments, now());
+            let at = now();
+            self.activity.projected(range.last, &answered.payments, at);
+            self.measures.decided(&answered.payments, at);
         }
+        self.measures.projected(log, range.last);
         // Last: a reader of the cursor relies on everything above.
         self.cursors.send_modify(|cursors| match changes {
             Changes::Requested(_) => cursors.requests = range.last,
@@ -91,6 +93,7 @@ impl Projection {
         if log == Log::Settlements {
             self.learn_trust().await;
         }
+        self.measures.projected(log, cursor);
         self.cursors.send_modify(|cursors| cursors.set(log, cursor));
         cursor
     }

@@ -179,6 +179,7 @@ impl World {
                 web: service::Web {
                     listen: free_address(),
                     allowed_origins: Vec::new(),
+                    discovery: service::Discovery::default(),
                 },
                 broker: login(&self.servers, "payments"),
                 database: service::Database {
