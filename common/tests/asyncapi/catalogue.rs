@@ -332,12 +332,7 @@ pub(crate) fn example(ce_type: &str) -> Option<(Value, Value)> {
             "action": "open", "account_id": ADA, "owner": "01900000-0000-7000-8000-00000000ada0",
             "currency": "EUR", "category": "liability", "name": "Ada",
         })),
-        "account.opened.v1" => through::<AccountAnswer>(json!({
-            "request_seq": 7, "account_id": ADA, "client_id": "user-01900000-0000-7000-8000-0000000057af",
-            "status": "opened", "reason": null, "owner": "01900000-0000-7000-8000-00000000ada0",
-            "currency": "EUR", "category": "liability", "name": "Ada", "overdraft_limit": "0.00",
-            "published_at": PUBLISHED,
-        })),
+        "account.opened.v1" => account_opened(),
         _ => return None,
     };
     let headers = if ce_type.contains(".requested.") {
@@ -352,6 +347,16 @@ pub(crate) fn example(ce_type: &str) -> Option<(Value, Value)> {
         })
     };
     Some((headers, payload))
+}
+
+/// The answer to an account that is opened.
+fn account_opened() -> Value {
+    through::<AccountAnswer>(json!({
+        "request_seq": 7, "account_id": ADA, "client_id": "user-01900000-0000-7000-8000-0000000057af",
+        "status": "opened", "reason": null, "owner": "01900000-0000-7000-8000-00000000ada0",
+        "currency": "EUR", "category": "liability", "name": "Ada", "overdraft_limit": "0.00",
+        "published_at": PUBLISHED,
+    }))
 }
 
 /// An answer to a batch of which one payment is not booked.

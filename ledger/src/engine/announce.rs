@@ -176,7 +176,7 @@ mod tests {
             PaymentId(Uuid::from_u128(7)),
         );
         let mut pace = Pace::default();
-        assert_eq!(pace.choose(vec![hold.clone()]), [hold.clone()]);
+        assert_eq!(pace.choose(vec![hold.clone()]), std::slice::from_ref(&hold));
         pace.forget();
         assert_eq!(pace.choose(vec![hold.clone()]), [hold]);
         assert_eq!(pace.margin, TimeDelta::zero());
