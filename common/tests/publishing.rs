@@ -216,7 +216,7 @@ async fn what_can_not_be_stored_is_refused_by_itself() {
 
     streams(&servers).await;
     // The broker would close the connection at the second one.
-    let messages = [answer(1), answer(64 * 1024), answer(3)];
+    let messages = [answer(1), answer(1 << 20), answer(3)];
     let each = publisher.publish_each(SETTLEMENTS, &messages, None).await;
     let sequences: Vec<_> = join_all(each.unwrap())
         .await
