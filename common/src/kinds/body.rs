@@ -5,11 +5,14 @@ use serde::de::DeserializeOwned;
 
 use crate::reason::Reason;
 
+/// Largest body of a request about one thing, in bytes. The fields of one payment or account at their limits take under
+/// 16 KiB.
+pub const BYTES_MAX: usize = 32 * 1024;
+
 /// The body of a kind of request.
 pub trait RequestBody: DeserializeOwned {
-    /// Largest body, in bytes. A longer one is answered FF01 as far as it can be stored. The fields of one payment or
-    /// account at their limits take under 16 KiB.
-    const BYTES_MAX: usize = 32 * 1024;
+    /// Largest body, in bytes. A longer one is answered FF01 as far as it can be stored.
+    const BYTES_MAX: usize = BYTES_MAX;
 }
 
 /// Reads a body. Everybody who reads one does it here, so that all agree on what a readable request is.

@@ -166,7 +166,7 @@ async fn act<T: DeserializeOwned, R: request::Submission>(
 ) -> Result<Response, Problem> {
     let caller = app.callers.authorize(headers, SUBMITTERS).await?;
     let Path(of) = path?;
-    let asked = body::read(&json_body(headers, body)?).map_err(|error| {
+    let asked = body::read(&json_body(headers, body, body::BYTES_MAX)?).map_err(|error| {
         let choosing = "once, so that sending it again does nothing twice";
         Problem::rejected(StatusCode::BAD_REQUEST, &malformed(&error, choosing))
     })?;

@@ -17,6 +17,7 @@ use common::http::page::{self, Page};
 use common::http::problem::Problem;
 use common::ids::{BatchId, ClientId};
 use common::kinds::Answer;
+use common::kinds::body::RequestBody as _;
 use common::kinds::bulk::{BatchAnswer, BatchRequest, BatchStatus, ItemAnswer, REQUESTED, subject};
 use common::kinds::client_request::source;
 use common::message::{EventHeaders, Outgoing};
@@ -77,7 +78,7 @@ pub(super) async fn pay_many(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let caller = app.callers.authorize(&headers, SUBMITTERS).await?;
-    let body = json_body(&headers, body)?;
+    let body = json_body(&headers, body, BatchRequest::BYTES_MAX)?;
     let batch =
         read_batch(&body).map_err(|reason| Problem::rejected(StatusCode::BAD_REQUEST, &reason))?;
     let batch_id = batch.batch_id;

@@ -13,6 +13,7 @@ use common::http::describe::answers::{Problems, Submission};
 use common::http::describe::headers::{IdempotencyKey, Trace, Wait};
 use common::http::problem::Problem;
 use common::ids::{AccountId, PaymentId};
+use common::kinds::body::BYTES_MAX;
 use common::kinds::hold::HoldRequest;
 use common::kinds::payment::PaymentRequest;
 use common::reason::{Code, Reason};
@@ -105,7 +106,7 @@ pub(super) async fn submit(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let caller = app.callers.authorize(&headers, SUBMITTERS).await?;
-    let body = json_body(&headers, body)?;
+    let body = json_body(&headers, body, BYTES_MAX)?;
     let of_key = keyed::payment_id(&headers, &caller.claims().client_id)?;
     // Nearly all are plain payments, and those are read once.
     if of_key.is_none()

@@ -191,10 +191,11 @@ fn taken(payment_id: PaymentId, published: &Published, answer: Option<PaymentAns
     response
 }
 
-/// The body of a request, if it comes as it should.
+/// The body of a request, if it comes as it should and is no longer than its kind.
 pub(super) fn json_body(
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
+    bytes_max: usize,
 ) -> Result<Bytes, Problem> {
     let content_type = headers
         .get(header::CONTENT_TYPE)
@@ -216,7 +217,12 @@ pub(super) fn json_body(
             "send the payment as it is, without a content encoding",
         ));
     }
-    body.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))
+    let body = body.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
+    if body.len() > bytes_max {
+        let detail = format!("a body has at most {bytes_max} bytes here");
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
+    }
+    Ok(body)
 }
 
 /// The `wait` of RFC 7240 in seconds, as far as we go along with it. What can't be read is ignored, as the RFC asks.

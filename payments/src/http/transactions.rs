@@ -11,6 +11,7 @@ use common::http::describe::Body;
 use common::http::describe::answers::{Problems, Submission};
 use common::http::describe::headers::{Trace, Wait};
 use common::http::problem::Problem;
+use common::kinds::body::RequestBody as _;
 use common::kinds::transaction::TransactionRequest;
 
 use super::submit::{Submitted, json_body, take};
@@ -35,7 +36,7 @@ pub(super) async fn book(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let caller = app.callers.authorize(&headers, SUBMITTERS).await?;
-    let body = json_body(&headers, body)?;
+    let body = json_body(&headers, body, TransactionRequest::BYTES_MAX)?;
     let request = request::read::<TransactionRequest>(&body)
         .map_err(|reason| Problem::rejected(StatusCode::BAD_REQUEST, &reason))?;
     take(&app, &headers, &caller, request).await

@@ -4,6 +4,8 @@ use async_nats::HeaderMap;
 use common::broker;
 use common::broker::Publisher;
 use common::kinds::BODY_BYTES_MAX;
+use common::kinds::body::RequestBody as _;
+use common::kinds::payment::PaymentRequest;
 use common::kinds::rules::NEWEST;
 use common::reason::Code;
 use common::wire::REQUESTS;
@@ -96,8 +98,10 @@ async fn what_needs_no_books_is_refused_at_once_and_never_published() {
     check(&service, 422, "FF01", "140 characters", long).await;
     let keys: serde_json::Map<_, _> = (0..21).map(|n| (n.to_string(), json!("x"))).collect();
     check(&service, 422, "FF01", "20 keys", with("metadata", keys)).await;
-    let huge = " ".repeat(BODY_BYTES_MAX + 1);
-    check(&service, 413, "", "at most", huge).await;
+    for bytes in [PaymentRequest::BYTES_MAX, BODY_BYTES_MAX] {
+        let huge = " ".repeat(bytes + 1);
+        check(&service, 413, "", "at most", huge).await;
+    }
 
     let last = broker::last_sequence(&world.jetstream(), REQUESTS).await;
     assert_eq!(last.unwrap(), 1, "only the key is in the log");
