@@ -24,7 +24,7 @@ struct PaymentsPage {
 }
 
 /// What moves money, or may: with its own id, and a page under it.
-const KINDS: &str = "payment,hold,capture,void,reversal,transaction,expiry";
+const KINDS: &str = "payment,hold,capture,void,reversal,transaction,payment-batch,expiry";
 
 const EMPTY: &str =
     "No payment fits. The first one can be made on an account's page, or with `quittance pay`.";

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::key::{Key, NOW};
-use crate::{Message, bulk, held, revoked};
+use crate::{Message, bulk, held, opened, revoked};
 
 /// A log with every kind of answer in it.
 #[expect(clippy::too_many_lines, reason = "one row per request")]
@@ -275,6 +275,7 @@ pub(crate) fn new() -> Vec<Message> {
         .chain(held)
         .chain(later)
         .chain(bulk::rows(&key))
+        .chain(opened::rows(&key))
         .chain(revoked::rows(&key))
         .enumerate()
         .map(|(index, (subject, token, body))| Message {

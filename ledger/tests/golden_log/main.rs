@@ -9,6 +9,7 @@ mod bulk;
 mod held;
 mod key;
 mod log;
+mod opened;
 mod revoked;
 
 use std::path::PathBuf;

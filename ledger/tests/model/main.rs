@@ -25,7 +25,7 @@ use serde_json::Value;
 
 use crate::log::Request;
 use crate::mix::Mix;
-use crate::reference::{Expected, Reference};
+use crate::reference::{Expected, Item, Reference};
 use crate::system::System;
 
 /// So long it runs unless it is asked for more.
@@ -102,6 +102,18 @@ impl Model {
             let reason = expected.reason.unwrap_or_default();
             let outcome = format!("{} {} {reason}", request.kind, expected.status);
             *self.outcomes.entry(outcome).or_default() += 1;
+            for item in &expected.items {
+                let reason = item.reason.as_deref().unwrap_or_default();
+                let outcome = format!("item {} {reason}", item.status);
+                *self.outcomes.entry(outcome).or_default() += 1;
+            }
+            let payments = request.body["payments"].as_array().into_iter().flatten();
+            let settled = payments.zip(&expected.items);
+            let settled = settled.filter(|(_, item)| item.status == "settled");
+            granted.extend(
+                settled
+                    .filter_map(|(payment, _)| payment["payment_id"].as_str().map(str::to_owned)),
+            );
             if !matches!(expected.status, "rejected" | "duplicate") {
                 granted.extend(request.body["payment_id"].as_str().map(str::to_owned));
             }
@@ -123,6 +135,11 @@ impl Model {
             "void voided ",
             "reversal reversed ",
             "transaction settled ",
+            "payment-batch answered ",
+            "item settled ",
+            "item duplicate ",
+            "item rejected AM04",
+            "item rejected NARR",
             "expiry expired ",
             "account limited ",
             "account frozen ",
@@ -150,7 +167,20 @@ fn said(answer: &Value, expected: &Expected) -> Expected {
             text(&posting["balance"]),
         )
     });
-    let original = &answer["original"];
+    let original = |value: &Value| {
+        let original = &value["original"];
+        original["request_seq"].as_u64().map(|seq| {
+            let status = text(&original["status"]).unwrap_or_default();
+            (seq, status, text(&original["reason"]))
+        })
+    };
+    let items = answer["payments"].as_array().into_iter().flatten();
+    let items = items.map(|item| Item {
+        status: text(&item["status"]).unwrap_or_default(),
+        reason: text(&item["reason"]["code"]),
+        original: original(item),
+        may_retry: item["may_retry"] == true,
+    });
     let is_status = |status: &&str| answer["status"] == *status;
     let is_reason = |reason: &&str| answer["reason"]["code"] == *reason;
     let status = STATUSES.into_iter().find(is_status);
@@ -164,15 +194,14 @@ fn said(answer: &Value, expected: &Expected) -> Expected {
             .and_then(|_| text(&answer["amount"])),
         remaining: text(&answer["remaining"]),
         postings: postings.collect(),
-        original: original["request_seq"].as_u64().map(|seq| {
-            let status = text(&original["status"]).unwrap_or_default();
-            (seq, status, text(&original["reason"]))
-        }),
+        original: original(answer),
         may_retry: answer["may_retry"] == true,
+        items: items.collect(),
     }
 }
 
-const STATUSES: [&str; 15] = [
+const STATUSES: [&str; 16] = [
+    "answered",
     "settled",
     "rejected",
     "duplicate",

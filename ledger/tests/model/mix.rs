@@ -3,6 +3,7 @@
 //! A new kind of request is a new arm of [`Mix::next`].
 
 mod accounts;
+mod batches;
 
 use std::collections::HashSet;
 
@@ -132,7 +133,8 @@ impl Mix {
             72..110 => ("hold", None, self.hold(sender)),
             110..142 => self.capture(),
             142..154 => self.void(),
-            154..176 => self.reversal(),
+            154..172 => self.reversal(),
+            172..182 => ("payment-batch", None, self.batch(sender)),
             _ => ("transaction", None, self.transaction(sender)),
         };
         let sender = wanted.filter(|_| is_fitting).unwrap_or(sender);
@@ -142,6 +144,9 @@ impl Mix {
         };
         if self.random.one_in(100) {
             body["surprise"] = json!(true);
+        }
+        if kind == "payment-batch" {
+            self.note_payments(sender, &body);
         }
         if kind != "account" {
             self.sent.push((kind, sender, body.clone()));

@@ -4,10 +4,12 @@
 //! A new kind of request is a new arm of [`Reference::answer`] and a file beside `accounts` and `payments`.
 
 mod accounts;
+mod batches;
 mod holds;
 mod payments;
 mod transactions;
 
+pub(crate) use batches::Item;
 pub(crate) use payments::text;
 
 use std::collections::{BTreeMap, HashMap};
@@ -34,6 +36,8 @@ pub(crate) struct Expected {
     pub(crate) original: Option<(u64, String, Option<String>)>,
     /// Only requests about payments say it.
     pub(crate) may_retry: bool,
+    /// What becomes of each payment of a batch.
+    pub(crate) items: Vec<Item>,
 }
 
 /// The reason code of a refusal.
@@ -235,7 +239,7 @@ impl Reference {
             may_retry: is_payment,
             ..Expected::rejected(reason)
         };
-        if request.body.get("surprise").is_some() {
+        if request.body.get("surprise").is_some() || batches::is_broken(&request.body) {
             return refused("FF01");
         }
         let claims = match self.allowed(request) {
@@ -248,7 +252,9 @@ impl Reference {
             claims,
             body: &request.body,
         };
-        if is_payment {
+        if request.kind == "payment-batch" {
+            self.batch(&asked)
+        } else if is_payment {
             self.once(&request.kind, &asked)
         } else {
             self.about_account(&asked)
@@ -310,18 +316,8 @@ impl Reference {
             .expect("the mix names each request");
         let key = (asked.claims.client_id.clone(), id.to_owned());
         let content = payments::content(kind, asked.body);
-        if let Some(first) = self.used.get(&key) {
-            let original = Some((
-                first.seq,
-                first.status.to_owned(),
-                first.reason.map(str::to_owned),
-            ));
-            let answer = if first.content == content {
-                Expected::status("duplicate")
-            } else {
-                Expected::rejected("AM05")
-            };
-            return Expected { original, ..answer };
+        if let Some(again) = self.repeated(&key, &content) {
+            return again;
         }
         let outcome = match kind {
             "payment" => self.pay(asked),
@@ -330,7 +326,6 @@ impl Reference {
             "void" => self.void(asked),
             "reversal" => self.reverse(asked),
             "transaction" => self.book(asked),
-            // Here a payment-batch comes in: each of its items uses up an id of its own.
             other => panic!("the reference knows no {other}"),
         };
         let (answer, moved) = outcome.unwrap_or_else(|reason| (Expected::rejected(reason), None));
@@ -344,6 +339,22 @@ impl Reference {
         };
         self.used.insert(key, used);
         answer
+    }
+
+    /// The answer to a request whose id was used up before.
+    fn repeated(&self, key: &Key, content: &Value) -> Option<Expected> {
+        let first = self.used.get(key)?;
+        let original = Some((
+            first.seq,
+            first.status.to_owned(),
+            first.reason.map(str::to_owned),
+        ));
+        let answer = if first.content == *content {
+            Expected::status("duplicate")
+        } else {
+            Expected::rejected("AM05")
+        };
+        Some(Expected { original, ..answer })
     }
 
     /// What is held on an account by holds that have not ended.
