@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use client::{Client, KeptFile, KeptFiles};
-use common::ids::AccountId;
+use common::account_number::AccountName;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -59,7 +59,7 @@ pub(crate) struct Common {
 pub(crate) struct Statement {
     /// The account: its id, or ada, grace or cash
     #[arg(value_parser = names::account())]
-    account: AccountId,
+    account: AccountName,
     /// What it is written as
     #[arg(long, value_enum, default_value_t = Format::Csv)]
     format: Format,
@@ -132,8 +132,9 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
         Command::Statement(options) => {
             let format = options.format.to_possible_value();
             let format = format.context("each has a name")?;
+            let account_id = names::account_id(options.account, &client, &token).await?;
             let mut wanted = json!({
-                "kind": "statement", "account_id": options.account, "format": format.get_name(),
+                "kind": "statement", "account_id": account_id, "format": format.get_name(),
             });
             for (name, day) in [("from", &options.from), ("to", &options.to)] {
                 if let Some(day) = day {

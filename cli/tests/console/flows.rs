@@ -25,7 +25,9 @@ async fn a_clerk_opens_an_account_deposits_and_watches_the_payment_settle() {
     browser.wait_for("h1", "Ada").await;
 
     // Open an account for the same owner, and put money into it.
-    let owner = browser.texts("main > dl dd").await.unwrap()[0].clone();
+    let owner = "//dt[.='Owner']/following-sibling::dd[1]";
+    let owner = browser.driver.find(Locator::XPath(owner)).await.unwrap();
+    let owner = owner.text().await.unwrap();
     browser
         .driver
         .goto(&desk.at(&format!("/accounts/new?owner={owner}")))

@@ -67,9 +67,9 @@ async fn a_clerk_holds_captures_voids_and_reverses() {
     assert_eq!(browser.texts("#void").await.unwrap(), Vec::<String>::new());
 
     // From the hold to its capture, and from there back to the hold.
-    let capture = "//table[@id='followed']//tr[td[.='capture']]//a";
-    let capture = browser.driver.find(Locator::XPath(capture)).await.unwrap();
-    capture.click().await.unwrap();
+    browser
+        .follow("//table[@id='followed']//tr[td[.='capture']]//a")
+        .await;
     browser.wait_for("h1", "Capture").await;
     browser.wait_for("dt", "Of the hold").await;
     browser.fill_in("#reverse", "amount", "4.50").await;
@@ -103,9 +103,8 @@ async fn a_clerk_holds_captures_voids_and_reverses() {
     let list = desk.at("/payments?kind=transaction");
     browser.driver.goto(&list).await.unwrap();
     browser.wait_for("td", "transaction").await;
-    let path = "//tr[td[.='transaction']]/td[6]//a";
-    let link = browser.driver.find(Locator::XPath(path)).await.unwrap();
-    link.click().await.unwrap();
+    // The list is live: its rows are replaced each second.
+    browser.follow("//tr[td[.='transaction']]/td[6]//a").await;
     browser.wait_for("h1", "Transaction").await;
     browser.wait_for(".big", "settled").await;
     assert_eq!(browser.complaints().await, Vec::<String>::new());
