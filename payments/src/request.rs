@@ -134,6 +134,17 @@ pub(crate) fn read_batch(body: &[u8]) -> Result<Batch, Reason> {
     Err(Reason::new(malformed.reason.code, message))
 }
 
+/// What is wrong with one of a batch's payments, whatever the books say.
+pub(crate) fn batch_mistake(batch: &Batch, now: DateTime<Utc>) -> Option<Reason> {
+    let payments = (1..).zip(batch.payments.iter().flatten());
+    let mut mistakes = payments.filter_map(|(number, payment)| {
+        let reason = payment.terms(now).err()?;
+        let message = format!("payment {number}: {}", reason.message);
+        Some(Reason::new(reason.code, message))
+    });
+    mistakes.next()
+}
+
 /// What is wrong with a body. Where the id is missing, `choosing` says how often to choose one, and why.
 pub(crate) fn malformed(error: &impl Display, choosing: &str) -> Reason {
     let mut message = error.to_string();

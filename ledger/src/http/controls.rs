@@ -16,7 +16,7 @@ use common::kinds::account::{AccountRequest, CloseAccount, Freeze, Limit, Limits
 use common::token::Scope;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::accounts::{self, Account, Decided, PendingAccount};
 use super::app::App;
@@ -114,9 +114,12 @@ pub(super) async fn limit(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
     id: Result<Path<AccountName>, PathRejection>,
-    body: Result<Json<Limits>, JsonRejection>,
+    body: Result<Json<Map<String, Value>>, JsonRejection>,
 ) -> Result<Response, Problem> {
-    let (name, Json(limits)) = (id?.0, body?);
+    let (name, Json(body)) = (id?.0, body?);
+    // As an object first: with nothing but optional fields, a list would be read as limits too.
+    let limits: Limits = serde_json::from_value(Value::Object(body))
+        .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))?;
     let limit = |account_id| AccountRequest::Limit(Limit { account_id, limits });
     control(&app, &headers, name, limit).await
 }

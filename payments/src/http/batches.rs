@@ -22,6 +22,7 @@ use common::kinds::bulk::{BatchAnswer, BatchRequest, BatchStatus, ItemAnswer, RE
 use common::kinds::client_request::source;
 use common::message::{EventHeaders, Outgoing};
 use common::reason::{Code, Reason};
+use common::service;
 use common::timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,7 +34,7 @@ use super::submit::{
 };
 use crate::app::App;
 use crate::projection::Log;
-use crate::request::{SUBMITTERS, read_batch};
+use crate::request::{SUBMITTERS, batch_mistake, read_batch};
 use crate::store::{self, BatchRow};
 
 /// The answer to a batch that was taken.
@@ -81,6 +82,9 @@ pub(super) async fn pay_many(
     let body = json_body(&headers, body, BatchRequest::BYTES_MAX)?;
     let batch =
         read_batch(&body).map_err(|reason| Problem::rejected(StatusCode::BAD_REQUEST, &reason))?;
+    if let Some(reason) = batch_mistake(&batch, service::now()) {
+        return Err(Problem::rejected(StatusCode::UNPROCESSABLE_ENTITY, &reason));
+    }
     let batch_id = batch.batch_id;
     let client_id = &caller.claims().client_id;
     let token = app.log_token(&caller).await?;
