@@ -17,7 +17,7 @@ use crate::account_view::show;
 use crate::controls;
 use crate::failure::{self, Exit, Hinted as _, hinted, is_unknown, refusal};
 use crate::login;
-use crate::names::{self, Person};
+use crate::names::{self, Looker, Person};
 use crate::print;
 use crate::running::Running;
 use client::{Account, Client};
@@ -93,15 +93,8 @@ pub(crate) struct Show {
     /// The account: its number or id, or ada, grace or cash
     #[arg(value_parser = names::account())]
     account: AccountName,
-    /// Who looks; customers see their own accounts only
-    #[arg(
-        long = "as",
-        value_enum,
-        value_name = "WHO",
-        default_value = "staff",
-        ignore_case = true
-    )]
-    person: Person,
+    #[command(flatten)]
+    looker: Looker,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -113,15 +106,8 @@ pub(crate) struct List {
     /// Whose: staff, ada, grace, shop, or the `sub` of the owner's tokens [default: everybody's]
     #[arg(long)]
     owner: Option<String>,
-    /// Who looks; customers see their own accounts only
-    #[arg(
-        long = "as",
-        value_enum,
-        value_name = "WHO",
-        default_value = "staff",
-        ignore_case = true
-    )]
-    person: Person,
+    #[command(flatten)]
+    looker: Looker,
     /// How many at most
     #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u32).range(1..=100))]
     limit: u32,
@@ -188,7 +174,7 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
             show(&opened.body, open.json)
         }
         Command::Show(asked) => {
-            let token = login::token(&client, &asked.person.login(running.demo()?)?).await?;
+            let token = login::token(&client, &asked.looker.person.login(running.demo()?)?).await?;
             let account = client.account(&token, asked.account).await?;
             let account = account
                 .with_context(|| format!("there is no account {} to be seen", asked.account))
@@ -209,7 +195,7 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
 
 async fn list(asked: &List, client: &Client, running: &Running) -> Result<()> {
     let demo = running.demo()?;
-    let token = login::token(client, &asked.person.login(demo)?).await?;
+    let token = login::token(client, &asked.looker.person.login(demo)?).await?;
     let mut query = vec![("limit", asked.limit.to_string())];
     if let Some(owner) = &asked.owner {
         query.push(("owner", names::subject(owner, client, demo).await?));

@@ -88,11 +88,9 @@ impl FromStr for Paid {
     }
 }
 
-/// Options of `quittance batch show`.
+/// Who looks at batches.
 #[derive(Debug, Args)]
-pub(crate) struct Show {
-    /// The batch's id
-    batch_id: BatchId,
+struct Looker {
     /// Who looks; only staff see the batches of others
     #[arg(
         long = "as",
@@ -102,6 +100,15 @@ pub(crate) struct Show {
         ignore_case = true
     )]
     person: Person,
+}
+
+/// Options of `quittance batch show`.
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// The batch's id
+    batch_id: BatchId,
+    #[command(flatten)]
+    looker: Looker,
     /// Whose batch: staff, ada, grace, shop, or a client's id [default: those of --as]
     #[arg(long, value_name = "CLIENT")]
     client_id: Option<String>,
@@ -113,15 +120,8 @@ pub(crate) struct Show {
 /// Options of `quittance batch list`.
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    /// Who looks; only staff see the batches of others
-    #[arg(
-        long = "as",
-        value_enum,
-        value_name = "WHO",
-        default_value = "staff",
-        ignore_case = true
-    )]
-    person: Person,
+    #[command(flatten)]
+    looker: Looker,
     /// Whose batches: staff, ada, grace, shop, or a client's id [default: those of --as]
     #[arg(long, value_name = "CLIENT")]
     client_id: Option<String>,
@@ -248,7 +248,7 @@ async fn of_options(options: &Send, client: &Client, token: &str) -> Result<Valu
 
 async fn show(options: &Show, running: &Running) -> Result<ExitCode> {
     let client = running.client();
-    let token = login::token(&client, &options.person.login(running.demo()?)?).await?;
+    let token = login::token(&client, &options.looker.person.login(running.demo()?)?).await?;
     let whose = client_id(&client, running, options.client_id.as_deref()).await?;
     let id = options.batch_id;
     let batch: Value = client
@@ -269,7 +269,7 @@ async fn show(options: &Show, running: &Running) -> Result<ExitCode> {
 
 async fn list(options: &List, running: &Running) -> Result<ExitCode> {
     let client = running.client();
-    let token = login::token(&client, &options.person.login(running.demo()?)?).await?;
+    let token = login::token(&client, &options.looker.person.login(running.demo()?)?).await?;
     let mut query = vec![("limit", options.limit.to_string())];
     let whose = client_id(&client, running, options.client_id.as_deref()).await?;
     query.extend(whose.map(|id| ("client_id", id)));

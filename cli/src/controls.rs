@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::account_view::show;
 use crate::login;
-use crate::names::{self, Person, short_account_name};
+use crate::names::{self, Looker, Person, short_account_name};
 use crate::print;
 use crate::running::Running;
 use client::{Account, Control};
@@ -85,15 +85,8 @@ impl FromStr for Count {
 pub(crate) struct Holds {
     #[command(flatten)]
     one: One,
-    /// Who looks; customers see their own accounts only
-    #[arg(
-        long = "as",
-        value_enum,
-        value_name = "WHO",
-        default_value = "staff",
-        ignore_case = true
-    )]
-    person: Person,
+    #[command(flatten)]
+    looker: Looker,
 }
 
 pub(crate) async fn freeze(asked: Sided, running: &Running) -> Result<()> {
@@ -145,7 +138,7 @@ async fn control(asked: &One, control: &Control, running: &Running) -> Result<()
 /// Prints what is held on an account.
 pub(crate) async fn holds(asked: Holds, running: &Running) -> Result<()> {
     let client = running.client();
-    let token = login::token(&client, &asked.person.login(running.demo()?)?).await?;
+    let token = login::token(&client, &asked.looker.person.login(running.demo()?)?).await?;
     let id = asked.one.account;
     if asked.one.json {
         let list: Value = client.holds(&token, id, &[]).await?;

@@ -65,6 +65,20 @@ pub(crate) enum Person {
     Shop,
 }
 
+/// Who looks at accounts.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Looker {
+    /// Who looks; customers see their own accounts only
+    #[arg(
+        long = "as",
+        value_enum,
+        value_name = "WHO",
+        default_value = "staff",
+        ignore_case = true
+    )]
+    pub(crate) person: Person,
+}
+
 impl Person {
     /// Whose account this is; Ada's if it is nobody's of the demo.
     pub(crate) fn of_account(account: AccountName) -> Self {

@@ -119,19 +119,7 @@ pub(crate) fn read_as<T: DeserializeOwned>(
 /// FF01, with what is wrong, and in which payment.
 pub(crate) fn read_batch(body: &[u8]) -> Result<Batch, Reason> {
     let batch = Batch::read(body).map_err(|error| error.reason)?;
-    let mut payments = batch.payments.iter();
-    let malformed = payments.find_map(|payment| payment.as_ref().err());
-    let Some(malformed) = malformed else {
-        return Ok(batch);
-    };
-    let number = batch
-        .payments
-        .iter()
-        .take_while(|payment| payment.is_ok())
-        .count()
-        + 1;
-    let message = format!("payment {number}: {}", malformed.reason.message);
-    Err(Reason::new(malformed.reason.code, message))
+    batch.mistake().map_or(Ok(batch), Err)
 }
 
 /// What is wrong with one of a batch's payments, whatever the books say.

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use chrono::{DateTime, Utc};
 use common::http::describe::Of;
 use common::http::describe::answers::Reply;
@@ -125,12 +124,10 @@ async fn list(
         limit: query.limit,
         cursor: Some(last.id),
     });
-    let link = page.link();
-    let list = EventList {
-        events: page.rows.into_iter().map(Event::from).collect(),
-        next: page.next,
-    };
-    Ok((link.map(|link| [link]), Json(list)).into_response())
+    Ok(page.answer(|rows, next| EventList {
+        events: rows.into_iter().map(Event::from).collect(),
+        next,
+    }))
 }
 
 /// A name of an event: a misspelt one would look as if nothing had happened.

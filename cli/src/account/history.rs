@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::failure::{Exit, Hinted as _};
 use crate::login;
-use crate::names::{self, Person, short_account_name};
+use crate::names::{self, Looker, short_account_name};
 use crate::print;
 use crate::running::Running;
 use client::{AccountPosting, Balance, Client, Download, Statement};
@@ -29,15 +29,8 @@ pub(crate) struct BalanceOptions {
     /// As it was known at this time, such as 2026-11-23T12:00:00Z [default: now]
     #[arg(long, value_name = "TIME")]
     recorded: Option<String>,
-    /// Who looks; customers see their own accounts only
-    #[arg(
-        long = "as",
-        value_enum,
-        value_name = "WHO",
-        default_value = "staff",
-        ignore_case = true
-    )]
-    person: Person,
+    #[command(flatten)]
+    looker: Looker,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -73,15 +66,8 @@ pub(crate) struct StatementOptions {
     /// Where a table before this one says that it goes on
     #[arg(long)]
     cursor: Option<String>,
-    /// Who looks; customers see their own accounts only
-    #[arg(
-        long = "as",
-        value_enum,
-        value_name = "WHO",
-        default_value = "staff",
-        ignore_case = true
-    )]
-    person: Person,
+    #[command(flatten)]
+    looker: Looker,
     /// The same as --format json
     #[arg(long, conflicts_with = "format")]
     json: bool,
@@ -110,7 +96,7 @@ enum Format {
 
 pub(crate) async fn balance(options: BalanceOptions, running: &Running) -> Result<()> {
     let client = running.client();
-    let token = login::token(&client, &options.person.login(running.demo()?)?).await?;
+    let token = login::token(&client, &options.looker.person.login(running.demo()?)?).await?;
     let mut query = Vec::new();
     query.extend(options.effective.map(|day| ("effective", day)));
     query.extend(options.recorded.map(|time| ("recorded", time)));
@@ -144,7 +130,7 @@ fn not_to_be_seen<T>(found: client::Result<T>, account: AccountName) -> Result<T
 
 pub(crate) async fn statement(options: StatementOptions, running: &Running) -> Result<()> {
     let client = running.client();
-    let token = login::token(&client, &options.person.login(running.demo()?)?).await?;
+    let token = login::token(&client, &options.looker.person.login(running.demo()?)?).await?;
     let mut query = Vec::new();
     query.extend(options.from.clone().map(|day| ("from", day)));
     query.extend(options.to.clone().map(|day| ("to", day)));

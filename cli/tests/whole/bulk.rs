@@ -10,6 +10,7 @@ use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 use crate::bank::{KIOSK, SHOP, TestBank, payment};
+use crate::by_hand::change_by_hand;
 use crate::proof;
 
 /// A batch of Ada's that pays Grace these amounts.
@@ -306,14 +307,6 @@ async fn what_is_changed_of_a_batch_by_hand_is_named() -> Result<()> {
     test.check_invariants().await?;
     let superuser = test.bank.servers().superuser_database_url(Service::Ledger);
     let mut database = PgConnection::connect(&superuser).await?;
-    let mut change = async |statement: &str| -> Result<()> {
-        let statement = format!("set local session_replication_role = replica; {statement}");
-        let mut tx = database.begin().await?;
-        sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
-            .execute(&mut *tx)
-            .await?;
-        Ok(tx.commit().await?)
-    };
     let of = format!("where request_seq = {seq} and item = 1");
     // The change, how it is undone, and whether a verification, which has no requests, can tell it too.
     let rows = [
@@ -341,10 +334,10 @@ async fn what_is_changed_of_a_batch_by_hand_is_named() -> Result<()> {
         ),
     ];
     for (forgery, undone, verified) in rows {
-        change(&format!(
+        let forge = format!(
             "create temporary table if not exists kept as select * from batch_payment; {forgery}"
-        ))
-        .await?;
+        );
+        change_by_hand(&mut database, &forge).await?;
         let found = match test.replay().await? {
             Verdict::Differs(difference) => difference,
             Verdict::Agrees(_) => anyhow::bail!("not seen: {forgery}"),
@@ -363,7 +356,7 @@ async fn what_is_changed_of_a_batch_by_hand_is_named() -> Result<()> {
             );
         }
         let restored = "update batch_payment set content = kept.content from kept where kept.payment_id = batch_payment.payment_id";
-        change(&format!("{restored}; {undone}")).await?;
+        change_by_hand(&mut database, &format!("{restored}; {undone}")).await?;
         ensure!(
             matches!(test.replay().await?, Verdict::Agrees(_)),
             "put back, but seen: {forgery}"

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::backup::Backup;
 use crate::bank::{TestBank, payment};
+use crate::by_hand::change_by_hand;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replay_names_whatever_was_changed_by_hand() -> Result<()> {
@@ -36,24 +37,15 @@ async fn a_replay_names_whatever_was_changed_by_hand() -> Result<()> {
 
     let superuser = test.bank.servers().superuser_database_url(Service::Ledger);
     let mut database = PgConnection::connect(&superuser).await?;
-    // Even the owner of the tables has to take the triggers off for that.
-    let mut change = async |statement: String| -> Result<()> {
-        let statement = format!("set local session_replication_role = replica; {statement}");
-        let mut tx = database.begin().await?;
-        sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
-            .execute(&mut *tx)
-            .await?;
-        Ok(tx.commit().await?)
-    };
     for (forgery, undone, expected) in forgeries(seq, graces) {
-        change(forgery.clone()).await?;
+        change_by_hand(&mut database, &forgery).await?;
         let found = match test.replay().await {
             Ok(Verdict::Differs(difference)) => difference,
             Ok(Verdict::Agrees(_)) => anyhow::bail!("not seen: {forgery}"),
             Err(error) => format!("{error:#}"),
         };
         ensure!(found.contains(&expected), "{forgery}: {found}");
-        change(undone).await?;
+        change_by_hand(&mut database, &undone).await?;
         ensure!(
             matches!(test.replay().await?, Verdict::Agrees(_)),
             "put back, but not seen: {forgery}"

@@ -8,6 +8,7 @@ mod backup;
 mod bad_input;
 mod bank;
 mod bulk;
+mod by_hand;
 mod chart;
 mod crash;
 mod discovery;

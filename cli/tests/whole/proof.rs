@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::bank::{PATIENCE, TestBank, payment};
+use crate::by_hand::change_by_hand;
 
 /// A bank with some history: settled, rejected and duplicate payments.
 async fn bank_with_history() -> Result<TestBank> {
@@ -184,25 +185,16 @@ async fn a_verification_names_whatever_was_changed_by_hand() -> Result<()> {
     test.bank.stop_part(Part::Ledger);
     let superuser = test.bank.servers().superuser_database_url(Service::Ledger);
     let mut database = PgConnection::connect(&superuser).await?;
-    // Even the owner of the tables has to take the triggers off for that.
-    let mut change = async |statement: &str| -> Result<()> {
-        let statement = format!("set local session_replication_role = replica; {statement}");
-        let mut tx = database.begin().await?;
-        sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
-            .execute(&mut *tx)
-            .await?;
-        Ok(tx.commit().await?)
-    };
     let mut forgeries = forged_answers(seq, requests);
     forgeries.extend(forged_postings(seq, test.graces));
     for (forgery, undone, expected) in forgeries {
-        change(&forgery).await?;
+        change_by_hand(&mut database, &forgery).await?;
         let found = match verified(&test).await? {
             Verified::Fault(fault) => fault,
             Verified::Sound(_) => anyhow::bail!("not seen: {forgery}"),
         };
         ensure!(found.contains(&expected), "{forgery}: {found}");
-        change(&undone).await?;
+        change_by_hand(&mut database, &undone).await?;
         let again = verified(&test).await?;
         ensure!(
             matches!(again, Verified::Sound(_)),

@@ -1,6 +1,8 @@
 //! Lists: how long they are, and how they go on.
 
+use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 
 use super::prefix;
@@ -80,6 +82,13 @@ impl<R> Page<R> {
         let next = rows.last().filter(|_| goes_on);
         let next = next.map(|last| path_with(path, &next_query(last)));
         Self { rows, next }
+    }
+
+    /// The answer: the body that `list` makes of the rows and of where the list goes on, which the header `Link` says too.
+    pub fn answer<L: Serialize>(self, list: impl FnOnce(Vec<R>, Option<String>) -> L) -> Response {
+        let link = self.link();
+        let list = list(self.rows, self.next);
+        (link.map(|link| [link]), Json(list)).into_response()
     }
 
     /// `Link: <…>; rel="next"` (RFC 8288), if the list goes on.

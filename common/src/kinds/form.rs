@@ -90,13 +90,9 @@ impl Form {
 
 /// What does not fit of a batch, or of its first payment that does not.
 fn batch_mismatch(body: &[u8]) -> Option<String> {
-    let batch = match Batch::read(body) {
-        Ok(batch) => batch,
-        Err(error) => return Some(error.reason.message),
+    let mistake = match Batch::read(body) {
+        Ok(batch) => batch.mistake(),
+        Err(error) => Some(error.reason),
     };
-    let mut payments = (1..).zip(&batch.payments);
-    payments.find_map(|(number, payment)| {
-        let malformed = payment.as_ref().err()?;
-        Some(format!("payment {number}: {}", malformed.reason.message))
-    })
+    mistake.map(|reason| reason.message)
 }

@@ -382,10 +382,8 @@ pub(super) async fn list(
         after: Some(last.id),
         limit: query.limit,
     });
-    let link = page.link();
-    let list = AccountList {
-        accounts: page.rows.iter().map(Account::from).collect(),
-        next: page.next,
-    };
-    Ok((link.map(|link| [link]), Json(list)).into_response())
+    Ok(page.answer(|rows, next| AccountList {
+        accounts: rows.iter().map(Account::from).collect(),
+        next,
+    }))
 }

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use chrono::{DateTime, Utc};
 use common::account_number::AccountName;
 use common::http::describe::Of;
@@ -94,14 +93,12 @@ pub(super) async fn holds(
         before: Some(last.seq),
         limit: query.limit,
     });
-    let link = page.link();
-    let list = AccountHolds {
+    Ok(page.answer(|rows, next| AccountHolds {
         account_id: account.id,
         currency: account.posted.currency().code().to_owned(),
-        holds: page.rows.into_iter().map(AccountHold::from).collect(),
-        next: page.next,
-    };
-    Ok((link.map(|link| [link]), Json(list)).into_response())
+        holds: rows.into_iter().map(AccountHold::from).collect(),
+        next,
+    }))
 }
 
 impl From<Hold> for AccountHold {

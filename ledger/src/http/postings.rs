@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use common::account_number::AccountName;
 use common::http::describe::Of;
 use common::http::describe::answers::{Problems, Reply};
@@ -78,19 +77,16 @@ pub(super) async fn postings(
         limit: query.limit,
     });
     let currency = account.posted.currency();
-    let link = page.link();
-    let list = AccountPostings {
+    Ok(page.answer(|rows, next| AccountPostings {
         account_id: account.id,
         currency: currency.code().to_owned(),
-        postings: page
-            .rows
+        postings: rows
             .into_iter()
             .map(|row| {
                 let balance = Money::stored(row.balance, currency);
                 AccountPosting::of(account.id, balance, row)
             })
             .collect(),
-        next: page.next,
-    };
-    Ok((link.map(|link| [link]), Json(list)).into_response())
+        next,
+    }))
 }

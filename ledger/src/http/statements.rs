@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
@@ -205,8 +204,7 @@ async fn one_page(
         rows: postings,
         next,
     };
-    let link = page.link();
-    let statement = Statement {
+    Ok(page.answer(|rows, next| Statement {
         account_id: account.id,
         account_number: account.number(),
         name: account.name.clone(),
@@ -219,10 +217,9 @@ async fn one_page(
         opening_balance: statement.opening.to_string(),
         closing_balance: statement.closing.to_string(),
         count: statement.count,
-        postings: page.rows,
-        next: page.next,
-    };
-    Ok((link.map(|link| [link]), Json(statement)).into_response())
+        postings: rows,
+        next,
+    }))
 }
 
 fn whole(pool: PgPool, statement: Read, format: Format) -> Response {

@@ -21,7 +21,7 @@ use common::kinds::body::RequestBody as _;
 use common::kinds::bulk::{BatchAnswer, BatchRequest, BatchStatus, ItemAnswer, REQUESTED, subject};
 use common::kinds::client_request::source;
 use common::message::{EventHeaders, Outgoing};
-use common::reason::{Code, Reason};
+use common::reason::Reason;
 use common::service;
 use common::timestamp;
 use schemars::JsonSchema;
@@ -30,7 +30,8 @@ use serde::{Deserialize, Serialize};
 use super::answers::answer_in_time;
 use super::read::{READERS, ROWS_DEFAULT, Whose, client_of};
 use super::submit::{
-    PROJECTION_WAIT_MAX, json_body, preference_applied, store_message, traceparent, wait_preferred,
+    PROJECTION_WAIT_MAX, decided, json_body, preference_applied, store_message, traceparent,
+    wait_preferred,
 };
 use crate::app::App;
 use crate::projection::Log;
@@ -132,9 +133,7 @@ fn taken(
         Some(answer) => match answer.status {
             BatchStatus::Answered => Standing::Answered,
             BatchStatus::Rejected => {
-                let unknown = || Reason::new(Code::NARR, "the ledger gives no reason");
-                let reason = answer.reason.clone().unwrap_or_else(unknown);
-                return Err(Problem::decided(&reason)
+                return Err(decided(answer.reason.as_ref())
                     .with("batch_id", batch_id.to_string())
                     .with("request_seq", request_seq)
                     .with("may_retry", answer.may_retry));
@@ -342,10 +341,8 @@ pub(super) async fn list_batches(
         limit: Some(limit),
         ..query
     });
-    let link = page.link();
-    let list = BatchList {
-        batches: page.rows.into_iter().map(BatchSummary::from).collect(),
-        next: page.next,
-    };
-    Ok((link.map(|link| [link]), Json(list)).into_response())
+    Ok(page.answer(|rows, next| BatchList {
+        batches: rows.into_iter().map(BatchSummary::from).collect(),
+        next,
+    }))
 }

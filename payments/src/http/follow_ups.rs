@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use common::http::describe::Of;
 use common::http::describe::answers::{Problems, Reply};
 use common::http::page::{self, Page};
@@ -83,10 +82,8 @@ pub(super) async fn follow_ups(
         limit: Some(limit),
         ..query
     });
-    let link = page.link();
-    let list = FollowUps {
-        payments: page.rows.into_iter().map(Payment::from).collect(),
-        next: page.next,
-    };
-    Ok((link.map(|link| [link]), Json(list)).into_response())
+    Ok(page.answer(|rows, next| FollowUps {
+        payments: rows.into_iter().map(Payment::from).collect(),
+        next,
+    }))
 }

@@ -346,10 +346,8 @@ pub(super) async fn list(
         limit: Some(limit),
         ..query
     });
-    let link = page.link();
-    let list = PaymentList {
-        payments: page.rows.into_iter().map(Payment::from).collect(),
-        next: page.next,
-    };
-    Ok((link.map(|link| [link]), Json(list)).into_response())
+    Ok(page.answer(|rows, next| PaymentList {
+        payments: rows.into_iter().map(Payment::from).collect(),
+        next,
+    }))
 }

@@ -163,14 +163,20 @@ async fn first_answer(
 }
 
 fn rejected(answer: &PaymentAnswer) -> Problem {
-    let unknown = || Reason::new(Code::NARR, "the ledger gives no reason");
-    let reason = answer.reason.clone().unwrap_or_else(unknown);
     let id = answer.payment_id.map(|id| id.to_string());
-    Problem::decided(&reason)
+    decided(answer.reason.as_ref())
         .with("payment_id", id)
         .with("request_seq", answer.request_seq)
         .with("payment_status", "rejected")
         .with("may_retry", answer.may_retry)
+}
+
+/// What the ledger has decided against, and why.
+pub(super) fn decided(reason: Option<&Reason>) -> Problem {
+    match reason {
+        Some(reason) => Problem::decided(reason),
+        None => Problem::decided(&Reason::new(Code::NARR, "the ledger gives no reason")),
+    }
 }
 
 fn taken(payment_id: PaymentId, published: &Published, answer: Option<PaymentAnswer>) -> Response {

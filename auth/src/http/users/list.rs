@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use common::http::describe::Of;
 use common::http::describe::answers::{Problems, Reply};
 use common::http::page::{self, Page};
@@ -67,12 +67,10 @@ pub(super) async fn list(
         limit: query.limit,
         cursor: Some(last.email.clone()),
     });
-    let link = page.link();
-    let people = People {
-        users: page.rows.into_iter().map(Person::from).collect(),
-        next: page.next,
-    };
-    Ok((link.map(|link| [link]), Json(people)).into_response())
+    Ok(page.answer(|rows, next| People {
+        users: rows.into_iter().map(Person::from).collect(),
+        next,
+    }))
 }
 
 /// Show a person

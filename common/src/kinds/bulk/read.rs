@@ -82,16 +82,29 @@ impl Batch {
             ));
         }
         let batch = Self::of(frame);
-        let malformed = batch.payments.iter().position(Result::is_err);
-        match malformed.filter(|_| batch.atomic) {
-            Some(index) => {
-                let number = index + 1;
+        match batch.malformed().filter(|_| batch.atomic) {
+            Some((number, _)) => {
                 let message =
                     format!("payment {number} of an atomic batch is not what schemas/ describes");
                 Err(refuse(batch_id, message))
             }
             None => Ok(batch),
         }
+    }
+
+    /// The first payment that can't be read, with its number from 1.
+    #[must_use]
+    pub fn malformed(&self) -> Option<(usize, &Malformed)> {
+        let mut payments = (1..).zip(&self.payments);
+        payments.find_map(|(number, payment)| Some((number, payment.as_ref().err()?)))
+    }
+
+    /// What is wrong with the form of the first payment that can't be read, and which it is.
+    #[must_use]
+    pub fn mistake(&self) -> Option<Reason> {
+        let (number, Malformed { reason, .. }) = self.malformed()?;
+        let message = format!("payment {number}: {}", reason.message);
+        Some(Reason::new(reason.code, message))
     }
 
     fn of(frame: Frame<'_>) -> Self {

@@ -200,7 +200,7 @@ fn postings(
         return Ok(());
     }
     let said: Vec<Posting> = match body.get("postings") {
-        _ if row.event_type.starts_with("payment-batch.") => match batches::postings(row) {
+        _ if row.event_type.starts_with("payment-batch.") => match batches::postings(body) {
             Some(list) => list,
             None => return fault(format!("the payments in answer {seq} can't be read")),
         },

@@ -5,16 +5,18 @@ use common::kinds::bulk::{BatchAnswer, ItemAnswer};
 use common::kinds::payment::PaymentStatus;
 use common::kinds::posting::{Direction, Posting};
 use futures::TryStreamExt as _;
+use serde::Deserialize as _;
+use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::fault;
 use crate::audit::error::Stop;
-use crate::store::{self, BookedAnswerRow};
+use crate::store;
 
 /// The postings that an answer says; `None` when it is not a batch's.
-pub(super) fn postings(row: &BookedAnswerRow) -> Option<Vec<Posting>> {
-    let answer = read(&row.event_type, &row.body)?;
+pub(super) fn postings(body: &Value) -> Option<Vec<Posting>> {
+    let answer = BatchAnswer::deserialize(body).ok()?;
     let booked = answer.payments.iter().filter(|item| is_settled(item));
     let postings = booked.map(|item| {
         let payment = answer.payment(item);

@@ -7,7 +7,6 @@ use common::ids::AccountId;
 use common::kinds::Answer;
 use common::kinds::bulk::{BatchAnswer, BatchStatus, ItemAnswer, Malformed};
 use common::kinds::payment::{PaymentAnswer, PaymentStatus};
-use common::reason::Reason;
 use common::token::Claims;
 
 use super::Decision;
@@ -35,11 +34,13 @@ pub(super) fn decide(book: &mut Book, at: At, claims: &Claims, bulk: &Bulk) -> D
             })
         });
     }
-    let answer = answer(at, claims, bulk, &outcomes);
-    let changes = outcomes.into_iter().flat_map(|outcome| outcome.changes);
+    let (answers, changes): (Vec<_>, Vec<_>) = outcomes
+        .into_iter()
+        .map(|outcome| (outcome.answer, outcome.changes))
+        .unzip();
     Decision {
-        answer: Answer::Bulk(Box::new(answer)),
-        changes: changes.collect(),
+        answer: Answer::Bulk(Box::new(answer(at, claims, bulk, answers))),
+        changes: changes.into_iter().flatten().collect(),
     }
 }
 
@@ -106,53 +107,49 @@ fn take_back(book: &mut Book, before: Map<AccountId, Account>, outcomes: &[Outco
     book.accounts.extend(before);
 }
 
-fn answer(at: At, claims: &Claims, bulk: &Bulk, outcomes: &[Outcome]) -> BatchAnswer {
+fn answer(at: At, claims: &Claims, bulk: &Bulk, answers: Vec<PaymentAnswer>) -> BatchAnswer {
     let count = |status| {
-        let of_status = outcomes
-            .iter()
-            .filter(|outcome| outcome.answer.status == status);
+        let of_status = answers.iter().filter(|answer| answer.status == status);
         u32::try_from(of_status.count()).expect("a batch has at most a thousand payments")
     };
+    let day = at.day().to_string();
     BatchAnswer {
         status: BatchStatus::Answered,
-        reason: None::<Reason>,
         atomic: bulk.atomic,
         settled: count(PaymentStatus::Settled),
         rejected: count(PaymentStatus::Rejected),
         duplicates: count(PaymentStatus::Duplicate),
         debtor_account: bulk.debtor_account,
         currency: bulk.currency.clone(),
-        payments: outcomes
-            .iter()
-            .map(|outcome| item(at, bulk, &outcome.answer))
+        payments: answers
+            .into_iter()
+            .map(|answer| item(&day, bulk, answer))
             .collect(),
         may_retry: false,
         ..rejection::blank_bulk(at, claims.client_id.clone(), Some(bulk.batch_id))
     }
 }
 
-/// What an answer says that the batch does not say already.
-fn item(at: At, bulk: &Bulk, answer: &PaymentAnswer) -> ItemAnswer {
+/// What an answer says that the batch does not say already; `day` is the batch's.
+fn item(day: &str, bulk: &Bulk, answer: PaymentAnswer) -> ItemAnswer {
     let is_settled = answer.status == PaymentStatus::Settled;
-    let day = at.day().to_string();
-    let date = answer.effective_date.clone().flatten();
+    let date = answer.effective_date.flatten();
     ItemAnswer {
         payment_id: answer.payment_id,
         status: answer.status,
-        reason: answer.reason.clone(),
+        reason: answer.reason,
         debtor_account: answer
             .debtor_account
             .filter(|account| Some(*account) != bulk.debtor_account),
         creditor_account: answer.creditor_account,
-        amount: answer.amount.clone(),
+        amount: answer.amount,
         currency: answer
             .currency
-            .clone()
             .filter(|currency| Some(currency) != bulk.currency.as_ref()),
-        reference: answer.reference.clone(),
-        effective_date: date.filter(|date| !(is_settled && *date == day)),
-        metadata: answer.metadata.clone().unwrap_or_default(),
-        original: answer.original.clone(),
+        reference: answer.reference,
+        effective_date: date.filter(|date| !(is_settled && date == day)),
+        metadata: answer.metadata.unwrap_or_default(),
+        original: answer.original,
         may_retry: answer.may_retry,
     }
 }
