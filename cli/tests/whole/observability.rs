@@ -104,6 +104,29 @@ impl Prometheus {
         let found = found.unwrap_or_default();
         found["result"].as_array().cloned().unwrap_or_default()
     }
+
+    /// Every service was found under its name, every rule can be judged, and no alert is on its way to speak.
+    async fn is_all_well(&self) -> Result<()> {
+        let up = self.samples("up{job=\"quittance\"} == 1").await;
+        let mut names: Vec<_> = up.iter().map(|one| &one["metric"]["service"]).collect();
+        names.sort_by_key(|name| name.to_string());
+        ensure!(names == ["auth", "console", "ledger", "payments"], "{up:?}");
+        let rules = self.ask("rules", &[]).await?;
+        let groups = rules["groups"].as_array().context("groups")?;
+        let rules: Vec<&Value> = groups
+            .iter()
+            .flat_map(|group| group["rules"].as_array().into_iter().flatten())
+            .collect();
+        let alerts = rules.iter().filter(|rule| rule["type"] == "alerting");
+        ensure!(alerts.clone().count() >= 13, "{rules:#?}");
+        for rule in &rules {
+            ensure!(rule["health"] == "ok", "{rule:#?}");
+        }
+        for alert in alerts {
+            ensure!(alert["state"] == "inactive", "{alert:#?}");
+        }
+        Ok(())
+    }
 }
 
 impl Drop for Prometheus {
@@ -186,24 +209,12 @@ async fn a_real_prometheus_shows_every_panel_and_judges_every_alert_of_a_bank_un
             ensure!(waited < 2 * PATIENCE, "nothing to see: {open:#?}");
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        // All four were found, and under their names.
-        let up = prometheus.samples("up{job=\"quittance\"} == 1").await;
-        let mut names: Vec<_> = up.iter().map(|one| &one["metric"]["service"]).collect();
-        names.sort_by_key(|name| name.to_string());
-        ensure!(names == ["auth", "console", "ledger", "payments"], "{up:?}");
-        let rules = prometheus.ask("rules", &[]).await?;
-        let groups = rules["groups"].as_array().context("groups")?;
-        let rules: Vec<&Value> = groups
-            .iter()
-            .flat_map(|group| group["rules"].as_array().into_iter().flatten())
-            .collect();
-        let alerts = rules.iter().filter(|rule| rule["type"] == "alerting");
-        ensure!(alerts.clone().count() >= 13, "{rules:#?}");
-        for rule in &rules {
-            ensure!(rule["health"] == "ok", "{rule:#?}");
-        }
-        for alert in alerts {
-            ensure!(alert["state"] == "inactive", "{alert:#?}");
+        // A scrape of a second's interval may miss its second on a busy machine, and the next one finds all well.
+        while let Err(unwell) = prometheus.is_all_well().await {
+            if began.elapsed() > 3 * PATIENCE {
+                return Err(unwell);
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
         anyhow::Ok(())
     };
