@@ -145,6 +145,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     .await?;
     let publisher = Publisher::new(&config.service.broker);
     let steps = Arc::new(Steps::default());
+    let tree = Tree::new(pool.clone(), receipt_key);
     let engine = Arc::new(Engine {
         broker: config.service.broker.clone(),
         publisher: publisher.clone(),
@@ -159,6 +160,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         unsafe_durability: config.unsafe_durability,
         steps: steps.clone(),
         measures: Measures::default(),
+        tree: tree.clone(),
         health: watch::Sender::new(Health::Waiting),
     });
     let mut health = engine.health.subscribe();
@@ -188,8 +190,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         database.clone(),
         stop.clone(),
     );
-    let tree = Tree::new(pool.clone(), receipt_key);
-    let (following, sweeping) = (tree.clone(), making.files.clone());
+    let sweeping = making.files.clone();
     let routes = http::routes(http::App::new(
         Asking::new(publisher, answers),
         pool,
@@ -218,7 +219,6 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         };
         tokio::select! {
             never = failing => never,
-            never = following.follow() => match never {},
             never = sweeping.sweep() => match never {},
             never = oversight::look(&watched_pool, &watched_jetstream) => match never {},
             never = service::watch_database(&readiness, &database, &watched_pool) => match never {},

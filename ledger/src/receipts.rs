@@ -6,6 +6,7 @@
 
 pub mod leaf;
 pub mod note;
+pub mod shared;
 
 pub mod key;
 

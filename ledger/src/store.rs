@@ -24,6 +24,9 @@ mod write_rare;
 mod audit;
 mod verify;
 
+#[cfg(test)]
+pub(crate) mod testing;
+
 pub use accounts::accounts;
 pub(crate) use accounts::{account_opened_by, account_page};
 pub use audit::{AuditedAccount, audited_accounts, stray_answers, stray_postings};
@@ -40,8 +43,8 @@ pub(crate) use log::{
     CategorySum, LogFilter, LogRow, SCANNED_MAX, category_sums, category_sums_at, log_page,
 };
 pub(crate) use receipts::{
-    AnsweredRow, CheckpointRow, answered, chain_after, checkpoint_up_to, leaves_behind, move_tree,
-    owns_one, put_checkpoint, put_tiles, tiles, tree_size, without_waiting_for_the_disk,
+    AnsweredRow, CheckpointRow, LeafRow, answered, chain_after, checkpoint_up_to, leaves_behind,
+    move_tree, owns_one, put_checkpoint, put_tiles, tiles, tree_size, without_waiting_for_the_disk,
 };
 pub(crate) use reversals::{BookedBy, originals, reversed_sums};
 pub use revocations::revocations;

@@ -13,6 +13,7 @@ use super::crash::CrashAt;
 use super::measures::Measures;
 use super::steps::Steps;
 use crate::core::rules::Rules;
+use crate::receipts::tree::Tree;
 
 /// A batch is a matter of milliseconds; a database that takes this long is gone.
 pub(super) const DATABASE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -39,6 +40,8 @@ pub(crate) struct Engine {
     /// When the last batches went through each step.
     pub(crate) steps: Arc<Steps>,
     pub(crate) measures: Measures,
+    /// Receipts' tree: it follows what is committed.
+    pub(crate) tree: Arc<Tree>,
     /// Says whether the service is ready.
     pub(crate) health: watch::Sender<Health>,
 }

@@ -22,6 +22,8 @@ use crate::store;
 
 /// Batches that wait between two steps: enough that neither waits for the other, few enough to bound the memory.
 const WAITING_BATCHES_MAX: usize = 1;
+/// Written batches that wait for the tree of receipts; it reads from the database what found no room.
+const WAITING_FOR_TREE_MAX: usize = 8;
 
 /// The writing and the publishing. Dropping it ends both, wherever they are.
 pub(super) struct Pipeline {
@@ -47,12 +49,21 @@ impl Pipeline {
         let (tell_written, written) = watch::channel(written);
         let mut steps = JoinSet::new();
         let (publisher, announcer) = (engine.clone(), engine.clone());
+        let (to_tree, for_tree) = mpsc::channel(WAITING_FOR_TREE_MAX);
+        let tree = engine.tree.clone();
+        steps.spawn(async move { match tree.follow(for_tree).await {} });
         let to_announce = written.clone();
         steps.spawn(async move { match announcer.announce_expiries(to_announce).await {} });
         steps.spawn(async move { publisher.publish_all(committed, &tell_published).await });
         steps.spawn(async move {
             engine
-                .write_all(writing, decided, &tell_written, &to_publish, published)
+                .write_all(
+                    writing,
+                    decided,
+                    &tell_written,
+                    (&to_publish, &to_tree),
+                    published,
+                )
                 .await
         });
         Self {
@@ -115,7 +126,7 @@ impl Engine {
         mut writing: PgConnection,
         mut decided: mpsc::Receiver<Arc<Batch>>,
         written: &watch::Sender<u64>,
-        to_publish: &mpsc::Sender<Arc<Batch>>,
+        (to_publish, to_tree): (&mpsc::Sender<Arc<Batch>>, &mpsc::Sender<Arc<Batch>>),
         published: u64,
     ) -> Failure {
         // Dropped when there is nothing left to compare, so that the broker sends no more.
@@ -141,6 +152,8 @@ impl Engine {
             self.steps.booked(batch.to.seq);
             self.measures.booked(&batch);
             self.works();
+            // Payments don't wait for the tree.
+            to_tree.try_send(batch.clone()).ok();
             if is_published {
                 let seq = batch.to.seq;
                 tracing::info!(seq, published, "decided again what was published before");

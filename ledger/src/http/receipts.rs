@@ -21,7 +21,8 @@ use super::app::App;
 use crate::core::chain::{Chain, Digest};
 use crate::core::merkle::root_by_inclusion;
 use crate::receipts::document::{AnswerForm, Receipt, ReceiptAnswer};
-use crate::receipts::leaf::{Leaf, shared_form};
+use crate::receipts::leaf::Leaf;
+use crate::receipts::shared::shared_form;
 use crate::receipts::tree::TreeError;
 use crate::store::{self, AnsweredRow, CheckpointRow};
 

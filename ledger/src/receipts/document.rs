@@ -240,8 +240,8 @@ fn read_hash(text: &str) -> Option<Digest> {
 mod tests {
     use super::*;
     use crate::core::merkle::{Edge, Tiles, inclusion};
-    use crate::receipts::leaf::shared_form;
     use crate::receipts::note::SigningKey;
+    use crate::receipts::shared::shared_form;
 
     const BODY: &str = r#"{"request_seq":2,"status":"settled","postings":[{"account":"x","amount":"1.00","balance":"9.00","direction":"debit"}]}"#;
 

@@ -1,26 +1,27 @@
-//! The tree in the database: it follows the answers, in a task of its own, and signs its root at an interval and when
-//! somebody asks for a receipt.
+//! The tree in the database: it follows the answers behind the leader's writing, and signs its root at an interval and
+//! when somebody asks for a receipt.
 //!
-//! Several ledgers may do so at once: of two that add the same answers, one moves the tree and the other starts again from
-//! there.
+//! The leader hands over what it has committed; whatever else is missing is read from the database. Several ledgers may add
+//! at once: of two that add the same answers, one moves the tree and the other starts again from there.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use common::service::now;
 use sqlx::postgres::PgPool;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
 
 use super::leaf::Leaf;
 use super::note::{PublicKey, SigningKey};
+use crate::core::batch::Batch;
 use crate::core::chain::{Chain, Digest};
 use crate::core::merkle::{self, Edge, Tiles};
-use crate::store::{self, CheckpointRow};
+use crate::store::{self, CheckpointRow, LeafRow};
 
-/// Answers that are added in one transaction: 8 tiles.
+/// Answers that are read and added in one transaction: 8 tiles.
 const LEAVES_MAX: usize = 2048;
-/// How often the tree looks for new answers. It is behind by this at most, unless somebody asks.
+/// How often the tree is written. It is behind by this at most, unless somebody asks.
 const FOLLOW_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the root is signed while answers come: half a million checkpoints a year, of 300 bytes each.
 const SIGN_INTERVAL: Duration = Duration::from_secs(60);
@@ -55,13 +56,24 @@ pub(crate) enum TreeError {
 pub(crate) struct Tree {
     pool: PgPool,
     key: Option<SigningKey>,
-    /// The edge and the chain where the tree ends; `None` when it must be read first.
+    /// `None` when it must be read first.
     grown: Mutex<Option<Grown>>,
 }
 
+/// Where the tree ends.
 struct Grown {
     edge: Edge,
     chain: Chain,
+    /// How many of its leaves are in the database, and the full tiles behind these.
+    written: u64,
+    unwritten: Tiles,
+}
+
+impl Grown {
+    fn push(&mut self, leaf: &Leaf) {
+        self.chain = leaf.chain();
+        self.edge.push(leaf.hash(), &mut self.unwritten);
+    }
 }
 
 impl Tree {
@@ -81,31 +93,64 @@ impl Tree {
             .ok_or(TreeError::NoKey)
     }
 
-    /// Follows the answers for ever.
-    pub(crate) async fn follow(&self) -> std::convert::Infallible {
+    /// Follows the answers for ever; those that are handed over as `committed` need not be read again.
+    pub(crate) async fn follow(
+        &self,
+        mut committed: mpsc::Receiver<Arc<Batch>>,
+    ) -> std::convert::Infallible {
         let mut signed_at = Instant::now();
+        let mut due = Instant::now();
         loop {
+            while let Ok(Some(batch)) = tokio::time::timeout_at(due, committed.recv()).await {
+                self.add(&batch).await;
+                if Instant::now() >= due {
+                    break;
+                }
+            }
+            // Nobody hands anything over any more.
+            tokio::time::sleep_until(due).await;
             let step = async {
-                let grown = self.grow().await?;
+                let read = self.grow().await?;
                 if self.key.is_some() && signed_at.elapsed() >= SIGN_INTERVAL {
                     match self.sign().await {
                         Ok(_) | Err(TreeError::Behind { .. }) => signed_at = Instant::now(),
                         Err(error) => return Err(error),
                     }
                 }
-                Ok::<_, TreeError>(grown)
+                Ok::<_, TreeError>(read)
             };
             let pause = match step.await {
+                Ok(Growth::Read(LEAVES_MAX)) => PAUSE,
                 // Many small portions would cost the database more than a few large ones.
-                Ok(grown) if grown < LEAVES_MAX => FOLLOW_INTERVAL,
-                Ok(_) => PAUSE,
+                Ok(_) => FOLLOW_INTERVAL,
                 Err(error) => {
                     tracing::warn!(%error, "the tree of receipts does not grow");
                     FOLLOW_INTERVAL
                 }
             };
-            tokio::time::sleep(pause).await;
+            due = Instant::now() + pause;
         }
+    }
+
+    /// Adds a batch that is committed, if the tree ends where it begins or within it.
+    async fn add(&self, batch: &Batch) {
+        let mut held = self.grown.lock().await;
+        let Some(grown) = &mut *held else {
+            return;
+        };
+        if grown.edge.size() < batch.from.seq {
+            return;
+        }
+        tokio::task::block_in_place(|| {
+            for decided in &batch.decided {
+                let (request, seq) = (&decided.request, decided.request.at.seq);
+                if seq == grown.edge.size() + 1 {
+                    let time = request.at.published_at;
+                    let leaf = Leaf::of(grown.chain, seq, time, request.digest, &decided.body);
+                    grown.push(&leaf);
+                }
+            }
+        });
     }
 
     /// A checkpoint over at least so many answers, which must be decided; made now if need be.
@@ -125,7 +170,7 @@ impl Tree {
             if size >= wanted {
                 return self.sign().await;
             }
-            if Instant::now() > deadline || grown == 0 {
+            if Instant::now() > deadline || matches!(grown, Growth::Read(0)) {
                 return Err(TreeError::Behind { size, wanted });
             }
         }
@@ -145,50 +190,46 @@ impl Tree {
         merkle::consistency(old, size, &tiles).ok_or(TreeError::Torn(size))
     }
 
-    /// Adds the next answers. Returns how many were there.
-    async fn grow(&self) -> Result<usize, TreeError> {
+    /// Writes what was handed over, or else reads the next answers and writes them.
+    async fn grow(&self) -> Result<Growth, TreeError> {
         let mut held = self.grown.lock().await;
         let mut grown = match held.take() {
             Some(grown) => grown,
             None => self.read().await?,
         };
-        let from = grown.edge.size();
-        let rows = store::leaves_behind(&self.pool, from, LEAVES_MAX).await?;
-        let count = rows.len();
-        if count == 0 {
+        let growth = if grown.edge.size() > grown.written {
+            Growth::HandedOver
+        } else {
+            let rows = store::leaves_behind(&self.pool, grown.written, LEAVES_MAX).await?;
+            let count = rows.len();
+            for row in rows {
+                push_row(&mut grown, &row)?;
+            }
+            Growth::Read(count)
+        };
+        if matches!(growth, Growth::Read(0)) || self.write(&mut grown).await? {
             *held = Some(grown);
-            return Ok(0);
         }
-        let mut tiles = Tiles::new();
-        for row in rows {
-            let seq = grown.edge.size() + 1;
-            let request = Digest::try_from(&row.request_digest[..]);
-            let (Ok(request), Ok(found)) = (request, u64::try_from(row.request_seq)) else {
-                return Err(TreeError::Torn(seq));
-            };
-            if found != seq {
-                return Err(TreeError::Torn(seq));
-            }
-            let leaf = Leaf::of(grown.chain, seq, row.published_at, request, &row.body);
-            // Never a receipt for a row that was changed: `audit verify` names it.
-            if row.chain != leaf.chain().0 {
-                return Err(TreeError::Torn(seq));
-            }
-            grown.chain = leaf.chain();
-            grown.edge.push(leaf.hash(), &mut tiles);
-        }
+        // Otherwise another ledger has moved it; from there it goes on.
+        Ok(growth)
+    }
+
+    /// Writes the leaves that are not in the database; `false` when the tree there is not where it was.
+    async fn write(&self, grown: &mut Grown) -> Result<bool, TreeError> {
+        let mut tiles = std::mem::take(&mut grown.unwritten);
         tiles.extend(grown.edge.tiles());
         let mut tx = self.pool.begin().await?;
         // No payment's commit shall wait for this one's: what a crash takes is made again. A checkpoint's own commit, which
         // must last, takes all that is before it to the disk.
         store::without_waiting_for_the_disk(&mut *tx).await?;
-        if store::move_tree(&mut *tx, from, grown.edge.size()).await? {
-            store::put_tiles(&mut *tx, &tiles).await?;
-            tx.commit().await?;
-            *held = Some(grown);
+        let size = grown.edge.size();
+        if !store::move_tree(&mut *tx, grown.written, size).await? {
+            return Ok(false);
         }
-        // Otherwise another ledger has moved it; from there it goes on.
-        Ok(count)
+        store::put_tiles(&mut *tx, &tiles).await?;
+        tx.commit().await?;
+        grown.written = size;
+        Ok(true)
     }
 
     async fn read(&self) -> Result<Grown, TreeError> {
@@ -197,20 +238,25 @@ impl Tree {
         Ok(Grown {
             edge: Edge::of(size, &tiles).ok_or(TreeError::Torn(size))?,
             chain: store::chain_after(&self.pool, size).await?,
+            written: size,
+            unwritten: Tiles::new(),
         })
     }
 
     /// Signs the tree as it is, unless it was signed so.
     async fn sign(&self) -> Result<CheckpointRow, TreeError> {
         let key = self.key.as_ref().ok_or(TreeError::NoKey)?;
-        let held = self.grown.lock().await;
-        let (size, root) = match &*held {
-            Some(grown) => (grown.edge.size(), grown.edge.root()),
-            None => {
-                let grown = self.read().await?;
-                (grown.edge.size(), grown.edge.root())
-            }
+        let mut held = self.grown.lock().await;
+        let mut grown = match held.take() {
+            Some(grown) => grown,
+            None => self.read().await?,
         };
+        // Whoever has a signed root can ask for the tiles below it.
+        if grown.edge.size() > grown.written && !self.write(&mut grown).await? {
+            grown = self.read().await?;
+        }
+        let (size, root) = (grown.edge.size(), grown.edge.root());
+        *held = Some(grown);
         if let Some(signed) = store::checkpoint_up_to(&self.pool, size).await?
             && (signed.size == size || size == 0)
         {
@@ -229,3 +275,32 @@ impl Tree {
         Ok(row)
     }
 }
+
+/// How the tree grew.
+enum Growth {
+    /// By what the leader had handed over.
+    HandedOver,
+    /// By so many answers that were read.
+    Read(usize),
+}
+
+fn push_row(grown: &mut Grown, row: &LeafRow) -> Result<(), TreeError> {
+    let seq = grown.edge.size() + 1;
+    let request = Digest::try_from(&row.request_digest[..]);
+    let (Ok(request), Ok(found)) = (request, u64::try_from(row.request_seq)) else {
+        return Err(TreeError::Torn(seq));
+    };
+    if found != seq {
+        return Err(TreeError::Torn(seq));
+    }
+    let leaf = Leaf::of(grown.chain, seq, row.published_at, request, &row.body);
+    // Never a receipt for a row that was changed: `audit verify` names it.
+    if row.chain != leaf.chain().0 {
+        return Err(TreeError::Torn(seq));
+    }
+    grown.push(&leaf);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -8,14 +8,13 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use common::kinds::account::Category;
 use common::kinds::posting::Direction;
 use common::money::{Currency, Money};
-use common::service::{Database, Owner, open_database};
-use local::{Servers, Service};
+use local::Servers;
 use rust_decimal::Decimal;
 use sqlx::{AssertSqlSafe, PgPool};
 use uuid::Uuid;
 
 use crate::core::book::account::{Account, Status, normal_side};
-use crate::store::MIGRATIONS;
+use crate::store;
 
 const REQUESTS: u64 = 600;
 const CATEGORIES: [Category; 5] = [
@@ -52,7 +51,7 @@ pub(super) struct History {
 impl History {
     /// Books as many random requests as there is room for in a test.
     pub(super) async fn make(servers: &Servers, random: &mut Random) -> Self {
-        let pool = tables(servers).await;
+        let pool = store::testing::tables(servers).await;
         let accounts: Vec<_> = (1..).zip(CATEGORIES).map(account).collect();
         let first: DateTime<Utc> = "2026-01-01T23:59:59.999999Z".parse().expect("a time");
         let mut at = first;
@@ -206,21 +205,6 @@ impl History {
             _ => at,
         }
     }
-}
-
-/// Tables of this version.
-async fn tables(servers: &Servers) -> PgPool {
-    let url = servers.owner_database_url(Service::Ledger);
-    let owner = Owner {
-        url: url.parse().expect("a URL"),
-    };
-    crate::migrate(&owner).await.expect("tables");
-    let url = servers.database_url(Service::Ledger);
-    let database = Database {
-        url: url.parse().expect("a URL"),
-    };
-    let opened = open_database(&database, "ledger", &MIGRATIONS).await;
-    opened.expect("a database")
 }
 
 fn account((opened_seq, category): (u64, Category)) -> Account {
