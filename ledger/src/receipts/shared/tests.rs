@@ -1,3 +1,5 @@
+//! The form against a slow one made as its description says, for any JSON.
+
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 

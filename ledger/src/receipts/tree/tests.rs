@@ -1,3 +1,5 @@
+//! The tree, handed over, read, and moved by another ledger, is always that of all answers, in a real PostgreSQL.
+
 use chrono::{DateTime, TimeDelta};
 use common::headers::Headers;
 use common::message::Stored;
