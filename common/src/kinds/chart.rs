@@ -94,17 +94,28 @@ impl Purpose {
     /// Its id: a UUID of version 7 of 2024 that is recognised at a glance, with the currency's letters at its end.
     #[must_use]
     pub fn account_id(self, currency: Currency) -> AccountId {
+        let letters = currency.code().bytes();
+        let letters = letters.fold(0, |all, letter| all << 8 | u128::from(letter));
+        AccountId(Uuid::from_u128(self.ids() | letters))
+    }
+
+    /// What an account with this id is for, in whatever currency, if it is one of the bank's.
+    #[must_use]
+    pub fn of_account(id: AccountId) -> Option<Self> {
+        let without_letters = id.0.as_u128() & !0xff_ffff;
+        let mut all = Self::ALL.into_iter();
+        all.find(|purpose| purpose.ids() == without_letters)
+    }
+
+    /// Its ids without the currency's letters.
+    fn ids(self) -> u128 {
         let word: u128 = match self {
             Self::Cash => 0xca54,
             Self::Nostro => 0x0057,
             Self::Fees => 0xfee5,
             Self::Rounding => 0x0c75,
         };
-        let letters = currency.code().bytes();
-        let letters = letters.fold(0, |all, letter| all << 8 | u128::from(letter));
-        AccountId(Uuid::from_u128(
-            0x0190_0000_0000_7000_8000_0000_0000_0000 | word << 80 | letters,
-        ))
+        0x0190_0000_0000_7000_8000_0000_0000_0000 | word << 80
     }
 }
 
@@ -123,6 +134,11 @@ mod tests {
                 let id = purpose.account_id(currency);
                 assert_eq!(id.0.get_version_num(), 7);
                 assert!(ids.insert(id), "{purpose:?} {}", currency.code());
+                assert_eq!(Purpose::of_account(id), Some(purpose));
+                assert_eq!(
+                    Purpose::of_account(AccountId(Uuid::from_u128(id.0.as_u128() ^ 1 << 24))),
+                    None
+                );
             }
         }
         let cash = Purpose::Cash.account_id(currencies[0]).to_string();

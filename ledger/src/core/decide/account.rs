@@ -7,6 +7,7 @@ use common::kinds::Answer;
 use common::kinds::account::{
     AccountAnswer, AccountRequest, AccountStatus, Category, OWNER_CHARS_MAX, OpenAccount,
 };
+use common::kinds::chart::Purpose;
 use common::kinds::payment::{REFERENCE_CHARS_MAX, notes_mistake};
 use common::money::{Currency, InvalidAmount, Money};
 use common::reason::{Code, Reason};
@@ -27,8 +28,14 @@ pub(super) fn decide(book: &Book, at: At, claims: &Claims, request: &AccountRequ
         return controls::decide(book, at, claims, request);
     };
     let client = &claims.client_id;
-    let opened =
-        terms(at, claims, open).and_then(|account| open_account(book, at, client, account));
+    let opened = terms(at, claims, open).and_then(|account| {
+        let is_new = !book.accounts.contains_key(&account.id);
+        if is_new && at.rules.open_bank_accounts() && Purpose::of_account(account.id).is_some() {
+            let message = "this id is kept for an account of the bank's, which the ledger opens";
+            return Err(Reason::new(Code::AG01, message));
+        }
+        open_account(book, at, client, account)
+    });
     opened.unwrap_or_else(|reason| rejected(at, client, open.account_id, reason))
 }
 
