@@ -1,14 +1,22 @@
 //! `quittance services`: which services run, as they say it at the broker: several of one perhaps, on machines anywhere.
 
-use std::path::Path;
+mod upstreams;
 
-use anyhow::{Context as _, Result, anyhow};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+use async_nats::Client;
 use common::broker;
-use common::service::instances;
+use common::service::{Instance, instances};
 
 use crate::failure::{Exit, Hinted as _};
 use crate::print;
 use crate::running::{Running, invocation};
+
+/// From one look at who is there to the next.
+const LOOK_PAUSE: Duration = Duration::from_secs(2);
 
 /// Options of `quittance services`.
 #[derive(Debug, clap::Args)]
@@ -16,6 +24,15 @@ pub(crate) struct Options {
     /// Print them as JSON
     #[arg(long)]
     json: bool,
+    /// Write them as upstreams into this file of nginx' configuration
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    upstreams: Option<PathBuf>,
+    /// Run this once the file has changed: 'nginx -s reload'
+    #[arg(long, value_name = "COMMAND", requires = "upstreams")]
+    then: Option<String>,
+    /// Go on, whoever comes and goes
+    #[arg(long, requires = "upstreams")]
+    follow: bool,
 }
 
 pub(crate) async fn run(options: &Options, home: &Path) -> Result<()> {
@@ -25,7 +42,10 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<()> {
         .await
         .with_context(|| format!("the broker at {} does not let us in", config.url))
         .exit(Exit::Unreachable)?;
-    let found = instances(&client).await.map_err(|error| anyhow!(error))?;
+    if let Some(file) = &options.upstreams {
+        return write_upstreams(&client, file, options).await;
+    }
+    let found = ask(&client).await?;
     if options.json {
         print::json(&found)?;
         return Ok(());
@@ -54,4 +74,26 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<()> {
         print::line(&print::folded(&sentence, 2))?;
     }
     Ok(())
+}
+
+async fn ask(client: &Client) -> Result<Vec<Instance>> {
+    instances(client).await.map_err(|error| anyhow!(error))
+}
+
+/// Once, or whenever somebody comes or goes.
+async fn write_upstreams(client: &Client, file: &Path, options: &Options) -> Result<()> {
+    loop {
+        let changes = upstreams::update(file, &ask(client).await?)?;
+        for change in &changes {
+            print::line(&print::folded(change, 2))?;
+        }
+        if let Some(command) = options.then.as_ref().filter(|_| !changes.is_empty()) {
+            let ended = Command::new("sh").args(["-c", command]).status()?;
+            ensure!(ended.success(), "`{command}` failed: {ended}");
+        }
+        if !options.follow {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK_PAUSE).await;
+    }
 }

@@ -114,7 +114,12 @@ async fn behind_the_gateway_a_client_cannot_say_where_it_comes_from() -> Result<
 }
 
 /// One payment, sent until it is settled; each other answer must say that the service is away. How often it was sent.
-async fn pay_surely(http: &reqwest::Client, url: &str, token: &str, body: &Value) -> Result<usize> {
+pub(crate) async fn pay_surely(
+    http: &reqwest::Client,
+    url: &str,
+    token: &str,
+    body: &Value,
+) -> Result<usize> {
     for tries in 1.. {
         let request = http.post(url).bearer_auth(token).json(body);
         let answer = request.header("prefer", "wait=5").send().await?;

@@ -34,6 +34,7 @@ mod proof;
 mod readiness;
 mod receipts;
 mod revocations;
+mod rolling;
 mod rules;
 mod standby;
 mod statements;
