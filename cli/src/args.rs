@@ -160,11 +160,13 @@ impl Arguments {
 }
 
 /// What people type who know other programs, and what we call it.
-const OTHER_WORDS: [(&str, &str); 22] = [
+const OTHER_WORDS: [(&str, &str); 24] = [
     ("accounts", "account list"),
     ("balance", "account balance"),
     ("balances", "account list"),
+    ("check", "doctor"),
     ("close", "down"),
+    ("diagnose", "doctor"),
     ("export", "audit export"),
     ("history", "payment list"),
     ("list", "payment list"),
