@@ -23,6 +23,7 @@ COPY nats nats
 COPY gateway gateway
 COPY bench bench
 COPY cli cli
+COPY ops/runbooks ops/runbooks
 # Crates and what was compiled of them stay in the builder's cache: the next build compiles what changed.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/source/target,sharing=locked \

@@ -30,6 +30,8 @@ mod app;
 mod own_keys;
 mod store;
 
+pub mod checkup;
+
 use std::sync::Arc;
 
 use anyhow::Context as _;

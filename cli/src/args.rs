@@ -15,7 +15,7 @@ use crate::counter::Way;
 use crate::failure::{self, Exit, hinted};
 use crate::running::invocation;
 use crate::{
-    account, assets, audit, batch, bench, clients, counter, demo, files, health, hold,
+    account, assets, audit, batch, bench, clients, counter, demo, doctor, files, health, hold,
     invite_admin, keys, mandates, migrate, pay, payment, print, secrets, serve, services, status,
     token, transaction, trial_balance, up, users, watch,
 };
@@ -51,6 +51,8 @@ enum Command {
     Down,
     /// Show where everything is and how it does
     Status(status::Options),
+    /// Ask everything that tells whether the bank is well, and say what to do
+    Doctor(doctor::Options),
     /// Tell the story of three payments, on the bank that is open
     Demo(demo::Options),
     /// Log in and print the access token
@@ -158,11 +160,13 @@ impl Arguments {
 }
 
 /// What people type who know other programs, and what we call it.
-const OTHER_WORDS: [(&str, &str); 22] = [
+const OTHER_WORDS: [(&str, &str); 24] = [
     ("accounts", "account list"),
     ("balance", "account balance"),
     ("balances", "account list"),
+    ("check", "doctor"),
     ("close", "down"),
+    ("diagnose", "doctor"),
     ("export", "audit export"),
     ("history", "payment list"),
     ("list", "payment list"),
@@ -223,6 +227,7 @@ async fn dispatch(arguments: Arguments, home: impl Fn() -> Result<PathBuf>) -> R
         Command::Up(options) => return up::run(&options, &home()?).await,
         Command::Down => status::down(&home()?).await?,
         Command::Status(options) => return status::run(&options, &home()?).await,
+        Command::Doctor(options) => return doctor::run(&options, &home()?).await,
         Command::Demo(options) => demo::run(&options, &home()?).await?,
         Command::Token(options) => token::run(options, &home()?).await?,
         Command::Account(command) => account::run(command, &home()?).await?,

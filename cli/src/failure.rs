@@ -176,6 +176,22 @@ mod tests {
     use anyhow::{Context as _, anyhow};
 
     #[test]
+    fn every_exit_code_has_its_section_on_the_page() {
+        let page = include_str!("../EXIT_CODES.md");
+        let codes = Exit::TABLE.lines().skip(1).map(str::trim);
+        let sections: Vec<_> = page
+            .lines()
+            .filter_map(|line| line.strip_prefix("## "))
+            .collect();
+        for (line, section) in codes.clone().zip(&sections) {
+            let (code, meaning) = line.split_once("  ").expect("a code and its meaning");
+            let words = meaning.split([':', ',']).next().unwrap_or_default();
+            assert_eq!(**section, format!("{code}: {words}"));
+        }
+        assert_eq!(sections.len(), codes.count());
+    }
+
+    #[test]
     fn an_error_is_told_with_its_causes_and_ends_with_the_hint() {
         let error = Err::<(), _>(anyhow!("connection refused"))
             .context("auth does not answer")

@@ -7,6 +7,7 @@ mod args;
 
 mod demo_bank;
 mod detach;
+mod doctor;
 mod health;
 mod invite_admin;
 mod overview;

@@ -67,12 +67,18 @@ impl Running {
 
     /// The auditor's login at the broker.
     pub(crate) fn auditor_config(&self) -> Result<broker::Config> {
+        self.broker_login(AUDITOR)
+    }
+
+    /// A login at the broker.
+    pub(crate) fn broker_login(&self, user: &str) -> Result<broker::Config> {
         let secrets = Secrets::read(&self.home)?;
-        let password = secrets.nats_password(AUDITOR);
+        let password = secrets.nats_password(user);
+        let password = password.with_context(|| format!("the broker has no login {user}"))?;
         Ok(broker::Config {
             url: self.status.nats.clone(),
-            user: AUDITOR.to_owned(),
-            password: password.context("the broker has no auditor")?.to_owned(),
+            user: user.to_owned(),
+            password: password.to_owned(),
             ca: None,
         })
     }
@@ -87,7 +93,8 @@ impl Running {
         self.database_url(Service::Auth.name(), Service::Auth)
     }
 
-    fn database_url(&self, user: &str, service: Service) -> Result<String> {
+    /// The URL of a service's database for one of its roles.
+    pub(crate) fn database_url(&self, user: &str, service: Service) -> Result<String> {
         let secrets = Secrets::read(&self.home)?;
         let password = secrets.postgres_password(user);
         let password = password.with_context(|| format!("the database has no login {user}"))?;

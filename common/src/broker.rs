@@ -13,6 +13,7 @@ mod client;
 mod connection;
 mod get;
 mod servers;
+mod standing;
 mod streams;
 
 mod consumer_names;
@@ -37,4 +38,7 @@ pub use publisher::{ALONE_MAX, BATCH_MESSAGES_MAX, Publisher};
 pub use reader::Reader;
 pub use responder::{Published, ReplyTo, Responder};
 pub use servers::{JetStreamServer, servers};
-pub use streams::{StreamsError, durable_consumers, ensure_streams, holders, last_sequence};
+pub use standing::{Standing, standing};
+pub use streams::{
+    StreamsError, durable_consumers, ensure_streams, holders, last_sequence, stream_faults,
+};

@@ -23,5 +23,7 @@ pub mod token;
 
 pub mod broker;
 
+mod store;
+
 pub mod http;
 pub mod service;

@@ -3,6 +3,9 @@
 
 mod database;
 
+mod certificates;
+mod clock;
+
 mod config;
 mod discovery;
 mod exchange;
@@ -14,8 +17,12 @@ mod stop;
 
 mod probes;
 
+pub use certificates::{CERTIFICATE_SOON, certificate_end, watch_certificates};
+pub use clock::{DIFFERENCE_MAX, Difference};
 pub use config::{Config, Web};
-pub use database::{Database, DatabaseUrl, Owner, migrate, open_database};
+pub use database::{
+    Database, DatabaseUrl, Owner, check_tables, database_time, migrate, open_database,
+};
 pub use discovery::{Discovery, Instance, Targets, announce, instances};
 pub use exchange::{Exchange, Secret};
 pub use logging::start_logging;

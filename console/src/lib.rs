@@ -70,6 +70,14 @@ pub struct Config {
     /// File with the certificates (PEM) of who may vouch for the NATS server.
     #[arg(long, value_name = "FILE", env = "QUITTANCE_NATS_CA")]
     pub nats_ca: Option<PathBuf>,
+    /// Certificates (PEM) whose end is told to whoever watches, such as the gateway's; several with commas.
+    #[arg(
+        long,
+        value_name = "FILES",
+        env = "QUITTANCE_CERTIFICATES",
+        value_delimiter = ','
+    )]
+    pub certificates: Vec<PathBuf>,
     /// Stop when standard input ends: whoever started this has died.
     #[arg(long, env = "QUITTANCE_STOP_WITH_PARENT", action = clap::ArgAction::Set, default_value_t = false, num_args = 0..=1, default_missing_value = "true")]
     pub stop_with_parent: bool,
@@ -107,7 +115,10 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     );
     let instances = Instances::new(broker.as_ref().map(broker::Config::discovery));
     let app = Arc::new(App::new(client, instances, stop.clone()));
-    let served = serve_http(&config.web, pages::routes(app), readiness, stop.clone()).await;
+    let served = tokio::select! {
+        served = serve_http(&config.web, pages::routes(app), readiness, stop.clone()) => served,
+        never = service::watch_certificates(&config.certificates) => match never {},
+    };
     stop.cancel();
     place.await.context("the place of the console broke")?;
     served.context("the console can't go on")

@@ -13,7 +13,7 @@ mod context;
 pub mod crash;
 mod failure;
 
-mod durability;
+pub(crate) mod durability;
 
 mod announce;
 mod chart;

@@ -18,6 +18,8 @@ mod statement;
 
 mod oversight;
 
+pub mod checkup;
+
 mod http;
 
 pub use http::openapi;

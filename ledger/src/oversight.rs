@@ -61,7 +61,7 @@ async fn look_at_books(pool: &PgPool) -> sqlx::Result<()> {
 }
 
 /// Debit is credit. A sum beyond 28 digits is none of ours.
-fn is_balanced(of_one_currency: &[CategorySum]) -> bool {
+pub(crate) fn is_balanced(of_one_currency: &[CategorySum]) -> bool {
     let difference =
         of_one_currency.iter().try_fold(
             Decimal::ZERO,

@@ -36,7 +36,7 @@ pub(crate) use bulk::{
 pub(crate) use durability::{DatabaseSetting, durability_settings};
 pub(crate) use history::{AnswerRow, PostingRow, answers, posting_rows, postings_like};
 pub(crate) use holds::{account_holds, all_holds, due_holds, holds, unannounced_holds};
-pub(crate) use lead::lead;
+pub(crate) use lead::{lead, leader};
 pub use load::{cursor, keys, raised_rules, rules};
 pub(crate) use load::{decided_digest, used_payment_ids};
 pub(crate) use log::{

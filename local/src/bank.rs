@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result};
 
+use crate::certificate::{Tls, certificate_of};
 use crate::console::{self, Addresses, Console};
 use crate::home::Home;
 use crate::install;
@@ -114,7 +115,7 @@ impl Bank {
         let services = bank.services.values();
         let mut noted: Vec<_> = services.map(|one| (one.service.name(), one.port)).collect();
         if let (Some(found), Some(options)) = (found, gateway) {
-            let console = bank.start_console(ports, progress).await?;
+            let console = bank.start_console(ports, &options.tls, progress).await?;
             let behind = Behind {
                 auth: bank.services[auth.name()].port,
                 ledger: bank.services[ledger.name()].port,
@@ -136,7 +137,7 @@ impl Bank {
     }
 
     /// Starts the console and returns its port.
-    async fn start_console(&mut self, ports: Ports, progress: &Progress) -> Result<u16> {
+    async fn start_console(&mut self, ports: Ports, tls: &Tls, progress: &Progress) -> Result<u16> {
         let name = Part::Console.name();
         started(progress, name);
         let port = self.home().pick_port(name, ports, 8084)?;
@@ -145,6 +146,7 @@ impl Bank {
             ledger: self.url(Service::Ledger),
             payments: self.url(Service::Payments),
             nats: self.servers.nats_url(),
+            certificate: (*tls != Tls::Off).then(|| certificate_of(self.home().path())),
         };
         console::write_assets(&self.program, &self.home().static_files()).await?;
         let console = Console::start(&self.program, self.home(), port, addresses).await?;

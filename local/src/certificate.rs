@@ -24,6 +24,12 @@ const LIFE: Duration = Duration::from_hours(24 * 397);
 /// With less of it left the bank makes another.
 const LEFT_MIN: Duration = Duration::from_hours(24 * 30);
 
+/// Where the gateway of the bank at `home` has its certificate, if it speaks TLS.
+#[must_use]
+pub fn certificate_of(home: &Path) -> PathBuf {
+    home.join("gateway").join(CERTIFICATE)
+}
+
 /// Whether the gateway speaks TLS, and with which certificate.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Tls {

@@ -22,6 +22,8 @@ pub(crate) struct Addresses {
     pub(crate) ledger: String,
     pub(crate) payments: String,
     pub(crate) nats: String,
+    /// The gateway's certificate, if it has one.
+    pub(crate) certificate: Option<PathBuf>,
 }
 
 /// The console of one bank.
@@ -56,12 +58,18 @@ impl Console {
                 home.secrets().nats["console"].clone(),
             ),
         ];
-        let environment = environment.map(|(name, value)| (name.to_owned(), value));
+        let certificate = addresses.certificate.map(|file| file.display().to_string());
+        let certificate = certificate.map(|file| ("QUITTANCE_CERTIFICATES", file));
+        let environment: Vec<_> = environment
+            .into_iter()
+            .chain(certificate)
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
         let log = home.log(Part::Console);
         let process = spawn(program, &environment, &log, &pid_file)?;
         let mut console = Self {
             program: program.to_owned(),
-            environment: environment.to_vec(),
+            environment,
             log,
             pid_file,
             port,

@@ -11,6 +11,11 @@ const ROOM_BYTES: u64 = 64 * 1024 * 1024;
 /// Of a small disk, this share.
 const ROOM_SHARE: u64 = 20;
 
+/// With less than this somebody should look: a busy bank writes some hundred megabytes in an hour.
+const FILLING_BYTES: u64 = 1024 * 1024 * 1024;
+/// Of a small disk, this share.
+const FILLING_SHARE: u64 = 10;
+
 /// How much room there is for a bank.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Room {
@@ -20,6 +25,8 @@ pub struct Room {
     pub bytes: u64,
     /// Whether the disk counts as full.
     pub is_full: bool,
+    /// Whether it is not full yet, and will be soon.
+    pub is_filling: bool,
 }
 
 impl Room {
@@ -29,11 +36,26 @@ impl Room {
             .with_context(|| format!("can't look at the disk of {}", place.display()))?;
         let bytes = disk.f_bavail * disk.f_frsize;
         let size = disk.f_blocks * disk.f_frsize;
+        let is_full = bytes < ROOM_BYTES.min(size / ROOM_SHARE);
         Ok(Self {
             place: place.to_owned(),
             bytes,
-            is_full: bytes < ROOM_BYTES.min(size / ROOM_SHARE),
+            is_full,
+            is_filling: !is_full && bytes < FILLING_BYTES.min(size / FILLING_SHARE),
         })
+    }
+
+    /// On each disk that a bank at `home` stores on, with the name of who stores there.
+    pub fn of_each(home: &Path) -> Vec<(&'static str, Result<Self>)> {
+        let places = [
+            ("home", home.to_owned()),
+            ("NATS", home::broker_store(home)),
+            ("PostgreSQL", home.join(home::POSTGRES_DATA)),
+        ];
+        places
+            .into_iter()
+            .map(|(name, place)| (name, Self::at(&place)))
+            .collect()
     }
 
     /// On the fuller one of the disks that hold a home and the broker's store in it: usually the same.

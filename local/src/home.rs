@@ -28,6 +28,8 @@ use crate::{install, lock, user};
 pub(crate) const TEMPORARY_PREFIX: &str = "quittance-test-";
 /// A little more than the services and servers may take to stop one after the other.
 const DOWN_DEADLINE: Duration = Duration::from_secs(60);
+/// Where PostgreSQL keeps its files in a home.
+pub(crate) const POSTGRES_DATA: &str = "postgres/data";
 /// How long a supervisor that has closed everything may take to end.
 const END_DEADLINE: Duration = Duration::from_secs(1);
 
@@ -175,7 +177,7 @@ impl Home {
 
     /// Where PostgreSQL keeps its files.
     pub(crate) fn postgres_data(&self) -> PathBuf {
-        self.path.join("postgres/data")
+        self.path.join(POSTGRES_DATA)
     }
 
     /// What the gateway serves at `/static/`.

@@ -13,6 +13,7 @@ mod bounded_log;
 mod certificate;
 mod console;
 mod disk;
+mod exposed;
 mod home;
 mod http;
 mod install;
@@ -38,8 +39,9 @@ mod trouble;
 mod user;
 
 pub use bank::{Bank, BankOptions};
-pub use certificate::Tls;
+pub use certificate::{Tls, certificate_of};
 pub use disk::Room;
+pub use exposed::{Exposed, exposed_secrets};
 pub use home::{Home, down};
 pub use nginx::{Behind, GatewayOptions};
 pub use part::{Part, Service};

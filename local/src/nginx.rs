@@ -53,6 +53,14 @@ pub struct GatewayOptions {
     pub names: Vec<String>,
 }
 
+impl From<Tls> for GatewayOptions {
+    /// On this machine only.
+    fn from(tls: Tls) -> Self {
+        let names = Vec::new();
+        Self { tls, names }
+    }
+}
+
 /// Where the services listen, on loopback.
 #[derive(Debug, Clone, Copy)]
 pub struct Behind {

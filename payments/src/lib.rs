@@ -24,6 +24,8 @@ mod http;
 pub use http::openapi;
 mod producers;
 
+pub mod checkup;
+
 pub use door::Limits;
 
 use std::sync::Arc;

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::home::Home;
 
 /// Longer than anything here takes.
@@ -143,6 +145,14 @@ fn a_bank_whose_disk_was_full_goes_on_by_itself_and_has_lost_nothing() {
         "{}",
         shown.stdout
     );
+    let found = home.run("doctor --json");
+    assert_eq!(found.code, 1, "{}", found.stderr);
+    let found: Value = serde_json::from_str(&found.stdout).unwrap();
+    let of_disk = |one: &&Value| one["check"] == "disk of NATS";
+    let findings = found["findings"].as_array().unwrap();
+    let disk_found = findings.iter().find(of_disk).unwrap();
+    assert_eq!(disk_found["state"], "bad", "{found}");
+    assert_eq!(disk_found["runbook"], "DiskFull", "{found}");
     let log = || fs::read_to_string(home.path().join("logs/up.log")).unwrap();
     eventually("the supervisor names the disk", || {
         log().contains("no space left on device")

@@ -36,6 +36,7 @@ fn every_command_tells_its_options() {
         "up",
         "down",
         "status",
+        "doctor",
         "demo",
         "token",
         "account open",

@@ -21,6 +21,7 @@ fn everything_fits_a_terminal() {
         "up",
         "demo",
         "status",
+        "doctor",
         "pay --from ada --to grace --amount 1",
         "pay --from ada --to grace --amount 1 --wait",
         "payment list --client-id ada",

@@ -70,10 +70,16 @@ fn nginx_accepts_the_configuration_of_its_container_with_and_without_tls() {
 }
 
 #[test]
-fn https_is_laid_over_the_gateway_and_nothing_else() {
+fn https_is_laid_over_the_gateway_and_its_end_is_watched() {
     let overlay = yaml("compose.https.yaml");
     let laid = overlay["services"].as_object().unwrap();
-    assert_eq!(laid.keys().collect::<Vec<_>>(), ["gateway"]);
+    assert_eq!(laid.keys().collect::<Vec<_>>(), ["console", "gateway"]);
+    // The console tells when the certificate ends, and has no key.
+    let certificate = "gateway_tls_certificate";
+    let file = format!("/run/secrets/{certificate}");
+    let console =
+        json!({"environment": {"QUITTANCE_CERTIFICATES": file}, "secrets": [certificate]});
+    assert_eq!(laid["console"], console);
     let plain = &containers()["gateway"]["healthcheck"]["test"];
     let plain = plain.as_array().unwrap().last().unwrap().as_str().unwrap();
     let tls = laid["gateway"]["healthcheck"]["test"].as_array().unwrap();

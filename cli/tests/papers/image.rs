@@ -78,7 +78,7 @@ fn the_build_has_every_crate_of_the_workspace() {
         assert!(copied.contains(&member), "{member} is not copied");
     }
     // With what else they include at compile time.
-    for included in ["nats", "gateway"] {
+    for included in ["nats", "gateway", "ops/runbooks"] {
         assert!(copied.contains(&included.to_owned()), "{included}");
     }
 }

@@ -53,6 +53,20 @@ fn every_alert_has_a_page_that_says_what_to_do() -> Result<()> {
         }
         named.insert(format!("{alert}.md"));
     }
+    // Some things no metric tells: the doctor finds them, and has its pages in the program.
+    let doctors = read("cli/src/doctor/runbook.rs");
+    let (_, doctors) = doctors.split_once("\nrunbooks! {").expect("a list");
+    let doctors = doctors
+        .lines()
+        .filter_map(|line| line.trim().strip_suffix(','));
+    for runbook in doctors {
+        let text = read(&format!("ops/runbooks/{runbook}.md"));
+        assert!(text.starts_with(&format!("# {runbook}\n")), "{runbook}");
+        for part in ["**What it means.**", "**Look.**", "**Do.**"] {
+            assert!(text.contains(part), "{runbook} has no {part}");
+        }
+        named.insert(format!("{runbook}.md"));
+    }
     let mut pages = BTreeSet::new();
     for entry in fs::read_dir(root().join("ops/runbooks"))? {
         pages.insert(entry?.file_name().to_string_lossy().into_owned());

@@ -52,8 +52,8 @@ impl TestBank {
     }
 
     /// The same as [`TestBank::start`], with nginx in front of the services.
-    pub(crate) async fn start_behind_gateway() -> Result<Self> {
-        Self::start_as(&[], Some(GatewayOptions::default())).await
+    pub(crate) async fn start_behind_gateway(tls: local::Tls) -> Result<Self> {
+        Self::start_as(&[], Some(GatewayOptions::from(tls))).await
     }
 
     async fn start_as(ledger: &[(&str, &str)], gateway: Option<GatewayOptions>) -> Result<Self> {

@@ -37,7 +37,7 @@ fn of<'a>(found: &'a [Instance], service: &str) -> Vec<&'a Instance> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_runs_is_found_and_whoever_stops_is_not() -> Result<()> {
-    let mut test = TestBank::start_behind_gateway().await?;
+    let mut test = TestBank::start_behind_gateway(local::Tls::Off).await?;
     let client = asking(&test).await?;
     let all_ready =
         |found: &[Instance]| found.len() == 4 && found.iter().all(|one| one.status == "ready");

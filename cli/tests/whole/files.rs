@@ -106,7 +106,7 @@ fn kept(test: &TestBank) -> Result<Vec<String>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_is_handed_out_by_nginx_or_by_the_ledger_and_is_the_same() -> Result<()> {
-    let test = TestBank::start_behind_gateway().await?;
+    let test = TestBank::start_behind_gateway(local::Tls::Off).await?;
     let gateway = test.bank.gateway_url().context("it has one")?;
     for n in 0..30 {
         test.settle("1.00", &format!("Number {n}"), None).await?;
@@ -190,7 +190,7 @@ async fn a_file_is_handed_out_by_nginx_or_by_the_ledger_and_is_the_same() -> Res
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_is_for_whoever_asked_and_for_the_bank_and_is_never_listed() -> Result<()> {
-    let test = TestBank::start_behind_gateway().await?;
+    let test = TestBank::start_behind_gateway(local::Tls::Off).await?;
     let gateway = test.bank.gateway_url().context("it has one")?;
     let grace = test.login("grace@bank.test", "grace-password").await?;
     let desk = |token| Desk::at_the_ledger(&test, token);

@@ -35,7 +35,7 @@ fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
 /// Every link that a client is given leads on, through the gateway as without it.
 #[tokio::test]
 async fn links_carry_the_prefix_behind_the_gateway_and_none_without_it() -> Result<()> {
-    let test = TestBank::start_behind_gateway().await?;
+    let test = TestBank::start_behind_gateway(local::Tls::Off).await?;
     let gateway = test.bank.gateway_url().context("it has one")?;
     for (service, prefix) in [(Service::Ledger, "/bank"), (Service::Payments, "/payment")] {
         let direct = test.bank.url(service);
@@ -86,7 +86,7 @@ async fn links_carry_the_prefix_behind_the_gateway_and_none_without_it() -> Resu
 /// Where a person logged in from is what auth counts by, and what auditors read.
 #[tokio::test]
 async fn behind_the_gateway_a_client_cannot_say_where_it_comes_from() -> Result<()> {
-    let test = TestBank::start_behind_gateway().await?;
+    let test = TestBank::start_behind_gateway(local::Tls::Off).await?;
     let gateway = test.bank.gateway_url().context("it has one")?;
     // Everywhere but on Linux, loopback is one address.
     let there = if cfg!(target_os = "linux") {
@@ -141,7 +141,7 @@ pub(crate) async fn pay_surely(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_killed_under_load_is_told_as_a_problem_and_no_payment_is_lost_or_doubled()
 -> Result<()> {
-    let mut test = TestBank::start_behind_gateway().await?;
+    let mut test = TestBank::start_behind_gateway(local::Tls::Off).await?;
     let gateway = test.bank.gateway_url().context("it has one")?;
     let url = format!("{gateway}/payment/payments");
     let clients: Vec<_> = (0..CLIENTS)

@@ -12,6 +12,7 @@ mod by_hand;
 mod chart;
 mod crash;
 mod discovery;
+mod doctor;
 mod door;
 mod durability;
 mod empty_messages;

@@ -185,7 +185,7 @@ async fn a_real_prometheus_shows_every_panel_and_judges_every_alert_of_a_bank_un
     let Some((prometheus, _)) = programs() else {
         return Ok(());
     };
-    let test = TestBank::start_behind_gateway().await?;
+    let test = TestBank::start_behind_gateway(local::Tls::Off).await?;
     let directory = tempfile::tempdir()?;
     let console = test.bank.console_url().context("a console")?;
     let prometheus = Prometheus::start(&prometheus, directory.path(), &console)?;

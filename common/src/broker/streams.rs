@@ -44,16 +44,31 @@ pub async fn ensure_streams(
     jetstream: &jetstream::Context,
     replicas: usize,
 ) -> Result<(), StreamsError> {
-    let requests = stream_config(REQUESTS, "request.>", replicas);
-    let max_message_size = i32::try_from(MESSAGE_BYTES_MAX).expect("a constant of a few kilobytes");
-    let requests = stream::Config {
-        max_message_size,
-        ..requests
+    ensure(jetstream, REQUESTS, requests_config(replicas)).await?;
+    ensure(jetstream, SETTLEMENTS, settlements_config(replicas)).await
+}
+
+/// What is wrong with a stream that is there, as [`ensure_streams`] would say it. However many replicas it has are right: the
+/// ledger that made it was told how many.
+///
+/// # Errors
+/// When the broker does not answer or has no such stream.
+pub async fn stream_faults(
+    jetstream: &jetstream::Context,
+    name: &str,
+) -> Result<Vec<String>, context::GetStreamError> {
+    let found = jetstream
+        .get_stream(name)
+        .await?
+        .cached_info()
+        .config
+        .clone();
+    let replicas = found.num_replicas;
+    let wanted = match name {
+        REQUESTS => requests_config(replicas),
+        _ => settlements_config(replicas),
     };
-    ensure(jetstream, REQUESTS, requests).await?;
-    // Answers are ours. None may be refused, so what goes into one is bounded where requests are verified.
-    let settlements = stream_config(SETTLEMENTS, "settlement.>", replicas);
-    ensure(jetstream, SETTLEMENTS, settlements).await
+    Ok(unsafe_settings(&found, &wanted))
 }
 
 /// Creates or changes one stream, and looks at what the broker made of it.
@@ -150,6 +165,19 @@ pub async fn holders(
     let cluster = stream.cached_info().cluster.clone().unwrap_or_default();
     let replicas = cluster.replicas.into_iter().map(|replica| replica.name);
     Ok(cluster.leader.into_iter().chain(replicas).collect())
+}
+
+fn requests_config(replicas: usize) -> stream::Config {
+    let max_message_size = i32::try_from(MESSAGE_BYTES_MAX).expect("a constant of a few kilobytes");
+    stream::Config {
+        max_message_size,
+        ..stream_config(REQUESTS, "request.>", replicas)
+    }
+}
+
+/// Answers are ours. None may be refused, so what goes into one is bounded where requests are verified.
+fn settlements_config(replicas: usize) -> stream::Config {
+    stream_config(SETTLEMENTS, "settlement.>", replicas)
 }
 
 fn stream_config(name: &str, subject: &str, replicas: usize) -> stream::Config {

@@ -5,9 +5,12 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, ensure};
+use chrono::{DateTime, Utc};
 use sqlx::migrate::{Migrate as _, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+
+use crate::store;
 
 /// Connections to the database per service: two cores are busy with fewer.
 const DATABASE_CONNECTIONS_MAX: u32 = 10;
@@ -110,12 +113,27 @@ pub async fn open_database(
         .connect_with(config.options()?)
         .await
         .context("the database does not let the service in")?;
-    check_version(&pool, service, migrations).await?;
+    check_tables(&mut *pool.acquire().await?, service, migrations).await?;
     Ok(pool)
 }
 
-async fn check_version(pool: &PgPool, service: &str, migrations: &Migrator) -> anyhow::Result<()> {
-    let mut connection = pool.acquire().await?;
+/// What time it is at the database.
+///
+/// # Errors
+/// When it does not answer.
+pub async fn database_time(connection: &mut PgConnection) -> sqlx::Result<DateTime<Utc>> {
+    store::time(connection).await
+}
+
+/// Whether the tables are those of this version.
+///
+/// # Errors
+/// When they are not: the text says what to do.
+pub async fn check_tables(
+    connection: &mut PgConnection,
+    service: &str,
+    migrations: &Migrator,
+) -> anyhow::Result<()> {
     let applied = connection
         .list_applied_migrations(&migrations.table_name)
         .await;

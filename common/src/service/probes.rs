@@ -9,10 +9,12 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::clock::{self, Difference};
 use super::metrics::as_gauge;
+use super::now;
 use super::readiness::Readiness;
-use crate::broker;
 use crate::wire::{REQUESTS, SETTLEMENTS};
+use crate::{broker, store};
 
 /// Requests may wait so long for their answers: a new leader of the ledger needs a second or two.
 const ANSWER_LATE: Duration = Duration::from_secs(5);
@@ -34,36 +36,40 @@ pub async fn watch_database(
     let (used, idle, most) = (connections("used"), connections("idle"), connections("max"));
     let mut connection: Option<PgConnection> = None;
     let mut is_knock_logged = false;
-    readiness
-        .probe("PostgreSQL", async || {
-            let idle_count = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
-            used.set(f64::from(pool.size().saturating_sub(idle_count)));
-            idle.set(f64::from(idle_count));
-            most.set(f64::from(pool.options().get_max_connections()));
-            // Not the error's words: a connection's error may quote its login.
-            let refusal = |_| "can't be reached".to_owned();
-            if is_knock_logged {
-                visit(options).await.map_err(refusal)?;
-            } else {
-                let answer = knock(options)
-                    .await
-                    .map_err(|error| refusal(error.into()))?;
-                is_knock_logged = answer == Some(SPEAKS_TLS);
-            }
-            let mut open = match connection.take() {
-                Some(open) => open,
-                None => options
-                    .connect()
-                    .await
-                    .map_err(|_| "does not let the service in".to_owned())?,
-            };
-            open.ping()
+    let probing = readiness.probe("PostgreSQL", async || {
+        let idle_count = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
+        used.set(f64::from(pool.size().saturating_sub(idle_count)));
+        idle.set(f64::from(idle_count));
+        most.set(f64::from(pool.options().get_max_connections()));
+        // Not the error's words: a connection's error may quote its login.
+        let refusal = |_| "can't be reached".to_owned();
+        if is_knock_logged {
+            visit(options).await.map_err(refusal)?;
+        } else {
+            let answer = knock(options)
                 .await
-                .map_err(|_| "has closed a connection".to_owned())?;
-            connection = Some(open);
-            Ok(())
-        })
-        .await
+                .map_err(|error| refusal(error.into()))?;
+            is_knock_logged = answer == Some(SPEAKS_TLS);
+        }
+        let mut open = match connection.take() {
+            Some(open) => open,
+            None => options
+                .connect()
+                .await
+                .map_err(|_| "does not let the service in".to_owned())?,
+        };
+        let asked = now();
+        let theirs = store::time(&mut open).await;
+        let theirs = theirs.map_err(|_| "has closed a connection".to_owned())?;
+        Difference::of(theirs, asked, now()).tell("PostgreSQL");
+        connection = Some(open);
+        Ok(())
+    });
+    // A service with a database issues or judges what depends on the time.
+    tokio::select! {
+        never = probing => never,
+        never = clock::watch() => never,
+    }
 }
 
 /// The answer to a new connection; `None` where there is no such question, on this machine's own sockets.
@@ -105,8 +111,12 @@ pub async fn watch_broker(
                 }
             };
             let length = async |stream| {
-                let last = broker::last_sequence(&jetstream, stream).await;
-                last.map_err(|error| format!("does not say how long {stream} is: {error}"))
+                let asked = now();
+                let standing = broker::standing(&jetstream, stream).await;
+                let standing = standing
+                    .map_err(|error| format!("does not say how long {stream} is: {error}"))?;
+                Difference::of(standing.now, asked, now()).tell("NATS");
+                Ok::<_, String>(standing.last_seq)
             };
             let (answered, asked) = (length(SETTLEMENTS).await?, length(REQUESTS).await?);
             requests.set(as_gauge(asked));

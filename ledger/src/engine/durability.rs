@@ -3,7 +3,8 @@
 //! The broker and the database say themselves how they are set. A ledger does not lead where a power failure could take back
 //! what somebody was told, unless it is an experiment that says so.
 
-use common::broker::{self, JetStreamServer};
+use async_nats::jetstream;
+use common::broker::{self, JetStreamServer, ReadError};
 use common::wire::{REQUESTS, SETTLEMENTS};
 use sqlx::PgConnection;
 
@@ -19,15 +20,8 @@ impl Engine {
         &self,
         leading: &mut PgConnection,
     ) -> Result<(), Failure> {
-        let mut holders = Vec::new();
-        for stream in [REQUESTS, SETTLEMENTS] {
-            let found = broker::holders(&self.jetstream, stream).await;
-            holders.extend(found.map_err(|error| Failure::Broker(error.to_string()))?);
-        }
-        let servers = broker::servers(&self.jetstream.client(), &holders).await?;
-        let settings = store::durability_settings(leading).await?;
-        let mut found: Vec<UnsafeSetting> = servers.into_iter().filter_map(of_server).collect();
-        found.extend(settings.into_iter().filter_map(of_database));
+        let mut found = unsafe_at_broker(&self.jetstream).await?;
+        found.extend(unsafe_at_database(leading).await?);
         if found.is_empty() {
             return Ok(());
         }
@@ -39,6 +33,34 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// The settings of the broker's servers under which an acknowledged message can be lost.
+///
+/// # Errors
+/// When a server that holds a stream does not say how it stores.
+pub async fn unsafe_at_broker(
+    jetstream: &jetstream::Context,
+) -> Result<Vec<UnsafeSetting>, ReadError> {
+    let mut holders = Vec::new();
+    for stream in [REQUESTS, SETTLEMENTS] {
+        let found = broker::holders(jetstream, stream).await;
+        holders.extend(found.map_err(|error| ReadError::Broker {
+            stream: stream.to_owned(),
+            cause: error.to_string(),
+        })?);
+    }
+    let servers = broker::servers(&jetstream.client(), &holders).await?;
+    Ok(servers.into_iter().filter_map(of_server).collect())
+}
+
+/// The settings of this connection to the database under which a commit can be lost.
+///
+/// # Errors
+/// When it does not answer.
+pub async fn unsafe_at_database(db: &mut PgConnection) -> sqlx::Result<Vec<UnsafeSetting>> {
+    let settings = store::durability_settings(db).await?;
+    Ok(settings.into_iter().filter_map(of_database).collect())
 }
 
 fn of_server(server: JetStreamServer) -> Option<UnsafeSetting> {

@@ -37,15 +37,15 @@ pub(crate) async fn lead(database: &PgConnectOptions) -> sqlx::Result<PgConnecti
 }
 
 /// Who holds the leader's lock.
-struct Leader {
+pub(crate) struct Leader {
     /// The process at PostgreSQL.
     pid: Option<i32>,
-    role: Option<String>,
+    pub(crate) role: Option<String>,
     /// What its connection is called.
-    name: Option<String>,
+    pub(crate) name: Option<String>,
 }
 
-async fn leader(db: &mut PgConnection) -> sqlx::Result<Option<Leader>> {
+pub(crate) async fn leader(db: &mut PgConnection) -> sqlx::Result<Option<Leader>> {
     let leader = sqlx::query_as!(
         Leader,
         r#"
