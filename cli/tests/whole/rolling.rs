@@ -37,7 +37,7 @@ fn look_again(test: &mut TestBank) -> Result<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn services_are_replaced_under_load_and_no_payment_is_lost_or_doubled() -> Result<()> {
-    let mut test = TestBank::start_behind_gateway().await?;
+    let mut test = TestBank::start_behind_gateway(local::Tls::Off).await?;
     // As `up` leaves it for other commands.
     let status = serde_json::to_vec(&test.bank.status(None))?;
     std::fs::write(test.bank.home().path().join("status.json"), status)?;
