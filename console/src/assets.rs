@@ -95,19 +95,20 @@ pub(crate) async fn serve(UrlPath(name): UrlPath<String>) -> Response {
     }
 }
 
-/// Writes every file into a directory, and beside each a compressed one (`.gz`). Files of other versions stay: pages that are
-/// open still ask for them.
+/// Writes every file into a directory, and compressed ones of the same names into `gzip` there. Files of other versions stay:
+/// pages that are open still ask for them.
 ///
 /// # Errors
 /// When the directory can't be written.
 pub fn write_to(directory: &Path) -> anyhow::Result<usize> {
     let show = || format!("cannot write to {}", directory.display());
-    fs::create_dir_all(directory).with_context(show)?;
+    let packed = directory.join("gzip");
+    fs::create_dir_all(&packed).with_context(show)?;
     for (name, asset) in &ASSETS.by_name {
         let mut gz = GzEncoder::new(Vec::new(), Compression::best());
         gz.write_all(&asset.content).context("memory")?;
         let gz = gz.finish().context("memory")?;
-        for (name, content) in [(name.clone(), &asset.content), (format!("{name}.gz"), &gz)] {
+        for (directory, content) in [(directory, &asset.content), (&*packed, &gz)] {
             // Whoever reads it meanwhile must not see half of it.
             let new = directory.join(format!(".{name}.new"));
             fs::write(&new, content)
@@ -116,4 +117,34 @@ pub fn write_to(directory: &Path) -> anyhow::Result<usize> {
         }
     }
     Ok(ASSETS.by_name.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use flate2::read::GzDecoder;
+
+    use super::*;
+
+    #[test]
+    fn each_file_has_a_packed_twin_of_the_same_content() {
+        let directory = tempfile::tempdir().unwrap();
+        let count = write_to(directory.path()).unwrap();
+        assert_eq!(count, ASSETS.by_name.len());
+        // Twice is once.
+        write_to(directory.path()).unwrap();
+        let packed = directory.path().join("gzip");
+        assert_eq!(fs::read_dir(&packed).unwrap().count(), count);
+        for (name, asset) in &ASSETS.by_name {
+            let twin = fs::read(packed.join(name)).unwrap();
+            let mut unpacked = Vec::new();
+            GzDecoder::new(&*twin).read_to_end(&mut unpacked).unwrap();
+            assert_eq!(unpacked, asset.content, "{name}");
+            assert_eq!(fs::read(directory.path().join(name)).unwrap(), unpacked);
+            // Or nobody would need it.
+            let is_large = asset.content.len() > 1024;
+            assert!(!is_large || twin.len() < unpacked.len() / 2, "{name}");
+        }
+    }
 }

@@ -10,6 +10,7 @@ mod alive;
 mod auditing;
 mod counter;
 mod disk;
+mod examples;
 mod help;
 mod history;
 mod home;

@@ -46,8 +46,8 @@ fn the_map_names_files_and_directories_that_exist() {
         let plain = word
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
-        let is_room =
-            rooms.iter().any(|name| name == room) || ["nats", "gateway", "schemas"].contains(&room);
+        let is_room = rooms.iter().any(|name| name == room)
+            || ["nats", "gateway", "schemas", "deploy", "examples", "ops"].contains(&room);
         plain && is_room && word.contains('/')
     };
     let text = read("ARCHITECTURE.md");
