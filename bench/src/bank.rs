@@ -32,7 +32,7 @@ use crate::payments::{Choice, Maker, Pattern};
 pub(crate) const SHOP: &str = "bench-shop";
 /// The producer at the door.
 pub(crate) const KIOSK: &str = "bench-kiosk";
-const SHOP_SECRET: &str = "a secret of a bank that lives for minutes on loopback";
+pub(crate) const SHOP_SECRET: &str = "a secret of a bank that lives for minutes on loopback";
 pub(crate) const SHOP_SCOPES: &str = "payments:submit-any payments:read accounts:read";
 /// The producer that opens accounts.
 pub(crate) const STAFF: &str = "bench-staff";
@@ -304,8 +304,7 @@ pub(crate) fn token_request(url: &str, client: &str, audience: Audience) -> Vec<
     let form = format!(
         "grant_type=client_credentials&client_id={client}&client_secret={secret}&audience={audience}"
     );
-    let urlencoded = "content-type: application/x-www-form-urlencoded\r\n";
-    http::post(url, "/oauth2/token", urlencoded, form.as_bytes())
+    http::post_form(url, "/oauth2/token", &form)
 }
 
 /// A connection with the login of `user`.

@@ -21,7 +21,7 @@ use serde_json::Value;
 use crate::bank::{BenchBank, STAFF};
 use crate::costs::Peaks;
 use crate::figure::Figure;
-use crate::http::Connection;
+use crate::http::{self, Connection};
 use crate::numbers::{float_len, grouped};
 use crate::options::Size;
 use crate::payments::Pattern;
@@ -212,10 +212,7 @@ impl Asking {
     }
 
     async fn ask(&mut self, path: &str) -> Result<Value> {
-        let host = self.url.trim_start_matches("http://");
-        let token = &self.token;
-        let request =
-            format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\r\n");
-        self.connection.send_json(request.as_bytes()).await
+        let request = http::get_as(&self.url, path, &self.token);
+        self.connection.send_json(&request).await
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! It supports what our services need: one request at a time on a connection, answers with a length.
 
+use std::net::IpAddr;
+
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// The largest answer that is read, far beyond any of ours.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
@@ -23,6 +25,20 @@ impl Connection {
         let stream = TcpStream::connect(address)
             .await
             .with_context(|| format!("{address} does not answer"))?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream,
+            received: Vec::with_capacity(4096),
+        })
+    }
+
+    /// The same, from one of this machine's own addresses.
+    pub(crate) async fn open_from(url: &str, from: IpAddr) -> Result<Self> {
+        let address = url.strip_prefix("http://").unwrap_or(url);
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((from, 0).into())?;
+        let stream = socket.connect(address.parse()?).await;
+        let stream = stream.with_context(|| format!("{address} does not answer to {from}"))?;
         stream.set_nodelay(true)?;
         Ok(Self {
             stream,
@@ -87,10 +103,23 @@ pub(crate) fn post(url: &str, path: &str, headers: &str, body: &[u8]) -> Vec<u8>
     bytes
 }
 
+/// The same with a form, whose values need no encoding.
+pub(crate) fn post_form(url: &str, path: &str, form: &str) -> Vec<u8> {
+    let urlencoded = "content-type: application/x-www-form-urlencoded\r\n";
+    post(url, path, urlencoded, form.as_bytes())
+}
+
 /// The same for `GET`.
 pub(crate) fn get(url: &str, path: &str) -> Vec<u8> {
     let host = url.strip_prefix("http://").unwrap_or(url);
     format!("GET {path} HTTP/1.1\r\nhost: {host}\r\n\r\n").into_bytes()
+}
+
+/// The same with a token.
+pub(crate) fn get_as(url: &str, path: &str, token: &str) -> Vec<u8> {
+    let host = url.strip_prefix("http://").unwrap_or(url);
+    format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\r\n")
+        .into_bytes()
 }
 
 fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {

@@ -21,12 +21,15 @@ mod saturate;
 mod bulk;
 mod door;
 mod gateway;
+mod grants;
 mod growth;
 mod history;
+mod logins;
 mod pgbench;
 mod rounds;
 mod scenarios;
 mod tokens;
+mod trust;
 
 mod costs;
 mod http;

@@ -32,11 +32,15 @@ pub enum Scenario {
     Pgbench,
     /// Tokens issued and verified, against the bare cryptography
     Tokens,
+    /// Tokens by each grant against bare signatures, the first payment of a token, and revocations
+    Grants,
+    /// Log-ins while others guess passwords
+    Logins,
 }
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Broker,
         Self::Ledger,
         Self::Nats,
@@ -50,6 +54,8 @@ impl Scenario {
         Self::Replay,
         Self::Pgbench,
         Self::Tokens,
+        Self::Grants,
+        Self::Logins,
     ];
 }
 

@@ -98,7 +98,7 @@ impl Schedule {
 }
 
 /// A histogram of microseconds up to a minute, exact to a thousandth.
-fn histogram() -> Histogram<u64> {
+pub(crate) fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 60_000_000, 3).expect("constant bounds in order")
 }
 

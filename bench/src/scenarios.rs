@@ -21,7 +21,7 @@ use crate::payments::{Pattern, bytes};
 use crate::report::{Check, Report};
 use crate::rounds::{self, Rounds};
 use crate::saturate::{end_to_end, sample_answer};
-use crate::{bulk, door, gateway, growth, history, pgbench, replay, tokens};
+use crate::{bulk, door, gateway, grants, growth, history, logins, pgbench, replay, tokens};
 
 /// Payments offered per second in the curves; the targets are about the first and the last rate.
 const RATES: [u32; 6] = [100, 500, 1000, 2000, 3000, 5000];
@@ -46,6 +46,8 @@ pub(crate) async fn run(
         (Scenario::Bulk, bulk::steps(size)),
         (Scenario::Gateway, gateway::steps(size)),
         (Scenario::History, history::steps(size)),
+        (Scenario::Grants, grants::steps(size)),
+        (Scenario::Logins, logins::steps(size)),
     ] {
         steps += if has(scenario) { more } else { 0 };
     }
@@ -125,6 +127,12 @@ pub(crate) async fn run(
     }
     if has(Scenario::History) {
         memory.merge(&history::history(program, size, &mut report, bar).await?);
+    }
+    if has(Scenario::Grants) {
+        memory.merge(&grants::grants(program, size, &mut report, bar).await?);
+    }
+    if has(Scenario::Logins) {
+        memory.merge(&logins::logins(program, size, &mut report, bar).await?);
     }
     report.figures.extend(memory.figures());
     Ok(report)

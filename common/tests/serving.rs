@@ -187,3 +187,54 @@ async fn a_request_names_one_host() {
     }
     service.stop.cancel();
 }
+
+/// hyper takes a bare line feed for the end of a line, and has no setting against it (RFC 9112 §2.2 allows that in heads). What
+/// counts is that nobody reads another request out of it than we do: the gateway sends whole line ends only, and everything
+/// else that is read in two ways is refused.
+#[tokio::test]
+async fn a_bare_line_feed_ends_a_line_and_hides_no_second_request() {
+    let service = Service::start().await;
+    for (what, request, statuses) in [
+        (
+            "bare line feeds",
+            "GET /health/live HTTP/1.1\nHost: x\nConnection: close\n\n",
+            vec!["200"],
+        ),
+        (
+            "a mixture",
+            "GET /health/live HTTP/1.1\r\nHost: x\nConnection: close\r\n\n",
+            vec!["200"],
+        ),
+        (
+            "a header hidden behind a bare carriage return",
+            "GET /health/live HTTP/1.1\r\nHost: x\r\nA: b\rContent-Length: 5\r\n\r\n",
+            vec!["400"],
+        ),
+        (
+            "a folded header",
+            "GET /health/live HTTP/1.1\r\nHost: x\r\nA: b\r\n Content-Length: 5\r\n\r\n",
+            vec!["400"],
+        ),
+        (
+            "two lengths, one behind a bare line feed",
+            "POST /echo HTTP/1.1\r\nHost: x\r\nA: b\nContent-Length: 0\r\nContent-Length: 40\r\n\r\n",
+            vec!["400"],
+        ),
+        (
+            "a length and chunks",
+            "POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 3\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /health/live HTTP/1.1\r\nHost: x\r\n\r\n",
+            vec!["200"],
+        ),
+        (
+            "a chunk's size that ends with a bare line feed",
+            "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\nx\r\n0\r\n\r\n",
+            vec!["400"],
+        ),
+    ] {
+        let answers = heard(service.send(request).await).await;
+        let answers = answers.split("HTTP/1.1 ").skip(1);
+        let answers: Vec<&str> = answers.map(|answer| &answer[..3]).collect();
+        assert_eq!(answers, statuses, "{what}");
+    }
+    service.stop.cancel();
+}

@@ -1,7 +1,7 @@
-//! Other people's libraries: `PyJWT` and jose read our tokens, and we read what they sign.
+//! Other people's libraries: `PyJWT`, jose and Django's `SimpleJWT` read our tokens, and we read what they sign.
 //!
-//! The scripts are the examples that people copy. `PyJWT` comes by pip into a virtual environment; jose by npm, where there is
-//! a Node.js.
+//! The scripts are the examples that people copy, and one that is the old system. What is Python comes by pip into a virtual
+//! environment; jose by npm, where there is a Node.js.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 use serde_json::json;
 
 use crate::clients::{administrator, create};
-use crate::harness::{Bank, text};
+use crate::harness::{Bank, EMAIL, PASSWORD, text};
 use crate::oauth::with_shop;
 
 fn examples() -> PathBuf {
@@ -52,29 +52,50 @@ async fn prove(bank: &Bank, script: &mut Command) {
     assert!(said.trim_end().ends_with("all good"), "{said}");
 }
 
+/// A Python with what this file of ours lists. It is kept between runs, and made anew when the list changes.
+fn python(name: &str, requirements: &Path) -> PathBuf {
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let (python, installed) = (home.join("bin/python"), home.join("installed"));
+    let wanted = std::fs::read_to_string(requirements).expect("a file of ours");
+    if std::fs::read_to_string(&installed).is_ok_and(|list| list == wanted) {
+        return python;
+    }
+    run(Command::new("python3")
+        .args(["-m", "venv", "--clear"])
+        .arg(&home));
+    let pip = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--requirement",
+    ];
+    run(Command::new(&python).args(pip).arg(requirements));
+    std::fs::write(installed, wanted).expect("a file of ours");
+    python
+}
+
 #[tokio::test]
 async fn pyjwt_and_quittance_understand_each_other() {
     let (bank, _running) = with_shop().await;
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pyjwt");
-    let python = home.join("bin/python");
-    if !home.join("installed").exists() {
-        run(Command::new("python3")
-            .args(["-m", "venv", "--clear"])
-            .arg(&home));
-        let requirements = examples().join("python/requirements.txt");
-        let pip = [
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--requirement",
-        ];
-        run(Command::new(&python).args(pip).arg(requirements));
-        std::fs::write(home.join("installed"), "").expect("a file of ours");
-    }
+    let python = python("pyjwt", &examples().join("python/requirements.txt"));
     let mut script = Command::new(python);
     script.arg(examples().join("python/verify_token.py"));
+    prove(&bank, &mut script).await;
+}
+
+/// Not its rules written down, but the library itself in a Django.
+#[tokio::test]
+async fn the_old_django_verifier_takes_our_tokens_and_we_take_its_refresh_tokens() {
+    let (bank, _running) = with_shop().await;
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/django");
+    let python = python("simplejwt", &here.join("requirements.txt"));
+    let mut script = Command::new(python);
+    script
+        .arg(here.join("verifier.py"))
+        .env("QUITTANCE_EMAIL", EMAIL)
+        .env("QUITTANCE_PASSWORD", PASSWORD);
     prove(&bank, &mut script).await;
 }
 

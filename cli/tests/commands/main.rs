@@ -8,6 +8,7 @@
 mod again;
 mod alive;
 mod auditing;
+mod browser;
 mod counter;
 mod disk;
 mod examples;

@@ -102,6 +102,18 @@ async fn what_happens_shows_by_itself_and_what_is_away_is_named() {
         .ok();
     browser.wait_for("td", "7.77 EUR").await;
 
+    // All services are ready, and each says at the broker that it runs.
+    browser.driver.goto(&desk.at("/services")).await.unwrap();
+    for service in ["auth", "ledger", "payments"] {
+        let row = format!("//*[@aria-label='Services']//tr[td[.='{service}'] and td[.='ready']]");
+        browser.driver.find(Locator::XPath(&row)).await.unwrap();
+    }
+    browser.wait_for("[aria-label=Running] td", "console").await;
+    browser
+        .wait_for("[aria-label=Running] td", env!("CARGO_PKG_VERSION"))
+        .await;
+    browser.picture("services").await;
+
     // A service whose clock stands still answers nothing; that must not look like no payments.
     browser.driver.goto(&desk.at("/")).await.unwrap();
     let pid = std::fs::read_to_string(desk.home.path().join("run/payments.pid")).unwrap();
@@ -112,6 +124,9 @@ async fn what_happens_shows_by_itself_and_what_is_away_is_named() {
     signal("-STOP");
     browser.wait_for(".trouble", "payments at").await;
     browser.wait_for("td", "DOWN").await;
+    browser.driver.goto(&desk.at("/services")).await.unwrap();
+    browser.wait_for("[aria-label=Services] td", "DOWN").await;
+    browser.driver.goto(&desk.at("/")).await.unwrap();
     signal("-CONT");
     browser.wait_for(".tile", "Settled per second").await;
 

@@ -16,6 +16,7 @@ mod home;
 mod flows;
 mod holding;
 mod look;
+mod pages;
 mod reading;
 mod sessions;
 mod statement;

@@ -93,6 +93,27 @@ fn only_what_must_be_reached_is_published_and_only_on_loopback() {
     assert_eq!(published, expected);
 }
 
+/// It lists everybody's subjects and inboxes: neither another container nor a program on the machine reaches it.
+#[test]
+fn the_brokers_monitoring_page_is_on_its_containers_own_loopback() {
+    let containers = containers();
+    let monitor = &environment(&containers["nats"])["NATS_MONITOR"];
+    assert_eq!(monitor, "\"127.0.0.1:8222\"");
+    let port = monitor.trim_matches('"').rsplit_once(':').unwrap().1;
+    for (name, container) in &containers {
+        assert!(container.get("network_mode").is_none(), "{name}");
+        let published = strings(&container["ports"]).into_iter();
+        let of_it = published.filter(|one| one.ends_with(&format!(":{port}")));
+        assert_eq!(of_it.count(), 0, "{name}");
+    }
+    // Nothing that is laid over it changes that.
+    for file in ["compose.https.yaml", "compose.tls.yaml"] {
+        let nats = &yaml(file)["services"]["nats"];
+        assert!(nats["environment"].get("NATS_MONITOR").is_none(), "{file}");
+        assert!(nats.get("ports").is_none(), "{file}");
+    }
+}
+
 #[test]
 fn the_databases_are_reached_by_the_services_only() {
     let networks: BTreeMap<_, _> = containers()

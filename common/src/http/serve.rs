@@ -203,6 +203,8 @@ async fn guard_answer(mut response: Response) -> Response {
 }
 
 async fn serve_connections(listener: TcpListener, router: Router, stop: &CancellationToken) {
+    // A bare line feed ends a line too: hyper's parser has no setting against it. `common/tests/serving.rs` shows that
+    // nothing can be hidden behind one.
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(HEADERS_TIMEOUT);

@@ -3,6 +3,7 @@
 mod claims;
 mod header;
 mod keys;
+mod paddings;
 mod properties;
 
 use std::sync::LazyLock;
