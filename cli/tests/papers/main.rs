@@ -6,6 +6,7 @@
 mod compose;
 mod gateway;
 mod image;
+mod logs;
 mod metrics;
 mod openapi;
 mod servers;

@@ -22,6 +22,7 @@ mod hostile;
 mod idempotency;
 mod keys;
 mod log;
+mod logs;
 mod mandates;
 mod metrics;
 mod million;
