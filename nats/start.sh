@@ -4,7 +4,7 @@
 set -eu
 
 secrets=${SECRETS:-/run/secrets}
-for user in auth ledger payments audit console demo-shop; do
+for user in auth ledger payments audit console collector demo-shop; do
     name=$(echo "NATS_PASSWORD_$user" | tr 'a-z-' 'A-Z_')
     password=$(cat "$secrets/nats_$user")
     # In quotes: the server parses a value as it parses its file.

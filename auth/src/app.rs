@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::keys::SigningKey;
 use crate::keys::keeper::Keeper;
+use crate::logs::LogReader;
 use crate::own_keys::OwnKeys;
 use crate::passwords::Passwords;
 use crate::people::Role;
@@ -31,6 +32,8 @@ pub(crate) struct Auth {
     pub(crate) staff_second_factor: StaffSecondFactor,
     /// Who may say in `X-Forwarded-For` which client a request comes from.
     pub(crate) trusted_proxies: Vec<Network>,
+    /// What services logged.
+    pub(crate) logs: LogReader,
     /// Who calls auth's own API.
     pub(crate) callers: Callers<OwnKeys>,
     /// Changes whenever the ledger may have noted revocations.

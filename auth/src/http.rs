@@ -9,6 +9,7 @@ pub(crate) mod caller;
 
 mod audit;
 mod keys;
+mod logs;
 mod mandates;
 mod owners;
 mod sessions;
@@ -72,6 +73,7 @@ const SERVICE: Service = Service {
         ),
         ("Keys", "What tokens are signed with."),
         ("Audit", "What happened here."),
+        ("Logs", "What services logged."),
     ],
 };
 
@@ -93,6 +95,7 @@ fn api() -> OpenApiRouter<Arc<Auth>> {
         .merge(oauth::routes())
         .merge(discovery::routes())
         .merge(audit::routes())
+        .merge(logs::routes())
         .merge(sessions::routes())
         .merge(users::routes())
         .merge(metadata::routes())

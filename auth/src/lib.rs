@@ -24,6 +24,7 @@ mod throttle;
 pub mod tokens;
 
 mod log;
+mod logs;
 
 mod again;
 mod app;
@@ -181,6 +182,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let auth = Arc::new(Auth {
         pool,
         callers,
+        logs: logs::LogReader::new(&config.service.broker),
         exchange_secrets: config.exchange_secrets.clone(),
         keys,
         passwords: passwords::Passwords::new()
@@ -216,6 +218,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         failed = log::run(&auth, &config.service.broker, &announced, &stop) => failed.map(|never| match never {}),
         never = issuing => never,
         never = again::ever_again("keys have to wait", async || keys::keeper::watch(&auth.keys, &auth.pool, &auth.callers).await) => match never {},
+        never = again::ever_again("lines of the log have to wait", async || auth.logs.keep().await) => match never {},
         never = auth.throttle.noted.run(&auth.pool, service::now) => never,
         never = auth.throttle.forget(service::now) => never,
         never = service::watch_database(&readiness, &database, &auth.pool) => match never {},

@@ -16,8 +16,8 @@ use crate::failure::{self, Exit, hinted};
 use crate::running::invocation;
 use crate::{
     account, assets, audit, batch, bench, clients, counter, demo, doctor, files, health, hold,
-    invite_admin, keys, mandates, migrate, pay, payment, print, secrets, serve, services, status,
-    token, transaction, trial_balance, up, users, watch,
+    invite_admin, keys, logs, mandates, migrate, pay, payment, print, secrets, serve, services,
+    status, token, transaction, trial_balance, up, users, watch,
 };
 
 /// A payment ledger on one machine: every payment request gets one answer, booked double-entry.
@@ -101,6 +101,8 @@ enum Command {
     File(files::Command),
     /// Show which services run, where, and how they do
     Services(services::Options),
+    /// Show what services logged, in one place
+    Logs(logs::Options),
     /// Print answers as the ledger publishes them
     Watch(watch::Watch),
     /// Check the books against the log, and show what happened in auth
@@ -250,6 +252,7 @@ async fn dispatch(arguments: Arguments, home: impl Fn() -> Result<PathBuf>) -> R
         Command::Users(command) => users::run(command, &home()?).await?,
         Command::File(command) => files::run(command, &home()?).await?,
         Command::Services(options) => services::run(&options, &home()?).await?,
+        Command::Logs(options) => logs::run(&options, &home()?).await?,
         Command::Watch(options) => watch::run(&options, &home()?).await?,
         Command::Audit(command) => audit::run(&command, &home()?).await?,
         Command::Bench(options) => bench::run(options).await?,

@@ -1,4 +1,8 @@
-//! The end of a part's log, for people: our services write JSON lines, the servers text.
+//! Logs for people: `quittance logs`, and the end of a part's log. Our services write JSON lines, the servers text.
+
+mod command;
+mod files;
+mod shown;
 
 use std::path::Path;
 
@@ -7,6 +11,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::print;
+
+pub(crate) use command::{Options, run};
 
 /// A line of one of our services.
 #[derive(Deserialize)]

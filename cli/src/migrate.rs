@@ -19,12 +19,12 @@ pub(crate) enum Service {
 }
 
 pub(crate) async fn run(service: Service) -> Result<()> {
-    service::start_logging();
     let name = match &service {
         Service::Auth(_) => "auth",
         Service::Ledger(_) => "ledger",
         Service::Payments(_) => "payments",
     };
+    service::start_logging(name);
     match service {
         Service::Auth(owner) => auth::migrate(&owner).await?,
         Service::Ledger(owner) => ledger::migrate(&owner).await?,

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Subcommand;
-use common::service;
+use common::{broker, service};
 
 /// Which service. Each reads its options from the environment too.
 #[derive(Debug, Subcommand)]
@@ -18,12 +18,30 @@ pub(crate) enum Service {
 }
 
 pub(crate) async fn run(service: Service) -> Result<()> {
-    service::start_logging();
+    let (name, broker) = service.identity();
+    service::start_logging(name);
     service::start_metrics();
-    match service {
+    let shipping = broker.and_then(|broker| service::ship_logs(name, &broker));
+    let ended = match service {
         Service::Auth(config) => auth::serve(*config).await,
         Service::Ledger(config) => ledger::serve(*config).await,
         Service::Payments(config) => payments::serve(*config).await,
         Service::Console(config) => console::serve(*config).await,
+    };
+    if let Some(shipping) = shipping {
+        shipping.finish().await;
+    }
+    ended
+}
+
+impl Service {
+    /// Its name, and who it is at the broker if it has one.
+    fn identity(&self) -> (&'static str, Option<broker::Config>) {
+        match self {
+            Self::Auth(config) => ("auth", Some(config.service.broker.clone())),
+            Self::Ledger(config) => ("ledger", Some(config.service.broker.clone())),
+            Self::Payments(config) => ("payments", Some(config.service.broker.clone())),
+            Self::Console(config) => ("console", config.broker()),
+        }
     }
 }

@@ -28,12 +28,16 @@ mod publisher;
 mod answers;
 mod responder;
 
+mod logs;
+
 pub use answers::Answers;
+pub(crate) use client::connect_quietly;
 pub use client::{connect, jetstream};
 pub use config::Config;
 pub use consumer_names::consumers_of_settlements;
 pub use error::{PublishError, ReadError};
 pub use get::{get, get_next};
+pub use logs::{Logs, LogsError, Published as PublishedLine, log_subject};
 pub use publisher::{ALONE_MAX, BATCH_MESSAGES_MAX, Publisher};
 pub use reader::Reader;
 pub use responder::{Published, ReplyTo, Responder};

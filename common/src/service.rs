@@ -25,7 +25,7 @@ pub use database::{
 };
 pub use discovery::{Discovery, Instance, Targets, announce, instances};
 pub use exchange::{Exchange, Secret};
-pub use logging::start_logging;
+pub use logging::{Ids, PAYMENT, Shipping, ids_of, ship_logs, start_logging};
 pub(crate) use metrics::rendered;
 pub use metrics::{as_gauge, start_metrics};
 pub use probes::{Waiting, watch_broker, watch_database};

@@ -5,6 +5,9 @@ pub const REQUESTS: &str = "REQUESTS";
 /// The log of answers; message N answers message N of [`REQUESTS`].
 pub const SETTLEMENTS: &str = "SETTLEMENTS";
 
+/// What services say of themselves, line by line: bounded, and no part of the books.
+pub const LOGS: &str = "LOGS";
+
 /// `Bearer <token>`; case matters to NATS, so this spelling only.
 pub const AUTHORIZATION: &str = "Authorization";
 /// W3C trace context, copied from a request to its answer.
@@ -35,6 +38,12 @@ pub fn is_traceparent(text: &str) -> bool {
     let parts: Vec<_> = text.split('-').collect();
     matches!(parts.as_slice(), ["00", trace, parent, flags]
         if is_id(trace, 32) && is_id(parent, 16) && is_hex(flags, 2))
+}
+
+/// The trace that a whole `traceparent` names.
+#[must_use]
+pub fn trace_id(traceparent: &str) -> &str {
+    traceparent.get(3..35).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -83,12 +83,27 @@ pub struct Config {
     pub stop_with_parent: bool,
 }
 
+impl Config {
+    /// Who the console is at the broker, if it has one.
+    #[must_use]
+    pub fn broker(&self) -> Option<broker::Config> {
+        let (url, password) = self.nats_url.clone().zip(self.nats_password.as_ref())?;
+        Some(broker::Config {
+            url,
+            user: "console".to_owned(),
+            password: password.expose().to_owned(),
+            ca: self.nats_ca.clone(),
+        })
+    }
+}
+
 /// Runs the console until it is told to stop. It needs no database, and starts while the services are away.
 ///
 /// # Errors
 /// When the address can't be listened on.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let stop = service::stop_signal(config.stop_with_parent)?;
+    let broker = config.broker();
     let client = Client::new(Addresses {
         auth: config.auth_url,
         ledger: config.ledger_url,
@@ -96,15 +111,6 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     });
     let readiness = Readiness::starting();
     readiness.started();
-    let broker = config
-        .nats_url
-        .zip(config.nats_password)
-        .map(|(url, password)| broker::Config {
-            url,
-            user: "console".to_owned(),
-            password: password.expose().to_owned(),
-            ca: config.nats_ca,
-        });
     let place = service::announce(
         "console",
         config.web.listen,

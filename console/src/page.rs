@@ -8,7 +8,7 @@ use crate::prefix::Prefix;
 use crate::session::Session;
 
 /// A link of the navigation: its section, its path, and the scope it takes.
-const SECTIONS: [(&str, &str, &str); 14] = [
+const SECTIONS: [(&str, &str, &str); 15] = [
     ("Overview", "/", ""),
     ("Payments", "/payments", "audit:read"),
     ("Accounts", "/accounts", "bank:operate"),
@@ -16,6 +16,7 @@ const SECTIONS: [(&str, &str, &str); 14] = [
     ("Log", "/log", "audit:read"),
     ("Subscribers", "/subscribers", "audit:read"),
     ("Services", "/services", ""),
+    ("Logs", "/logs", "audit:read"),
     ("People", "/people", "auth:admin"),
     ("Programs", "/programs", "auth:admin"),
     ("Keys", "/keys", "auth:admin"),

@@ -12,6 +12,7 @@ mod held;
 mod history;
 mod keys;
 mod log;
+mod logs;
 mod overview;
 mod payment;
 mod payments;
@@ -72,6 +73,7 @@ pub(crate) fn routes(app: Arc<App>) -> Router {
         .route("/log", get(log::list))
         .route("/live/log", get(log::live))
         .route("/log/{seq}", get(log::show))
+        .route("/logs", get(logs::list))
         .route("/subscribers", get(subscribers::list))
         .route("/services", get(services::list))
         .route("/metrics/targets", get(services::targets))

@@ -22,7 +22,14 @@ const POSTGRES_ROLES: [&str; 8] = [
     "payments_owner",
     "audit",
 ];
-const NATS_USERS: [&str; 5] = ["auth", "ledger", "payments", "audit", "console"];
+const NATS_USERS: [&str; 6] = [
+    "auth",
+    "ledger",
+    "payments",
+    "audit",
+    "console",
+    "collector",
+];
 /// Services that exchange their callers' tokens.
 const EXCHANGERS: [&str; 2] = ["ledger", "payments"];
 /// 32 characters, so that a random byte picks one without bias; none that is mistaken for another.
@@ -35,7 +42,7 @@ const PASSWORD_LENGTH: usize = 26;
 pub struct Secrets {
     /// PostgreSQL passwords by role: `postgres` (superuser), `<service>`, `<service>_owner` and `audit`.
     pub(crate) postgres: BTreeMap<String, String>,
-    /// NATS passwords of our own users: `auth`, `ledger`, `payments`, `audit`, `console`.
+    /// NATS passwords of our own users: `auth`, `ledger`, `payments`, `audit`, `console`, `collector`.
     pub(crate) nats: BTreeMap<String, String>,
     /// NATS passwords by producer (user of the account EDGE or DIRECT); grows with the producers asked for.
     pub(crate) producers: BTreeMap<String, String>,

@@ -18,7 +18,8 @@ use std::time::Duration;
 use common::broker::{ALONE_MAX, BATCH_MESSAGES_MAX, PublishError, Publisher, ReplyTo};
 use common::ids::ClientId;
 use common::message::Outgoing;
-use common::wire::REQUESTS;
+use common::service::PAYMENT;
+use common::wire::{CE_ID, REQUESTS, TRACEPARENT, trace_id};
 use futures::future::join_all;
 use metrics::histogram;
 use tokio::sync::{mpsc, oneshot};
@@ -71,6 +72,8 @@ struct Submitter {
     told: Told,
     counters: Arc<Counters>,
     bytes: usize,
+    /// The message, while each payment is logged.
+    logged: Option<Outgoing>,
 }
 
 impl Door {
@@ -126,6 +129,7 @@ impl Door {
     /// When the broker takes no batch at all, because somebody holds all places for batches, the messages go one by one.
     /// That is slower, but keeps nobody out.
     async fn store_group(&self, publisher: &Publisher, group: Vec<Taken>) {
+        let is_logged = tracing::enabled!(target: PAYMENT, tracing::Level::DEBUG);
         let (messages, told): (Vec<_>, Vec<_>) = group
             .into_iter()
             .map(|Taken { waiting, counters }| {
@@ -135,6 +139,7 @@ impl Door {
                     told,
                     counters,
                     bytes,
+                    logged: is_logged.then(|| message.clone()),
                 };
                 (message, submitter)
             })
@@ -184,8 +189,11 @@ impl Door {
     }
 
     async fn tell(&self, submitter: Submitter, place: Place) {
-        if place.is_ok() {
+        if let Ok(request_seq) = place {
             submitter.counters.stored(submitter.bytes);
+            if let Some(message) = &submitter.logged {
+                log_stored(request_seq, message);
+            }
         }
         match submitter.told {
             // The receiver may be gone; the request is in the log all the same.
@@ -194,6 +202,21 @@ impl Door {
             Told::Nobody => {}
         }
     }
+}
+
+fn log_stored(request_seq: u64, message: &Outgoing) {
+    let header = |name: &str| {
+        let mut lines = message.headers.as_str().lines();
+        lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    };
+    tracing::debug!(
+        target: PAYMENT,
+        request_seq,
+        trace_id = header(TRACEPARENT).map(trace_id),
+        payment_id = header(CE_ID),
+        subject = message.subject,
+        "stored",
+    );
 }
 
 #[cfg(test)]

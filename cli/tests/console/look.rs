@@ -62,6 +62,8 @@ async fn every_page_is_without_complaints_findings_and_overflow() {
         "/receipts/9",
         "/subscribers",
         "/services",
+        "/logs",
+        "/logs?trace=nothing",
         "/people",
         "/programs",
         "/keys",

@@ -32,6 +32,8 @@ async fn pages_can_be_read_without_scripts() {
         ("/log/1", "Quittance-Chain"),
         ("/subscribers", "demo-shop"),
         ("/services", "takes payments"),
+        ("/logs", "serving HTTP"),
+        ("/logs?service=ledger&level=info", "leading"),
         ("/people", "ada@demo.quittance"),
         ("/programs", "demo-shop"),
         ("/keys", "active"),
@@ -177,6 +179,7 @@ const EMPTY: [(&str, &str, &str); 11] = [
         "Nothing in the log fits.",
         "Take a filter away",
     ),
+    ("/logs?trace=nothing", "No line fits", "Take a filter away"),
     (
         "/programs",
         "No program logs in here yet.",
@@ -277,6 +280,7 @@ const SOURCES: [(&str, &[&str]); 3] = [
         &[
             "/",
             "/services",
+            "/logs",
             "/people",
             "/programs",
             "/keys",

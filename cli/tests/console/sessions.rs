@@ -235,6 +235,7 @@ async fn clickjacking_no_page_may_be_framed_and_none_runs_what_stands_in_it() {
         "/log/1",
         "/subscribers",
         "/services",
+        "/logs",
         "/people",
         "/programs",
         "/keys",

@@ -79,6 +79,7 @@ fn only_what_must_be_reached_is_published_and_only_on_loopback() {
         ("gateway", json!(["127.0.0.1:8080:8080"])),
         ("grafana", json!(["127.0.0.1:3000:3000"])),
         ("ledger", Value::Null),
+        ("loki", Value::Null),
         ("migrate-auth", Value::Null),
         ("migrate-ledger", Value::Null),
         ("migrate-payments", Value::Null),
@@ -86,6 +87,7 @@ fn only_what_must_be_reached_is_published_and_only_on_loopback() {
         ("payments", Value::Null),
         ("postgres", Value::Null),
         ("prometheus", Value::Null),
+        ("vector", Value::Null),
     ];
     let expected: BTreeMap<_, _> = expected
         .map(|(name, ports)| (name.to_owned(), ports))
@@ -130,6 +132,8 @@ fn the_databases_are_reached_by_the_services_only() {
     assert_eq!(networks["console"], json!(["front", "core"]));
     assert_eq!(networks["nats"], json!(["edge", "core"]));
     assert_eq!(networks["prometheus"], json!(["core"]));
+    assert_eq!(networks["loki"], json!(["core"]));
+    assert_eq!(networks["vector"], json!(["core"]));
     assert_eq!(networks["grafana"], json!(["edge", "core"]));
     // Services are reached through the gateway, and it reaches neither the broker nor a database.
     let fixed = "172.31.80.2";

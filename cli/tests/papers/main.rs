@@ -7,6 +7,7 @@ mod compose;
 mod gateway;
 mod image;
 mod kubernetes;
+mod logs;
 mod metrics;
 mod openapi;
 mod servers;

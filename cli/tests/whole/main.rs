@@ -23,6 +23,7 @@ mod hostile;
 mod idempotency;
 mod keys;
 mod log;
+mod logs;
 mod mandates;
 mod metrics;
 mod million;

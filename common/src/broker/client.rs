@@ -16,7 +16,22 @@ use super::tls;
 /// When the first connection fails: the address, the user or the password is wrong, nothing listens, or the server does not
 /// prove who it is.
 pub async fn connect(config: &Config) -> Result<Client, ConnectError> {
-    let options = options(config);
+    let options = options(config).event_callback(|event| async move {
+        match event {
+            Event::Connected => tracing::info!("connected to the broker"),
+            Event::Disconnected => tracing::warn!("lost the broker, reconnecting"),
+            other => tracing::warn!(event = %other, "the broker says"),
+        }
+    });
+    connect_with(config, options).await
+}
+
+/// As [`connect`], without a line in the log when the connection is lost or made again.
+pub(crate) async fn connect_quietly(config: &Config) -> Result<Client, ConnectError> {
+    connect_with(config, options(config)).await
+}
+
+async fn connect_with(config: &Config, options: ConnectOptions) -> Result<Client, ConnectError> {
     let options = if config.demands_tls() {
         let trust = tls::client_config(config.ca.clone())
             .await
@@ -38,13 +53,6 @@ fn options(config: &Config) -> ConnectOptions {
         // A broker that restarts is back within a second; waiting longer than that between tries only adds to the outage.
         .reconnect_delay_callback(|tries| {
             Duration::from_millis(100).saturating_mul(u32::try_from(tries.min(10)).unwrap_or(10))
-        })
-        .event_callback(|event| async move {
-            match event {
-                Event::Connected => tracing::info!("connected to the broker"),
-                Event::Disconnected => tracing::warn!("lost the broker, reconnecting"),
-                other => tracing::warn!(event = %other, "the broker says"),
-            }
         })
 }
 

@@ -83,6 +83,15 @@ impl Config {
         }
     }
 
+    /// A further login: in the account where services publish what they log. It has the same password.
+    #[must_use]
+    pub fn logs(&self) -> Self {
+        Self {
+            user: format!("{}-logs", self.user),
+            ..self.clone()
+        }
+    }
+
     /// The subject under which this user hears answers to whatever is called `name`.
     ///
     /// Nobody else may subscribe to `_INBOX_<user>.>`.

@@ -10,6 +10,8 @@ use axum::middleware::Next;
 use axum::response::Response;
 use metrics::{Counter, Histogram, counter, histogram};
 
+use crate::service::ids_of;
+
 /// What is asked for at a path that no route has. A client may make up any number of those.
 const NO_ROUTE: &str = "none";
 
@@ -31,7 +33,11 @@ pub(super) async fn measure(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
     let method = name_of(request.method());
     let began = Instant::now();
-    let response = next.run(request).await;
+    // What is logged on the way carries the names that the request has.
+    let response = match ids_of(request.headers()) {
+        Some(ids) => ids.scope(next.run(request)).await,
+        None => next.run(request).await,
+    };
     let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
     note(route, method, response.status().as_u16(), began.elapsed());
     response

@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use common::broker::{BATCH_MESSAGES_MAX, PublishError, Reader};
-use common::wire::SETTLEMENTS;
+use common::service::PAYMENT;
+use common::wire::{SETTLEMENTS, trace_id};
 use sqlx::postgres::PgConnection;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -183,6 +184,9 @@ impl Engine {
             self.measures.published(batch.to.seq);
             published.send_replace(batch.to.seq);
             self.steps.published(batch.to.seq);
+            if tracing::enabled!(target: PAYMENT, tracing::Level::DEBUG) {
+                events.iter().for_each(log_answered);
+            }
         }
         std::future::pending().await
     }
@@ -235,4 +239,15 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+fn log_answered(event: &Event) {
+    tracing::debug!(
+        target: PAYMENT,
+        request_seq = event.request_seq,
+        trace_id = event.traceparent.as_deref().map(trace_id),
+        payment_id = event.about,
+        answer = event.event_type,
+        "answered",
+    );
 }

@@ -269,6 +269,46 @@ async fn who_says_where_it_is_says_so_under_its_own_name_and_does_nothing_else()
 }
 
 #[tokio::test]
+async fn a_service_publishes_lines_under_its_own_name_and_auth_alone_reads_them() {
+    let servers = testing::servers().await;
+    let services = ["auth", "ledger", "payments", "console"];
+    for name in services {
+        let mut user = User::connect(&servers, &format!("{name}-logs")).await;
+        for other in services.into_iter().filter(|other| *other != name) {
+            user.may_not_publish(&format!("log.{other}")).await;
+        }
+        for subject in [
+            "$JS.API.STREAM.DELETE.LOGS",
+            "$JS.API.STREAM.PURGE.LOGS",
+            "$JS.API.STREAM.MSG.DELETE.LOGS",
+            "$JS.API.CONSUMER.CREATE.LOGS",
+            "$JS.API.STREAM.CREATE.OTHER",
+            "request.account.v1.bank",
+        ] {
+            user.may_not_publish(subject).await;
+        }
+        if name != "auth" {
+            user.may_not_publish("$JS.API.DIRECT.GET.LOGS").await;
+            user.may_not_publish("$JS.API.STREAM.CREATE.LOGS").await;
+            user.may_not_publish("$JS.API.STREAM.UPDATE.LOGS").await;
+        }
+        user.may_not_subscribe("log.>").await;
+    }
+    // Nobody else reaches that account.
+    for name in [
+        "demo-shop",
+        "ledger",
+        "payments",
+        "audit",
+        "ledger-discovery",
+    ] {
+        let mut user = User::connect(&servers, name).await;
+        user.may_not_publish("log.ledger").await;
+        user.may_not_publish("$JS.API.DIRECT.GET.LOGS").await;
+    }
+}
+
+#[tokio::test]
 async fn a_second_login_reads_requests_and_does_nothing_else() {
     let servers = testing::servers().await;
     let _ledger = ledger_with_streams(&servers).await;

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::app::Auth;
 use crate::keys::tests::signing_key;
+use crate::logs::LogReader;
 use crate::own_keys::OwnKeys;
 use crate::people::{Role, ensure_user};
 use crate::throttle::Throttle;
@@ -111,6 +112,12 @@ impl World {
                 ledger_secret: None,
             },
             callers: Callers::new(OwnKeys::new(pool.clone(), key.issuer.clone())),
+            logs: LogReader::new(&common::broker::Config {
+                url: servers.nats_url(),
+                user: "auth".to_owned(),
+                password: servers.nats_password("auth").to_owned(),
+                ca: None,
+            }),
             revoked: watch::Sender::new(()),
             ready: ready.subscribe(),
         });
