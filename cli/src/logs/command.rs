@@ -126,12 +126,14 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<()> {
         let how = "QUITTANCE_LOG=info,payment=debug has each service write one for each.";
         print::line(how)?;
     }
-    while options.follow {
+    if !options.follow {
+        return Ok(());
+    }
+    loop {
         tokio::time::sleep(LOOK_PAUSE).await;
         let lines = sources.news().await?;
         show(options, lines)?;
     }
-    Ok(())
 }
 
 fn show(options: &Options, lines: Vec<Line>) -> Result<()> {
@@ -151,7 +153,7 @@ impl Sources<'_> {
         let limit = usize::from(self.options.limit);
         let mut lines = Vec::new();
         if self.is_stream_there {
-            match self.from_stream(limit).await {
+            match self.read_stream(limit).await {
                 Ok(found) => lines = found,
                 // The files of a bank on this machine say it too.
                 Err(error) if is_away(&error) => {
@@ -175,7 +177,7 @@ impl Sources<'_> {
         Ok(lines.split_off(lines.len().saturating_sub(limit)))
     }
 
-    async fn from_stream(&mut self, limit: usize) -> Result<Vec<Line>> {
+    async fn read_stream(&mut self, limit: usize) -> Result<Vec<Line>> {
         self.token = self
             .options
             .asking

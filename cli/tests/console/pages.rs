@@ -147,7 +147,7 @@ async fn pay_traced(desk: &Desk, id: &str) -> u64 {
 }
 
 /// A page with nothing to show, what it says of that, and what it says can be done.
-const EMPTY: [(&str, &str, &str); 11] = [
+const EMPTY: [(&str, &str, &str); 12] = [
     (
         "/payments?client_id=nobody",
         "No payment fits.",
