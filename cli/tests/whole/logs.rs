@@ -48,7 +48,7 @@ fn lines_of(test: &TestBank, part: Part) -> Result<Vec<Value>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_trace_leads_from_the_gateway_to_the_subscriber() -> Result<()> {
-    let mut test = TestBank::start_behind_gateway().await?;
+    let mut test = TestBank::start_behind_gateway(local::Tls::Off).await?;
     // At the default level a payment that is well writes nothing.
     let quiet = payment(test.adas, test.graces, "1.00");
     let (status, body) = test.pay(&test.ada, quiet.clone(), Some(20)).await?;
