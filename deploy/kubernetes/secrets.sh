@@ -26,7 +26,7 @@ give() {
     echo ---
     give postgres postgres_postgres postgres_auth postgres_auth_owner postgres_ledger postgres_ledger_owner \
         postgres_payments postgres_payments_owner postgres_audit
-    give nats nats_auth nats_ledger nats_payments nats_audit nats_console nats_demo-shop
+    give nats nats_auth nats_ledger nats_payments nats_audit nats_console nats_collector nats_demo-shop
     give migrate-auth migration_database_url_auth
     give migrate-ledger migration_database_url_ledger
     give migrate-payments migration_database_url_payments

@@ -242,11 +242,13 @@ impl Engine {
 }
 
 fn log_answered(event: &Event) {
+    // Answers about accounts name these.
+    let is_payment = event.event_type.starts_with("payment.");
     tracing::debug!(
         target: PAYMENT,
         request_seq = event.request_seq,
         trace_id = event.traceparent.as_deref().map(trace_id),
-        payment_id = event.about,
+        payment_id = event.about.as_ref().filter(|_| is_payment),
         answer = event.event_type,
         "answered",
     );
