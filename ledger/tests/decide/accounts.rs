@@ -138,15 +138,17 @@ fn nobody_gets_an_account_of_the_banks_by_being_first() {
     let purpose = Purpose::Cash;
     let mut bank = Bank::parse("A=0");
     bank.book.rules = Rules::NEWEST;
-    // Before it in the log: a customer for herself, and staff for the bank.
-    for (who, owner, category) in [
-        ("a", "a", Category::Liability),
-        ("bank", "bank", Category::Asset),
+    // Before it in the log: a customer for herself, and staff on other terms or in another currency than the id's.
+    for (who, owner, category, of) in [
+        ("a", "a", Category::Liability, "EUR"),
+        ("bank", "a", Category::Asset, "EUR"),
+        ("bank", "bank", Category::Liability, "EUR"),
+        ("bank", "bank", Category::Asset, "USD"),
     ] {
         let open = OpenAccount {
             account_id: purpose.account_id(currency),
             owner: owner.to_owned(),
-            currency: "EUR".to_owned(),
+            currency: of.to_owned(),
             category,
             name: Some("Cash".to_owned()),
             overdraft_limit: None,
@@ -157,7 +159,7 @@ fn nobody_gets_an_account_of_the_banks_by_being_first() {
             request: AccountRequest::Open(open),
         });
         let outcome = bank.decide(first).answer.outcome();
-        assert_eq!(outcome, ("rejected", Some(Code::AG01)), "{who}");
+        assert_eq!(outcome, ("rejected", Some(Code::AG01)), "{who} {owner}");
     }
     let answer = bank
         .decide(Content::Chart(BankAccount { purpose, currency }))

@@ -30,8 +30,8 @@ pub(super) fn decide(book: &Book, at: At, claims: &Claims, request: &AccountRequ
     let client = &claims.client_id;
     let opened = terms(at, claims, open).and_then(|account| {
         let is_new = !book.accounts.contains_key(&account.id);
-        if is_new && at.rules.open_bank_accounts() && Purpose::of_account(account.id).is_some() {
-            let message = "this id is kept for an account of the bank's, which the ledger opens";
+        if is_new && at.rules.open_bank_accounts() && takes_id_of_bank(at, &account) {
+            let message = "this id is kept for an account of the bank's own, on its own terms";
             return Err(Reason::new(Code::AG01, message));
         }
         open_account(book, at, client, account)
@@ -41,19 +41,33 @@ pub(super) fn decide(book: &Book, at: At, claims: &Claims, request: &AccountRequ
 
 /// Answers the ledger's own request for an account of the bank's.
 pub(super) fn open_for_bank(book: &Book, at: At, asked: BankAccount) -> Decision {
+    let account = account_of_bank(at, asked);
+    let (id, client) = (account.id, ClientId::ledger());
+    let opened = open_account(book, at, &client, account);
+    opened.unwrap_or_else(|reason| rejected(at, &client, id, reason))
+}
+
+/// One of the bank's own accounts, as the ledger opens it.
+fn account_of_bank(at: At, asked: BankAccount) -> Account {
     let BankAccount { purpose, currency } = asked;
     let overdraft_limit = Money::not_negative(purpose.overdraft_limit(), currency)
         .expect("whole units are an amount of every currency");
-    let account = Account {
+    Account {
         owner: OWNER_BANK.to_owned(),
         name: Some(purpose.name().to_owned()),
         category: purpose.category(),
         overdraft_limit,
         ..blank(at, purpose.account_id(currency), currency)
-    };
-    let (id, client) = (account.id, ClientId::ledger());
-    let opened = open_account(book, at, &client, account);
-    opened.unwrap_or_else(|reason| rejected(at, &client, id, reason))
+    }
+}
+
+/// Whether it has the id of an account of the bank's own without being that account.
+fn takes_id_of_bank(at: At, account: &Account) -> bool {
+    let currency = account.posted.currency();
+    Purpose::of_account(account.id).is_some_and(|purpose| {
+        let banks = account_of_bank(at, BankAccount { purpose, currency });
+        banks.id != account.id || !has_terms(&banks, account, at.rules)
+    })
 }
 
 fn rejected(at: At, client: &ClientId, id: AccountId, reason: Reason) -> Decision {
