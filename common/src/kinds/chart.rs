@@ -94,28 +94,28 @@ impl Purpose {
     /// Its id: a UUID of version 7 of 2024 that is recognised at a glance, with the currency's letters at its end.
     #[must_use]
     pub fn account_id(self, currency: Currency) -> AccountId {
-        let letters = currency.code().bytes();
-        let letters = letters.fold(0, |all, letter| all << 8 | u128::from(letter));
-        AccountId(Uuid::from_u128(self.ids() | letters))
-    }
-
-    /// What an account with this id is for, in whatever currency, if it is one of the bank's.
-    #[must_use]
-    pub fn of_account(id: AccountId) -> Option<Self> {
-        let without_letters = id.0.as_u128() & !0xff_ffff;
-        let mut all = Self::ALL.into_iter();
-        all.find(|purpose| purpose.ids() == without_letters)
-    }
-
-    /// Its ids without the currency's letters.
-    fn ids(self) -> u128 {
         let word: u128 = match self {
             Self::Cash => 0xca54,
             Self::Nostro => 0x0057,
             Self::Fees => 0xfee5,
             Self::Rounding => 0x0c75,
         };
-        0x0190_0000_0000_7000_8000_0000_0000_0000 | word << 80
+        let letters = currency.code().bytes();
+        let letters = letters.fold(0, |all, letter| all << 8 | u128::from(letter));
+        AccountId(Uuid::from_u128(
+            0x0190_0000_0000_7000_8000_0000_0000_0000 | word << 80 | letters,
+        ))
+    }
+
+    /// What an account with this id is for, and in which currency, if it is one of the bank's.
+    #[must_use]
+    pub fn of_account(id: AccountId) -> Option<(Self, Currency)> {
+        let [.., first, second, third] = id.0.into_bytes();
+        let letters = [first, second, third];
+        let currency = Currency::from_code(std::str::from_utf8(&letters).ok()?)?;
+        let mut all = Self::ALL.into_iter();
+        let purpose = all.find(|purpose| purpose.account_id(currency) == id)?;
+        Some((purpose, currency))
     }
 }
 
@@ -134,12 +134,16 @@ mod tests {
                 let id = purpose.account_id(currency);
                 assert_eq!(id.0.get_version_num(), 7);
                 assert!(ids.insert(id), "{purpose:?} {}", currency.code());
-                assert_eq!(Purpose::of_account(id), Some(purpose));
-                assert_eq!(
-                    Purpose::of_account(AccountId(Uuid::from_u128(id.0.as_u128() ^ 1 << 24))),
-                    None
-                );
+                assert_eq!(Purpose::of_account(id), Some((purpose, currency)));
             }
+        }
+        for other in [
+            "01900000-ca54-7000-8000-000000000001",
+            "01900000-ca54-7000-8000-000000585858",
+            "01900000-ca54-7000-8000-000001455552",
+        ] {
+            let id = AccountId(other.parse().unwrap());
+            assert_eq!(Purpose::of_account(id), None, "{other}");
         }
         let cash = Purpose::Cash.account_id(currencies[0]).to_string();
         assert_eq!(cash, "01900000-ca54-7000-8000-000000455552");

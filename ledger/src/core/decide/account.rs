@@ -63,10 +63,9 @@ fn account_of_bank(at: At, asked: BankAccount) -> Account {
 
 /// Whether it has the id of an account of the bank's own without being that account.
 fn takes_id_of_bank(at: At, account: &Account) -> bool {
-    let currency = account.posted.currency();
-    Purpose::of_account(account.id).is_some_and(|purpose| {
+    Purpose::of_account(account.id).is_some_and(|(purpose, currency)| {
         let banks = account_of_bank(at, BankAccount { purpose, currency });
-        banks.id != account.id || !has_terms(&banks, account, at.rules)
+        !has_terms(&banks, account, at.rules)
     })
 }
 
