@@ -7,10 +7,12 @@ use async_nats::Client;
 use chrono::{DateTime, Utc};
 use common::broker::{self, Logs, LogsError, PublishedLine};
 use serde_json::Value;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 
 /// Lines looked through for one answer: half a second of work.
 const LOOKED_THROUGH_MAX: u64 = 20_000;
+/// Searches at a time: log-ins come first.
+const READERS_MAX: usize = 2;
 /// Lines read at a time, on the way back.
 const STEP: u64 = 500;
 
@@ -18,6 +20,7 @@ const STEP: u64 = 500;
 pub(crate) struct LogReader {
     config: broker::Config,
     client: OnceCell<Client>,
+    turns: Semaphore,
 }
 
 /// Which lines are wanted.
@@ -79,6 +82,7 @@ impl LogReader {
         Self {
             config: config.logs(),
             client: OnceCell::new(),
+            turns: Semaphore::new(READERS_MAX),
         }
     }
 
@@ -107,6 +111,7 @@ impl LogReader {
         before: Option<u64>,
         limit: usize,
     ) -> Result<Part, LogsError> {
+        let _turn = self.turns.acquire().await;
         let logs = self.logs().await?;
         let (kept_first, kept_last) = logs.bounds().await?;
         let last = before.map_or(kept_last, |before| before.saturating_sub(1).min(kept_last));
@@ -144,15 +149,16 @@ impl LogReader {
         after: u64,
         limit: usize,
     ) -> Result<Part, LogsError> {
+        let _turn = self.turns.acquire().await;
         let logs = self.logs().await?;
         let (kept_first, kept_last) = logs.bounds().await?;
-        let first = (after + 1).max(kept_first);
+        let first = after.saturating_add(1).max(kept_first);
         let mut part = Part {
             first,
             last: first - 1,
             ..Part::default()
         };
-        let until = kept_last.min(part.last + LOOKED_THROUGH_MAX);
+        let until = kept_last.min(part.last.saturating_add(LOOKED_THROUGH_MAX));
         while part.last < until {
             let end = (part.last + STEP).min(until);
             for published in logs.between(part.last + 1, end).await? {

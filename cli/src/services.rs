@@ -82,15 +82,19 @@ async fn ask(client: &Client) -> Result<Vec<Instance>> {
 
 /// Once, or whenever somebody comes or goes.
 async fn write_upstreams(client: &Client, file: &Path, options: &Options) -> Result<()> {
+    // What an earlier run wrote may not have been read.
+    let mut is_owed = true;
     loop {
         let changes = upstreams::update(file, &ask(client).await?)?;
         for change in &changes {
             print::line(&print::folded(change, 2))?;
         }
-        if let Some(command) = options.then.as_ref().filter(|_| !changes.is_empty()) {
+        is_owed |= !changes.is_empty();
+        if let Some(command) = options.then.as_ref().filter(|_| is_owed) {
             let ended = Command::new("sh").args(["-c", command]).status()?;
             ensure!(ended.success(), "`{command}` failed: {ended}");
         }
+        is_owed = false;
         if !options.follow {
             return Ok(());
         }

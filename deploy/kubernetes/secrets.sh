@@ -20,7 +20,8 @@ give() {
     echo ---
 }
 
-{
+manifests=$(
+    set -e
     kubectl create configmap postgres-roles --namespace quittance --dry-run=client --output yaml \
         "--from-file=quittance.sql=$here/../../local/containers/postgres.sql"
     echo ---
@@ -33,6 +34,7 @@ give() {
     give auth nats_auth database_url_auth key_encryption_key exchange_ledger exchange_payments
     give ledger nats_ledger database_url_ledger exchange_ledger receipt_key_ledger
     give payments nats_payments database_url_payments exchange_payments
-    give console nats_console
+    give console nats_console gateway_tls_certificate
     give gateway gateway_tls_certificate gateway_tls_key
-} | kubectl apply --server-side --filename - "$@"
+)
+printf '%s\n' "$manifests" | kubectl apply --server-side --filename - "$@"

@@ -75,23 +75,27 @@ async def pay_over_nats(nc, order):
     return ack["seq"]
 
 
-async def answers(nc):
-    """Yields each answer until nothing comes for 10 s. The durable consumer keeps what nobody has acknowledged."""
+async def answers(nc, handle):
+    """Hands over each answer until `handle` says that it was the last, or nothing comes for 10 s: then it returns False.
+
+    The durable consumer keeps what nobody has acknowledged.
+    """
     inbox = await nc.jetstream(domain="quittance").pull_subscribe_bind(CLIENT_ID, stream="SETTLEMENTS")
     done = set()  # In your database, written in the transaction that ships the order.
     while True:
         try:
             messages = await inbox.fetch(100, timeout=10)
         except TimeoutError:
-            return
+            return False
         for message in messages:
             answer = json.loads(message.data)
             # The same message may come again, and so may the same payment, as a duplicate.
             key = (answer.get("payment_id"), answer.get("status"))
-            if key not in done:
-                yield answer
-                done.add(key)
-            await message.ack()  # After the work is done, never before.
+            is_last = key not in done and handle(answer)
+            done.add(key)
+            await message.ack_sync()  # After the work is done, never before.
+            if is_last:
+                return True
 
 
 async def main():
@@ -106,11 +110,12 @@ async def main():
         inbox_prefix=f"_INBOX_{CLIENT_ID}".encode(),
     )
     seq = await pay_over_nats(nc, payment("Order 2"))
-    async for answer in answers(nc):
+
+    def handle(answer):
         print(f"answer {answer['request_seq']}: {answer.get('status')}")
-        if answer["request_seq"] == seq:
-            break
-    else:
+        return answer["request_seq"] == seq
+
+    if not await answers(nc, handle):
         sys.exit(f"no answer to request {seq} yet; it will come")
     await nc.close()
 

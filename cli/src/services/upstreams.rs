@@ -30,7 +30,13 @@ pub(super) fn update(file: &Path, found: &[Instance]) -> Result<Vec<String>> {
 /// Where the instances of each service answer, as words of nginx' configuration.
 fn addresses(found: &[Instance]) -> BTreeMap<&str, Vec<String>> {
     let mut all: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let is_down = |one: &&Instance| one.status == "DOWN";
     for one in found {
+        // One that is down is better than none.
+        let mut others = found.iter().filter(|other| other.service == one.service);
+        if is_down(&one) && others.any(|other| !is_down(&other)) {
+            continue;
+        }
         if let Some(server) = server(&one.address) {
             all.entry(&one.service).or_default().push(server);
         }
@@ -149,6 +155,10 @@ map \"\" $media {
             instance("auth", "http://10.0.0.2:8081"),
             instance("auth", "http://[::1]:8081"),
             instance("payments", "http://10.0.0.9:8083"),
+            Instance {
+                status: "DOWN".to_owned(),
+                ..instance("auth", "http://10.0.0.3:8081")
+            },
         ];
         let (after, changes) = rewritten(PLACES, &addresses(&found));
         let auth = "\

@@ -102,6 +102,10 @@ fn containers_are_told_what_those_of_compose_are_told() {
         }
         let (plain, referred) = variables(&pod);
         let mut expected = environment(other);
+        if name == "console" {
+            let https = yaml("compose.https.yaml")["services"]["console"].clone();
+            expected.extend(environment(&https));
+        }
         for variable in plain.keys().chain(referred.keys()) {
             let is_theirs = variable == "ADDRESS" || expected.contains_key(variable);
             assert!(is_theirs, "{name} has {variable}");
@@ -136,11 +140,14 @@ fn each_pod_is_given_its_own_secrets_and_owners_go_to_migrations_alone() {
         let volumes = pod["spec"]["volumes"].as_array().into_iter().flatten();
         let secrets: Vec<_> = volumes.filter_map(|volume| volume.get("secret")).collect();
         // The gateway speaks TLS here, as compose.https.yaml has it do.
-        let its = match name.as_str() {
-            "gateway" => yaml("compose.https.yaml")["services"]["gateway"]["secrets"].clone(),
-            _ => compose[&name]["secrets"].clone(),
-        };
-        let expected: BTreeSet<String> = strings(&its).into_iter().map(str::to_owned).collect();
+        let https = yaml("compose.https.yaml");
+        let its = [
+            &compose[&name]["secrets"],
+            &https["services"][&name]["secrets"],
+        ];
+        let its = its.into_iter().filter(|secrets| secrets.is_array());
+        let its: Vec<String> = its.flat_map(strings).map(str::to_owned).collect();
+        let expected: BTreeSet<String> = its.into_iter().collect();
         // 0440: the user of the pod reads them as its group.
         let own = json!({ "secretName": name, "defaultMode": 0o440 });
         assert_eq!(secrets, [&own], "{name}");

@@ -134,6 +134,14 @@ async fn one_trace_leads_from_the_gateway_to_the_subscriber() -> Result<()> {
         behind["lines"][0]["place"] == first["lines"][1]["place"],
         "{behind}"
     );
+    for beyond in [u64::MAX, u64::MAX - 1] {
+        let path = format!("/api/logs?after={beyond}");
+        let (status, none) = test.get(Service::Auth, &path, &test.staff).await?;
+        ensure!(
+            status == 200 && none["lines"] == serde_json::json!([]),
+            "{status} {none}"
+        );
+    }
     // Customers read none of it.
     let (status, _) = test.get(Service::Auth, "/api/logs", &test.ada).await?;
     ensure!(status == 403, "{status}");

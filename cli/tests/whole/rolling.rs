@@ -1,5 +1,6 @@
 //! One instance after the other is replaced under load, and the gateway learns of it from the broker.
 
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -16,10 +17,26 @@ const CLIENTS: usize = 4;
 /// Requests that pass one after the other once the gateway has read its configuration again.
 const PASSING: usize = 20;
 
-/// Has the gateway ask whoever is there.
-fn look_again(test: &mut TestBank) -> Result<String> {
-    let home = test.bank.home().path().to_owned();
-    let places = home.join("gateway/places.conf");
+/// Has the gateway ask so many instances of a service: one that has just come may not be announced yet.
+fn look_until(test: &mut TestBank, service: Service, instances: usize) -> Result<()> {
+    let places = test.bank.home().path().join("gateway/places.conf");
+    let began = Instant::now();
+    loop {
+        look_again(test, &places)?;
+        let text = std::fs::read_to_string(&places)?;
+        let start = format!("upstream {} {{", service.name());
+        let upstream = text.split(&start).nth(1).context("an upstream")?;
+        let upstream = upstream.split('}').next().context("its end")?;
+        if upstream.matches("server ").count() == instances {
+            test.bank.reload_gateway();
+            return Ok(());
+        }
+        ensure!(began.elapsed() < PATIENCE, "{service:?}: {upstream}");
+    }
+}
+
+fn look_again(test: &TestBank, places: &Path) -> Result<()> {
+    let home = test.bank.home().path();
     let looked = Command::new(env!("CARGO_BIN_EXE_quittance"))
         .args(["services", "--upstreams"])
         .arg(places)
@@ -31,8 +48,7 @@ fn look_again(test: &mut TestBank) -> Result<String> {
         String::from_utf8(looked.stderr)?,
     );
     ensure!(looked.status.success(), "{said}{complained}");
-    test.bank.reload_gateway();
-    Ok(said)
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,18 +87,17 @@ async fn services_are_replaced_under_load_and_no_payment_is_lost_or_doubled() ->
     ] {
         let mut next = test.bank.spawn_second(service, "next", &[])?;
         next.wait_until_ready().await?;
-        let said = look_again(&mut test)?;
-        ensure!(said.matches("server ").count() == 2, "{service:?}: {said}");
+        look_until(&mut test, service, 2)?;
         test.bank.stop_part(part);
         // Nobody has told the gateway, but that there are two: it finds out.
         let health = format!("{gateway}{}/health/live", prefix(service));
         passes(&http, &health).await?;
-        look_again(&mut test)?;
+        look_until(&mut test, service, 1)?;
         // The first one comes back as the new version, and the one in between leaves.
         test.bank.start_part(part).await?;
-        look_again(&mut test)?;
+        look_until(&mut test, service, 2)?;
         next.process().stop();
-        look_again(&mut test)?;
+        look_until(&mut test, service, 1)?;
     }
     is_over.store(true, Ordering::Relaxed);
     for client in clients {

@@ -17,14 +17,15 @@ use serde_json::json;
 use super::config::REQUEST_TIMEOUT;
 use crate::wire::LOGS;
 
-/// Some hundred thousand lines: days of a bank that is well, an hour of one that logs each payment.
+/// Some hundred thousand lines: days of a bank that is well, minutes of a busy one that logs each payment.
 const BYTES_MAX: i64 = 256 * 1024 * 1024;
 /// Older lines help nobody who looks for a fault, and may name people.
 const AGE_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// A line is 8 KiB at most (`service/logging/line.rs`).
 const MESSAGE_BYTES_MAX: i32 = 16 * 1024;
 /// How long the broker knows the id of a line: one that was sent again because nobody acknowledged it is stored once.
-const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+/// Sending waits 5 s for that, so only an outage stores a line twice; each id that is known costs the broker memory.
+const DUPLICATE_WINDOW: Duration = Duration::from_secs(15);
 /// Lines asked for at a time.
 const BATCH_MAX: u64 = 500;
 
@@ -89,7 +90,8 @@ impl Logs {
         let stream = jetstream.get_stream(LOGS).await;
         let stream = stream.map_err(|error| LogsError::Silent(error.to_string()))?;
         let state = &stream.cached_info().state;
-        Ok((state.first_sequence, state.last_sequence))
+        // A stream that never had a line has neither.
+        Ok((state.first_sequence.max(1), state.last_sequence))
     }
 
     /// The lines from one sequence up to another, both included, in order. Those that are not kept any more are missing.

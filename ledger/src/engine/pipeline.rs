@@ -24,7 +24,7 @@ use crate::store;
 /// Batches that wait between two steps: enough that neither waits for the other, few enough to bound the memory.
 const WAITING_BATCHES_MAX: usize = 1;
 /// Written batches that wait for the tree of receipts; it reads from the database what found no room.
-const WAITING_FOR_TREE_MAX: usize = 8;
+const WAITING_FOR_TREE_MAX: usize = 2;
 
 /// The writing and the publishing. Dropping it ends both, wherever they are.
 pub(super) struct Pipeline {

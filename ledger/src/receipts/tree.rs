@@ -98,6 +98,8 @@ impl Tree {
         &self,
         mut committed: mpsc::Receiver<Arc<Batch>>,
     ) -> std::convert::Infallible {
+        // The database may have lost what it had not yet on its disk, or have been restored.
+        *self.grown.lock().await = None;
         let mut signed_at = Instant::now();
         let mut due = Instant::now();
         loop {
@@ -141,16 +143,24 @@ impl Tree {
         if grown.edge.size() < batch.from.seq {
             return;
         }
-        tokio::task::block_in_place(|| {
+        let is_ours = tokio::task::block_in_place(|| {
             for decided in &batch.decided {
                 let (request, seq) = (&decided.request, decided.request.at.seq);
                 if seq == grown.edge.size() + 1 {
                     let time = request.at.published_at;
                     let leaf = Leaf::of(grown.chain, seq, time, request.digest, &decided.body);
+                    if leaf.chain() != decided.chain {
+                        return false;
+                    }
                     grown.push(&leaf);
                 }
             }
+            true
         });
+        // What is read next tells where it differs.
+        if !is_ours {
+            *held = None;
+        }
     }
 
     /// A checkpoint over at least so many answers, which must be decided; made now if need be.

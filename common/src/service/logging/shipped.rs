@@ -14,6 +14,7 @@ use std::time::Duration;
 use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::{Client, HeaderMap, jetstream};
 use bytes::Bytes;
+use futures::FutureExt as _;
 use futures::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -129,7 +130,11 @@ pub fn ship_logs(service: &'static str, broker: &broker::Config) -> Option<Shipp
             .enable_all()
             .build();
         match runtime {
-            Ok(runtime) => runtime.block_on(shipper.run(ended)),
+            Ok(runtime) => {
+                runtime.block_on(shipper.run(ended));
+                // A name server that does not answer shall not hold the end up.
+                runtime.shutdown_background();
+            }
             Err(error) => tracing::warn!(%error, "lines of the log don't reach the broker"),
         }
     };
@@ -148,25 +153,35 @@ struct Shipper {
 
 impl Shipper {
     async fn run(mut self, ended: oneshot::Receiver<()>) {
-        let shipping = self.ship();
-        tokio::pin!(shipping);
+        // Whoever drops the sender ends it too.
+        let ended = ended.map(drop).shared();
+        let too_late = async {
+            ended.clone().await;
+            tokio::time::sleep(END_PATIENCE).await;
+        };
         tokio::select! {
-            () = &mut shipping => return,
-            // Whoever drops the sender ends it too.
-            _ = ended => {}
+            () = self.ship(ended.clone()) => {}
+            () = too_late => {}
         }
-        // What is logged from now on has no time left.
-        drop(timeout(END_PATIENCE, shipping).await);
     }
 
-    async fn ship(&mut self) {
+    /// Returns when all that was logged before the end is shipped.
+    async fn ship(&mut self, mut ended: impl Future<Output = ()> + Unpin) {
+        let mut is_open = true;
         let client = self.connected().await;
         let jetstream = jetstream::new(client);
         let process = Uuid::new_v4().simple().to_string();
         let (mut number, mut group, mut taken) = (0_u64, Vec::new(), Vec::new());
         loop {
-            if self.lines.recv_many(&mut taken, GROUP_MAX).await == 0 {
-                return;
+            tokio::select! {
+                count = self.lines.recv_many(&mut taken, GROUP_MAX) => if count == 0 {
+                    return;
+                },
+                () = &mut ended, if is_open => {
+                    // What is logged from now on has no time left.
+                    self.lines.close();
+                    is_open = false;
+                }
             }
             for line in taken.drain(..) {
                 number += 1;
@@ -179,6 +194,10 @@ impl Shipper {
                 }
             }
             let way = WAY.get().expect("it was set before this thread began");
+            // The line that says so needs room too.
+            if way.lines.capacity() == 0 {
+                continue;
+            }
             let lost = way.lost.swap(0, Ordering::Relaxed);
             if lost > 0 {
                 tracing::warn!(
