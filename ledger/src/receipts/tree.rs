@@ -70,9 +70,19 @@ struct Grown {
 }
 
 impl Grown {
-    fn push(&mut self, leaf: &Leaf) {
-        self.chain = leaf.chain();
+    /// Adds a leaf behind which the chain must be this; `false` when it is another.
+    fn push(&mut self, leaf: &Leaf, chain: &[u8]) -> bool {
+        let found = leaf.chain();
+        if found.0 != chain {
+            return false;
+        }
+        self.chain = found;
         self.edge.push(leaf.hash(), &mut self.unwritten);
+        true
+    }
+
+    fn is_written(&self) -> bool {
+        self.edge.size() == self.written
     }
 }
 
@@ -146,13 +156,14 @@ impl Tree {
         let is_ours = tokio::task::block_in_place(|| {
             for decided in &batch.decided {
                 let (request, seq) = (&decided.request, decided.request.at.seq);
-                if seq == grown.edge.size() + 1 {
-                    let time = request.at.published_at;
-                    let leaf = Leaf::of(grown.chain, seq, time, request.digest, &decided.body);
-                    if leaf.chain() != decided.chain {
-                        return false;
-                    }
-                    grown.push(&leaf);
+                // What the tree has already.
+                if seq != grown.edge.size() + 1 {
+                    continue;
+                }
+                let time = request.at.published_at;
+                let leaf = Leaf::of(grown.chain, seq, time, request.digest, &decided.body);
+                if !grown.push(&leaf, &decided.chain.0) {
+                    return false;
                 }
             }
             true
@@ -203,11 +214,8 @@ impl Tree {
     /// Writes what was handed over, or else reads the next answers and writes them.
     async fn grow(&self) -> Result<Growth, TreeError> {
         let mut held = self.grown.lock().await;
-        let mut grown = match held.take() {
-            Some(grown) => grown,
-            None => self.read().await?,
-        };
-        let growth = if grown.edge.size() > grown.written {
+        let mut grown = self.take(&mut held).await?;
+        let growth = if !grown.is_written() {
             Growth::HandedOver
         } else {
             let rows = store::leaves_behind(&self.pool, grown.written, LEAVES_MAX).await?;
@@ -242,6 +250,14 @@ impl Tree {
         Ok(true)
     }
 
+    /// Where the tree ends, as it is held or read. It is put back when all went well, so that a failure forgets it.
+    async fn take(&self, held: &mut Option<Grown>) -> Result<Grown, TreeError> {
+        match held.take() {
+            Some(grown) => Ok(grown),
+            None => self.read().await,
+        }
+    }
+
     async fn read(&self) -> Result<Grown, TreeError> {
         let size = store::tree_size(&self.pool).await?;
         let tiles = store::tiles(&self.pool, Edge::places(size)).await?;
@@ -257,12 +273,9 @@ impl Tree {
     async fn sign(&self) -> Result<CheckpointRow, TreeError> {
         let key = self.key.as_ref().ok_or(TreeError::NoKey)?;
         let mut held = self.grown.lock().await;
-        let mut grown = match held.take() {
-            Some(grown) => grown,
-            None => self.read().await?,
-        };
+        let mut grown = self.take(&mut held).await?;
         // Whoever has a signed root can ask for the tiles below it.
-        if grown.edge.size() > grown.written && !self.write(&mut grown).await? {
+        if !grown.is_written() && !self.write(&mut grown).await? {
             grown = self.read().await?;
         }
         let (size, root) = (grown.edge.size(), grown.edge.root());
@@ -305,10 +318,9 @@ fn push_row(grown: &mut Grown, row: &LeafRow) -> Result<(), TreeError> {
     }
     let leaf = Leaf::of(grown.chain, seq, row.published_at, request, &row.body);
     // Never a receipt for a row that was changed: `audit verify` names it.
-    if row.chain != leaf.chain().0 {
+    if !grown.push(&leaf, &row.chain) {
         return Err(TreeError::Torn(seq));
     }
-    grown.push(&leaf);
     Ok(())
 }
 
