@@ -139,12 +139,7 @@ fn nobody_gets_an_account_of_the_banks_by_being_first() {
     let mut bank = Bank::parse("A=0");
     bank.book.rules = Rules::NEWEST;
     // Before it in the log: a customer for herself, and staff on other terms or in another currency than the id's.
-    for (who, owner, category, of) in [
-        ("a", "a", Category::Liability, "EUR"),
-        ("bank", "a", Category::Asset, "EUR"),
-        ("bank", "bank", Category::Liability, "EUR"),
-        ("bank", "bank", Category::Asset, "USD"),
-    ] {
+    let open = |who, owner: &str, category, of: &str| {
         let open = OpenAccount {
             account_id: purpose.account_id(currency),
             owner: owner.to_owned(),
@@ -154,15 +149,27 @@ fn nobody_gets_an_account_of_the_banks_by_being_first() {
             overdraft_limit: None,
             metadata: None,
         };
-        let first = Content::Account(Accepted {
+        Content::Account(Accepted {
             token: token(who),
             request: AccountRequest::Open(open),
-        });
+        })
+    };
+    for (who, owner, category, of) in [
+        ("a", "a", Category::Liability, "EUR"),
+        ("bank", "a", Category::Asset, "EUR"),
+        ("bank", "bank", Category::Liability, "EUR"),
+        ("bank", "bank", Category::Asset, "USD"),
+    ] {
+        let first = open(who, owner, category, of);
         let outcome = bank.decide(first).answer.outcome();
         assert_eq!(outcome, ("rejected", Some(Code::AG01)), "{who} {owner}");
     }
-    let answer = bank
-        .decide(Content::Chart(BankAccount { purpose, currency }))
-        .answer;
-    assert_eq!(answer.outcome(), ("opened", None));
+    let chart = || Content::Chart(BankAccount { purpose, currency });
+    assert_eq!(bank.decide(chart()).answer.outcome(), ("opened", None));
+    // Staff may open it as the ledger would.
+    let mut bank = Bank::parse("A=0");
+    bank.book.rules = Rules::NEWEST;
+    let same = open("bank", "bank", Category::Asset, "EUR");
+    assert_eq!(bank.decide(same).answer.outcome(), ("opened", None));
+    assert_eq!(bank.decide(chart()).answer.outcome(), ("duplicate", None));
 }
