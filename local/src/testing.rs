@@ -1,6 +1,7 @@
 //! What the integration tests of every crate start with: real servers of their own.
 
 mod front;
+mod python;
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use std::{env, fs};
 
 pub use front::Front;
+pub use python::python;
 
 use crate::home::{Home, TEMPORARY_PREFIX};
 use crate::install::{self, Kept, Wanted};

@@ -52,28 +52,10 @@ async fn prove(bank: &Bank, script: &mut Command) {
     assert!(said.trim_end().ends_with("all good"), "{said}");
 }
 
-/// A Python with what this file of ours lists. It is kept between runs, and made anew when the list changes.
+/// A Python of this name with what this file of ours lists.
 fn python(name: &str, requirements: &Path) -> PathBuf {
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let (python, installed) = (home.join("bin/python"), home.join("installed"));
-    let wanted = std::fs::read_to_string(requirements).expect("a file of ours");
-    if std::fs::read_to_string(&installed).is_ok_and(|list| list == wanted) {
-        return python;
-    }
-    run(Command::new("python3")
-        .args(["-m", "venv", "--clear"])
-        .arg(&home));
-    let pip = [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--requirement",
-    ];
-    run(Command::new(&python).args(pip).arg(requirements));
-    std::fs::write(installed, wanted).expect("a file of ours");
-    python
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    local::testing::python(&place, requirements)
 }
 
 #[tokio::test]

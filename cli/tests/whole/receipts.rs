@@ -85,33 +85,13 @@ async fn a_receipt_proves_a_payment_to_those_it_concerns() -> Result<()> {
 /// The same in another language.
 fn in_python(receipt: &Receipt, key: &PublicKey) -> Result<()> {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/python");
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("receipt");
-    if !home.join("installed").exists() {
-        let mut venv = Command::new("python3");
-        ensure!(
-            venv.args(["-m", "venv", "--clear"])
-                .arg(&home)
-                .status()?
-                .success()
-        );
-        let mut pip = Command::new(home.join("bin/python"));
-        pip.args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-        ]);
-        pip.arg("--requirement")
-            .arg(examples.join("requirements.txt"));
-        ensure!(pip.status()?.success(), "pip");
-        std::fs::write(home.join("installed"), "")?;
-    }
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("receipt");
+    let python = local::testing::python(&place, &examples.join("requirements.txt"));
     let directory = tempfile::tempdir()?;
     let check = |name: &str, receipt: &Receipt| -> Result<std::process::Output> {
         let file = directory.path().join(name);
         std::fs::write(&file, serde_json::to_vec(receipt)?)?;
-        let mut python = Command::new(home.join("bin/python"));
+        let mut python = Command::new(&python);
         python.arg(examples.join("check_receipt.py")).arg(&file);
         Ok(python.arg(key.to_string()).output()?)
     };
