@@ -103,27 +103,7 @@ fn the_shop_with_curl_pays_once_however_often_it_is_run() {
 #[test]
 fn the_shop_in_python_pays_hears_of_it_and_checks_its_receipt() {
     let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("shop-python");
-    let python = place.join("bin/python");
-    let wanted = fs::read(examples().join("python/requirements.txt")).unwrap();
-    if fs::read(place.join("installed")).ok().as_ref() != Some(&wanted) {
-        run(Command::new("python3")
-            .args(["-m", "venv", "--clear"])
-            .arg(&place))
-        .ok();
-        let mut pip = Command::new(&python);
-        pip.args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-        ]);
-        run(pip
-            .arg("--requirement")
-            .arg(examples().join("python/requirements.txt")))
-        .ok();
-        fs::write(place.join("installed"), wanted).unwrap();
-    }
+    let python = local::testing::python(&place, &examples().join("python/requirements.txt"));
     let shop = Shop::open();
     let told = run(shop.command(python).arg(examples().join("python/shop.py"))).ok();
     told_of_both(&told);
@@ -163,7 +143,17 @@ fn the_shop_in_typescript_pays_hears_of_it_and_keeps_a_receipt() {
 #[test]
 fn the_shop_in_rust_pays_hears_of_it_and_keeps_a_receipt() {
     let shop = Shop::open();
-    // `cargo test` builds the examples beside the programs.
+    // `cargo test --workspace` has built it, with the same features; whoever tests less has an older one, or none.
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args([
+        "build",
+        "--quiet",
+        "--locked",
+        "--workspace",
+        "--example",
+        "shop",
+    ]);
+    run(cargo.current_dir(env!("CARGO_MANIFEST_DIR"))).ok();
     let programs = Path::new(env!("CARGO_BIN_EXE_quittance")).parent().unwrap();
     told_of_both(&run(&mut shop.command(programs.join("examples/shop"))).ok());
     shop.check();
