@@ -12,6 +12,7 @@ mod keys;
 mod logs;
 mod mandates;
 mod owners;
+mod queries;
 mod sessions;
 mod users;
 

@@ -58,11 +58,7 @@ impl Running {
 
     /// Connects to the broker as the user who may read both streams and store nothing in them.
     pub(crate) async fn auditor(&self) -> Result<async_nats::Client> {
-        let config = self.auditor_config()?;
-        broker::connect(&config)
-            .await
-            .with_context(|| format!("the broker at {} does not let us in", config.url))
-            .exit(Exit::Unreachable)
+        self.connected(&self.auditor_config()?).await
     }
 
     /// The auditor's login at the broker.
@@ -81,6 +77,18 @@ impl Running {
             password: password.to_owned(),
             ca: None,
         })
+    }
+
+    /// Connects to the broker as whoever may ask which services are there.
+    pub(crate) async fn discoverer(&self) -> Result<async_nats::Client> {
+        self.connected(&self.auditor_config()?.discovery()).await
+    }
+
+    async fn connected(&self, config: &broker::Config) -> Result<async_nats::Client> {
+        broker::connect(config)
+            .await
+            .with_context(|| format!("the broker at {} does not let us in", config.url))
+            .exit(Exit::Unreachable)
     }
 
     /// The URL of the ledger's database with the login that may only read.

@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Result, anyhow, ensure};
 use async_nats::Client;
-use common::broker;
 use common::service::{Instance, instances};
 
 use crate::failure::{Exit, Hinted as _};
@@ -37,11 +36,7 @@ pub(crate) struct Options {
 
 pub(crate) async fn run(options: &Options, home: &Path) -> Result<()> {
     let running = Running::find(home)?;
-    let config = running.auditor_config()?.discovery();
-    let client = broker::connect(&config)
-        .await
-        .with_context(|| format!("the broker at {} does not let us in", config.url))
-        .exit(Exit::Unreachable)?;
+    let client = running.discoverer().await?;
     if let Some(file) = &options.upstreams {
         return write_upstreams(&client, file, options).await;
     }
@@ -76,25 +71,26 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<()> {
     Ok(())
 }
 
-async fn ask(client: &Client) -> Result<Vec<Instance>> {
+/// Which instances answer.
+pub(crate) async fn ask(client: &Client) -> Result<Vec<Instance>> {
     instances(client).await.map_err(|error| anyhow!(error))
 }
 
 /// Once, or whenever somebody comes or goes.
 async fn write_upstreams(client: &Client, file: &Path, options: &Options) -> Result<()> {
     // What an earlier run wrote may not have been read.
-    let mut is_owed = true;
+    let mut is_first = true;
     loop {
         let changes = upstreams::update(file, &ask(client).await?)?;
         for change in &changes {
             print::line(&print::folded(change, 2))?;
         }
-        is_owed |= !changes.is_empty();
+        let is_owed = is_first || !changes.is_empty();
         if let Some(command) = options.then.as_ref().filter(|_| is_owed) {
             let ended = Command::new("sh").args(["-c", command]).status()?;
             ensure!(ended.success(), "`{command}` failed: {ended}");
         }
-        is_owed = false;
+        is_first = false;
         if !options.follow {
             return Ok(());
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use common::http::describe::Of;
@@ -19,6 +19,7 @@ use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::queries::{bad, time};
 use crate::app::Auth;
 use crate::store::events::{self, Filter, Recorded, names};
 
@@ -112,7 +113,11 @@ async fn list(
         about: query.about.as_deref(),
         actor: query.actor.as_deref(),
         what: query.what.as_deref().map(known).transpose()?,
-        from: query.from.as_deref().map(time).transpose()?,
+        from: query
+            .from
+            .as_deref()
+            .map(|text| time("from", text))
+            .transpose()?,
         before: query.cursor,
     };
     let rows = events::page(&auth.pool, &filter, i64::from(limit) + 1).await?;
@@ -137,14 +142,4 @@ fn known(what: &str) -> Result<&str, Problem> {
     }
     let all: Vec<_> = names::ALL.iter().map(|(name, _)| *name).collect();
     Err(bad(format!("what is one of {}", all.join(", "))))
-}
-
-fn time(text: &str) -> Result<DateTime<Utc>, Problem> {
-    let time = DateTime::parse_from_rfc3339(text);
-    let time = time.map_err(|_| bad("from is a time like 2026-11-27T08:00:00Z".to_owned()))?;
-    Ok(time.to_utc())
-}
-
-fn bad(detail: String) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, detail)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
 use common::http::describe::Of;
@@ -21,6 +21,7 @@ use serde_json::{Map, Value};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::queries::{bad, time};
 use crate::app::Auth;
 use crate::logs::{Found, Level, Wanted};
 
@@ -165,7 +166,11 @@ async fn list(
         trace: query.trace.as_deref(),
         payment: query.payment.as_deref(),
         request: query.request.as_deref(),
-        since: query.since.as_deref().map(time).transpose()?,
+        since: query
+            .since
+            .as_deref()
+            .map(|text| time("since", text))
+            .transpose()?,
     };
     let found = match (query.before, query.after) {
         (Some(_), Some(_)) => return Err(bad("give before or after, not both")),
@@ -191,14 +196,4 @@ async fn list(
 
 fn level(text: &str) -> Result<Level, Problem> {
     Level::named(text).ok_or_else(|| bad("level is one of debug, info, warn, error"))
-}
-
-fn time(text: &str) -> Result<DateTime<Utc>, Problem> {
-    let time = DateTime::parse_from_rfc3339(text);
-    let time = time.map_err(|_| bad("since is a time like 2026-11-27T08:00:00Z"))?;
-    Ok(time.to_utc())
-}
-
-fn bad(detail: &str) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, detail)
 }

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 use chrono::DateTime;
-use common::broker;
-use common::service::{CERTIFICATE_SOON, Instance, certificate_end, instances};
+use common::service::{CERTIFICATE_SOON, Instance, certificate_end};
 use local::certificate_of;
 
 use super::finding::Finding;
 use super::patient::{LIMIT, Patient, limited};
 use super::runbook::Runbook;
+use crate::services;
 
 /// A key that should have a successor by then has had its tries.
 const KEY_OVERDUE_SECONDS: i64 = 3600;
@@ -48,9 +48,7 @@ pub(super) async fn look(patient: &Patient) -> Vec<Finding> {
 }
 
 async fn found(patient: &Patient) -> Result<Vec<Instance>> {
-    let config = patient.running.auditor_config()?.discovery();
-    let client = broker::connect(&config).await?;
-    instances(&client).await.map_err(|error| anyhow!(error))
+    services::ask(&patient.running.discoverer().await?).await
 }
 
 async fn ready(patient: &Patient, service: &str, address: &str) -> Finding {
