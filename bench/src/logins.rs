@@ -1,7 +1,8 @@
 //! Log-ins while others guess passwords: how many a second, how long each takes, and what auth's memory is.
 //!
-//! Those who guess ask for people who do not exist, a new one each time: every guess costs what a real one does, and no lock
-//! makes it cheap. They come from one address, or each from an address of its own.
+//! Those who guess ask for people who do not exist, a new one each time: a guess costs what a real one does, and no lock of a
+//! person makes it cheap. An address that has used up its tries is answered 429, which costs less; both are counted. They come
+//! from one address, or each from an address of its own.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;

@@ -77,7 +77,7 @@ impl Finding {
         }
     }
 
-    /// Whoever knows does not answer: that is a finding of its own, which says what to do.
+    /// Whoever knows does not answer. Mostly that is a finding of its own, which says what to do.
     pub(super) fn unknown(check: &str, why: impl Display) -> Self {
         Self {
             state: State::Unknown,
