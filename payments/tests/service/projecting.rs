@@ -339,6 +339,12 @@ async fn a_gap_in_a_log_stops_it() {
     config.max_messages = 1;
     config.discard = async_nats::jetstream::stream::DiscardPolicy::Old;
     world.jetstream().update_stream(config).await.unwrap();
+    // The broker may answer before it has dropped them.
+    eventually("all but the last are dropped", async || {
+        let first = stream.info().await.unwrap().state.first_sequence;
+        (first == 3).then_some(())
+    })
+    .await;
     let error = world.serve_unready().end().await.unwrap_err();
     let text = format!("{error:#}");
     assert!(text.contains("REQUESTS jumps from 1 to 3"), "{text}");
