@@ -1,31 +1,19 @@
 //! `quittance audit events`: who did what in auth, and which logins failed.
 
-use std::path::Path;
-
 use anyhow::{Context as _, Result};
 use clap::Args;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::asking::Who;
-use crate::login;
+use crate::asking::Asking;
+use crate::bank::Bank;
 use crate::print;
-use crate::running::Running;
 
 /// Options of `quittance audit events`.
 #[derive(Debug, Args)]
 pub(crate) struct Events {
-    /// Who looks: staff, or an e-mail address; it takes the right to audit
-    #[arg(long = "as", value_parser = Who::parse, value_name = "WHO", default_value = "staff")]
-    who: Who,
-    /// Their password, with an e-mail address; without it the first line of standard input
-    #[arg(
-        long,
-        value_name = "PASSWORD",
-        env = "QUITTANCE_AS_PASSWORD",
-        hide_env_values = true
-    )]
-    as_password: Option<String>,
+    #[command(flatten)]
+    asking: Asking,
     /// Only about this person, program, key or session, by its id
     #[arg(long, value_name = "ID")]
     about: Option<String>,
@@ -44,9 +32,6 @@ pub(crate) struct Events {
     /// How many at most
     #[arg(long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u32).range(1..=100))]
     limit: u32,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
 /// An event of a list.
@@ -60,13 +45,9 @@ struct Event {
     detail: Map<String, Value>,
 }
 
-pub(super) async fn run(options: &Events, home: &Path) -> Result<()> {
-    let running = Running::find(home)?;
-    let client = running.client();
-    let login = options
-        .who
-        .login(options.as_password.as_deref(), &running)?;
-    let token = login::token(&client, &login).await?;
+pub(super) async fn run(options: &Events, bank: &Bank) -> Result<()> {
+    let client = bank.client();
+    let token = options.asking.token(bank).await?;
     let mut query = vec![("limit", options.limit.to_string())];
     for (name, asked) in [
         ("about", &options.about),
@@ -78,7 +59,7 @@ pub(super) async fn run(options: &Events, home: &Path) -> Result<()> {
     }
     query.extend(options.before.map(|id| ("cursor", id.to_string())));
     let page = client.events(&token, &query).await?;
-    if options.json {
+    if options.asking.json {
         print::json(&page)?;
         return Ok(());
     }
