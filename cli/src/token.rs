@@ -62,11 +62,12 @@ pub(crate) async fn run(options: Token, bank: &Bank) -> Result<()> {
             Audience::Log => there.log_token().await?,
         };
         // The refresh token stays where it is: one that is used twice ends the session.
-        return Ok(if json {
-            print::json(&json!({"access": token}))?
+        if json {
+            print::json(&json!({"access": token}))?;
         } else {
-            print::line(&token)?
-        });
+            print::line(&token)?;
+        }
+        return Ok(());
     }
     let login = asked(options, bank)?.for_audience(audience)?;
     let answer = login::log_in(&bank.client(), &login).await?;

@@ -300,7 +300,7 @@ mod tests {
         assert_eq!(mode(&path), 0o600);
         assert_eq!(mode(&files.directory), 0o700);
         assert_eq!(files.names().unwrap(), ["prod"]);
-        for (place, mode) in [(path.clone(), 0o644), (files.banks(), 0o777)] {
+        for (place, mode) in [(path, 0o644), (files.banks(), 0o777)] {
             let before = place.metadata().unwrap().permissions();
             fs::set_permissions(&place, Permissions::from_mode(mode)).unwrap();
             let Err(refused) = files.read("prod") else {

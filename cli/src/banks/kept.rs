@@ -194,7 +194,7 @@ mod tests {
     fn no_password_is_kept_and_an_answer_without_tokens_is_none() {
         let login = || Login::person("ada@bank.test", "password");
         let answer = json!({"access": token(0, 900), "refresh": token(0, 900)});
-        let of = |answer| KeptBank::of("u".to_owned(), None, login(), answer, now());
+        let of = |answer: &Value| KeptBank::of("u".to_owned(), None, login(), answer, now());
         let text = serde_json::to_string(&of(&answer).unwrap()).unwrap();
         assert!(!text.contains("password"), "{text}");
         assert!(of(&json!({"access": token(0, 900)})).is_err());

@@ -24,7 +24,7 @@ use crate::{login, print, prompt};
 /// Options of `quittance login`.
 #[derive(Debug, Args)]
 pub(crate) struct LogIn {
-    /// The bank's gateway, such as https://bank.example.org; or the name of a bank, to log in there again
+    /// The address of the bank's gateway, such as bank.example.org; or the name of a bank, to log in there again
     #[arg(value_name = "URL")]
     gateway: String,
     /// What to call it [default: its host]
@@ -105,13 +105,18 @@ fn told(options: &LogIn, name: &str, kept: &KeptBank) -> Result<()> {
             "name": name, "url": kept.url, "who": who, "ends_at": kept.ends_at(),
         }))?);
     }
-    let until = kept.ends_at().map_or_else(String::new, |end| {
-        let end = end.format("%Y-%m-%d %H:%M");
-        format!("Used by {end} UTC, the log-in goes on: for 14 days at most.\n")
-    });
-    print::line(&format!(
-        "Logged in to {name} as {who}.\n{until}\
-         Commands ask this bank with `--bank {name}`, and without it on a machine that has no bank."
+    let until = kept.ends_at().map_or_else(
+        || "It lasts as long as the secret.".to_owned(),
+        |end| {
+            let end = end.format("%Y-%m-%d %H:%M");
+            format!("Used by {end} UTC, the log-in goes on: for 14 days at most.")
+        },
+    );
+    print::line(&format!("Logged in to {name} as {who}.\n{until}"))?;
+    let ask = "On a machine without a bank of its own, all commands ask it.";
+    print::line(&print::folded(
+        &format!("Ask it with `--bank {name}`. {ask}"),
+        0,
     ))?;
     Ok(())
 }
@@ -284,10 +289,9 @@ fn first_line(file: &Path) -> Result<String> {
     if line.is_empty() {
         return Err(anyhow!("{shown} begins with an empty line"));
     }
-    if let Ok(metadata) = fs::metadata(file) {
-        if metadata.permissions().mode() & 0o077 != 0 {
-            warn(&format!("others on this machine may read {shown}"));
-        }
+    let mode = fs::metadata(file).map(|metadata| metadata.permissions().mode());
+    if mode.is_ok_and(|mode| mode & 0o077 != 0) {
+        warn(&format!("others on this machine may read {shown}"));
     }
     Ok(line.to_owned())
 }

@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::files::{Files, parse_name};
 use super::kept::KeptWho;
-use super::session::client_of;
+use super::session::{client_of, name_of};
 use crate::failure::{Exit, Hinted as _, hinted};
 use crate::print;
 use crate::running::program;
@@ -24,9 +24,11 @@ pub(crate) struct LogOut {
 /// Logs out; `named` is what `--bank` says.
 pub(crate) async fn run(options: &LogOut, named: Option<&str>) -> Result<()> {
     let files = Files::of_user()?;
-    let name = options.name.clone();
-    let name = name.or_else(|| named.and_then(|named| parse_name(named).ok()));
-    let name = name.or_else(|| files.in_use());
+    let name = match (&options.name, named) {
+        (Some(name), _) => Some(name.clone()),
+        (None, Some(named)) => Some(name_of(&files, named)?),
+        (None, None) => files.in_use(),
+    };
     let none = |what: String| {
         Err(anyhow!(what)).exit(Exit::NotFound).hint(format!(
             "`{} banks` shows where you are logged in",
@@ -36,7 +38,11 @@ pub(crate) async fn run(options: &LogOut, named: Option<&str>) -> Result<()> {
     let Some(name) = name else {
         return none("no bank is in use".to_owned());
     };
-    let Some(held) = files.hold(&name).await? else {
+    let held = match parse_name(&name) {
+        Ok(name) => files.hold(&name).await?,
+        Err(_) => None,
+    };
+    let Some(held) = held else {
         return none(format!("no bank is called {name}"));
     };
     let mut ended = "The bank was not asked; its session lasts until it ends by itself.";

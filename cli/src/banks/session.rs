@@ -47,11 +47,7 @@ impl Elsewhere {
     /// # Errors
     /// When nobody is logged in there, or its file can't be used.
     pub(crate) fn find(files: Files, text: &str, is_named: bool) -> Result<Self> {
-        let name = if text.contains("://") {
-            named_at(&files, text)?
-        } else {
-            text.to_owned()
-        };
+        let name = name_of(&files, text)?;
         let kept = match super::files::parse_name(&name) {
             Ok(name) => files.read(&name)?,
             Err(_) => None,
@@ -205,8 +201,14 @@ pub(crate) fn client_of(url: &str, ca: Option<&Path>) -> Result<Client> {
     })
 }
 
-/// The name of the only log-in at this address.
-fn named_at(files: &Files, text: &str) -> Result<String> {
+/// The name that was typed, or that of the only log-in at the address that was typed.
+///
+/// # Errors
+/// When nobody is logged in at the address, or it has several log-ins.
+pub(super) fn name_of(files: &Files, text: &str) -> Result<String> {
+    if !text.contains("://") {
+        return Ok(text.to_owned());
+    }
     let url = text.trim_end_matches('/');
     let mut found = Vec::new();
     for name in files.names()? {

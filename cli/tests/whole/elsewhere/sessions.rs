@@ -1,13 +1,15 @@
 //! The log-in at a bank elsewhere as time goes by: it is exchanged, shared, ended, and refused where it is not safe.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use local::Part;
 
 use super::{Desk, Ran, make_boss, mode};
-use crate::bank::TestBank;
+use crate::bank::{PATIENCE, TestBank};
 
 /// Commands that begin at one time.
 const AT_ONCE: usize = 6;
@@ -64,6 +66,40 @@ async fn commands_at_once_exchange_a_refresh_token_once_and_an_older_file_ends_t
     // The name is enough to log in again.
     desk.say("ada-password", "login prod --password-stdin")?
         .ok()?;
+    desk.run("account list --bank prod")?.ok()?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_waits_until_the_next_refresh_token_is_in_the_file() -> Result<()> {
+    let (mut test, desk) = logged_in().await?;
+    let before = desk.kept("prod")?["who"]["refresh"].clone();
+    desk.age("prod")?;
+    test.bank.freeze(Part::Auth);
+    let mut command = desk.command(&["token", "--bank", "prod"]);
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    // It has the lock while it exchanges.
+    let file = File::open(desk.file("prod"))?;
+    let began = Instant::now();
+    while file.try_lock().is_ok() {
+        file.unlock()?;
+        ensure!(began.elapsed() < PATIENCE, "nobody takes the lock");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let pid = child.id().to_string();
+    ensure!(
+        Command::new("kill")
+            .args(["-INT", &pid])
+            .status()?
+            .success()
+    );
+    test.bank.thaw(Part::Auth);
+    let ran = Ran::of(child.wait_with_output()?)?;
+    ensure!((ran.code, &*ran.stdout) == (130, ""), "{ran:?}");
+    ensure!(desk.kept("prod")?["who"]["refresh"] != before);
     desk.run("account list --bank prod")?.ok()?;
     Ok(())
 }
@@ -130,7 +166,7 @@ async fn what_is_wrong_with_a_log_in_is_told_with_what_to_do() -> Result<()> {
     fs::set_permissions(desk.file("prod"), Permissions::from_mode(0o600))?;
     desk.run("account list --bank prod")?.ok()?;
 
-    test.bank.kill(local::Part::Gateway);
+    test.bank.kill(Part::Gateway);
     let silent = desk.run("account list --bank prod")?;
     silent.fails(6, &["the ledger at http://", "--bank prod status` tells"])?;
     desk.age("prod")?;
