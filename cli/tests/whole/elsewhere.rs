@@ -248,11 +248,29 @@ async fn whoever_logs_in_pays_at_a_bank_elsewhere_and_needs_nothing_of_it_but_it
     desk.run("account list --bank prod --home /nowhere")?
         .fails(2, &["give one of them"])?;
 
+    // Somebody else asks there, once.
+    let mut list = desk.command(&["users", "list", "--bank", "prod", "--as", "boss@bank.test"]);
+    let list = list.env("QUITTANCE_AS_PASSWORD", "boss-password");
+    Ran::of(list.output()?)?.ok()?;
+    a_bank_on_this_machine_is_never_taken_for_another(&desk)?;
+
     desk.run("logout prod")?.ok()?;
     ensure!(!file.exists());
     desk.run("account list --bank prod")?
         .fails(5, &["no bank is called prod", "hint:"])?;
     Ok(())
+}
+
+/// Though one elsewhere is in use.
+fn a_bank_on_this_machine_is_never_taken_for_another(desk: &Desk) -> Result<()> {
+    let here = |arguments: &[&str], variable: &str, value: &str| -> Result<()> {
+        let mut list = desk.command(&[&["account", "list"], arguments].concat());
+        let ran = Ran::of(list.env(variable, value).output()?)?;
+        ran.fails(6, &["no bank runs in "])
+    };
+    here(&[], "QUITTANCE_HOME", "/nowhere")?;
+    here(&["--home", "/nowhere"], "QUITTANCE_BANK", "prod")?;
+    here(&["--bank", "local"], "QUITTANCE_HOME", "/nowhere")
 }
 
 #[tokio::test(flavor = "multi_thread")]
