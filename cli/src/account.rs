@@ -2,8 +2,6 @@
 
 mod history;
 
-use std::path::Path;
-
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 use common::account_number::AccountName;
@@ -14,12 +12,12 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::account_view::show;
+use crate::asking::As;
+use crate::bank::Bank;
 use crate::controls;
 use crate::failure::{self, Exit, Hinted as _, hinted, is_unknown, refusal};
-use crate::login;
-use crate::names::{self, Looker, Person};
+use crate::names::{self, Person};
 use crate::print;
-use crate::running::Running;
 use client::{Account, Client};
 
 pub(crate) use history::save;
@@ -73,15 +71,8 @@ pub(crate) struct Open {
     /// The account's id; opening it again with the same terms changes nothing [default: a new UUID]
     #[arg(long, value_name = "UUID")]
     id: Option<AccountId>,
-    /// Who opens it
-    #[arg(
-        long = "as",
-        value_enum,
-        value_name = "WHO",
-        default_value = "staff",
-        ignore_case = true
-    )]
-    person: Person,
+    #[command(flatten)]
+    by: As,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -94,7 +85,7 @@ pub(crate) struct Show {
     #[arg(value_parser = names::account())]
     account: AccountName,
     #[command(flatten)]
-    looker: Looker,
+    by: As,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -107,7 +98,7 @@ pub(crate) struct List {
     #[arg(long)]
     owner: Option<String>,
     #[command(flatten)]
-    looker: Looker,
+    by: As,
     /// How many at most
     #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u32).range(1..=100))]
     limit: u32,
@@ -125,15 +116,13 @@ fn note(text: &str) -> Result<(String, String), &'static str> {
     note.ok_or("write it as KEY=TEXT, such as branch=Berlin")
 }
 
-pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
-    let running = Running::find(home)?;
-    let client = running.client();
+pub(crate) async fn run(command: Command, bank: &Bank) -> Result<()> {
+    let client = bank.client();
     match command {
         Command::Open(open) => {
-            let demo = running.demo()?;
-            let token = login::token(&client, &open.person.login(demo)?).await?;
-            let owner = names::subject(&open.owner, &client, demo).await?;
-            if !names::is_known_subject(&owner) {
+            let token = open.by.token(bank, Person::Staff).await?;
+            let owner = names::subject(&open.owner, bank).await?;
+            if bank.demo().is_some() && !names::is_known_subject(&owner) {
                 failure::warn(&format!(
                     "nobody of the demo bank is {owner:?}, and it is no user's UUID:\n\
                      only a service account with this id may pay from the account"
@@ -174,7 +163,7 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
             show(&opened.body, open.json)
         }
         Command::Show(asked) => {
-            let token = login::token(&client, &asked.looker.person.login(running.demo()?)?).await?;
+            let token = asked.by.token(bank, Person::Staff).await?;
             let account = client.account(&token, asked.account).await?;
             let account = account
                 .with_context(|| format!("there is no account {} to be seen", asked.account))
@@ -182,23 +171,22 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
                 .hint("customers see their own accounts only; `--as staff` sees all")?;
             show(&account, asked.json)
         }
-        Command::List(asked) => list(&asked, &client, &running).await,
-        Command::Freeze(asked) => controls::freeze(asked, &running).await,
-        Command::Unfreeze(asked) => controls::unfreeze(asked, &running).await,
-        Command::Close(asked) => controls::close(asked, &running).await,
-        Command::Limit(asked) => controls::limit(asked, &running).await,
-        Command::Holds(asked) => controls::holds(asked, &running).await,
-        Command::Balance(asked) => history::balance(asked, &running).await,
-        Command::Statement(asked) => history::statement(asked, &running).await,
+        Command::List(asked) => list(&asked, &client, bank).await,
+        Command::Freeze(asked) => controls::freeze(asked, bank).await,
+        Command::Unfreeze(asked) => controls::unfreeze(asked, bank).await,
+        Command::Close(asked) => controls::close(asked, bank).await,
+        Command::Limit(asked) => controls::limit(asked, bank).await,
+        Command::Holds(asked) => controls::holds(asked, bank).await,
+        Command::Balance(asked) => history::balance(asked, bank).await,
+        Command::Statement(asked) => history::statement(asked, bank).await,
     }
 }
 
-async fn list(asked: &List, client: &Client, running: &Running) -> Result<()> {
-    let demo = running.demo()?;
-    let token = login::token(client, &asked.looker.person.login(demo)?).await?;
+async fn list(asked: &List, client: &Client, bank: &Bank) -> Result<()> {
+    let token = asked.by.token(bank, Person::Staff).await?;
     let mut query = vec![("limit", asked.limit.to_string())];
     if let Some(owner) = &asked.owner {
-        query.push(("owner", names::subject(owner, client, demo).await?));
+        query.push(("owner", names::subject(owner, bank).await?));
     }
     query.extend(asked.after.map(|id| ("after", id.to_string())));
     let page: Value = client.accounts(&token, &query).await?;

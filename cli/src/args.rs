@@ -4,20 +4,19 @@ use std::mem;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 use common::service;
-use local::Home;
 
+use crate::bank::Choice;
 use crate::counter::Way;
 use crate::failure::{self, Exit, hinted};
-use crate::running::invocation;
 use crate::{
-    account, assets, audit, batch, bench, clients, counter, demo, doctor, files, health, hold,
-    invite_admin, keys, logs, mandates, migrate, pay, payment, print, secrets, serve, services,
-    status, token, transaction, trial_balance, up, users, watch,
+    account, assets, audit, bank, banks, batch, bench, clients, counter, demo, doctor, files,
+    health, hold, invite_admin, keys, logs, mandates, migrate, pay, payment, print, secrets, serve,
+    services, status, token, transaction, trial_balance, up, users, watch,
 };
 
 /// A payment ledger on one machine: every payment request gets one answer, booked double-entry.
@@ -39,6 +38,15 @@ pub(crate) struct Arguments {
         help = "The directory that holds the bank [env: QUITTANCE_HOME] [default: one per checkout]"
     )]
     home: Option<PathBuf>,
+    // Not clap's `env` here too: what is typed as --home beats the variable.
+    #[arg(
+        long,
+        global = true,
+        display_order = 901,
+        value_name = "NAME|URL",
+        help = "A bank that you are logged in to, or `local` [env: QUITTANCE_BANK] [default: the one on this machine; where there is none, the one in use]"
+    )]
+    bank: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -55,6 +63,12 @@ enum Command {
     Doctor(doctor::Options),
     /// Tell the story of three payments, on the bank that is open
     Demo(demo::Options),
+    /// Log in to a bank elsewhere, so that the other commands reach it
+    Login(banks::LogIn),
+    /// End a log-in, at the bank and here
+    Logout(banks::LogOut),
+    /// Show which banks you are logged in to, and which one commands ask
+    Banks(banks::Options),
     /// Log in and print the access token
     Token(token::Token),
     /// Open, show and list accounts, as they are and as they were
@@ -157,31 +171,42 @@ impl Arguments {
         }
         let matches = command.try_get_matches();
         let matches = matches.unwrap_or_else(|error| with_tip(error).exit());
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+        let arguments = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        if arguments.home.is_some() && arguments.bank.is_some() {
+            let text = "--home names a bank on this machine and --bank another: give one of them";
+            let kind = ErrorKind::ArgumentConflict;
+            Self::command().error(kind, text).exit();
+        }
+        arguments
     }
 }
 
 /// What people type who know other programs, and what we call it.
-const OTHER_WORDS: [(&str, &str); 24] = [
+const OTHER_WORDS: [(&str, &str); 29] = [
     ("accounts", "account list"),
     ("balance", "account balance"),
     ("balances", "account list"),
+    ("bank", "banks"),
     ("check", "doctor"),
     ("close", "down"),
+    ("context", "banks"),
+    ("contexts", "banks"),
     ("diagnose", "doctor"),
     ("export", "audit export"),
     ("history", "payment list"),
     ("list", "payment list"),
     ("log", "watch"),
-    ("login", "token"),
+    ("logoff", "logout"),
     ("open", "up"),
     ("payments", "payment list"),
     ("replay", "audit replay"),
     ("run", "up"),
     ("send", "pay"),
+    ("signin", "login"),
     ("start", "up"),
     ("statement", "account statement"),
     ("stop", "down"),
+    ("switch", "banks use"),
     ("tail", "watch"),
     ("people", "users"),
     ("user", "users"),
@@ -209,52 +234,66 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
 
 /// Does what was asked. [`Exit`] has the codes of errors.
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
-    let home = arguments.home.clone();
-    let home = move || match &home {
-        Some(home) => std::path::absolute(home).context("--home is no usable path"),
-        None => Home::default_path(),
+    let choice = Choice::new(arguments.home, arguments.bank);
+    let is_own_login = matches!(arguments.command, Command::Login(_) | Command::Logout(_));
+    let error = match dispatch(arguments.command, &choice).await {
+        Ok(code) => return Ok(code),
+        Err(error) if is_own_login => return Err(error),
+        Err(error) => bank::explained(error, &choice).await,
     };
-    let done = dispatch(arguments, &home).await;
-    done.map_err(|error| match home() {
-        Ok(home) if failure::is_silence(&error) => {
-            let hint = format!("`{} status` tells which part is down", invocation(&home));
+    Err(match choice.invocation() {
+        Some(again) if failure::is_silence(&error) => {
+            let hint = format!("`{again} status` tells which part is down");
             hinted(error, hint)
         }
-        Ok(_) | Err(_) => error,
+        Some(_) | None => error,
     })
 }
 
-async fn dispatch(arguments: Arguments, home: impl Fn() -> Result<PathBuf>) -> Result<ExitCode> {
-    match arguments.command {
-        Command::Up(options) => return up::run(&options, &home()?).await,
-        Command::Down => status::down(&home()?).await?,
-        Command::Status(options) => return status::run(&options, &home()?).await,
-        Command::Doctor(options) => return doctor::run(&options, &home()?).await,
-        Command::Demo(options) => demo::run(&options, &home()?).await?,
-        Command::Token(options) => token::run(options, &home()?).await?,
-        Command::Account(command) => account::run(command, &home()?).await?,
-        Command::TrialBalance(options) => trial_balance::run(&options, &home()?).await?,
-        Command::Clients(command) => clients::run(command, &home()?).await?,
-        Command::Mandates(command) => mandates::run(command, &home()?).await?,
-        Command::Keys(command) => keys::run(command, &home()?).await?,
-        Command::Pay(options) => return pay::run(options, &home()?).await,
-        Command::Deposit(options) => return counter::run(Way::Deposit, options, &home()?).await,
-        Command::Withdraw(options) => {
-            return counter::run(Way::Withdrawal, options, &home()?).await;
+async fn dispatch(command: Command, choice: &Choice) -> Result<ExitCode> {
+    let home = |command: &str, needs: &str| choice.home_for(command, needs);
+    let bank = || choice.bank();
+    match command {
+        Command::Up(options) => {
+            return up::run(&options, &home("up", "this machine")?).await;
         }
-        Command::Hold(options) => return hold::hold(options, &home()?).await,
-        Command::Capture(options) => return hold::capture(options, &home()?).await,
-        Command::Void(options) => return hold::void(options, &home()?).await,
-        Command::Reverse(options) => return hold::reverse(options, &home()?).await,
-        Command::Transaction(options) => return transaction::run(options, &home()?).await,
-        Command::Batch(command) => return batch::run(command, &home()?).await,
-        Command::Payment(command) => payment::run(command, &home()?).await?,
-        Command::Users(command) => users::run(command, &home()?).await?,
-        Command::File(command) => files::run(command, &home()?).await?,
-        Command::Services(options) => services::run(&options, &home()?).await?,
-        Command::Logs(options) => logs::run(&options, &home()?).await?,
-        Command::Watch(options) => watch::run(&options, &home()?).await?,
-        Command::Audit(command) => audit::run(&command, &home()?).await?,
+        Command::Down => status::down(&home("down", "the bank's own machine")?).await?,
+        Command::Status(options) => return status::run(&options, choice).await,
+        Command::Doctor(options) => {
+            return doctor::run(&options, &home("doctor", "the bank's own machine")?).await;
+        }
+        Command::Demo(options) => {
+            demo::run(&options, &home("demo", "the broker and the books")?).await?;
+        }
+        Command::Login(options) => banks::log_in(options).await?,
+        Command::Logout(options) => banks::log_out(&options, choice.elsewhere()).await?,
+        Command::Banks(options) => banks::run(&options, choice)?,
+        Command::Token(options) => token::run(options, &bank()?).await?,
+        Command::Account(command) => account::run(command, &bank()?).await?,
+        Command::TrialBalance(options) => trial_balance::run(&options, &bank()?).await?,
+        Command::Clients(command) => clients::run(command, &bank()?).await?,
+        Command::Mandates(command) => mandates::run(command, &bank()?).await?,
+        Command::Keys(command) => keys::run(command, &bank()?).await?,
+        Command::Pay(options) => return pay::run(options, &bank()?).await,
+        Command::Deposit(options) => return counter::run(Way::Deposit, options, &bank()?).await,
+        Command::Withdraw(options) => {
+            return counter::run(Way::Withdrawal, options, &bank()?).await;
+        }
+        Command::Hold(options) => return hold::hold(options, &bank()?).await,
+        Command::Capture(options) => return hold::capture(options, &bank()?).await,
+        Command::Void(options) => return hold::void(options, &bank()?).await,
+        Command::Reverse(options) => return hold::reverse(options, &bank()?).await,
+        Command::Transaction(options) => return transaction::run(options, &bank()?).await,
+        Command::Batch(command) => return batch::run(command, &bank()?).await,
+        Command::Payment(command) => payment::run(command, &bank()?).await?,
+        Command::Users(command) => users::run(command, &bank()?).await?,
+        Command::File(command) => files::run(command, &bank()?).await?,
+        Command::Services(options) => {
+            services::run(&options, &home("services", "the broker")?).await?;
+        }
+        Command::Logs(options) => logs::run(&options, &bank()?).await?,
+        Command::Watch(options) => watch::run(&options, &home("watch", "the broker")?).await?,
+        Command::Audit(command) => audit::run(&command, choice).await?,
         Command::Bench(options) => bench::run(options).await?,
         Command::Migrate(service) => migrate::run(service).await?,
         Command::Serve(service) => serve::run(service).await?,

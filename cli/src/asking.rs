@@ -1,14 +1,14 @@
 //! Who asks, about others as an administrator or about oneself, and how the answer is printed.
 
 use anyhow::{Result, bail};
-use clap::{Args, ValueEnum as _};
+use clap::Args;
 
+use crate::bank::Bank;
 use crate::login;
 use crate::names::Person;
 use crate::print;
-use crate::running::Running;
 use crate::token::secret;
-use client::{Client, Login};
+use client::Login;
 
 /// Who asks.
 #[derive(Debug, Clone)]
@@ -27,26 +27,15 @@ impl Who {
             None => Err("neither staff, ada, grace, shop nor an e-mail address".to_owned()),
         }
     }
-
-    /// What they log in with. `password` is for an address; without it the first line of standard input is.
-    pub(crate) fn login(&self, password: Option<&str>, running: &Running) -> Result<Login> {
-        match self {
-            Self::Demo(person) => person.login(running.demo()?),
-            Self::Email(email) => {
-                let password = password.map(str::to_owned);
-                let password = password.map_or_else(|| secret("--as-password"), Ok)?;
-                Ok(Login::person(email, &password))
-            }
-        }
-    }
 }
 
-/// Who asks, and how it is printed.
+/// Who asks: the same options for every command.
 #[derive(Debug, Args)]
-pub(crate) struct Asking {
-    /// Who asks: staff, or an e-mail address; it takes the scope auth:admin
-    #[arg(long = "as", value_parser = Who::parse, value_name = "WHO", default_value = "staff")]
-    who: Who,
+pub(crate) struct As {
+    /// Who asks: staff, ada, grace or shop of the demo bank, or an e-mail address [default: whoever is logged in; at the demo
+    /// bank staff, or the customer whose money it is]
+    #[arg(long = "as", value_parser = Who::parse, value_name = "WHO")]
+    who: Option<Who>,
     /// The password of whoever asks, with an e-mail address; without it the first line of standard input
     #[arg(
         long,
@@ -63,6 +52,50 @@ pub(crate) struct Asking {
         hide_env_values = true
     )]
     otp: Option<String>,
+}
+
+impl As {
+    /// A token of who asks; `usual` is who that is at the demo bank unless it is said.
+    pub(crate) async fn token(&self, bank: &Bank, usual: Person) -> Result<String> {
+        self.token_after(None, bank, usual).await
+    }
+
+    /// A token that is not the one that was `refused`.
+    pub(crate) async fn token_after(
+        &self,
+        refused: Option<&str>,
+        bank: &Bank,
+        usual: Person,
+    ) -> Result<String> {
+        let login = match (&self.who, bank) {
+            (None, Bank::Elsewhere(there)) => return there.token(refused).await,
+            (None, Bank::Here(_)) => usual.login(bank.demo())?,
+            (Some(Who::Demo(person)), _) => person.login(bank.demo())?,
+            (Some(Who::Email(email)), _) => {
+                let password = self.as_password.clone();
+                let password = password.map_or_else(|| secret("--as-password"), Ok)?;
+                Login::person(email, &password)
+            }
+        };
+        login::token(&bank.client(), &login.with_otp(self.otp.clone())).await
+    }
+
+    /// The option that names the same in another command, whose `usual` may be another.
+    pub(crate) fn repeated(&self, bank: &Bank, usual: Person) -> String {
+        match (&self.who, bank) {
+            (None, Bank::Elsewhere(_)) => String::new(),
+            (None, Bank::Here(_)) => format!(" --as {}", usual.word()),
+            (Some(Who::Demo(person)), _) => format!(" --as {}", person.word()),
+            (Some(Who::Email(email)), _) => format!(" --as {}", print::readable(email)),
+        }
+    }
+}
+
+/// Who asks, and how it is printed.
+#[derive(Debug, Args)]
+pub(crate) struct Asking {
+    #[command(flatten)]
+    pub(crate) by: As,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -70,24 +103,17 @@ pub(crate) struct Asking {
 
 impl Asking {
     /// A token of who asks.
-    pub(crate) async fn token(&self, client: &Client, running: &Running) -> Result<String> {
-        let login = self.who.login(self.as_password.as_deref(), running)?;
-        login::token(client, &login.with_otp(self.otp.clone())).await
+    pub(crate) async fn token(&self, bank: &Bank) -> Result<String> {
+        self.by.token(bank, Person::Staff).await
     }
 }
 
 /// Who does something about oneself.
 #[derive(Debug, Args)]
 pub(crate) struct Oneself {
-    /// Somebody of the demo bank
-    #[arg(
-        long = "as",
-        value_enum,
-        value_name = "WHO",
-        default_value = "ada",
-        ignore_case = true
-    )]
-    person: Person,
+    /// Somebody of the demo bank [default: whoever is logged in; at the demo bank ada]
+    #[arg(long = "as", value_enum, value_name = "WHO", ignore_case = true)]
+    person: Option<Person>,
     /// A person's e-mail address
     #[arg(long, conflicts_with = "person")]
     email: Option<String>,
@@ -110,34 +136,41 @@ pub(crate) struct Oneself {
 impl Oneself {
     /// The option that names the same person again.
     pub(crate) fn repeated(&self) -> String {
-        match &self.email {
-            Some(email) => format!(" --email {}", print::readable(email)),
-            None if self.person == Person::Ada => String::new(),
-            None => {
-                let value = self.person.to_possible_value();
-                value.map_or_else(String::new, |value| format!(" --as {}", value.get_name()))
-            }
+        match (&self.email, self.person) {
+            (Some(email), _) => format!(" --email {}", print::readable(email)),
+            (None, Some(person)) => format!(" --as {}", person.word()),
+            (None, None) => String::new(),
         }
     }
 
-    /// A token, and the password that it takes to change something.
-    pub(crate) async fn token(
-        self,
-        client: &Client,
-        running: &Running,
-    ) -> Result<(String, String)> {
-        let login = match self.email {
-            Some(email) => {
-                let password = self.password.map_or_else(|| secret("--password"), Ok)?;
-                Login::person(&email, &password)
+    /// A token.
+    pub(crate) async fn token(self, bank: &Bank) -> Result<String> {
+        if let (None, None, Bank::Elsewhere(there)) = (&self.email, self.person, bank) {
+            return there.token(None).await;
+        }
+        Ok(self.token_and_password(bank).await?.0)
+    }
+
+    /// A token, and the password that it takes to change something. That of a log-in is not kept: it is asked for.
+    pub(crate) async fn token_and_password(self, bank: &Bank) -> Result<(String, String)> {
+        let typed = || {
+            self.password
+                .clone()
+                .map_or_else(|| secret("--password"), Ok)
+        };
+        let login = match (&self.email, self.person, bank) {
+            (Some(email), _, _) => Login::person(email, &typed()?),
+            (None, None, Bank::Elsewhere(there)) => {
+                let password = typed()?;
+                return Ok((there.token(None).await?, password));
             }
-            None => self.person.login(running.demo()?)?,
+            (None, person, _) => person.unwrap_or(Person::Ada).login(bank.demo())?,
         };
         let Login::Person { password, .. } = &login else {
             bail!("a program has no second factor: a key protects it better than a secret");
         };
         let password = password.clone();
-        let token = login::token(client, &login.with_otp(self.otp)).await?;
+        let token = login::token(&bank.client(), &login.with_otp(self.otp)).await?;
         Ok((token, password))
     }
 }

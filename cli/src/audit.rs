@@ -9,11 +9,11 @@ mod receipt;
 mod replay;
 mod verify;
 
-use std::path::Path;
-
 use anyhow::Result;
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::bank::Choice;
 
 pub(crate) use replay::{replay, summary_text};
 
@@ -37,15 +37,28 @@ pub(crate) enum Command {
 }
 
 /// An error, and so exit code 1, when something differs.
-pub(crate) async fn run(command: &Command, home: &Path) -> Result<()> {
+pub(crate) async fn run(command: &Command, choice: &Choice) -> Result<()> {
+    let home = |command: &str, needs: &str| choice.home_for(&format!("audit {command}"), needs);
     match command {
-        Command::Replay(options) => replay::run(options, home).await,
-        Command::Verify(options) => verify::run(options, home).await,
-        Command::Export(options) => export::run(options, home).await,
-        Command::Receipt(options) => receipt::get(options, home).await,
+        Command::Replay(options) if options.needs_no_bank() => {
+            replay::run(options, &choice.home()?).await
+        }
+        Command::Replay(options) => {
+            let home = home("replay", "the broker and the books")?;
+            replay::run(options, &home).await
+        }
+        Command::Verify(options) => {
+            let home = home("verify", "the broker and the books")?;
+            verify::run(options, &home).await
+        }
+        Command::Export(options) => {
+            let home = home("export", "the broker")?;
+            export::run(options, &home).await
+        }
+        Command::Receipt(options) => receipt::get(options, &choice.bank()?).await,
         Command::CheckReceipt(options) => receipt::check(options),
-        Command::CheckGrowth(options) => growth::run(options, home).await,
-        Command::Events(options) => events::run(options, home).await,
+        Command::CheckGrowth(options) => growth::run(options, &choice.bank()?).await,
+        Command::Events(options) => events::run(options, &choice.bank()?).await,
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use anyhow::{Context as _, Result, anyhow};
-use clap::{Args, Subcommand, ValueEnum as _};
+use clap::{Args, Subcommand};
 use common::account_number::AccountName;
 use common::ids::{BatchId, PaymentId};
 use common::kinds::body::RequestBody as _;
@@ -18,12 +18,12 @@ use uuid::Uuid;
 
 use client::PaymentBatch;
 
+use crate::asking::As;
+use crate::bank::Bank;
 use crate::failure::{Exit, Hinted as _, hinted, is_unknown};
-use crate::login;
 use crate::names::{self, Person, short_account_name};
 use crate::payment::client_id;
 use crate::print;
-use crate::running::{Running, invocation};
 use client::Client;
 
 /// What to do with batches.
@@ -55,9 +55,8 @@ pub(crate) struct Send {
     /// Book all of it, or nothing
     #[arg(long, conflicts_with = "file")]
     atomic: bool,
-    /// Who pays
-    #[arg(long = "as", value_enum, value_name = "WHO", ignore_case = true)]
-    person: Option<Person>,
+    #[command(flatten)]
+    by: As,
     /// Wait for the answer, this many seconds at most (1 to 30)
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "10",
           value_parser = clap::value_parser!(u64).range(1..=30))]
@@ -88,27 +87,13 @@ impl FromStr for Paid {
     }
 }
 
-/// Who looks at batches.
-#[derive(Debug, Args)]
-struct Looker {
-    /// Who looks; only staff see the batches of others
-    #[arg(
-        long = "as",
-        value_enum,
-        value_name = "WHO",
-        default_value = "staff",
-        ignore_case = true
-    )]
-    person: Person,
-}
-
 /// Options of `quittance batch show`.
 #[derive(Debug, Args)]
 pub(crate) struct Show {
     /// The batch's id
     batch_id: BatchId,
     #[command(flatten)]
-    looker: Looker,
+    by: As,
     /// Whose batch: staff, ada, grace, shop, or a client's id [default: those of --as]
     #[arg(long, value_name = "CLIENT")]
     client_id: Option<String>,
@@ -121,7 +106,7 @@ pub(crate) struct Show {
 #[derive(Debug, Args)]
 pub(crate) struct List {
     #[command(flatten)]
-    looker: Looker,
+    by: As,
     /// Whose batches: staff, ada, grace, shop, or a client's id [default: those of --as]
     #[arg(long, value_name = "CLIENT")]
     client_id: Option<String>,
@@ -136,20 +121,19 @@ pub(crate) struct List {
     json: bool,
 }
 
-pub(crate) async fn run(command: Command, home: &Path) -> Result<ExitCode> {
-    let running = Running::find(home)?;
+pub(crate) async fn run(command: Command, bank: &Bank) -> Result<ExitCode> {
     match command {
-        Command::Send(options) => send(options, &running, home).await,
-        Command::Show(options) => show(&options, &running).await,
-        Command::List(options) => list(&options, &running).await,
+        Command::Send(options) => send(options, bank).await,
+        Command::Show(options) => show(&options, bank).await,
+        Command::List(options) => list(&options, bank).await,
     }
 }
 
-async fn send(options: Send, running: &Running, home: &Path) -> Result<ExitCode> {
-    let client = running.client();
+async fn send(options: Send, bank: &Bank) -> Result<ExitCode> {
+    let client = bank.client();
     let owner = options.debtor.map(Person::of_account);
-    let person = options.person.or(owner).unwrap_or(Person::Staff);
-    let token = login::token(&client, &person.login(running.demo()?)?).await?;
+    let usual = owner.unwrap_or(Person::Staff);
+    let token = options.by.token(bank, usual).await?;
     let batch = match &options.file {
         Some(file) => read(file)?,
         None => of_options(&options, &client, &token).await?,
@@ -174,9 +158,8 @@ async fn send(options: Send, running: &Running, home: &Path) -> Result<ExitCode>
     if options.json {
         print::json(&answer)?;
     }
-    let who = person.to_possible_value();
-    let who = who.as_ref().map_or("staff", |value| value.get_name());
-    let look = format!("{} batch show {batch_id} --as {who}", invocation(home));
+    let same = options.by.repeated(bank, usual);
+    let look = format!("{} batch show {batch_id}{same}", bank.invocation());
     if answer["answer"].is_null() {
         if let Some(seconds) = options.wait {
             return Err(anyhow!(
@@ -246,10 +229,10 @@ async fn of_options(options: &Send, client: &Client, token: &str) -> Result<Valu
     Ok(serde_json::to_value(batch)?)
 }
 
-async fn show(options: &Show, running: &Running) -> Result<ExitCode> {
-    let client = running.client();
-    let token = login::token(&client, &options.looker.person.login(running.demo()?)?).await?;
-    let whose = client_id(&client, running, options.client_id.as_deref()).await?;
+async fn show(options: &Show, bank: &Bank) -> Result<ExitCode> {
+    let client = bank.client();
+    let token = options.by.token(bank, Person::Staff).await?;
+    let whose = client_id(bank, options.client_id.as_deref()).await?;
     let id = options.batch_id;
     let batch: Value = client
         .batch(&token, id, whose.as_deref())
@@ -267,11 +250,11 @@ async fn show(options: &Show, running: &Running) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn list(options: &List, running: &Running) -> Result<ExitCode> {
-    let client = running.client();
-    let token = login::token(&client, &options.looker.person.login(running.demo()?)?).await?;
+async fn list(options: &List, bank: &Bank) -> Result<ExitCode> {
+    let client = bank.client();
+    let token = options.by.token(bank, Person::Staff).await?;
     let mut query = vec![("limit", options.limit.to_string())];
-    let whose = client_id(&client, running, options.client_id.as_deref()).await?;
+    let whose = client_id(bank, options.client_id.as_deref()).await?;
     query.extend(whose.map(|id| ("client_id", id)));
     query.extend(options.before.map(|seq| ("before", seq.to_string())));
     let list = client.batches(&token, &query).await?;

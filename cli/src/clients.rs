@@ -12,10 +12,10 @@ use common::token::Scope;
 use serde_json::{Value, json};
 
 use crate::asking::Asking;
+use crate::bank::Bank;
 use crate::failure::{Exit, Hinted as _};
 use crate::names;
 use crate::print;
-use crate::running::Running;
 use crate::token;
 
 /// What to do with service accounts.
@@ -134,10 +134,9 @@ pub(crate) fn maximum(text: &str) -> Result<(String, String), String> {
     Ok((currency.to_owned(), amount.to_owned()))
 }
 
-pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
-    let running = Running::find(home)?;
-    let client = running.client();
-    let token = async |asking: &Asking| -> Result<String> { asking.token(&client, &running).await };
+pub(crate) async fn run(command: Command, bank: &Bank) -> Result<()> {
+    let client = bank.client();
+    let token = async |asking: &Asking| -> Result<String> { asking.token(bank).await };
     match command {
         Command::List(asked) => {
             let mut query = vec![("limit", asked.limit.to_string())];

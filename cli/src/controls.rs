@@ -9,10 +9,10 @@ use common::kinds::account::{Limits, Side};
 use serde_json::Value;
 
 use crate::account_view::show;
-use crate::login;
-use crate::names::{self, Looker, Person, short_account_name};
+use crate::asking::As;
+use crate::bank::Bank;
+use crate::names::{self, Person, short_account_name};
 use crate::print;
-use crate::running::Running;
 use client::{Account, Control};
 
 /// Options of `quittance account close`.
@@ -21,6 +21,8 @@ pub(crate) struct One {
     /// The account: its number or id, or ada, grace or cash
     #[arg(value_parser = names::account())]
     account: AccountName,
+    #[command(flatten)]
+    by: As,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -85,26 +87,24 @@ impl FromStr for Count {
 pub(crate) struct Holds {
     #[command(flatten)]
     one: One,
-    #[command(flatten)]
-    looker: Looker,
 }
 
-pub(crate) async fn freeze(asked: Sided, running: &Running) -> Result<()> {
-    control(&asked.one, &Control::Freeze(asked.side), running).await
+pub(crate) async fn freeze(asked: Sided, bank: &Bank) -> Result<()> {
+    control(&asked.one, &Control::Freeze(asked.side), bank).await
 }
 
-pub(crate) async fn unfreeze(asked: Sided, running: &Running) -> Result<()> {
-    control(&asked.one, &Control::Unfreeze(asked.side), running).await
+pub(crate) async fn unfreeze(asked: Sided, bank: &Bank) -> Result<()> {
+    control(&asked.one, &Control::Unfreeze(asked.side), bank).await
 }
 
-pub(crate) async fn close(asked: One, running: &Running) -> Result<()> {
-    control(&asked, &Control::Close, running).await
+pub(crate) async fn close(asked: One, bank: &Bank) -> Result<()> {
+    control(&asked, &Control::Close, bank).await
 }
 
 /// Changes the limits that are named and keeps the others.
-pub(crate) async fn limit(asked: Limit, running: &Running) -> Result<()> {
-    let client = running.client();
-    let token = login::token(&client, &Person::Staff.login(running.demo()?)?).await?;
+pub(crate) async fn limit(asked: Limit, bank: &Bank) -> Result<()> {
+    let client = bank.client();
+    let token = asked.one.by.token(bank, Person::Staff).await?;
     let account = client.account::<Account>(&token, asked.one.account).await?;
     let now = account.map(|account| account.limits).unwrap_or_default();
     let text = |new: Option<String>, now: Option<String>| match new {
@@ -125,20 +125,20 @@ pub(crate) async fn limit(asked: Limit, running: &Running) -> Result<()> {
         month_amount_max: text(asked.month_amount_max, now.month_amount_max),
         month_count_max: count(asked.month_count_max, now.month_count_max),
     };
-    control(&asked.one, &Control::Limit(limits), running).await
+    control(&asked.one, &Control::Limit(limits), bank).await
 }
 
-async fn control(asked: &One, control: &Control, running: &Running) -> Result<()> {
-    let client = running.client();
-    let token = login::token(&client, &Person::Staff.login(running.demo()?)?).await?;
+async fn control(asked: &One, control: &Control, bank: &Bank) -> Result<()> {
+    let client = bank.client();
+    let token = asked.by.token(bank, Person::Staff).await?;
     let done = client.control(&token, asked.account, control).await?;
     show(&done.body, asked.json)
 }
 
 /// Prints what is held on an account.
-pub(crate) async fn holds(asked: Holds, running: &Running) -> Result<()> {
-    let client = running.client();
-    let token = login::token(&client, &asked.looker.person.login(running.demo()?)?).await?;
+pub(crate) async fn holds(asked: Holds, bank: &Bank) -> Result<()> {
+    let client = bank.client();
+    let token = asked.one.by.token(bank, Person::Staff).await?;
     let id = asked.one.account;
     if asked.one.json {
         let list: Value = client.holds(&token, id, &[]).await?;

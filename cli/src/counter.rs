@@ -2,7 +2,6 @@
 //! asset account of the bank, which takes the scope bank:operate.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -11,10 +10,10 @@ use common::account_number::AccountName;
 use common::ids::{AccountId, OWNER_BANK};
 use common::kinds::payment::PaymentRequest;
 
+use crate::asking::As;
+use crate::bank::Bank;
 use crate::failure::{Exit, Hinted as _};
-use crate::login;
 use crate::names::{self, CASH, Person};
-use crate::running::Running;
 use crate::sending::Sending;
 use client::{Account, AccountPage, Client};
 
@@ -36,15 +35,8 @@ pub(crate) struct Counter {
     /// The value date: the day that it counts from, today or before [default: the day it is booked]
     #[arg(long, value_name = "YYYY-MM-DD")]
     effective_date: Option<String>,
-    /// Who asks for it; it takes the scope bank:operate
-    #[arg(
-        long = "as",
-        value_enum,
-        value_name = "WHO",
-        default_value = "staff",
-        ignore_case = true
-    )]
-    person: Person,
+    #[command(flatten)]
+    by: As,
     #[command(flatten)]
     sending: Sending,
 }
@@ -56,21 +48,20 @@ pub(crate) enum Way {
     Withdrawal,
 }
 
-pub(crate) async fn run(way: Way, options: Counter, home: &Path) -> Result<ExitCode> {
-    let running = Running::find(home)?;
-    let client = running.client();
-    let token = login::token(&client, &options.person.login(running.demo()?)?).await?;
+pub(crate) async fn run(way: Way, options: Counter, bank: &Bank) -> Result<ExitCode> {
+    let client = bank.client();
+    let token = options.by.token(bank, Person::Staff).await?;
     let customer: Option<Account> = client.account(&token, options.account).await?;
     let customer = customer
         .with_context(|| format!("there is no account {} to be seen", options.account))
         .exit(Exit::NotFound)?;
-    let bank = match options.via {
+    let till = match options.via {
         Some(typed) => names::account_id(typed, &client, &token).await?,
         None => cash(&client, &token, &customer.currency).await?,
     };
     let (what, debtor_account, creditor_account) = match way {
-        Way::Deposit => ("deposit", bank, customer.account_id),
-        Way::Withdrawal => ("withdrawal", customer.account_id, bank),
+        Way::Deposit => ("deposit", till, customer.account_id),
+        Way::Withdrawal => ("withdrawal", customer.account_id, till),
     };
     let asked = options.sending.asked(what);
     let payment = PaymentRequest {
@@ -83,7 +74,7 @@ pub(crate) async fn run(way: Way, options: Counter, home: &Path) -> Result<ExitC
         effective_date: options.effective_date,
         metadata: BTreeMap::new(),
     };
-    asked.told(client.pay(&token, &payment, asked.wait).await, home)
+    asked.told(client.pay(&token, &payment, asked.wait).await, bank)
 }
 
 /// The bank's cash in a currency: the demo's, or the first asset of that name that the bank owns.

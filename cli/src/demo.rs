@@ -88,13 +88,15 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<()> {
         step: 0,
     };
 
-    let ada = login::token(&client, &Person::Ada.login(demo)?).await?;
+    let ada = login::token(&client, &Person::Ada.login(Some(demo))?).await?;
     let shop = login::token(
         &client,
-        &Person::Shop.login(demo)?.for_audience(Audience::Log)?,
+        &Person::Shop
+            .login(Some(demo))?
+            .for_audience(Audience::Log)?,
     )
     .await?;
-    let staff = login::token(&client, &Person::Staff.login(demo)?).await?;
+    let staff = login::token(&client, &Person::Staff.login(Some(demo))?).await?;
     story.step(
         "Three callers log in: Ada and the staff with a password, the shop with a\n\
          secret. Each gets a signed token for 15 minutes. The key that signed it stands\n\

@@ -22,6 +22,8 @@ pub(crate) enum Exit {
     NotFound,
     /// No bank is open, or a part of it does not answer. What was asked for may have been done or not.
     Unreachable,
+    /// There is no log-in at the bank, or it is over.
+    LoggedOut,
 }
 
 impl Exit {
@@ -34,7 +36,8 @@ Exit codes:
   3  rejected: the bank decided against it
   4  not decided yet: it is in the log and will be
   5  not found, or not for this caller
-  6  not reachable: no bank is open, or a part does not answer";
+  6  not reachable: no bank is open, or a part does not answer
+  7  logged out: log in with `quittance login`";
 
     /// The code of an error.
     pub(crate) fn of(error: &anyhow::Error) -> Self {
@@ -84,6 +87,7 @@ impl From<Exit> for ExitCode {
             Exit::Undecided => 4,
             Exit::NotFound => 5,
             Exit::Unreachable => 6,
+            Exit::LoggedOut => 7,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! `quittance file`: statements and parts of the log as files, which the ledger makes in the background.
 
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::account::save;
+use crate::asking::As;
+use crate::bank::Bank;
 use crate::failure::{Exit, Hinted as _};
-use crate::login;
 use crate::names::{self, Person};
 use crate::print;
-use crate::running::Running;
 
 /// From one look at a file that is made to the next.
 const LOOK_PAUSE: Duration = Duration::from_millis(200);
@@ -40,15 +40,8 @@ pub(crate) enum Command {
 /// What all have.
 #[derive(Debug, Args)]
 pub(crate) struct Common {
-    /// Whose files; customers have those that they asked for
-    #[arg(
-        long = "as",
-        value_enum,
-        value_name = "WHO",
-        default_value = "staff",
-        ignore_case = true
-    )]
-    person: Person,
+    #[command(flatten)]
+    by: As,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -116,9 +109,8 @@ pub(crate) struct Delete {
     common: Common,
 }
 
-pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
-    let running = Running::find(home)?;
-    let client = running.client();
+pub(crate) async fn run(command: Command, bank: &Bank) -> Result<()> {
+    let client = bank.client();
     let common = match &command {
         Command::List(common) => common,
         Command::Statement(options) => &options.common,
@@ -126,7 +118,7 @@ pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
         Command::Get(options) => &options.common,
         Command::Delete(options) => &options.common,
     };
-    let token = login::token(&client, &common.person.login(running.demo()?)?).await?;
+    let token = common.by.token(bank, Person::Staff).await?;
     match &command {
         Command::List(common) => list(&client, &token, common.json).await,
         Command::Statement(options) => {

@@ -1,7 +1,6 @@
 //! `quittance hold`, `capture`, `void` and `reverse`: money that moves later, or back.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -11,9 +10,9 @@ use common::ids::PaymentId;
 use common::kinds::hold::HoldRequest;
 use serde_json::{Value, json};
 
-use crate::login;
+use crate::asking::As;
+use crate::bank::Bank;
 use crate::names::{self, Person, account};
-use crate::running::Running;
 use crate::sending::{Asked, Sending};
 
 /// Options of `quittance hold`.
@@ -37,9 +36,8 @@ pub(crate) struct Hold {
     /// When it ends by itself: 2026-12-24T12:00:00Z, at most 31 days away
     #[arg(long, value_name = "TIME")]
     expires_at: Option<String>,
-    /// Who asks for it [default: whose account --from is]
-    #[arg(long = "as", value_enum, value_name = "WHO", ignore_case = true)]
-    person: Option<Person>,
+    #[command(flatten)]
+    by: As,
     #[command(flatten)]
     sending: Sending,
 }
@@ -55,15 +53,8 @@ pub(crate) struct Capture {
     /// Free what is left of the hold
     #[arg(long = "final")]
     is_final: bool,
-    /// Who asks for it: whoever asked for the hold
-    #[arg(
-        long = "as",
-        value_enum,
-        value_name = "WHO",
-        default_value = "ada",
-        ignore_case = true
-    )]
-    person: Person,
+    #[command(flatten)]
+    by: As,
     #[command(flatten)]
     sending: Sending,
 }
@@ -76,15 +67,8 @@ pub(crate) struct Void {
     /// Whose hold: ada, grace, shop, or a client's id; for staff [default: that of --as]
     #[arg(long, value_name = "CLIENT")]
     client_id: Option<String>,
-    /// Who asks for it
-    #[arg(
-        long = "as",
-        value_enum,
-        value_name = "WHO",
-        default_value = "ada",
-        ignore_case = true
-    )]
-    person: Person,
+    #[command(flatten)]
+    by: As,
     #[command(flatten)]
     sending: Sending,
 }
@@ -103,26 +87,16 @@ pub(crate) struct Reverse {
     /// Text for both statements, up to 140 characters
     #[arg(long)]
     reason: Option<String>,
-    /// Who asks for it: staff, or whoever was paid
-    #[arg(
-        long = "as",
-        value_enum,
-        value_name = "WHO",
-        default_value = "staff",
-        ignore_case = true
-    )]
-    person: Person,
+    #[command(flatten)]
+    by: As,
     #[command(flatten)]
     sending: Sending,
 }
 
-pub(crate) async fn hold(options: Hold, home: &Path) -> Result<ExitCode> {
-    let running = Running::find(home)?;
-    let client = running.client();
-    let person = options
-        .person
-        .unwrap_or_else(|| Person::of_account(options.from));
-    let token = login::token(&client, &person.login(running.demo()?)?).await?;
+pub(crate) async fn hold(options: Hold, bank: &Bank) -> Result<ExitCode> {
+    let client = bank.client();
+    let holder = Person::of_account(options.from);
+    let token = options.by.token(bank, holder).await?;
     let account = async |typed| names::account_id(typed, &client, &token).await;
     let asked = options.sending.asked("hold");
     let hold = HoldRequest {
@@ -136,73 +110,62 @@ pub(crate) async fn hold(options: Hold, home: &Path) -> Result<ExitCode> {
         metadata: BTreeMap::new(),
         expires_at: options.expires_at,
     };
-    asked.told(client.hold(&token, &hold, asked.wait).await, home)
+    asked.told(client.hold(&token, &hold, asked.wait).await, bank)
 }
 
-pub(crate) async fn capture(options: Capture, home: &Path) -> Result<ExitCode> {
-    let body = json!({"amount": options.amount, "final": options.is_final});
-    let asked = options.sending.asked("capture");
-    act(
-        options.person,
-        options.hold_id,
-        "capture",
-        body,
-        None,
-        &asked,
-        home,
-    )
-    .await
+pub(crate) async fn capture(options: Capture, bank: &Bank) -> Result<ExitCode> {
+    let token = options.by.token(bank, Person::Ada).await?;
+    let act = Act {
+        payment: options.hold_id,
+        action: "capture",
+        body: json!({"amount": options.amount, "final": options.is_final}),
+        whose: None,
+    };
+    act.ask(&options.sending.asked("capture"), &token, bank)
+        .await
 }
 
-pub(crate) async fn void(options: Void, home: &Path) -> Result<ExitCode> {
-    let whose = options.client_id.as_deref();
-    let asked = options.sending.asked("void");
-    act(
-        options.person,
-        options.hold_id,
-        "void",
-        json!({}),
-        whose,
-        &asked,
-        home,
-    )
-    .await
+pub(crate) async fn void(options: Void, bank: &Bank) -> Result<ExitCode> {
+    let token = options.by.token(bank, Person::Ada).await?;
+    let act = Act {
+        payment: options.hold_id,
+        action: "void",
+        body: json!({}),
+        whose: options.client_id,
+    };
+    act.ask(&options.sending.asked("void"), &token, bank).await
 }
 
-pub(crate) async fn reverse(options: Reverse, home: &Path) -> Result<ExitCode> {
-    let body = json!({"amount": options.amount, "reason": options.reason});
-    let whose = options.client_id.as_deref();
-    let asked = options.sending.asked("reversal");
-    act(
-        options.person,
-        options.reverses,
-        "reverse",
-        body,
-        whose,
-        &asked,
-        home,
-    )
-    .await
+pub(crate) async fn reverse(options: Reverse, bank: &Bank) -> Result<ExitCode> {
+    let token = options.by.token(bank, Person::Staff).await?;
+    let act = Act {
+        payment: options.reverses,
+        action: "reverse",
+        body: json!({"amount": options.amount, "reason": options.reason}),
+        whose: options.client_id,
+    };
+    act.ask(&options.sending.asked("reversal"), &token, bank)
+        .await
 }
 
-async fn act(
-    person: Person,
+/// Something that is asked for about a payment.
+struct Act {
     payment: PaymentId,
-    action: &str,
-    mut body: Value,
-    whose: Option<&str>,
-    asked: &Asked,
-    home: &Path,
-) -> Result<ExitCode> {
-    let running = Running::find(home)?;
-    let client = running.client();
-    let token = login::token(&client, &person.login(running.demo()?)?).await?;
-    if let Some(whose) = whose {
-        body["client_id"] = names::client_id(whose, &client, running.demo()?)
-            .await?
-            .into();
+    action: &'static str,
+    body: Value,
+    /// Whose payment it is, if that is not the caller's.
+    whose: Option<String>,
+}
+
+impl Act {
+    async fn ask(self, asked: &Asked, token: &str, bank: &Bank) -> Result<ExitCode> {
+        let mut body = self.body;
+        if let Some(whose) = &self.whose {
+            body["client_id"] = names::client_id(whose, bank).await?.into();
+        }
+        body["payment_id"] = asked.id.to_string().into();
+        let client = bank.client();
+        let sent = client.act(token, self.payment, self.action, &body, asked.wait);
+        asked.told(sent.await, bank)
     }
-    body["payment_id"] = asked.id.to_string().into();
-    let sent = client.act(&token, payment, action, &body, asked.wait).await;
-    asked.told(sent, home)
 }

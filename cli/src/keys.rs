@@ -1,6 +1,6 @@
 //! `quittance keys`: what tokens are signed with, and how it changes.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, anyhow};
 use clap::{Args, Subcommand};
@@ -8,9 +8,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::asking::Asking;
+use crate::bank::Bank;
 use crate::failure::{Exit, Hinted as _};
 use crate::print;
-use crate::running::Running;
 
 /// What to do with signing keys.
 #[derive(Debug, Subcommand)]
@@ -68,10 +68,9 @@ struct Shown {
     announced_seq: Option<u64>,
 }
 
-pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
-    let running = Running::find(home)?;
-    let client = running.client();
-    let token = async |asking: &Asking| -> Result<String> { asking.token(&client, &running).await };
+pub(crate) async fn run(command: Command, bank: &Bank) -> Result<()> {
+    let client = bank.client();
+    let token = async |asking: &Asking| -> Result<String> { asking.token(bank).await };
     match command {
         Command::List(asking) => {
             let token = token(&asking).await?;

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use client::{Client, Login, access_token, needs_code};
 use serde_json::Value;
 
-use crate::failure::Hinted as _;
+use crate::failure::{Exit, Hinted as _, refusal};
 use crate::prompt;
 
 /// The whole answer of auth.
@@ -19,7 +19,14 @@ pub(crate) async fn log_in(client: &Client, login: &Login) -> Result<Value> {
         },
         answer => answer,
     };
-    answer.context("no token")
+    let answer = answer.context("no token");
+    // A wrong password says nothing about a log-in that is kept.
+    match &answer {
+        Err(error) if refusal(error).is_some_and(|refused| refused.status == 401) => {
+            answer.exit(Exit::Failed)
+        }
+        Ok(_) | Err(_) => answer,
+    }
 }
 
 /// The access token alone.

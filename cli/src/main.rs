@@ -1,7 +1,7 @@
 //! `quittance`: one binary that opens the bank, runs its services and asks them things.
 //!
 //! Reading order: [`args`] is what can be typed and where it goes, then one file per group of commands. They share
-//! [`running`] (which bank, and how to log in to it), [`login`] (tokens), [`print`](mod@print) and [`failure`].
+//! [`bank`] (which one is asked), [`running`] (one on this machine), [`login`] (tokens), [`print`](mod@print) and [`failure`].
 
 mod args;
 
@@ -21,6 +21,7 @@ mod up;
 mod account;
 mod assets;
 mod audit;
+mod banks;
 mod batch;
 mod bench;
 mod clients;
@@ -38,6 +39,7 @@ mod watch;
 
 mod account_view;
 mod asking;
+mod bank;
 mod environment;
 mod failure;
 mod files;

@@ -1,48 +1,26 @@
 //! `quittance mandates`: whom somebody lets pay in their name.
 
-use std::path::Path;
-
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 use common::account_number::AccountName;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::asking::Who;
+use crate::asking::Asking;
+use crate::bank::Bank;
 use crate::clients::{maxima, maximum};
-use crate::login;
-use crate::names;
+use crate::names::{self, Person};
 use crate::print;
-use crate::running::Running;
 
 /// What to do with mandates.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// List the mandates that stand
-    List(Giver),
+    List(Asking),
     /// Let a program pay, until the mandate ends
     Give(Give),
     /// End a mandate, and every token under it
     End(End),
-}
-
-/// Whose mandates.
-#[derive(Debug, Args)]
-pub(crate) struct Giver {
-    /// Who lets pay: ada, grace, or an e-mail address
-    #[arg(long = "as", value_parser = Who::parse, value_name = "WHO", default_value = "ada")]
-    who: Who,
-    /// Their password, with an e-mail address; without it the first line of standard input
-    #[arg(
-        long,
-        value_name = "PASSWORD",
-        env = "QUITTANCE_AS_PASSWORD",
-        hide_env_values = true
-    )]
-    as_password: Option<String>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
 /// Options of `quittance mandates give`.
@@ -60,7 +38,7 @@ pub(crate) struct Give {
     #[arg(long, value_name = "TIME")]
     expires_at: Option<String>,
     #[command(flatten)]
-    giver: Giver,
+    giver: Asking,
 }
 
 /// Options of `quittance mandates end`.
@@ -70,16 +48,12 @@ pub(crate) struct End {
     #[arg(value_name = "UUID")]
     id: Uuid,
     #[command(flatten)]
-    giver: Giver,
+    giver: Asking,
 }
 
-pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
-    let running = Running::find(home)?;
-    let client = running.client();
-    let token = async |giver: &Giver| -> Result<String> {
-        let login = giver.who.login(giver.as_password.as_deref(), &running)?;
-        login::token(&client, &login).await
-    };
+pub(crate) async fn run(command: Command, bank: &Bank) -> Result<()> {
+    let client = bank.client();
+    let token = async |giver: &Asking| giver.by.token(bank, Person::Ada).await;
     match command {
         Command::List(giver) => {
             let mandates = client.mandates(&token(&giver).await?).await?;

@@ -14,6 +14,7 @@ use common::token::Audience;
 use local::Demo;
 use uuid::Uuid;
 
+use crate::bank::Bank;
 use crate::failure::{Exit, Hinted as _};
 use crate::login;
 use client::{Client, Login};
@@ -44,11 +45,14 @@ const fn demo_account(word: u128, number: u128) -> AccountId {
     ))
 }
 
-/// The client that is meant: somebody of the demo, or an id as it is.
-pub(crate) async fn client_id(asked: &str, client: &Client, demo: &Demo) -> Result<String> {
-    Ok(match Person::named(asked) {
-        Some(person) => person.ids(client, demo).await?.client_id.to_string(),
-        None => asked.to_owned(),
+/// The client that is meant: somebody of the demo, if it is here, or an id as it is.
+pub(crate) async fn client_id(asked: &str, bank: &Bank) -> Result<String> {
+    Ok(match (Person::named(asked), bank.demo()) {
+        (Some(person), Some(demo)) => {
+            let ids = person.ids(&bank.client(), demo).await?;
+            ids.client_id.to_string()
+        }
+        (_, _) => asked.to_owned(),
     })
 }
 
@@ -65,20 +69,6 @@ pub(crate) enum Person {
     Shop,
 }
 
-/// Who looks at accounts.
-#[derive(Debug, Clone, Copy, clap::Args)]
-pub(crate) struct Looker {
-    /// Who looks; customers see their own accounts only
-    #[arg(
-        long = "as",
-        value_enum,
-        value_name = "WHO",
-        default_value = "staff",
-        ignore_case = true
-    )]
-    pub(crate) person: Person,
-}
-
 impl Person {
     /// Whose account this is; Ada's if it is nobody's of the demo.
     pub(crate) fn of_account(account: AccountName) -> Self {
@@ -89,8 +79,21 @@ impl Person {
         }
     }
 
-    /// What this person logs in with.
-    pub(crate) fn login(self, demo: &Demo) -> Result<Login> {
+    /// The word for this person.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Staff => "staff",
+            Self::Ada => "ada",
+            Self::Grace => "grace",
+            Self::Shop => "shop",
+        }
+    }
+
+    /// What this person logs in with at the demo bank.
+    pub(crate) fn login(self, demo: Option<&Demo>) -> Result<Login> {
+        let demo = demo
+            .with_context(|| format!("{} is somebody of a demo bank on this machine", self.word()))
+            .hint("leave --as out for whoever is logged in, or give an e-mail address")?;
         let customer = |number: usize| -> Result<Login> {
             let customer = demo
                 .customers
@@ -119,7 +122,7 @@ impl Person {
 
     /// The `sub` and the client id in this person's tokens.
     pub(crate) async fn ids(self, client: &Client, demo: &Demo) -> Result<Ids> {
-        let token = login::token(client, &self.login(demo)?).await?;
+        let token = login::token(client, &self.login(Some(demo))?).await?;
         Ids::in_token(&token).context("auth answered with a token that can't be read")
     }
 }
@@ -130,11 +133,11 @@ fn login(email: &str, password: Option<&str>) -> Result<Login> {
     Ok(Login::person(email, password))
 }
 
-/// The `sub` that `text` means: that of somebody of the demo, or the text itself.
-pub(crate) async fn subject(text: &str, client: &Client, demo: &Demo) -> Result<String> {
-    match Person::named(text) {
-        Some(person) => Ok(person.ids(client, demo).await?.sub),
-        None => Ok(text.to_owned()),
+/// The `sub` that `text` means: that of somebody of the demo, if it is here, or the text itself.
+pub(crate) async fn subject(text: &str, bank: &Bank) -> Result<String> {
+    match (Person::named(text), bank.demo()) {
+        (Some(person), Some(demo)) => Ok(person.ids(&bank.client(), demo).await?.sub),
+        (_, _) => Ok(text.to_owned()),
     }
 }
 

@@ -1,7 +1,6 @@
 //! `quittance pay`: asks for a payment, and says what became of it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -11,9 +10,9 @@ use common::ids::PaymentId;
 use common::kinds::payment::PaymentRequest;
 use uuid::Uuid;
 
-use crate::login;
+use crate::asking::As;
+use crate::bank::Bank;
 use crate::names::{Person, account, account_id};
-use crate::running::Running;
 use crate::sending::Asked;
 
 /// Options of `quittance pay`.
@@ -40,9 +39,8 @@ pub(crate) struct Pay {
     /// The payment's id; sending the same payment again never pays twice [default: a new UUID]
     #[arg(long, value_name = "UUID")]
     payment_id: Option<PaymentId>,
-    /// Who asks for it [default: whose account --from is]
-    #[arg(long = "as", value_enum, value_name = "WHO", ignore_case = true)]
-    person: Option<Person>,
+    #[command(flatten)]
+    by: As,
     /// Wait for the settlement, this many seconds at most (1 to 30)
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "10",
           value_parser = clap::value_parser!(u64).range(1..=30))]
@@ -53,13 +51,10 @@ pub(crate) struct Pay {
 }
 
 /// Asks for a payment.
-pub(crate) async fn run(options: Pay, home: &Path) -> Result<ExitCode> {
-    let running = Running::find(home)?;
-    let client = running.client();
-    let person = options
-        .person
-        .unwrap_or_else(|| Person::of_account(options.from));
-    let token = login::token(&client, &person.login(running.demo()?)?).await?;
+pub(crate) async fn run(options: Pay, bank: &Bank) -> Result<ExitCode> {
+    let client = bank.client();
+    let payer = Person::of_account(options.from);
+    let token = options.by.token(bank, payer).await?;
     let account = async |typed| account_id(typed, &client, &token).await;
     let payment = PaymentRequest {
         payment_id: options
@@ -80,5 +75,5 @@ pub(crate) async fn run(options: Pay, home: &Path) -> Result<ExitCode> {
         wait: options.wait,
         json: options.json,
     };
-    asked.told(sent, home)
+    asked.told(sent, bank)
 }

@@ -1,7 +1,5 @@
 //! `quittance payment`: shows payments and what became of them.
 
-use std::path::Path;
-
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
 use common::ids::{AccountId, PaymentId};
@@ -10,11 +8,11 @@ use common::money::{Currency, Money};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::asking::As;
+use crate::bank::Bank;
 use crate::failure::{Exit, Hinted as _};
-use crate::login;
 use crate::names::{self, Person, short_account_name};
 use crate::print;
-use crate::running::Running;
 use crate::sending::{capital, settled_text};
 use client::Client;
 
@@ -32,15 +30,8 @@ pub(crate) enum Command {
 pub(crate) struct Show {
     /// The payment's id
     payment_id: PaymentId,
-    /// Who looks; all but staff see only what they asked for themselves
-    #[arg(
-        long = "as",
-        value_enum,
-        value_name = "WHO",
-        default_value = "staff",
-        ignore_case = true
-    )]
-    person: Person,
+    #[command(flatten)]
+    by: As,
     /// Whose payment: staff, ada, grace, shop, or a client's id; for staff, when several have this id
     #[arg(long, value_name = "CLIENT")]
     client_id: Option<String>,
@@ -52,15 +43,8 @@ pub(crate) struct Show {
 /// Options of `quittance payment list`.
 #[derive(Debug, Args)]
 pub(crate) struct List {
-    /// Who looks; only staff see the payments of others
-    #[arg(
-        long = "as",
-        value_enum,
-        value_name = "WHO",
-        default_value = "staff",
-        ignore_case = true
-    )]
-    person: Person,
+    #[command(flatten)]
+    by: As,
     /// Whose payments: staff, ada, grace, shop, or a client's id [default: those of --as]
     #[arg(long, value_name = "CLIENT")]
     client_id: Option<String>,
@@ -104,19 +88,18 @@ struct Listed {
     currency: Option<String>,
 }
 
-pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
-    let running = Running::find(home)?;
+pub(crate) async fn run(command: Command, bank: &Bank) -> Result<()> {
     match command {
-        Command::Show(options) => show(&options, &running).await,
-        Command::List(options) => list(&options, &running).await,
+        Command::Show(options) => show(&options, bank).await,
+        Command::List(options) => list(&options, bank).await,
     }
 }
 
-async fn show(options: &Show, running: &Running) -> Result<()> {
-    let client = running.client();
-    let token = login::token(&client, &options.person.login(running.demo()?)?).await?;
+async fn show(options: &Show, bank: &Bank) -> Result<()> {
+    let client = bank.client();
+    let token = options.by.token(bank, Person::Staff).await?;
     let id = options.payment_id;
-    let client_id = client_id(&client, running, options.client_id.as_deref()).await?;
+    let client_id = client_id(bank, options.client_id.as_deref()).await?;
     let payment = client
         .payment(&token, id, client_id.as_deref())
         .await?
@@ -159,11 +142,11 @@ async fn follow_ups(
     }
 }
 
-async fn list(options: &List, running: &Running) -> Result<()> {
-    let client = running.client();
-    let token = login::token(&client, &options.person.login(running.demo()?)?).await?;
+async fn list(options: &List, bank: &Bank) -> Result<()> {
+    let client = bank.client();
+    let token = options.by.token(bank, Person::Staff).await?;
     let mut query = vec![("limit", options.limit.to_string())];
-    let client_id = client_id(&client, running, options.client_id.as_deref()).await?;
+    let client_id = client_id(bank, options.client_id.as_deref()).await?;
     query.extend(client_id.map(|id| ("client_id", id)));
     let status = options.status.and_then(|status| status.to_possible_value());
     query.extend(status.map(|status| ("status", status.get_name().to_owned())));
@@ -241,13 +224,9 @@ fn standing(kind: &str, status: &str, between: &str) -> String {
     }
 }
 
-pub(crate) async fn client_id(
-    client: &Client,
-    running: &Running,
-    asked: Option<&str>,
-) -> Result<Option<String>> {
+pub(crate) async fn client_id(bank: &Bank, asked: Option<&str>) -> Result<Option<String>> {
     Ok(match asked {
-        Some(asked) => Some(names::client_id(asked, client, running.demo()?).await?),
+        Some(asked) => Some(names::client_id(asked, bank).await?),
         None => None,
     })
 }

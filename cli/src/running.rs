@@ -130,7 +130,7 @@ impl Running {
 
 /// How this program can be called from here for the bank in `home`: `quittance` when that is found, else by its path.
 pub(crate) fn invocation(home: &Path) -> String {
-    let program = program().unwrap_or_else(|| "quittance".to_owned());
+    let program = program();
     let is_default = Home::default_path().is_ok_and(|default| default == home);
     if is_default {
         program
@@ -139,7 +139,12 @@ pub(crate) fn invocation(home: &Path) -> String {
     }
 }
 
-fn program() -> Option<String> {
+/// How this program can be called from here.
+pub(crate) fn program() -> String {
+    path_of_program().unwrap_or_else(|| "quittance".to_owned())
+}
+
+fn path_of_program() -> Option<String> {
     let exe = std::env::current_exe().ok()?;
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path)

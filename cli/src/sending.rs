@@ -1,6 +1,5 @@
 //! What becomes of a request that moves money: how `pay`, `hold`, `capture`, `void` and `reverse` tell it.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, anyhow};
@@ -12,10 +11,10 @@ use common::reason::Code;
 use serde::Deserialize as _;
 use uuid::Uuid;
 
+use crate::bank::Bank;
 use crate::failure::{Exit, Hinted as _, hinted, is_unknown, refusal};
 use crate::names::account_name;
 use crate::print;
-use crate::running::invocation;
 use client::Done;
 
 /// Options of whatever is asked once and waited for.
@@ -58,14 +57,14 @@ pub(crate) struct Asked {
 impl Asked {
     /// Prints what became of it. Ends with [`Exit::Rejected`] when it is rejected, and with [`Exit::Undecided`] when it is
     /// not decided in the time that was to be waited.
-    pub(crate) fn told(&self, sent: client::Result<Done>, home: &Path) -> Result<ExitCode> {
+    pub(crate) fn told(&self, sent: client::Result<Done>, bank: &Bank) -> Result<ExitCode> {
         let Self {
             what,
             id,
             wait,
             json,
         } = *self;
-        let look = format!("{} payment show {id}", invocation(home));
+        let look = format!("{} payment show {id}", bank.invocation());
         let done = match sent {
             Ok(done) => done,
             Err(error) => return Err(self.refused(error.into(), &look)?),

@@ -4,11 +4,15 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
+use client::Addresses;
 use common::broker;
 use common::wire::{REQUESTS, SETTLEMENTS};
 use local::{Room, Status};
+use serde_json::json;
 
+use crate::bank::{Bank, Choice};
+use crate::banks::session::Elsewhere;
 use crate::demo_bank;
 use crate::failure::warn;
 use crate::print;
@@ -31,8 +35,15 @@ pub(crate) struct Options {
 }
 
 /// Prints where everything is and how it does. Exit code 1 when a part is not well.
-pub(crate) async fn run(options: &Options, home: &Path) -> Result<ExitCode> {
-    let running = Running::find(home)?;
+pub(crate) async fn run(options: &Options, choice: &Choice) -> Result<ExitCode> {
+    let running = match choice.bank()? {
+        Bank::Here(running) => running,
+        Bank::Elsewhere(_) if options.books => {
+            choice.home_for("status --books", "the bank's own machine")?;
+            bail!("a bank elsewhere has its books there");
+        }
+        Bank::Elsewhere(there) => return elsewhere(options, &there).await,
+    };
     if options.json {
         print::json(&without_changed_passwords(&running).await?)?;
         return Ok(ExitCode::SUCCESS);
@@ -79,10 +90,46 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<ExitCode> {
         let how = health.unwrap_or_else(|problem| format!("DOWN: {problem}"));
         table.add_row([name, url, &how]);
     }
-    let disk = disk(home);
+    let disk = disk(&running.home);
     is_well &= disk.is_ok();
     let how = disk.unwrap_or_else(|problem| format!("FULL: {problem}"));
-    table.add_row(["disk", &home.display().to_string(), &how]);
+    table.add_row(["disk", &running.home.display().to_string(), &how]);
+    print::line(&print::text(table))?;
+    Ok(if is_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// The same for a bank elsewhere, as far as its gateway leads.
+async fn elsewhere(options: &Options, there: &Elsewhere) -> Result<ExitCode> {
+    let client = there.client();
+    let Addresses {
+        auth,
+        ledger,
+        payments,
+    } = client.addresses();
+    if options.json {
+        print::json(&json!({
+            "bank": there.name, "who": there.who()?, "gateway": there.url,
+            "auth": auth, "ledger": ledger, "payments": payments,
+        }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let ready = async |url: &str| client.readiness(url).await;
+    let parts = tokio::join!(ready(auth), ready(ledger), ready(payments));
+    let mut table = print::table(&["part", "where", "how"]);
+    let mut is_well = true;
+    for (name, url, health) in [
+        ("auth", auth, parts.0),
+        ("ledger", ledger, parts.1),
+        ("payments", payments, parts.2),
+    ] {
+        is_well &= health.is_ok();
+        let how = health.unwrap_or_else(|problem| format!("DOWN: {}", print::readable(&problem)));
+        table.add_row([name, url, &how]);
+    }
     print::line(&print::text(table))?;
     Ok(if is_well {
         ExitCode::SUCCESS

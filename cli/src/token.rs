@@ -1,18 +1,18 @@
 //! `quittance token`: logs in and prints the access token, to be used in a pipe.
 
 use std::io::{IsTerminal as _, Read as _};
-use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use common::token::Audience;
 
+use crate::bank::Bank;
 use crate::login;
 use crate::names::Person;
 use crate::print;
-use crate::running::Running;
 use client::{Login, access_token};
+use serde_json::json;
 
 /// Longest password that is read from standard input.
 const PASSWORD_BYTES_MAX: u64 = 4096;
@@ -20,15 +20,9 @@ const PASSWORD_BYTES_MAX: u64 = 4096;
 /// Options of `quittance token`.
 #[derive(Debug, Args)]
 pub(crate) struct Token {
-    /// Somebody of the demo bank
-    #[arg(
-        long = "as",
-        value_enum,
-        value_name = "WHO",
-        default_value = "ada",
-        ignore_case = true
-    )]
-    person: Person,
+    /// Somebody of the demo bank [default: whoever is logged in; at the demo bank ada]
+    #[arg(long = "as", value_enum, value_name = "WHO", ignore_case = true)]
+    person: Option<Person>,
     /// A person's e-mail address
     #[arg(long, conflicts_with = "person")]
     email: Option<String>,
@@ -57,12 +51,26 @@ pub(crate) struct Token {
     json: bool,
 }
 
-pub(crate) async fn run(options: Token, home: &Path) -> Result<()> {
-    let running = Running::find(home)?;
+pub(crate) async fn run(options: Token, bank: &Bank) -> Result<()> {
     let json = options.json;
     let audience = Audience::from_word(&options.audience).context("a value of the option")?;
-    let login = asked(options, &running)?.for_audience(audience)?;
-    let answer = login::log_in(&running.client(), &login).await?;
+    let is_kept =
+        options.person.is_none() && options.email.is_none() && options.client_id.is_none();
+    if let (Bank::Elsewhere(there), true) = (bank, is_kept) {
+        let token = match audience {
+            Audience::Http => there.token(None).await?,
+            Audience::Log => there.log_token().await?,
+        };
+        // The refresh token stays where it is: one that is used twice ends the session.
+        if json {
+            print::json(&json!({"access": token}))?;
+        } else {
+            print::line(&token)?;
+        }
+        return Ok(());
+    }
+    let login = asked(options, bank)?.for_audience(audience)?;
+    let answer = login::log_in(&bank.client(), &login).await?;
     if json {
         print::json(&answer)?;
     } else {
@@ -76,7 +84,7 @@ pub(crate) fn audience() -> PossibleValuesParser {
     PossibleValuesParser::new([Audience::Http, Audience::Log].map(Audience::as_str))
 }
 
-fn asked(options: Token, running: &Running) -> Result<Login> {
+fn asked(options: Token, bank: &Bank) -> Result<Login> {
     if let Some(email) = options.email {
         let password = options.password.map_or_else(|| secret("--password"), Ok)?;
         return Ok(Login::person(&email, &password).with_otp(options.otp));
@@ -91,7 +99,8 @@ fn asked(options: Token, running: &Running) -> Result<Login> {
             audience: Audience::Http,
         });
     }
-    let login = options.person.login(running.demo()?)?;
+    let person = options.person.unwrap_or(Person::Ada);
+    let login = person.login(bank.demo())?;
     Ok(login.with_otp(options.otp))
 }
 

@@ -1,7 +1,6 @@
 //! `quittance transaction`: books several postings at once.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::ExitCode;
 use std::str::FromStr;
 
@@ -12,9 +11,9 @@ use common::kinds::posting::Direction;
 use common::kinds::settlement::Rate;
 use common::kinds::transaction::{NewPosting, TransactionRequest};
 
-use crate::login;
+use crate::asking::As;
+use crate::bank::Bank;
 use crate::names::{self, Person};
-use crate::running::Running;
 use crate::sending::Sending;
 
 /// Options of `quittance transaction`.
@@ -35,15 +34,8 @@ pub(crate) struct Transaction {
     /// Text for all statements, up to 140 characters
     #[arg(long)]
     reference: Option<String>,
-    /// Who asks for it
-    #[arg(
-        long = "as",
-        value_enum,
-        value_name = "WHO",
-        default_value = "staff",
-        ignore_case = true
-    )]
-    person: Person,
+    #[command(flatten)]
+    by: As,
     #[command(flatten)]
     sending: Sending,
 }
@@ -97,10 +89,9 @@ impl FromStr for Recorded {
     }
 }
 
-pub(crate) async fn run(options: Transaction, home: &Path) -> Result<ExitCode> {
-    let running = Running::find(home)?;
-    let client = running.client();
-    let token = login::token(&client, &options.person.login(running.demo()?)?).await?;
+pub(crate) async fn run(options: Transaction, bank: &Bank) -> Result<ExitCode> {
+    let client = bank.client();
+    let token = options.by.token(bank, Person::Staff).await?;
     let asked = options.sending.asked("transaction");
     let currency = options.currency;
     let debits = options
@@ -128,5 +119,5 @@ pub(crate) async fn run(options: Transaction, home: &Path) -> Result<ExitCode> {
         effective_date: None,
         metadata: BTreeMap::new(),
     };
-    asked.told(client.book(&token, &transaction, asked.wait).await, home)
+    asked.told(client.book(&token, &transaction, asked.wait).await, bank)
 }

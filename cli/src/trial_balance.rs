@@ -1,16 +1,14 @@
 //! `quittance trial-balance`: all accounts by currency and category, now or as they were.
 
-use std::path::Path;
-
 use anyhow::{Context as _, Result};
 use clap::Args;
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use crate::login;
+use crate::asking::As;
+use crate::bank::Bank;
 use crate::names::Person;
 use crate::print;
-use crate::running::Running;
 use client::TrialBalance;
 
 /// What to show.
@@ -19,24 +17,16 @@ pub(crate) struct Options {
     /// As the books were at this time, such as 2026-11-23T12:00:00Z [default: now]
     #[arg(long, value_name = "TIME")]
     as_of: Option<String>,
-    /// Who looks; it takes the scope bank:operate or audit:read
-    #[arg(
-        long = "as",
-        value_enum,
-        value_name = "WHO",
-        default_value = "staff",
-        ignore_case = true
-    )]
-    person: Person,
+    #[command(flatten)]
+    by: As,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-pub(crate) async fn run(options: &Options, home: &Path) -> Result<()> {
-    let running = Running::find(home)?;
-    let client = running.client();
-    let token = login::token(&client, &options.person.login(running.demo()?)?).await?;
+pub(crate) async fn run(options: &Options, bank: &Bank) -> Result<()> {
+    let client = bank.client();
+    let token = options.by.token(bank, Person::Staff).await?;
     let found: Value = client
         .trial_balance(&token, options.as_of.as_deref())
         .await?;

@@ -5,17 +5,15 @@ mod import;
 mod invitations;
 mod second_factor;
 
-use std::path::Path;
-
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::asking::Asking;
+use crate::bank::Bank;
 use crate::failure::{Exit, Hinted as _};
 use crate::print;
-use crate::running::Running;
 use crate::token::secret;
 use client::Client;
 
@@ -148,34 +146,33 @@ struct Shown {
     last_login_at: Option<String>,
 }
 
-pub(crate) async fn run(command: Command, home: &Path) -> Result<()> {
-    let running = Running::find(home)?;
+pub(crate) async fn run(command: Command, bank: &Bank) -> Result<()> {
     match command {
-        Command::List(options) => list(&options, &running).await,
-        Command::Show(named) => show(&named, &running).await,
-        Command::Create(options) => create(options, &running).await,
-        Command::Invite(options) => invitations::invite(options, &running).await,
-        Command::Reset(named) => invitations::reset(&named, &running).await,
-        Command::Accept(options) => invitations::accept(options, &running).await,
-        Command::Activate(named) => change(&named, "activate", &running).await,
-        Command::Deactivate(named) => change(&named, "deactivate", &running).await,
-        Command::LogOut(named) => change(&named, "log-out", &running).await,
-        Command::SetPassword(options) => set_password(options, &running).await,
-        Command::Import(options) => import::run(&options, &running).await,
-        Command::Role(options) => change_role(options, &running).await,
-        Command::Unlock(named) => change(&named, "unlock", &running).await,
-        Command::SecondFactor(command) => second_factor::run(command, &running).await,
+        Command::List(options) => list(&options, bank).await,
+        Command::Show(named) => show(&named, bank).await,
+        Command::Create(options) => create(options, bank).await,
+        Command::Invite(options) => invitations::invite(options, bank).await,
+        Command::Reset(named) => invitations::reset(&named, bank).await,
+        Command::Accept(options) => invitations::accept(options, bank).await,
+        Command::Activate(named) => change(&named, "activate", bank).await,
+        Command::Deactivate(named) => change(&named, "deactivate", bank).await,
+        Command::LogOut(named) => change(&named, "log-out", bank).await,
+        Command::SetPassword(options) => set_password(options, bank).await,
+        Command::Import(options) => import::run(&options, bank).await,
+        Command::Role(options) => change_role(options, bank).await,
+        Command::Unlock(named) => change(&named, "unlock", bank).await,
+        Command::SecondFactor(command) => second_factor::run(command, bank).await,
     }
 }
 
-async fn caller(asking: &Asking, running: &Running) -> Result<(Client, String)> {
-    let client = running.client();
-    let token = asking.token(&client, running).await?;
+async fn caller(asking: &Asking, bank: &Bank) -> Result<(Client, String)> {
+    let client = bank.client();
+    let token = asking.token(bank).await?;
     Ok((client, token))
 }
 
-async fn list(options: &List, running: &Running) -> Result<()> {
-    let (client, token) = caller(&options.asking, running).await?;
+async fn list(options: &List, bank: &Bank) -> Result<()> {
+    let (client, token) = caller(&options.asking, bank).await?;
     let mut query = vec![("limit", options.limit.to_string())];
     query.extend(options.email.clone().map(|part| ("email", part)));
     query.extend(options.after.clone().map(|email| ("cursor", email)));
@@ -208,17 +205,17 @@ async fn list(options: &List, running: &Running) -> Result<()> {
     Ok(())
 }
 
-async fn create(options: Create, running: &Running) -> Result<()> {
+async fn create(options: Create, bank: &Bank) -> Result<()> {
     let password = options.password.map_or_else(|| secret("--password"), Ok)?;
-    let (client, token) = caller(&options.asking, running).await?;
+    let (client, token) = caller(&options.asking, bank).await?;
     let role = options.role.word()?;
     let user = json!({"email": options.email, "password": password, "role": role});
     let user = client.create_user(&token, &user).await?;
     told(&user, &options.asking)
 }
 
-async fn show(named: &Named, running: &Running) -> Result<()> {
-    let (client, token) = caller(&named.asking, running).await?;
+async fn show(named: &Named, bank: &Bank) -> Result<()> {
+    let (client, token) = caller(&named.asking, bank).await?;
     let id = id(&client, &token, &named.user).await?;
     let user = match id.parse() {
         Ok(id) => client.user(&token, id).await?,
@@ -231,16 +228,16 @@ async fn show(named: &Named, running: &Running) -> Result<()> {
     told(&user, &named.asking)
 }
 
-async fn change(named: &Named, action: &str, running: &Running) -> Result<()> {
-    let (client, token) = caller(&named.asking, running).await?;
+async fn change(named: &Named, action: &str, bank: &Bank) -> Result<()> {
+    let (client, token) = caller(&named.asking, bank).await?;
     let id = id(&client, &token, &named.user).await?;
     let user = client.change_user(&token, &id, action, None).await?;
     told(&user, &named.asking)
 }
 
-async fn set_password(options: SetPassword, running: &Running) -> Result<()> {
+async fn set_password(options: SetPassword, bank: &Bank) -> Result<()> {
     let password = options.password.map_or_else(|| secret("--password"), Ok)?;
-    let (client, token) = caller(&options.asking, running).await?;
+    let (client, token) = caller(&options.asking, bank).await?;
     let id = id(&client, &token, &options.user).await?;
     let body = json!({"password": password});
     let user = client
@@ -249,9 +246,9 @@ async fn set_password(options: SetPassword, running: &Running) -> Result<()> {
     told(&user, &options.asking)
 }
 
-async fn change_role(options: ChangeRole, running: &Running) -> Result<()> {
+async fn change_role(options: ChangeRole, bank: &Bank) -> Result<()> {
     let body = json!({"role": options.role.word()?});
-    let (client, token) = caller(&options.asking, running).await?;
+    let (client, token) = caller(&options.asking, bank).await?;
     let id = id(&client, &token, &options.user).await?;
     let user = client.change_user(&token, &id, "role", Some(&body)).await?;
     told(&user, &options.asking)

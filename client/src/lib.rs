@@ -17,6 +17,7 @@ mod people;
 mod receipts;
 mod service_accounts;
 mod statements;
+mod trust;
 
 use std::time::Duration;
 
@@ -39,6 +40,7 @@ pub use login::{Login, access_token, needs_code};
 pub use payments::PaymentBatch;
 pub use receipts::Consistency;
 pub use statements::{Balance, Download, Statement};
+pub use trust::{BadTrust, is_loopback};
 
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -48,7 +50,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Whether it is ready, a service knows.
 const READINESS_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Where the services are: `http://127.0.0.1:8081`.
+/// Where the services are: `http://127.0.0.1:8081`, or behind a gateway `https://bank.example.org/auth`.
 #[derive(Debug, Clone)]
 pub struct Addresses {
     /// Signs tokens.
@@ -57,6 +59,19 @@ pub struct Addresses {
     pub ledger: String,
     /// Takes payments.
     pub payments: String,
+}
+
+impl Addresses {
+    /// Those behind the gateway at this address.
+    #[must_use]
+    pub fn behind(gateway: &str) -> Self {
+        let gateway = gateway.trim_end_matches('/');
+        Self {
+            auth: format!("{gateway}/auth"),
+            ledger: format!("{gateway}/bank"),
+            payments: format!("{gateway}/payment"),
+        }
+    }
 }
 
 /// A client of the three services.
@@ -76,13 +91,15 @@ pub struct Done {
 }
 
 impl Client {
-    /// A client of the services at these addresses.
+    /// A client of the services at these addresses, which speak HTTP: nobody vouches for one that speaks HTTPS.
     ///
     /// # Panics
     /// When the machine has no source of randomness.
     #[must_use]
     pub fn new(addresses: Addresses) -> Self {
         let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT);
+        // Where no authority is installed, as in our image, asking the machine for them is an error.
+        let http = http.tls_certs_only([]);
         Self {
             http: http.build().expect("constant settings"),
             addresses,
@@ -120,6 +137,15 @@ impl Client {
         } else {
             format!("ready, but {}", late.join("; "))
         })
+    }
+
+    /// Whether this service is at its address, well or not.
+    ///
+    /// # Errors
+    /// [`Error`]; not found when something else is there.
+    pub async fn is_there(&self, service_url: &str) -> Result<bool> {
+        let request = self.request(Method::GET, service_url, "/health/live")?;
+        Ok(self.send(request).await?["status"] == "ok")
     }
 
     /// Asks with this token for what stands at a path.
@@ -215,7 +241,12 @@ impl Client {
             ("the ledger", &addresses.ledger),
             ("payments", &addresses.payments),
         ];
-        let service = services.into_iter().find(|(_, url)| **url == origin);
+        // Behind a gateway all three have one origin.
+        let is_at = |address: &str| {
+            let below = url.as_str().strip_prefix(address.trim_end_matches('/'));
+            below.is_some_and(|below| below.is_empty() || below.starts_with(['/', '?']))
+        };
+        let service = services.into_iter().find(|(_, address)| is_at(address));
         service.map_or_else(|| origin.clone(), |(name, _)| format!("{name} at {origin}"))
     }
 
@@ -224,8 +255,9 @@ impl Client {
     }
 }
 
+/// A path of a service, whose own address may have a path too.
 fn join(service_url: &str, path: &str) -> Result<Url> {
-    let url = Url::parse(service_url).and_then(|url| url.join(path));
+    let url = Url::parse(&format!("{}{path}", service_url.trim_end_matches('/')));
     url.map_err(|_| Error::Address(service_url.to_owned()))
 }
 
@@ -234,5 +266,37 @@ fn found<T>(answer: Result<T>) -> Result<Option<T>> {
     match answer {
         Err(error) if error.is_not_found() => Ok(None),
         other => other.map(Some),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_is_found_and_named_behind_a_gateway_and_without_one() {
+        let direct = Addresses {
+            auth: "http://127.0.0.1:8081".to_owned(),
+            ledger: "http://127.0.0.1:8082/".to_owned(),
+            payments: "http://127.0.0.1:8083".to_owned(),
+        };
+        let gateway = Addresses::behind("https://bank.example/");
+        for (addresses, ledger, named) in [
+            (
+                direct,
+                "http://127.0.0.1:8082/accounts",
+                "the ledger at http://127.0.0.1:8082",
+            ),
+            (
+                gateway,
+                "https://bank.example/bank/accounts",
+                "the ledger at https://bank.example",
+            ),
+        ] {
+            let client = Client::new(addresses);
+            let url = join(&client.addresses().ledger, "/accounts").unwrap();
+            assert_eq!(url.as_str(), ledger);
+            assert_eq!(client.name(&url), named);
+        }
     }
 }

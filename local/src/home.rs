@@ -60,6 +60,12 @@ impl Home {
         Ok(state.join("quittance").join(checkout_name()))
     }
 
+    /// Whether a bank was ever opened in this directory.
+    #[must_use]
+    pub fn is_one(path: &Path) -> bool {
+        path.join(lock::FILE).exists()
+    }
+
     /// Opens the directory at `path`, or makes it. Fails when another process has it.
     pub fn open(path: &Path) -> Result<Self> {
         Self::open_with(path, None, false)

@@ -45,6 +45,7 @@ pub use exposed::{Exposed, exposed_secrets};
 pub use home::{Home, down};
 pub use nginx::{Behind, GatewayOptions};
 pub use part::{Part, Service};
+pub use place::xdg;
 pub use ports::Ports;
 pub use producer::{Producer, Way};
 pub use progress::{Progress, Step, silent};

@@ -6,7 +6,10 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 
 /// A directory of the XDG kind: the variable, else below the user's home.
-pub(crate) fn xdg(variable: &str, below_home: &str) -> Result<PathBuf> {
+///
+/// # Errors
+/// When neither the variable nor `HOME` is set.
+pub fn xdg(variable: &str, below_home: &str) -> Result<PathBuf> {
     if let Some(path) = env::var_os(variable)
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())

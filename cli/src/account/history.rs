@@ -10,11 +10,11 @@ use common::account_number::AccountName;
 use serde::Deserialize as _;
 use serde_json::Value;
 
+use crate::asking::As;
+use crate::bank::Bank;
 use crate::failure::{Exit, Hinted as _};
-use crate::login;
-use crate::names::{self, Looker, short_account_name};
+use crate::names::{self, Person, short_account_name};
 use crate::print;
-use crate::running::Running;
 use client::{AccountPosting, Balance, Client, Download, Statement};
 
 /// Options of `quittance account balance`.
@@ -30,7 +30,7 @@ pub(crate) struct BalanceOptions {
     #[arg(long, value_name = "TIME")]
     recorded: Option<String>,
     #[command(flatten)]
-    looker: Looker,
+    asked_by: As,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -67,7 +67,7 @@ pub(crate) struct StatementOptions {
     #[arg(long)]
     cursor: Option<String>,
     #[command(flatten)]
-    looker: Looker,
+    asked_by: As,
     /// The same as --format json
     #[arg(long, conflicts_with = "format")]
     json: bool,
@@ -94,9 +94,9 @@ enum Format {
     Camt053,
 }
 
-pub(crate) async fn balance(options: BalanceOptions, running: &Running) -> Result<()> {
-    let client = running.client();
-    let token = login::token(&client, &options.looker.person.login(running.demo()?)?).await?;
+pub(crate) async fn balance(options: BalanceOptions, bank: &Bank) -> Result<()> {
+    let client = bank.client();
+    let token = options.asked_by.token(bank, Person::Staff).await?;
     let mut query = Vec::new();
     query.extend(options.effective.map(|day| ("effective", day)));
     query.extend(options.recorded.map(|time| ("recorded", time)));
@@ -128,9 +128,9 @@ fn not_to_be_seen<T>(found: client::Result<T>, account: AccountName) -> Result<T
     }
 }
 
-pub(crate) async fn statement(options: StatementOptions, running: &Running) -> Result<()> {
-    let client = running.client();
-    let token = login::token(&client, &options.looker.person.login(running.demo()?)?).await?;
+pub(crate) async fn statement(options: StatementOptions, bank: &Bank) -> Result<()> {
+    let client = bank.client();
+    let token = options.asked_by.token(bank, Person::Staff).await?;
     let mut query = Vec::new();
     query.extend(options.from.clone().map(|day| ("from", day)));
     query.extend(options.to.clone().map(|day| ("to", day)));

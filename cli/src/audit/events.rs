@@ -1,32 +1,20 @@
 //! `quittance audit events`: who did what in auth and at the ledger, and which logins failed.
 
-use std::path::Path;
-
 use anyhow::{Context as _, Result};
 use clap::Args;
 use client::{Before, Event, EventQuery};
 use common::timestamp;
 use serde_json::Value;
 
-use crate::asking::Who;
-use crate::login;
+use crate::asking::Asking;
+use crate::bank::Bank;
 use crate::print;
-use crate::running::Running;
 
 /// Options of `quittance audit events`.
 #[derive(Debug, Args)]
 pub(crate) struct Events {
-    /// Who looks: staff, or an e-mail address; it takes the right to audit
-    #[arg(long = "as", value_parser = Who::parse, value_name = "WHO", default_value = "staff")]
-    who: Who,
-    /// Their password, with an e-mail address; without it the first line of standard input
-    #[arg(
-        long,
-        value_name = "PASSWORD",
-        env = "QUITTANCE_AS_PASSWORD",
-        hide_env_values = true
-    )]
-    as_password: Option<String>,
+    #[command(flatten)]
+    asking: Asking,
     /// Only about this person, program, key, session, replay or file, by its id
     #[arg(long, value_name = "ID")]
     about: Option<String>,
@@ -45,18 +33,11 @@ pub(crate) struct Events {
     /// How many at most
     #[arg(long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u32).range(1..=100))]
     limit: u32,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
-pub(super) async fn run(options: &Events, home: &Path) -> Result<()> {
-    let running = Running::find(home)?;
-    let client = running.client();
-    let login = options
-        .who
-        .login(options.as_password.as_deref(), &running)?;
-    let token = login::token(&client, &login).await?;
+pub(super) async fn run(options: &Events, bank: &Bank) -> Result<()> {
+    let client = bank.client();
+    let token = options.asking.token(bank).await?;
     let query = EventQuery {
         about: options.about.clone(),
         actor: options.actor.clone(),
@@ -66,7 +47,7 @@ pub(super) async fn run(options: &Events, home: &Path) -> Result<()> {
         before: options.before.unwrap_or_default(),
     };
     let page = client.events(&token, &query).await?;
-    if options.json {
+    if options.asking.json {
         print::json(&page)?;
     } else {
         show(&page)?;

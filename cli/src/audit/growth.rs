@@ -1,7 +1,7 @@
 //! `quittance audit check-growth`: has the log only grown since somebody got a receipt?
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -9,10 +9,9 @@ use ledger::receipts::document::Receipt;
 use ledger::receipts::growth::{Grown, check_growth};
 use ledger::receipts::note::PublicKey;
 
-use crate::login;
-use crate::names::Person;
+use crate::asking::Asking;
+use crate::bank::Bank;
 use crate::print;
-use crate::running::Running;
 
 /// Options of `quittance audit check-growth`.
 #[derive(Debug, Args)]
@@ -22,21 +21,11 @@ pub(crate) struct Options {
     /// The public key of the bank's log, `name+id+base64`; without it the key in the receipt
     #[arg(long, value_name = "KEY")]
     key: Option<PublicKey>,
-    /// Who asks
-    #[arg(
-        long = "as",
-        value_enum,
-        value_name = "WHO",
-        default_value = "staff",
-        ignore_case = true
-    )]
-    person: Person,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    asking: Asking,
 }
 
-pub(super) async fn run(options: &Options, home: &Path) -> Result<()> {
+pub(super) async fn run(options: &Options, bank: &Bank) -> Result<()> {
     let named = options.file.display();
     let json = fs::read(&options.file).with_context(|| format!("{named} can't be read"))?;
     let wrong = || format!("{named} proves nothing");
@@ -45,9 +34,8 @@ pub(super) async fn run(options: &Options, home: &Path) -> Result<()> {
     let key: PublicKey = receipt.key.parse().with_context(wrong)?;
     let kept = key.open(&receipt.checkpoint).with_context(wrong)?;
 
-    let running = Running::find(home)?;
-    let client = running.client();
-    let token = login::token(&client, &options.person.login(running.demo()?)?).await?;
+    let client = bank.client();
+    let token = options.asking.token(bank).await?;
     let newest = client.consistency(&token, 1, None).await?;
     let unsigned = "this bank has signed no checkpoint that could be compared";
     let note = newest.checkpoint.context(unsigned)?;
@@ -59,7 +47,7 @@ pub(super) async fn run(options: &Options, home: &Path) -> Result<()> {
         Vec::new()
     };
     let grown = check_growth(&receipt.checkpoint, &note, &proof, &key)?;
-    if options.json {
+    if options.asking.json {
         return Ok(print::json(&grown)?);
     }
     Ok(print::line(&text(&grown, options.key.is_some()))?)

@@ -1,18 +1,18 @@
 //! `quittance audit receipt` gets a receipt from the bank; `audit check-receipt` checks one without it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
 use ledger::receipts::document::{Proven, Receipt};
 use ledger::receipts::note::PublicKey;
 
+use crate::asking::As;
+use crate::bank::Bank;
 use crate::failure::{Exit, Hinted as _};
-use crate::login;
 use crate::names::Person;
 use crate::print;
-use crate::running::Running;
 
 /// Options of `quittance audit receipt`.
 #[derive(Debug, Args)]
@@ -20,25 +20,16 @@ pub(crate) struct Get {
     /// The place of the request in the log: its `request_seq`
     #[arg(value_name = "SEQ", value_parser = clap::value_parser!(u64).range(1..))]
     seq: u64,
-    /// Who asks: whoever sent the request and the bank get the whole answer, the owner of another account in it a form
-    /// without balances and metadata
-    #[arg(
-        long = "as",
-        value_enum,
-        value_name = "WHO",
-        default_value = "staff",
-        ignore_case = true
-    )]
-    person: Person,
+    #[command(flatten)]
+    by: As,
     /// Write it to this file instead of printing it
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
 
-pub(super) async fn get(options: &Get, home: &Path) -> Result<()> {
-    let running = Running::find(home)?;
-    let client = running.client();
-    let token = login::token(&client, &options.person.login(running.demo()?)?).await?;
+pub(super) async fn get(options: &Get, bank: &Bank) -> Result<()> {
+    let client = bank.client();
+    let token = options.by.token(bank, Person::Staff).await?;
     let seq = options.seq;
     let receipt = client
         .receipt(&token, seq)

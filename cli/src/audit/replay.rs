@@ -31,6 +31,13 @@ pub(crate) struct Options {
     json: bool,
 }
 
+impl Options {
+    /// Whether a file has all of it.
+    pub(super) fn needs_no_bank(&self) -> bool {
+        self.from_file.is_some()
+    }
+}
+
 pub(super) async fn run(options: &Options, home: &Path) -> Result<()> {
     let bar = bar("replaying", "requests", options.json);
     let verdict = match &options.from_file {

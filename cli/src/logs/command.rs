@@ -1,10 +1,9 @@
 //! `quittance logs`: what services logged, from the stream LOGS by auth's API, and the gateway's lines from its file.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use chrono::{DateTime, TimeDelta, Utc};
 use client::Client;
 use common::service::now;
@@ -13,9 +12,10 @@ use serde_json::Value;
 use super::files::LogFile;
 use super::shown::{Line, Wanted};
 use crate::asking::Asking;
-use crate::failure::{is_silence, refusal, warn};
+use crate::bank::Bank;
+use crate::failure::{Hinted as _, is_silence, refusal, warn};
+use crate::names::Person;
 use crate::print;
-use crate::running::{Running, invocation};
 
 /// Lines of a page.
 const PAGE: usize = 500;
@@ -85,7 +85,7 @@ fn since(text: &str) -> Result<DateTime<Utc>, String> {
 
 /// Where lines come from.
 struct Sources<'r> {
-    running: &'r Running,
+    bank: &'r Bank,
     client: Client,
     options: &'r Options,
     token: String,
@@ -99,11 +99,17 @@ struct Sources<'r> {
     is_stream_there: bool,
 }
 
-pub(crate) async fn run(options: &Options, home: &Path) -> Result<()> {
-    let running = Running::find(home)?;
+pub(crate) async fn run(options: &Options, bank: &Bank) -> Result<()> {
+    if let (Some("gateway"), Bank::Elsewhere(there)) = (options.service.as_deref(), bank) {
+        let error = anyhow!(
+            "the gateway of {} writes its lines on its own machine",
+            there.name
+        );
+        return Err(error).hint("its owner reads them there, with the same command");
+    }
     let mut sources = Sources {
-        running: &running,
-        client: running.client(),
+        bank,
+        client: bank.client(),
         options,
         token: String::new(),
         wanted: Wanted {
@@ -114,7 +120,11 @@ pub(crate) async fn run(options: &Options, home: &Path) -> Result<()> {
             since: options.since,
         },
         last: 0,
-        files: vec![LogFile::of_gateway(&running.home)],
+        // A bank elsewhere has its files there.
+        files: match bank {
+            Bank::Here(running) => vec![LogFile::of_gateway(&running.home)],
+            Bank::Elsewhere(_) => Vec::new(),
+        },
         traces: BTreeSet::new(),
         is_stream_there: options.service.as_deref() != Some("gateway"),
     };
@@ -155,16 +165,18 @@ impl Sources<'_> {
         if self.is_stream_there {
             match self.read_stream(limit).await {
                 Ok(found) => lines = found,
-                // The files of a bank on this machine say it too.
-                Err(error) if is_away(&error) => {
-                    let home = invocation(&self.running.home);
+                Err(error) => {
+                    let (Bank::Here(running), true) = (self.bank, is_away(&error)) else {
+                        return Err(error);
+                    };
+                    // The files of a bank on this machine say it too.
+                    let again = self.bank.invocation();
                     warn(&format!(
-                        "the stream of lines can't be read, these are from the files: `{home} status` tells more"
+                        "the stream of lines can't be read, these are from the files: `{again} status` tells more"
                     ));
                     self.is_stream_there = false;
-                    self.files.extend(LogFile::of_services(&self.running.home));
+                    self.files.extend(LogFile::of_services(&running.home));
                 }
-                Err(error) => return Err(error),
             }
         }
         // Those of the services first: they tell the traces of a payment.
@@ -178,11 +190,7 @@ impl Sources<'_> {
     }
 
     async fn read_stream(&mut self, limit: usize) -> Result<Vec<Line>> {
-        self.token = self
-            .options
-            .asking
-            .token(&self.client, self.running)
-            .await?;
+        self.token = self.options.asking.token(self.bank).await?;
         let (mut lines, mut before) = (Vec::new(), None::<u64>);
         while lines.len() < limit {
             let mut query = self.wanted.query();
@@ -215,11 +223,9 @@ impl Sources<'_> {
                 Err(error) => {
                     let error = error.into();
                     if refusal(&error).is_some_and(|refused| refused.status == 401) {
-                        self.token = self
-                            .options
-                            .asking
-                            .token(&self.client, self.running)
-                            .await?;
+                        let by = &self.options.asking.by;
+                        let refused = Some(&*self.token);
+                        self.token = by.token_after(refused, self.bank, Person::Staff).await?;
                         continue;
                     }
                     // It goes on where it was once auth and the broker are back.

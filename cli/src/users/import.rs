@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use super::{caller, dumpdata};
 use crate::asking::Asking;
+use crate::bank::Bank;
 use crate::failure::{Exit, Hinted as _};
 use crate::print;
 use crate::progress;
-use crate::running::Running;
 
 /// What auth takes in one request.
 const CHUNK_ROWS: usize = 500;
@@ -53,10 +53,10 @@ struct Report {
 }
 
 /// Imports everybody who can be; a repeat creates nobody twice.
-pub(super) async fn run(options: &Import, running: &Running) -> Result<()> {
+pub(super) async fn run(options: &Import, bank: &Bank) -> Result<()> {
     let people = dumpdata::read(&options.file, options.model.as_deref())?;
     let total = people.len();
-    let (client, token) = caller(&options.asking, running).await?;
+    let (client, token) = caller(&options.asking, bank).await?;
     let (people, mut report) = without_shared(people);
     let bar = progress::spinner("import");
     for (at, chunk) in people.chunks(CHUNK_ROWS).enumerate() {

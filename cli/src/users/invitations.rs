@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::{Named, Role, caller, id};
 use crate::asking::Asking;
+use crate::bank::Bank;
 use crate::print;
-use crate::running::Running;
 use crate::token::secret;
 
 /// Options of `quittance users invite`.
@@ -32,22 +32,22 @@ pub(crate) struct Accept {
     password: Option<String>,
 }
 
-pub(super) async fn invite(options: Invite, running: &Running) -> Result<()> {
-    let (client, token) = caller(&options.asking, running).await?;
+pub(super) async fn invite(options: Invite, bank: &Bank) -> Result<()> {
+    let (client, token) = caller(&options.asking, bank).await?;
     let body = json!({"email": options.email, "role": options.role.word()?});
     told(&client.invite(&token, &body).await?, &options.asking)
 }
 
-pub(super) async fn reset(named: &Named, running: &Running) -> Result<()> {
-    let (client, token) = caller(&named.asking, running).await?;
+pub(super) async fn reset(named: &Named, bank: &Bank) -> Result<()> {
+    let (client, token) = caller(&named.asking, bank).await?;
     let id = id(&client, &token, &named.user).await?;
     let code = client.change_user(&token, &id, "reset", None).await?;
     told(&code, &named.asking)
 }
 
-pub(super) async fn accept(options: Accept, running: &Running) -> Result<()> {
+pub(super) async fn accept(options: Accept, bank: &Bank) -> Result<()> {
     let password = options.password.map_or_else(|| secret("--password"), Ok)?;
-    let client = running.client();
+    let client = bank.client();
     let body = json!({"code": options.code, "password": password});
     let accepted = client.accept(&body).await?;
     let email = accepted["email"].as_str();

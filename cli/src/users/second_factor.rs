@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::{Named, change};
 use crate::asking::Oneself;
+use crate::bank::Bank;
 use crate::print;
-use crate::running::Running;
 use client::Client;
 
 /// What to do with a second factor.
@@ -50,27 +50,27 @@ pub(crate) struct WithCode {
     oneself: Oneself,
 }
 
-pub(super) async fn run(command: Command, running: &Running) -> Result<()> {
-    let client = running.client();
+pub(super) async fn run(command: Command, bank: &Bank) -> Result<()> {
+    let client = bank.client();
     match command {
-        Command::Enrol(options) => enrol(options, &client, running).await,
-        Command::Confirm(options) => confirm(options, &client, running).await,
-        Command::Show(options) => show(options, &client, running).await,
-        Command::RecoveryCodes(options) => renew(options, &client, running).await,
+        Command::Enrol(options) => enrol(options, &client, bank).await,
+        Command::Confirm(options) => confirm(options, &client, bank).await,
+        Command::Show(options) => show(options, &client, bank).await,
+        Command::RecoveryCodes(options) => renew(options, &client, bank).await,
         Command::Remove(options) => {
-            let (token, password) = options.oneself.token(&client, running).await?;
+            let (token, password) = options.oneself.token_and_password(bank).await?;
             let body = json!({"current_password": password, "code": options.code});
             client.remove_second_factor(&token, &body).await?;
             Ok(print::line("The second factor is off.")?)
         }
-        Command::Reset(named) => change(&named, "second-factor/reset", running).await,
+        Command::Reset(named) => change(&named, "second-factor/reset", bank).await,
     }
 }
 
-async fn enrol(options: Enrol, client: &Client, running: &Running) -> Result<()> {
+async fn enrol(options: Enrol, client: &Client, bank: &Bank) -> Result<()> {
     let json = options.oneself.json;
     let same = options.oneself.repeated();
-    let (token, password) = options.oneself.token(client, running).await?;
+    let (token, password) = options.oneself.token_and_password(bank).await?;
     let body = json!({"current_password": password});
     let started = client.second_factor(&token, "", &body).await?;
     if json {
@@ -91,17 +91,17 @@ async fn enrol(options: Enrol, client: &Client, running: &Running) -> Result<()>
     Ok(())
 }
 
-async fn confirm(options: WithCode, client: &Client, running: &Running) -> Result<()> {
+async fn confirm(options: WithCode, client: &Client, bank: &Bank) -> Result<()> {
     let json = options.oneself.json;
-    let (token, _) = options.oneself.token(client, running).await?;
+    let token = options.oneself.token(bank).await?;
     let body = json!({"code": options.code});
     let confirmed = client.second_factor(&token, "/confirm", &body).await?;
     told(&confirmed, json, "The second factor is on.")
 }
 
-async fn renew(options: WithCode, client: &Client, running: &Running) -> Result<()> {
+async fn renew(options: WithCode, client: &Client, bank: &Bank) -> Result<()> {
     let json = options.oneself.json;
-    let (token, password) = options.oneself.token(client, running).await?;
+    let (token, password) = options.oneself.token_and_password(bank).await?;
     let body = json!({"current_password": password, "code": options.code});
     let renewed = client
         .second_factor(&token, "/recovery-codes", &body)
@@ -109,9 +109,9 @@ async fn renew(options: WithCode, client: &Client, running: &Running) -> Result<
     told(&renewed, json, "The recovery codes before these are over.")
 }
 
-async fn show(options: Show, client: &Client, running: &Running) -> Result<()> {
+async fn show(options: Show, client: &Client, bank: &Bank) -> Result<()> {
     let json = options.oneself.json;
-    let (token, _) = options.oneself.token(client, running).await?;
+    let token = options.oneself.token(bank).await?;
     let state = client.second_factor_state(&token).await?;
     if json {
         return Ok(print::json(&state)?);

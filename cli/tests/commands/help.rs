@@ -10,7 +10,7 @@ use crate::home::{Home, Ran, quittance, run};
 #[test]
 fn a_word_of_other_programs_is_told_ours() {
     for (typed, ours) in [
-        ("login", "token"),
+        ("signin", "login"),
         ("stop", "down"),
         ("balance ada", "account balance"),
         ("staus", "status"),

@@ -40,6 +40,7 @@ impl From<Output> for Ran {
 pub(crate) fn quittance(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_quittance"));
     command.env("QUITTANCE_HOME", home);
+    command.env_remove("QUITTANCE_BANK");
     // What a shell may hold, and what must not matter to us.
     command
         .env("PGOPTIONS", "-c search_path=myapp")

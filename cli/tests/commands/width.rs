@@ -42,6 +42,8 @@ fn everything_fits_a_terminal() {
         "up --help",
         "pay --help",
         "account open --help",
+        "login --help",
+        "banks --help",
     ] {
         let mut program = quittance(&home.path());
         // Where the program's path is as short as it is in a checkout.

@@ -15,6 +15,7 @@ mod discovery;
 mod doctor;
 mod door;
 mod durability;
+mod elsewhere;
 mod empty_messages;
 mod files;
 mod freeze;
