@@ -40,5 +40,6 @@ mod rolling;
 mod rules;
 mod standby;
 mod statements;
+mod traces;
 mod upgrade;
 mod walk;
