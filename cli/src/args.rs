@@ -128,8 +128,7 @@ enum Command {
     #[command(subcommand)]
     Migrate(migrate::Service),
     /// Run one service in the foreground
-    #[command(subcommand)]
-    Serve(serve::Service),
+    Serve(serve::Options),
     /// Print a code that makes the first administrator of a bank in containers
     InviteAdmin(invite_admin::Options),
     /// Say whether the service at an address is ready: for a container's health check
@@ -296,7 +295,7 @@ async fn dispatch(command: Command, choice: &Choice) -> Result<ExitCode> {
         Command::Audit(command) => audit::run(&command, choice).await?,
         Command::Bench(options) => bench::run(options).await?,
         Command::Migrate(service) => migrate::run(service).await?,
-        Command::Serve(service) => serve::run(service).await?,
+        Command::Serve(options) => serve::run(options).await?,
         Command::InviteAdmin(options) => invite_admin::run(&options).await?,
         Command::Health(options) => health::run(&options).await?,
         Command::Secrets(options) => secrets::run(&options)?,

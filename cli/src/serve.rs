@@ -1,8 +1,18 @@
 //! `quittance serve`: runs one service in this process. `quittance up` starts three of these; so does a container.
 
 use anyhow::Result;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
+use common::service::traces::Traces;
 use common::{broker, service};
+
+/// A service, and what a process does besides.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    service: Service,
+    #[command(flatten)]
+    traces: Traces,
+}
 
 /// Which service. Each reads its options from the environment too.
 #[derive(Debug, Subcommand)]
@@ -17,10 +27,11 @@ pub(crate) enum Service {
     Console(Box<console::Config>),
 }
 
-pub(crate) async fn run(service: Service) -> Result<()> {
+pub(crate) async fn run(Options { service, traces }: Options) -> Result<()> {
     let (name, broker) = service.identity();
     service::start_logging(name);
     service::start_metrics();
+    let tracing = traces.start(name)?;
     let shipping = broker.and_then(|broker| service::ship_logs(name, &broker));
     let ended = match service {
         Service::Auth(config) => auth::serve(*config).await,
@@ -28,6 +39,9 @@ pub(crate) async fn run(service: Service) -> Result<()> {
         Service::Payments(config) => payments::serve(*config).await,
         Service::Console(config) => console::serve(*config).await,
     };
+    if let Some(tracing) = tracing {
+        tracing.finish().await;
+    }
     if let Some(shipping) = shipping {
         shipping.finish().await;
     }

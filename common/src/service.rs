@@ -14,6 +14,7 @@ mod metrics;
 mod readiness;
 mod secret_files;
 mod stop;
+pub mod traces;
 
 mod probes;
 

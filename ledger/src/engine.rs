@@ -22,6 +22,7 @@ mod recover;
 
 mod measures;
 mod steps;
+mod traced;
 
 mod deciding;
 mod pipeline;

@@ -19,6 +19,7 @@ use common::broker::{ALONE_MAX, BATCH_MESSAGES_MAX, PublishError, Publisher, Rep
 use common::ids::ClientId;
 use common::message::Outgoing;
 use common::service::PAYMENT;
+use common::service::traces::Span;
 use common::wire::{CE_ID, REQUESTS, TRACEPARENT, trace_id};
 use futures::future::join_all;
 use metrics::histogram;
@@ -72,6 +73,7 @@ struct Submitter {
     told: Told,
     counters: Arc<Counters>,
     bytes: usize,
+    span: Span,
     /// The message, while each payment is logged.
     logged: Option<Outgoing>,
 }
@@ -107,10 +109,10 @@ impl Door {
         door
     }
 
-    /// Stores one message, together with others that come.
-    pub(crate) async fn store(&self, client: &ClientId, message: Outgoing) -> Place {
+    /// Stores one message, together with others that come. `span` is its publication, which ends then.
+    pub(crate) async fn store(&self, client: &ClientId, message: Outgoing, span: Span) -> Place {
         let (tell, told) = oneshot::channel();
-        self.hand_in(client, message, Told::Caller(tell))?;
+        self.hand_in(client, message, Told::Caller(tell), span)?;
         told.await.unwrap_or(Err(Refused::Closed))
     }
 
@@ -120,8 +122,14 @@ impl Door {
         client: &ClientId,
         message: Outgoing,
         told: Told,
+        span: Span,
     ) -> Result<(), TooMuch> {
-        self.queue.push(client, Waiting { message, told })
+        let waiting = Waiting {
+            message,
+            told,
+            span,
+        };
+        self.queue.push(client, waiting)
     }
 
     /// Stores a group as one atomic batch, or one by one when it is small.
@@ -133,12 +141,17 @@ impl Door {
         let (messages, told): (Vec<_>, Vec<_>) = group
             .into_iter()
             .map(|Taken { waiting, counters }| {
-                let Waiting { message, told } = waiting;
+                let Waiting {
+                    message,
+                    told,
+                    span,
+                } = waiting;
                 let bytes = message.bytes();
                 let submitter = Submitter {
                     told,
                     counters,
                     bytes,
+                    span,
                     logged: is_logged.then(|| message.clone()),
                 };
                 (message, submitter)
@@ -188,13 +201,17 @@ impl Door {
         }
     }
 
-    async fn tell(&self, submitter: Submitter, place: Place) {
+    async fn tell(&self, mut submitter: Submitter, place: Place) {
         if let Ok(request_seq) = place {
+            submitter.span.stored(request_seq);
             submitter.counters.stored(submitter.bytes);
             if let Some(message) = &submitter.logged {
                 log_stored(request_seq, message);
             }
+        } else {
+            submitter.span.fail("as far as we know it was not stored");
         }
+        drop(submitter.span);
         match submitter.told {
             // The receiver may be gone; the request is in the log all the same.
             Told::Caller(caller) => drop(caller.send(place)),
@@ -250,11 +267,12 @@ mod tests {
         let share = usize::try_from(limits.client_waiting.get()).unwrap();
         let count = share + BATCH_MESSAGES_MAX + 1;
         let mut all: FuturesUnordered<_> = (0..count)
-            .map(|_| door.store(&shop, message.clone()))
+            .map(|_| door.store(&shop, message.clone(), Span::default()))
             .collect();
         let first = all.next().await.expect("many are under way");
         let is_refused = matches!(first, Err(Refused::TooMuch(TooMuch::Waiting { .. })));
         assert!(is_refused, "{first:?}");
-        door.hand_in(&other, message, Told::Nobody).unwrap();
+        door.hand_in(&other, message, Told::Nobody, Span::default())
+            .unwrap();
     }
 }

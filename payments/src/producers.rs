@@ -157,7 +157,7 @@ impl Entrance {
         let told = reply_to.map_or(Told::Nobody, Told::Producer);
         self.app
             .door
-            .hand_in(&admitted.client, admitted.message, told)?;
+            .hand_in(&admitted.client, admitted.message, told, admitted.span)?;
         self.under_way += usize::from(is_awaited);
         Ok(())
     }

@@ -19,6 +19,7 @@ mod measures;
 mod progress;
 mod retry;
 mod rows;
+mod traced;
 mod trust;
 
 mod learnt;

@@ -9,6 +9,7 @@ mod again;
 mod alive;
 mod auditing;
 mod browser;
+mod collector;
 mod counter;
 mod disk;
 mod examples;

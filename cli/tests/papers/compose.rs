@@ -78,6 +78,7 @@ fn only_what_must_be_reached_is_published_and_only_on_loopback() {
         ("console", Value::Null),
         ("gateway", json!(["127.0.0.1:8080:8080"])),
         ("grafana", json!(["127.0.0.1:3000:3000"])),
+        ("jaeger", Value::Null),
         ("ledger", Value::Null),
         ("loki", Value::Null),
         ("migrate-auth", Value::Null),
@@ -133,6 +134,7 @@ fn the_databases_are_reached_by_the_services_only() {
     assert_eq!(networks["nats"], json!(["edge", "core"]));
     assert_eq!(networks["prometheus"], json!(["core"]));
     assert_eq!(networks["loki"], json!(["core"]));
+    assert_eq!(networks["jaeger"], json!(["core"]));
     assert_eq!(networks["vector"], json!(["core"]));
     assert_eq!(networks["grafana"], json!(["edge", "core"]));
     // Services are reached through the gateway, and it reaches neither the broker nor a database.

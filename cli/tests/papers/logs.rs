@@ -1,5 +1,5 @@
-//! What takes the services' lines to Loki: that it parses, and that everything it names is there. Neither Vector nor Loki was
-//! run with it.
+//! What takes the services' lines to Loki, and their traces to Jaeger: that it parses, and that everything it names is there.
+//! Neither Vector nor Loki nor Jaeger was run with it.
 
 use serde_json::json;
 
@@ -53,4 +53,26 @@ fn lines_go_from_the_broker_to_loki_and_grafana_and_all_that_is_named_exists() {
     assert_eq!(sink["endpoint"], address.as_str());
     let grafana = yaml("ops/logs/datasource.yaml");
     assert_eq!(grafana["datasources"][0]["url"], address.as_str());
+}
+
+#[test]
+fn traces_go_to_jaeger_where_that_was_asked_for_and_grafana_finds_them() {
+    let containers = containers();
+    for name in ["auth", "console", "ledger", "payments"] {
+        let endpoint = &containers[name]["environment"]["OTEL_EXPORTER_OTLP_ENDPOINT"];
+        assert_eq!(endpoint, "${OTEL_EXPORTER_OTLP_ENDPOINT:-}", "{name}");
+        let networks = strings(&containers[name]["networks"]);
+        assert!(networks.contains(&"core"), "{name} does not reach it");
+    }
+    let profiles = strings(&containers["jaeger"]["profiles"]);
+    assert_eq!(profiles, ["observability"]);
+    let path = "ops/traces/datasource.yaml";
+    let volumes = strings(&containers["grafana"]["volumes"]);
+    let given = volumes
+        .iter()
+        .any(|volume| volume.starts_with(&format!("./{path}:")));
+    assert!(given, "{volumes:?}");
+    let source = &yaml(path)["datasources"][0];
+    assert_eq!(source["url"], "http://jaeger:16686");
+    assert!(read("README.md").contains("OTEL_EXPORTER_OTLP_ENDPOINT=http://jaeger:4318"));
 }

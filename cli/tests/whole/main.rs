@@ -42,5 +42,6 @@ mod rolling;
 mod rules;
 mod standby;
 mod statements;
+mod traces;
 mod upgrade;
 mod walk;

@@ -1,16 +1,18 @@
-//! How often each route is asked, how it answers, and how long that takes.
+//! How often each route is asked, how it answers, and how long that takes: for metrics, and for traces where there are any.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::Method;
+use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 use metrics::{Counter, Histogram, counter, histogram};
 
 use crate::service::ids_of;
+use crate::service::traces::{Span, SpanKind, is_tracing};
+use crate::wire::TRACEPARENT;
 
 /// What is asked for at a path that no route has. A client may make up any number of those.
 const NO_ROUTE: &str = "none";
@@ -29,18 +31,43 @@ static ROUTES: LazyLock<RwLock<HashMap<String, ByMethodAndStatus>>> =
     LazyLock::new(RwLock::default);
 
 /// Measures a request, whatever becomes of it, by its route and not by its path: paths hold ids.
-pub(super) async fn measure(request: Request, next: Next) -> Response {
+pub(super) async fn measure(mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
     let method = name_of(request.method());
     let began = Instant::now();
+    let mut span = Span::default();
+    if is_tracing() {
+        let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+        span = span_of(method, route, request.headers_mut());
+    }
     // What is logged on the way carries the names that the request has.
     let response = match ids_of(request.headers()) {
         Some(ids) => ids.scope(next.run(request)).await,
         None => next.run(request).await,
     };
     let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
-    note(route, method, response.status().as_u16(), began.elapsed());
+    let status = response.status();
+    note(route, method, status.as_u16(), began.elapsed());
+    span.note("http.response.status_code", i64::from(status.as_u16()));
+    if status.is_server_error() {
+        span.fail("the service could not answer");
+    }
     response
+}
+
+/// Begins the span of a request. Whatever is done for it carries that span from here on, as it carries a caller's
+/// `traceparent` where nothing is traced.
+fn span_of(method: &'static str, route: &str, headers: &mut HeaderMap) -> Span {
+    let traceparent = headers.get(TRACEPARENT);
+    let traceparent = traceparent.and_then(|value| value.to_str().ok());
+    let mut span = Span::begin(SpanKind::Server, format!("{method} {route}"), traceparent);
+    span.note("http.request.method", method);
+    span.note("http.route", route.to_owned());
+    let carried = span.traceparent().map(HeaderValue::try_from);
+    if let Some(Ok(carried)) = carried {
+        headers.insert(TRACEPARENT, carried);
+    }
+    span
 }
 
 fn note(route: &str, method: &'static str, status: u16, took: Duration) {

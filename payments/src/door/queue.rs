@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use common::ids::ClientId;
 use common::message::Outgoing;
+use common::service::traces::Span;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota};
 use metrics::{Gauge, gauge};
@@ -35,6 +36,8 @@ const IDLE: Duration = Duration::from_secs(2);
 pub(super) struct Waiting {
     pub(super) message: Outgoing,
     pub(super) told: Told,
+    /// Its publication.
+    pub(super) span: Span,
 }
 
 /// A request that was taken, and where it is counted once it is stored.
@@ -211,6 +214,7 @@ mod tests {
         Waiting {
             message,
             told: Told::Nobody,
+            span: Span::default(),
         }
     }
 

@@ -23,6 +23,7 @@ use common::kinds::client_request::source;
 use common::message::{EventHeaders, Outgoing};
 use common::reason::Reason;
 use common::service;
+use common::service::traces::Span;
 use common::timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -95,8 +96,10 @@ pub(super) async fn pay_many(
         ce_source: &source(client_id),
     };
     let subject = subject(client_id);
-    let message = Outgoing::of_body(subject, &token, event, traceparent(&headers), body);
-    let request_seq = store_message(&app, client_id, message).await?;
+    let span = Span::publish(traceparent(&headers), batch_id);
+    let carried = span.traceparent().or(traceparent(&headers));
+    let message = Outgoing::of_body(subject, &token, event, carried, body);
+    let request_seq = store_message(&app, client_id, message, span).await?;
     let wait_seconds = wait_preferred(&headers);
     let answer = match wait_seconds {
         Some(seconds) => answered(&app, request_seq, Duration::from_secs(seconds)).await,

@@ -19,6 +19,7 @@ use common::kinds::payment::{PaymentAnswer, PaymentStatus};
 use common::message::Outgoing;
 use common::reason::{Code, Reason};
 use common::service;
+use common::service::traces::Span;
 use common::wire;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -311,8 +312,10 @@ async fn publish<R: Submission>(
         }
     }
     let token = app.log_token(caller).await?;
-    let message = request.message(client_id, &token, traceparent(headers));
-    let request_seq = store_message(app, client_id, message).await?;
+    let span = Span::publish(traceparent(headers), request.id());
+    let carried = span.traceparent().or(traceparent(headers));
+    let message = request.message(client_id, &token, carried);
+    let request_seq = store_message(app, client_id, message, span).await?;
     first.stored(request_seq);
     Ok(Published {
         request_seq,
@@ -325,8 +328,9 @@ pub(super) async fn store_message(
     app: &App,
     client: &ClientId,
     message: Outgoing,
+    span: Span,
 ) -> Result<u64, Problem> {
-    app.door.store(client, message).await.map_err(|refused| match refused {
+    app.door.store(client, message, span).await.map_err(|refused| match refused {
         Refused::TooMuch(too_much) => Problem::new(StatusCode::TOO_MANY_REQUESTS, too_much.to_string())
             .with_header(header::RETRY_AFTER, HeaderValue::from_static("1")),
         Refused::Broker(_) | Refused::Closed => Problem::unavailable("the broker", &refused).with(

@@ -17,6 +17,7 @@ use common::kinds::reversal::ReversalRequest;
 use common::kinds::transaction::TransactionRequest;
 use common::message::{EventHeaders, Outgoing};
 use common::reason::{Code, Reason};
+use common::service::traces::Span;
 use common::token::{TokenError, bearer};
 use common::wire;
 use uuid::Uuid;
@@ -32,6 +33,8 @@ const BATCH_ID: &str = "Nats-Batch-Id";
 pub(super) struct Admitted {
     pub(super) client: ClientId,
     pub(super) message: Outgoing,
+    /// Its publication.
+    pub(super) span: Span,
 }
 
 /// Why a publish does not go into the log.
@@ -136,16 +139,18 @@ pub(super) fn admit(app: &App, published: &Published) -> Result<Admitted, NotAdm
     let traceparent = headers
         .get(wire::TRACEPARENT)
         .filter(|value| wire::is_traceparent(value));
+    let span = Span::publish(traceparent, expected.ce_id);
     Ok(Admitted {
         message: Outgoing::of_body(
             published.subject.clone(),
             token,
             event,
-            traceparent,
+            span.traceparent().or(traceparent),
             // A copy: a part of the buffer that it came in would keep all of that.
             Bytes::copy_from_slice(&published.payload),
         ),
         client,
+        span,
     })
 }
 

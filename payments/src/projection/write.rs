@@ -8,6 +8,7 @@ use super::cursors::Log;
 use super::learnt::Projection;
 use super::retry::retried;
 use super::rows::{self, Changes, NewerRules, Requested};
+use super::traced;
 use super::trust::trust;
 use crate::store;
 
@@ -42,6 +43,7 @@ impl Projection {
             first: first.sequence,
             last: last.sequence,
         };
+        let began = traced::began();
         let changes = match log {
             Log::Requests => {
                 let projected = self.cursors.borrow().of(log);
@@ -56,7 +58,11 @@ impl Projection {
                 Changes::Answered(answered)
             }
         };
-        Ok(self.write(log, range, &changes).await)
+        let is_ours = self.write(log, range, &changes).await;
+        if let Some(began) = began.filter(|_| is_ours && log == Log::Settlements) {
+            traced::projected(batch, began);
+        }
+        Ok(is_ours)
     }
 
     async fn write(&self, log: Log, range: store::Range, changes: &Changes) -> bool {
