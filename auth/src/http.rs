@@ -12,7 +12,6 @@ mod keys;
 mod logs;
 mod mandates;
 mod owners;
-mod queries;
 mod sessions;
 mod users;
 

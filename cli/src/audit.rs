@@ -1,9 +1,10 @@
 //! `quittance audit`: [`replay`] decides the whole log again, into empty books, and compares everything; [`export`] writes
 //! the log to a file, so that somebody without a broker can do that; [`verify`] looks whether the books hold together;
-//! [`receipt`] gets and checks the proof of a single answer; [`events`] shows what happened in auth.
+//! [`receipt`] gets and checks the proof of a single answer, [`growth`] the proof that nothing before it was changed; [`events`] shows what people and programs did.
 
 mod events;
 mod export;
+mod growth;
 mod receipt;
 mod replay;
 mod verify;
@@ -29,7 +30,9 @@ pub(crate) enum Command {
     Receipt(receipt::Get),
     /// Check a receipt; it takes neither a bank nor a network
     CheckReceipt(receipt::Check),
-    /// Show what happened in auth, the newest first: logins, failed ones too, and who changed what
+    /// Check that the log has only grown since a receipt was got: nothing in it was changed or taken out
+    CheckGrowth(growth::Options),
+    /// Show what people and programs did, the newest first: logins, failed ones too, who changed what, replays and files
     Events(events::Events),
 }
 
@@ -54,6 +57,7 @@ pub(crate) async fn run(command: &Command, choice: &Choice) -> Result<()> {
         }
         Command::Receipt(options) => receipt::get(options, &choice.bank()?).await,
         Command::CheckReceipt(options) => receipt::check(options),
+        Command::CheckGrowth(options) => growth::run(options, choice).await,
         Command::Events(options) => events::run(options, &choice.bank()?).await,
     }
 }

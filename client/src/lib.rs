@@ -30,6 +30,7 @@ pub use accounts::{
 };
 pub use activity::{ActiveSecond, Activity, Projected};
 pub use error::{Error, Refused};
+pub use events::{Before, Event, EventQuery, Events};
 pub use files::{KeptFile, KeptFiles};
 pub use log::{
     CategoryBalance, Checkpoint, CurrencyBalance, Entry, LogPage, Message, Pair, Replay, Replays,
@@ -37,6 +38,7 @@ pub use log::{
 };
 pub use login::{Login, access_token, needs_code};
 pub use payments::PaymentBatch;
+pub use receipts::Consistency;
 pub use statements::{Balance, Download, Statement};
 pub use trust::{BadTrust, is_loopback};
 

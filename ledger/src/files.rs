@@ -258,6 +258,12 @@ impl Files {
         Some(path(self.directory.as_ref()?, id, "file"))
     }
 
+    /// Takes back a file that was asked for a moment ago, before anything made it.
+    pub(crate) fn take_back(&self, id: Uuid) {
+        self.lock().remove(&id);
+        self.delete(id);
+    }
+
     /// Removes a file. One that is being made ends by itself.
     pub(crate) fn delete(&self, id: Uuid) {
         if let Some(directory) = &self.directory {

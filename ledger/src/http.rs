@@ -10,6 +10,7 @@ mod accounts;
 mod balances;
 mod books;
 mod controls;
+mod events;
 mod files;
 mod holds;
 mod log;
@@ -50,7 +51,10 @@ const SERVICE: Service = Service {
             "Receipts",
             "Proofs that an answer is in the log, and that the log only grows.",
         ),
-        ("Audit", "Deciding the whole log again."),
+        (
+            "Audit",
+            "Deciding the whole log again, and what operators did beside the log.",
+        ),
         (
             "Files",
             "Statements and parts of the log, made in the background and kept for a while.",
@@ -90,6 +94,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(log::show))
         .routes(routes!(subscribers::subscribers))
         .routes(routes!(replays::start, replays::list))
+        .routes(routes!(events::events))
         .routes(routes!(files::ask, files::list))
         .routes(routes!(files::show, files::delete))
         .routes(routes!(files::content))

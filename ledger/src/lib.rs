@@ -13,6 +13,7 @@ pub mod store;
 pub mod audit;
 pub mod receipts;
 
+mod busy;
 mod files;
 mod statement;
 

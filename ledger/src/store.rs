@@ -9,6 +9,7 @@ mod lead;
 mod accounts;
 mod bulk;
 mod controls;
+mod events;
 mod holds;
 mod load;
 
@@ -34,6 +35,7 @@ pub(crate) use bulk::{
     batch_payment_rows, batch_payments_count, batch_payments_like, has_batches, ids_used_in_batches,
 };
 pub(crate) use durability::{DatabaseSetting, durability_settings};
+pub(crate) use events::{NewEvent, event_page, record_event};
 pub(crate) use history::{AnswerRow, PostingRow, answers, posting_rows, postings_like};
 pub(crate) use holds::{account_holds, all_holds, due_holds, holds, unannounced_holds};
 pub(crate) use lead::{lead, leader};

@@ -21,9 +21,9 @@ use serde_json::{Map, Value};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::queries::{bad, time};
 use crate::app::Auth;
 use crate::logs::{Found, Level, Wanted};
+use common::http::queries::{bad, time};
 
 const READERS: &[Scope] = &[Scope::AuditRead, Scope::AuthAdmin];
 /// Lines in a list, unless asked for otherwise.

@@ -3,6 +3,7 @@
 pub(crate) mod names;
 
 use chrono::{DateTime, Utc};
+use common::http::events::{Event as Recorded, EventFilter, EventQuery};
 use serde_json::Value;
 use sqlx::PgExecutor;
 
@@ -37,33 +38,11 @@ pub(crate) async fn record(
     Ok(())
 }
 
-/// An event as it was recorded.
-pub(crate) struct Recorded {
-    pub(crate) id: i64,
-    pub(crate) at: DateTime<Utc>,
-    pub(crate) what: String,
-    pub(crate) actor: Option<String>,
-    pub(crate) about: Option<String>,
-    pub(crate) detail: Value,
-}
-
-/// What a reader looks for; what is `None` does not matter.
-#[derive(Debug, Default)]
-pub(crate) struct Filter<'f> {
-    pub(crate) about: Option<&'f str>,
-    pub(crate) actor: Option<&'f str>,
-    pub(crate) what: Option<&'f str>,
-    /// At this time or later.
-    pub(crate) from: Option<DateTime<Utc>>,
-    /// Recorded before this one.
-    pub(crate) before: Option<i64>,
-}
-
-/// The newest first, at most `limit`.
+/// The newest first.
 pub(crate) async fn page(
     db: impl PgExecutor<'_>,
-    filter: &Filter<'_>,
-    limit: i64,
+    query: &EventQuery,
+    filter: &EventFilter,
 ) -> sqlx::Result<Vec<Recorded>> {
     sqlx::query_as!(
         Recorded,
@@ -72,12 +51,12 @@ pub(crate) async fn page(
            and ($3::text is null or what = $3) and ($4::timestamptz is null or at >= $4)
            and ($5::bigint is null or id < $5)
          order by id desc limit $6",
-        filter.about,
-        filter.actor,
-        filter.what,
+        query.about.as_deref(),
+        query.actor.as_deref(),
+        query.what.as_deref(),
         filter.from,
-        filter.before,
-        limit,
+        query.cursor,
+        filter.rows_max(),
     )
     .fetch_all(db)
     .await

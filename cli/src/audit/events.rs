@@ -1,9 +1,10 @@
-//! `quittance audit events`: who did what in auth, and which logins failed.
+//! `quittance audit events`: who did what in auth and at the ledger, and which logins failed.
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use client::{Before, Event, EventQuery};
+use common::timestamp;
+use serde_json::Value;
 
 use crate::asking::Asking;
 use crate::bank::Bank;
@@ -14,7 +15,7 @@ use crate::print;
 pub(crate) struct Events {
     #[command(flatten)]
     asking: Asking,
-    /// Only about this person, program, key or session, by its id
+    /// Only about this person, program, key, session, replay or file, by its id
     #[arg(long, value_name = "ID")]
     about: Option<String>,
     /// Only what this client did
@@ -26,62 +27,55 @@ pub(crate) struct Events {
     /// Only from this time on, such as 2026-11-27T08:00:00Z
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
-    /// Only those before this one
-    #[arg(long, value_name = "NUMBER")]
-    before: Option<i64>,
+    /// Only those before this place, as the end of a list says it
+    #[arg(long, value_name = "PLACE")]
+    before: Option<Before>,
     /// How many at most
     #[arg(long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u32).range(1..=100))]
     limit: u32,
 }
 
-/// An event of a list.
-#[derive(Debug, Deserialize)]
-struct Event {
-    id: i64,
-    at: String,
-    what: String,
-    actor: Option<String>,
-    about: Option<String>,
-    detail: Map<String, Value>,
-}
-
 pub(super) async fn run(options: &Events, bank: &Bank) -> Result<()> {
     let client = bank.client();
     let token = options.asking.token(bank).await?;
-    let mut query = vec![("limit", options.limit.to_string())];
-    for (name, asked) in [
-        ("about", &options.about),
-        ("actor", &options.actor),
-        ("what", &options.what),
-        ("from", &options.from),
-    ] {
-        query.extend(asked.clone().map(|asked| (name, asked)));
-    }
-    query.extend(options.before.map(|id| ("cursor", id.to_string())));
+    let query = EventQuery {
+        about: options.about.clone(),
+        actor: options.actor.clone(),
+        what: options.what.clone(),
+        from: options.from.clone(),
+        limit: options.limit,
+        before: options.before.unwrap_or_default(),
+    };
     let page = client.events(&token, &query).await?;
     if options.asking.json {
         print::json(&page)?;
-        return Ok(());
+    } else {
+        show(&page)?;
     }
-    let events =
-        Vec::<Event>::deserialize(&page["events"]).context("auth answered in an unknown form")?;
-    if events.is_empty() {
+    // A script shall not take a part for the whole.
+    match page.missing {
+        Some(error) => Err(error).context("a part of what happened is missing"),
+        None => Ok(()),
+    }
+}
+
+fn show(page: &client::Events) -> Result<()> {
+    if page.events.is_empty() && page.missing.is_none() {
         print::line("No events.")?;
-        return Ok(());
     }
-    for event in &events {
+    for event in &page.events {
         print::line(&told(event))?;
     }
-    if let (false, Some(last)) = (page["next"].is_null(), events.last()) {
-        let id = last.id;
-        print::line(&format!("\nOlder ones: the same with `--before {id}`."))?;
+    if let Some(before) = page.next {
+        print::line(&format!("\nOlder ones: the same with `--before={before}`."))?;
     }
     Ok(())
 }
 
 /// One event: number, time and name, then what it is about.
 fn told(event: &Event) -> String {
-    let head = format!("{:>6}  {}  ", event.id, event.at);
+    let at = timestamp::text(&event.at);
+    let head = format!("{:>6}  {at}  ", event.id);
     let (actor, about) = (event.actor.as_deref(), event.about.as_deref());
     // A person's client is called after the person.
     let about = about.filter(|about| actor.is_none_or(|actor| !actor.ends_with(about)));
@@ -108,6 +102,7 @@ fn told(event: &Event) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize as _;
     use serde_json::json;
 
     use super::*;

@@ -85,6 +85,20 @@ fn receipts(home: &Home) {
     let shared = home.run(&format!("audit receipt {seq} --as grace")).json();
     assert_eq!(shared["answer"]["form"], "shared");
 
+    home.run("pay --from ada --to grace --amount 1 --wait").ok();
+    // Whoever holds a receipt checks that the log has only grown; the sender of a payment needs no more rights.
+    let growth = format!("audit check-growth {named} --as ada");
+    let told = home.run(&growth).ok();
+    assert!(told.starts_with("The log has only grown"), "{told}");
+    home.run(&format!("audit receipt {}", seq + 1)).ok();
+    let grown = home.run(&format!("{growth} --json")).json();
+    assert!(
+        grown["from"].as_u64() >= Some(seq) && grown["to"].as_u64() > grown["from"].as_u64(),
+        "{grown}"
+    );
+    let other = "audit check-growth /nowhere/receipt.json";
+    assert_eq!(home.run(other).code, 1);
+
     let nowhere = Path::new("/nowhere");
     let told = run(nowhere, &format!("audit check-receipt {named}")).ok();
     for part in [

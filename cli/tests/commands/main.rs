@@ -64,6 +64,7 @@ fn every_command_tells_its_options() {
         "audit export",
         "audit receipt",
         "audit check-receipt",
+        "audit check-growth",
         "audit events",
         "completions",
     ];

@@ -81,6 +81,8 @@ async fn a_clerk_opens_an_account_deposits_and_watches_the_payment_settle() {
     browser.driver.goto(&desk.at("/audit")).await.unwrap();
     browser.press("Start a replay").await;
     browser.wait_for("td", "the same books").await;
+    browser.driver.goto(&desk.at("/history")).await.unwrap();
+    browser.wait_for("td", "replay.started").await;
     browser.stop().await;
 }
 

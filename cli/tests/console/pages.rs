@@ -270,6 +270,7 @@ const SOURCES: [(&str, &[&str]); 3] = [
             "/subscribers",
             "/services",
             "/audit",
+            "/history",
             "/files",
             "/search?q=ACCOUNT",
         ],

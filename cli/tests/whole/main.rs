@@ -20,6 +20,7 @@ mod empty_messages;
 mod files;
 mod freeze;
 mod gateway;
+mod history;
 mod hostile;
 mod idempotency;
 mod keys;

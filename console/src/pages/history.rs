@@ -1,10 +1,11 @@
-//! What people and programs did at auth: logins, failed ones too, and who changed what.
+//! What people and programs did: logins, failed ones too, who changed what, replays and files.
 
 use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
+use client::{Event, EventQuery};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -12,14 +13,17 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::operator::Operator;
 use crate::page::{Frame, html};
-use crate::show::{Id, Source, Time};
+use crate::show::{Id, Source, Time, Trouble};
+
+/// Events of a page.
+const ROWS: u32 = 50;
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Filter {
     about: String,
     actor: String,
-    cursor: String,
+    before: String,
 }
 
 struct Row {
@@ -38,6 +42,8 @@ struct HistoryPage {
     /// Where what somebody asked of the books stands.
     books: String,
     rows: Source<Vec<Row>>,
+    /// What one of the services did not tell.
+    missing: Option<Trouble>,
     next: Option<String>,
 }
 
@@ -51,27 +57,38 @@ pub(super) async fn list(
     who: Operator,
     Query(filter): Query<Filter>,
 ) -> Response {
-    let mut query = Vec::new();
-    for (name, value) in [
-        ("about", &filter.about),
-        ("actor", &filter.actor),
-        ("cursor", &filter.cursor),
-    ] {
-        if !value.trim().is_empty() {
-            query.push((name, value.trim().to_owned()));
-        }
-    }
+    let asked = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    let query = EventQuery {
+        about: asked(&filter.about),
+        actor: asked(&filter.actor),
+        limit: ROWS,
+        // What nobody was led to begins at the newest.
+        before: filter.before.parse().unwrap_or_default(),
+        ..EventQuery::default()
+    };
     let found = app.client.events(&who.token, &query).await;
-    let next = who.next(&found, "/history");
-    let rows = found.map(|page| {
-        let events = page["events"].as_array().cloned().unwrap_or_default();
-        events.iter().map(|event| row(event, &who)).collect()
+    let (rows, missing, next) = match found {
+        Ok(page) => (
+            Ok(page.events.iter().map(|event| row(event, &who)).collect()),
+            page.missing.map(Trouble::from),
+            page.next,
+        ),
+        Err(error) => (Err(error.into()), None, None),
+    };
+    let next = next.map(|before| {
+        let older = Filter {
+            before: before.to_string(),
+            ..filter.clone()
+        };
+        let query = serde_urlencoded::to_string(older).unwrap_or_default();
+        who.prefix.at(&format!("/history?{query}"))
     });
     html(&HistoryPage {
         frame: who.frame("History", "History"),
         books: who.prefix.at(&books(&filter)),
         filter,
-        rows: rows.map_err(Into::into),
+        rows,
+        missing,
         next,
     })
 }
@@ -86,20 +103,19 @@ fn books(filter: &Filter) -> String {
     )
 }
 
-fn row(event: &Value, who: &Operator) -> Row {
-    let text = |name: &str| event[name].as_str().map(str::to_owned);
-    let detail = event["detail"].as_object().into_iter().flatten();
-    let detail: Vec<_> = detail
-        .map(|(name, value)| match value {
-            Value::String(text) => format!("{name} {text}"),
-            other => format!("{name} {other}"),
-        })
-        .collect();
+fn row(event: &Event, who: &Operator) -> Row {
+    let detail = event.detail.iter().filter_map(|(name, value)| match value {
+        Value::Null => None,
+        Value::String(text) => Some(format!("{name} {text}")),
+        other => Some(format!("{name} {other}")),
+    });
+    let detail: Vec<_> = detail.collect();
+    let subject = event.about.as_deref();
     Row {
-        at: Time::of(&event["at"]),
-        what: text("what").unwrap_or_default(),
-        actor: text("actor").unwrap_or_default(),
-        about: text("about").map(|id| Id::link(&id, &who.prefix, &about(&id))),
+        at: Time::at(event.at),
+        what: event.what.clone(),
+        actor: event.actor.clone().unwrap_or_default(),
+        about: subject.map(|id| Id::link(id, &who.prefix, &about(id))),
         detail: detail.join(", "),
     }
 }

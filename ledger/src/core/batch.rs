@@ -11,7 +11,7 @@ use common::token::CheckedTokens;
 use crate::core::book::Book;
 use crate::core::book::account::Entry;
 use crate::core::book::usage::{PaymentKey, UsedPaymentId};
-use crate::core::chain::{Chain, Cursor};
+use crate::core::chain::{Chain, Cursor, Digest, sha256};
 use crate::core::change::Change;
 use crate::core::decide::{Decision, decide};
 use crate::core::rules::NewerRules;
@@ -28,6 +28,8 @@ pub struct Decided {
     pub changes: Vec<Change>,
     /// The answer's body.
     pub body: Bytes,
+    /// Its SHA-256, which the chain and the leaf of its receipt hash.
+    pub body_digest: Digest,
     /// The hash chain after it.
     pub chain: Chain,
 }
@@ -116,17 +118,19 @@ pub fn decide_all(
     for request in requests {
         let Decision { answer, changes } = decide(book, &request);
         let body = Bytes::from(answer.to_json());
+        let body_digest = sha256(&body);
         chain = chain.next(
             request.at.seq,
             request.at.published_at,
             &request.digest,
-            &body,
+            &body_digest,
         );
         decided.push(Decided {
             request,
             answer,
             changes,
             body,
+            body_digest,
             chain,
         });
     }

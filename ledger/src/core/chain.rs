@@ -36,21 +36,21 @@ impl Chain {
         Some(Self(bytes))
     }
 
-    /// The head after one more answer.
+    /// The head after one more answer, of which the body is hashed.
     #[must_use]
     pub fn next(
         self,
         seq: u64,
         published_at: DateTime<Utc>,
         request: &Digest,
-        answer_body: &[u8],
+        answer: &Digest,
     ) -> Self {
         let mut hash = Context::new(&SHA256);
         hash.update(&self.0);
         hash.update(&seq.to_be_bytes());
         hash.update(&published_at.timestamp_micros().to_be_bytes());
         hash.update(request);
-        hash.update(&sha256(answer_body));
+        hash.update(answer);
         Self(fixed(hash.finish().as_ref()))
     }
 }

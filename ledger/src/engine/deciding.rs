@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::context::DATABASE_TIMEOUT;
 use super::failure::{Failure, Halt};
 use super::measures::{Measures, Step};
+use crate::busy::work_through;
 use crate::core::batch::{self, Batch};
 use crate::core::book::Book;
 use crate::core::book::account::Account;
@@ -111,7 +112,7 @@ impl Deciding {
         );
         let began = Instant::now();
         // A thousand signatures take 25 ms: that must not hold up this thread's other tasks.
-        let requests = tokio::task::block_in_place(|| {
+        let requests = work_through(messages.len(), || {
             batch::verify_all(messages, &self.book, &mut self.checked)
         })
         .map_err(Halt::NewerRules)?;
@@ -120,7 +121,7 @@ impl Deciding {
             .await
             .map_err(|_| Failure::Stalled)??;
         let began = self.measures.took(Step::Load, began);
-        let batch = tokio::task::block_in_place(|| {
+        let batch = work_through(messages.len(), || {
             let decided = batch::decide_all(&mut self.book, self.cursor.chain, requests);
             Arc::new(Batch::new(self.cursor, decided))
         });

@@ -23,8 +23,9 @@ use crate::store;
 
 /// Batches that wait between two steps: enough that neither waits for the other, few enough to bound the memory.
 const WAITING_BATCHES_MAX: usize = 1;
-/// Written batches that wait for the tree of receipts; it reads from the database what found no room.
-const WAITING_FOR_TREE_MAX: usize = 2;
+/// Written batches that wait for the tree of receipts, which takes them a hundred times a second; it reads from the database
+/// what found no room.
+const WAITING_FOR_TREE_MAX: usize = 32;
 
 /// The writing and the publishing. Dropping it ends both, wherever they are.
 pub(super) struct Pipeline {

@@ -28,6 +28,7 @@ use uuid::Uuid;
 use super::accounts;
 use super::app::App;
 use super::day::Day;
+use super::events::{self, Filed};
 use super::log;
 use super::statements::{self, Format, StatementQuery, Whole};
 use crate::files::{FileKind, FileState, Files, KeptFile, NewFile, Refused};
@@ -145,7 +146,7 @@ pub(super) async fn ask(
                 file_name: whole.file_name,
                 media_type: whole.media_type.to_owned(),
             };
-            begin(&app, new, whole.pieces).await
+            begin(&app, &caller, new, whole.pieces).await
         }
         Wanted::Log { from, to } => {
             must_have(&caller, &[Scope::AuditRead], "audit:read")?;
@@ -166,7 +167,7 @@ pub(super) async fn ask(
                 file_name: format!("log-{from}-{to}.ndjson"),
                 media_type: "application/x-ndjson".to_owned(),
             };
-            begin(&app, new, log::lines(&app.making.broker, from, to)).await
+            begin(&app, &caller, new, log::lines(&app.making.broker, from, to)).await
         }
     }
 }
@@ -182,6 +183,7 @@ fn must_have(caller: &Caller<'_>, scopes: &[Scope], named: &str) -> Result<(), P
 
 async fn begin<E: std::error::Error + Send + 'static>(
     app: &App,
+    caller: &Caller<'_>,
     new: NewFile,
     pieces: stream::BoxStream<'static, Result<Bytes, E>>,
 ) -> Result<Response, Problem> {
@@ -195,6 +197,10 @@ async fn begin<E: std::error::Error + Send + 'static>(
             Refused::Disk(error) => Problem::unavailable("the directory for files", &error),
         }
     })?;
+    if let Err(problem) = events::filed(app, caller, Filed::Asked, &file).await {
+        on_disk(app, move |files| files.take_back(file.id)).await;
+        return Err(problem);
+    }
     let (files, making) = (app.making.files.clone(), file.clone());
     tokio::spawn(async move { files.make(making, pieces).await });
     let location = [(header::LOCATION, format!("/files/{}", file.id))];
@@ -247,16 +253,16 @@ pub(super) async fn show(
     headers: HeaderMap,
     id: Result<Path<Uuid>, PathRejection>,
 ) -> Result<Response, Problem> {
-    Ok(Json(seen(&app, &headers, id).await?).into_response())
+    let caller = app.caller(&headers, READERS).await?;
+    Ok(Json(seen(&app, &caller, id).await?).into_response())
 }
 
 /// The file, if it is the caller's, or of a kind that the bank's people may see.
 async fn seen(
     app: &App,
-    headers: &HeaderMap,
+    caller: &Caller<'_>,
     id: Result<Path<Uuid>, PathRejection>,
 ) -> Result<KeptFile, Problem> {
-    let caller = app.caller(headers, READERS).await?;
     let Path(id) = id?;
     let claims = caller.claims();
     let found = on_disk(app, move |files| files.find(id)).await;
@@ -284,7 +290,8 @@ pub(super) async fn content(
     headers: HeaderMap,
     id: Result<Path<Uuid>, PathRejection>,
 ) -> Result<Response, Problem> {
-    let file = seen(&app, &headers, id).await?;
+    let caller = app.caller(&headers, READERS).await?;
+    let file = seen(&app, &caller, id).await?;
     if file.state != FileState::Ready {
         let detail = match file.detail {
             Some(detail) => format!("this file was not made: {detail}"),
@@ -292,6 +299,7 @@ pub(super) async fn content(
         };
         return Err(Problem::new(StatusCode::CONFLICT, detail));
     }
+    events::filed(&app, &caller, Filed::Fetched, &file).await?;
     let name = format!("attachment; filename=\"{}\"", file.file_name);
     let about = [
         (header::CONTENT_TYPE, file.media_type),
@@ -337,7 +345,9 @@ pub(super) async fn delete(
     headers: HeaderMap,
     id: Result<Path<Uuid>, PathRejection>,
 ) -> Result<Response, Problem> {
-    let file = seen(&app, &headers, id).await?;
+    let caller = app.caller(&headers, READERS).await?;
+    let file = seen(&app, &caller, id).await?;
+    events::filed(&app, &caller, Filed::Deleted, &file).await?;
     on_disk(&app, move |files| files.delete(file.id)).await;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

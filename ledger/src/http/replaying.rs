@@ -26,18 +26,18 @@ const KEPT_MAX: usize = 20;
 /// One replay.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(super) struct Replay {
-    id: Uuid,
-    state: ReplayState,
+    pub(super) id: Uuid,
+    pub(super) state: ReplayState,
     /// Requests decided again so far.
-    done: u64,
+    pub(super) done: u64,
     /// Requests in the log when it began; 0 until that is known.
     requests: u64,
     /// The client that started it.
-    started_by: String,
+    pub(super) started_by: String,
     started_at: DateTime<Utc>,
     ended_at: Option<DateTime<Utc>>,
     /// The first difference, or why it could not go on.
-    detail: Option<String>,
+    pub(super) detail: Option<String>,
     /// What agreed.
     #[schemars(with = "Option<serde_json::Value>")]
     summary: Option<Summary>,
@@ -106,7 +106,13 @@ impl Replaying {
         Some(replay)
     }
 
-    pub(super) async fn run(&self) {
+    /// Takes back the one that was begun last.
+    pub(super) fn take_back(&self) {
+        self.lock().pop_front();
+    }
+
+    /// Runs the one that was begun last. Returns how it ended.
+    pub(super) async fn run(&self) -> Option<Replay> {
         let replayed = self.stop.run_until_cancelled(self.replay()).await;
         self.change(|replay| {
             replay.ended_at = Some(now());
@@ -130,6 +136,7 @@ impl Replaying {
             };
             gauge!("quittance_replay_agrees").set(verdict);
         });
+        self.lock().front().cloned()
     }
 
     async fn replay(&self) -> Result<Verdict, ReplayError> {

@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::app::App;
+use super::events;
 use super::replaying::Replay;
 
 const READERS: &[Scope] = &[Scope::AuditRead];
@@ -46,8 +47,15 @@ pub(super) async fn start(
             "a replay runs already; one at a time",
         ));
     };
-    let replaying = app.replaying.clone();
-    tokio::spawn(async move { replaying.run().await });
+    if let Err(problem) = events::replay_started(&app, &replay).await {
+        app.replaying.take_back();
+        return Err(problem);
+    }
+    tokio::spawn(async move {
+        if let Some(ended) = app.replaying.run().await {
+            events::replay_ended(&app, &ended).await;
+        }
+    });
     Ok((StatusCode::ACCEPTED, Json(replay)).into_response())
 }
 

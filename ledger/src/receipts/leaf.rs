@@ -46,14 +46,21 @@ impl Leaf {
     /// `chain_{N-1} ‖ N ‖ P ‖ request ‖ answer ‖ shared form`, numbers as 8 bytes big-endian, P in microseconds since 1970,
     /// the last three as SHA-256.
     #[must_use]
-    pub fn bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(144);
-        bytes.extend_from_slice(&self.chain_before.0);
-        bytes.extend_from_slice(&self.seq.to_be_bytes());
-        bytes.extend_from_slice(&self.published_at.timestamp_micros().to_be_bytes());
-        bytes.extend_from_slice(&self.request);
-        bytes.extend_from_slice(&self.answer);
-        bytes.extend_from_slice(&self.shared);
+    pub fn bytes(&self) -> [u8; 144] {
+        let mut bytes = [0; 144];
+        let mut rest = &mut bytes[..];
+        for part in [
+            &self.chain_before.0[..],
+            &self.seq.to_be_bytes(),
+            &self.published_at.timestamp_micros().to_be_bytes(),
+            &self.request,
+            &self.answer,
+            &self.shared,
+        ] {
+            let (place, behind) = rest.split_at_mut(part.len());
+            place.copy_from_slice(part);
+            rest = behind;
+        }
         bytes
     }
 
@@ -80,6 +87,6 @@ mod tests {
         let time = DateTime::UNIX_EPOCH;
         let leaf = Leaf::of(before, 5, time, request, body);
         assert_eq!(leaf.bytes().len(), 144);
-        assert_eq!(leaf.chain(), before.next(5, time, &request, body));
+        assert_eq!(leaf.chain(), before.next(5, time, &request, &sha256(body)));
     }
 }

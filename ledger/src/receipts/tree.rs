@@ -14,15 +14,20 @@ use tokio::time::Instant;
 
 use super::leaf::Leaf;
 use super::note::{PublicKey, SigningKey};
+use crate::busy::work_through;
 use crate::core::batch::Batch;
-use crate::core::chain::{Chain, Digest};
+use crate::core::chain::{Chain, Digest, sha256};
 use crate::core::merkle::{self, Edge, Tiles};
+use crate::receipts::shared::shared_form;
 use crate::store::{self, CheckpointRow, LeafRow};
 
 /// Answers that are read and added in one transaction: 8 tiles.
 const LEAVES_MAX: usize = 2048;
 /// How often the tree is written. It is behind by this at most, unless somebody asks.
 const FOLLOW_INTERVAL: Duration = Duration::from_secs(1);
+/// What is committed within this time is added at once: on few cores, waking up for each small batch costs more than its
+/// leaves.
+const GATHER_INTERVAL: Duration = Duration::from_millis(10);
 /// How often the root is signed while answers come: half a million checkpoints a year, of 300 bytes each.
 const SIGN_INTERVAL: Duration = Duration::from_secs(60);
 /// Between two portions, so that an old bank's tree does not take the database from its payments.
@@ -81,6 +86,34 @@ impl Grown {
         true
     }
 
+    /// Adds what it lacks of a batch, unless there is a gap before it; `false` when the batch follows another chain.
+    fn add(&mut self, batch: &Batch) -> bool {
+        if self.edge.size() < batch.from.seq {
+            return true;
+        }
+        let mut before = batch.from.chain;
+        for decided in &batch.decided {
+            let at = decided.request.at;
+            if at.seq > self.edge.size() {
+                if before != self.chain {
+                    return false;
+                }
+                let leaf = Leaf {
+                    chain_before: before,
+                    seq: at.seq,
+                    published_at: at.published_at,
+                    request: decided.request.digest,
+                    answer: decided.body_digest,
+                    shared: sha256(&shared_form(&decided.body)),
+                };
+                self.edge.push(leaf.hash(), &mut self.unwritten);
+                self.chain = decided.chain;
+            }
+            before = decided.chain;
+        }
+        true
+    }
+
     fn is_written(&self) -> bool {
         self.edge.size() == self.written
     }
@@ -113,8 +146,13 @@ impl Tree {
         let mut signed_at = Instant::now();
         let mut due = Instant::now();
         loop {
-            while let Ok(Some(batch)) = tokio::time::timeout_at(due, committed.recv()).await {
-                self.add(&batch).await;
+            while let Ok(Some(first)) = tokio::time::timeout_at(due, committed.recv()).await {
+                let mut batches = vec![first];
+                while let Ok(next) = committed.try_recv() {
+                    batches.push(next);
+                }
+                self.add(&batches).await;
+                tokio::time::sleep_until(due.min(Instant::now() + GATHER_INTERVAL)).await;
                 if Instant::now() >= due {
                     break;
                 }
@@ -144,32 +182,17 @@ impl Tree {
         }
     }
 
-    /// Adds a batch that is committed, if the tree ends where it begins or within it.
-    async fn add(&self, batch: &Batch) {
+    /// Adds batches that are committed, if the tree ends where they begin or within them.
+    async fn add(&self, batches: &[Arc<Batch>]) {
         let mut held = self.grown.lock().await;
         let Some(grown) = &mut *held else {
             return;
         };
-        if grown.edge.size() < batch.from.seq {
-            return;
-        }
-        let is_ours = tokio::task::block_in_place(|| {
-            for decided in &batch.decided {
-                let (request, seq) = (&decided.request, decided.request.at.seq);
-                // What the tree has already.
-                if seq != grown.edge.size() + 1 {
-                    continue;
-                }
-                let time = request.at.published_at;
-                let leaf = Leaf::of(grown.chain, seq, time, request.digest, &decided.body);
-                if !grown.push(&leaf, &decided.chain.0) {
-                    return false;
-                }
-            }
-            true
-        });
+        let leaves = batches.iter().map(|batch| batch.decided.len()).sum();
+        let added = || batches.iter().all(|batch| grown.add(batch));
+        let are_ours = work_through(leaves, added);
         // What is read next tells where it differs.
-        if !is_ours {
+        if !are_ours {
             *held = None;
         }
     }

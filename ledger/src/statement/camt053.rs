@@ -107,6 +107,11 @@ fn account(xml: &mut Xml, statement: &Statement) {
             .as_ref()
             .map(|name| name.chars().take(NAME_CHARS_MAX).collect());
         xml.maybe("Nm", name.as_deref());
+        // What people know the account by.
+        xml.within("Prxy", |xml| {
+            xml.within("Tp", |xml| xml.text("Prtry", "ACCOUNT_NUMBER"));
+            xml.text("Id", &account.number().to_string());
+        });
     });
 }
 

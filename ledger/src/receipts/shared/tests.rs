@@ -55,6 +55,32 @@ fn the_shared_form_has_what_both_sides_know_and_nothing_else() {
     }
 }
 
+#[test]
+fn the_quick_way_reads_what_is_usual_and_leaves_the_rest() {
+    let usual = r#"{"request_seq":7,"status":"settled","reference":"Müller, 1","metadata":{"a":[1,{"b":null}]},"postings":[{"account":"x","amount":"1.00","balance":"9.00"}],"reason":{"code":"AM04","message":"no"},"may_retry":false}"#;
+    let form = quick::quick_form(usual.as_bytes());
+    assert_eq!(form, Some(slow_form(usual.as_bytes())));
+    for other in [
+        r#"{"amount": "1"}"#,
+        r#"{"amount":"a\"}"#,
+        r#"{"amount":-1}"#,
+        r#"{"amount":1.5}"#,
+        r#"{"amount":1e3}"#,
+        r#"{"amount":01}"#,
+        r#"{"amount":12345678901234567890}"#,
+        r#"{"amount":tru}"#,
+        r#"{"amount":"1","#,
+        r#"{"amount":"1"}}"#,
+        r#"{"amount":"1"} "#,
+        r#"{"amount":"1",}"#,
+        "{\"amount\":\"\t\"}",
+        "[]",
+        "",
+    ] {
+        assert_eq!(quick::quick_form(other.as_bytes()), None, "{other}");
+    }
+}
+
 /// Any JSON with our names in it at any place.
 fn any_value() -> impl Strategy<Value = Value> {
     let plain = prop_oneof![
@@ -85,6 +111,24 @@ proptest! {
     fn whatever_the_body_is_the_form_is_that_of_its_description(body in any_value()) {
         for text in [body.to_string(), format!("{body:#}")] {
             prop_assert_eq!(form(text.as_bytes()), by_the_book(text.as_bytes()));
+        }
+    }
+
+    /// A byte more, less or another makes a body that is none, or another one; the quick way may only give up.
+    #[test]
+    fn a_damaged_body_has_the_form_that_the_slow_way_makes(
+        body in any_value(), place in any::<prop::sample::Index>(), byte in any::<u8>(), how in 0..4,
+    ) {
+        let mut text = body.to_string().into_bytes();
+        let place = place.index(text.len());
+        match how {
+            0 => text[place] = byte,
+            1 => text[place] ^= 1 << (byte % 8),
+            2 => text.insert(place, byte),
+            _ => drop(text.remove(place)),
+        }
+        if let Some(form) = quick::quick_form(&text) {
+            prop_assert_eq!(form, slow_form(&text), "{}", String::from_utf8_lossy(&text));
         }
     }
 }
