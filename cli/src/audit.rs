@@ -57,7 +57,7 @@ pub(crate) async fn run(command: &Command, choice: &Choice) -> Result<()> {
         }
         Command::Receipt(options) => receipt::get(options, &choice.bank()?).await,
         Command::CheckReceipt(options) => receipt::check(options),
-        Command::CheckGrowth(options) => growth::run(options, &choice.bank()?).await,
+        Command::CheckGrowth(options) => growth::run(options, choice).await,
         Command::Events(options) => events::run(options, &choice.bank()?).await,
     }
 }

@@ -9,8 +9,9 @@ use ledger::receipts::document::Receipt;
 use ledger::receipts::growth::{Grown, check_growth};
 use ledger::receipts::note::PublicKey;
 
-use crate::asking::Asking;
-use crate::bank::Bank;
+use crate::asking::As;
+use crate::bank::Choice;
+use crate::names::Person;
 use crate::print;
 
 /// Options of `quittance audit check-growth`.
@@ -22,10 +23,13 @@ pub(crate) struct Options {
     #[arg(long, value_name = "KEY")]
     key: Option<PublicKey>,
     #[command(flatten)]
-    asking: Asking,
+    by: As,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
-pub(super) async fn run(options: &Options, bank: &Bank) -> Result<()> {
+pub(super) async fn run(options: &Options, choice: &Choice) -> Result<()> {
     let named = options.file.display();
     let json = fs::read(&options.file).with_context(|| format!("{named} can't be read"))?;
     let wrong = || format!("{named} proves nothing");
@@ -34,8 +38,9 @@ pub(super) async fn run(options: &Options, bank: &Bank) -> Result<()> {
     let key: PublicKey = receipt.key.parse().with_context(wrong)?;
     let kept = key.open(&receipt.checkpoint).with_context(wrong)?;
 
+    let bank = choice.bank()?;
     let client = bank.client();
-    let token = options.asking.token(bank).await?;
+    let token = options.by.token(&bank, Person::Staff).await?;
     let newest = client.consistency(&token, 1, None).await?;
     let unsigned = "this bank has signed no checkpoint that could be compared";
     let note = newest.checkpoint.context(unsigned)?;
@@ -47,7 +52,7 @@ pub(super) async fn run(options: &Options, bank: &Bank) -> Result<()> {
         Vec::new()
     };
     let grown = check_growth(&receipt.checkpoint, &note, &proof, &key)?;
-    if options.asking.json {
+    if options.json {
         return Ok(print::json(&grown)?);
     }
     Ok(print::line(&text(&grown, options.key.is_some()))?)

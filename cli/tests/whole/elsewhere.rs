@@ -235,7 +235,21 @@ async fn whoever_logs_in_pays_at_a_bank_elsewhere_and_needs_nothing_of_it_but_it
     let listed = desk.run("banks --json")?.json()?;
     ensure!(in_use(&listed) == Some(json!("prod")), "{listed}");
 
-    // What is more than a gateway is said to be.
+    what_a_gateway_does_not_do_is_said(&desk)?;
+    // Somebody else asks there, once.
+    let mut list = desk.command(&["users", "list", "--bank", "prod", "--as", "boss@bank.test"]);
+    let list = list.env("QUITTANCE_AS_PASSWORD", "boss-password");
+    Ran::of(list.output()?)?.ok()?;
+    a_bank_on_this_machine_is_never_taken_for_another(&desk)?;
+
+    desk.run("logout prod")?.ok()?;
+    ensure!(!file.exists());
+    desk.run("account list --bank prod")?
+        .fails(5, &["no bank is called prod", "hint:"])?;
+    Ok(())
+}
+
+fn what_a_gateway_does_not_do_is_said(desk: &Desk) -> Result<()> {
     for command in ["watch", "services", "doctor", "audit verify", "up", "demo"] {
         let ran = desk.run(&format!("{command} --bank prod"))?;
         ran.fails(
@@ -247,17 +261,6 @@ async fn whoever_logs_in_pays_at_a_bank_elsewhere_and_needs_nothing_of_it_but_it
         .fails(1, &["somebody of a demo bank"])?;
     desk.run("account list --bank prod --home /nowhere")?
         .fails(2, &["give one of them"])?;
-
-    // Somebody else asks there, once.
-    let mut list = desk.command(&["users", "list", "--bank", "prod", "--as", "boss@bank.test"]);
-    let list = list.env("QUITTANCE_AS_PASSWORD", "boss-password");
-    Ran::of(list.output()?)?.ok()?;
-    a_bank_on_this_machine_is_never_taken_for_another(&desk)?;
-
-    desk.run("logout prod")?.ok()?;
-    ensure!(!file.exists());
-    desk.run("account list --bank prod")?
-        .fails(5, &["no bank is called prod", "hint:"])?;
     Ok(())
 }
 
