@@ -1,12 +1,13 @@
 //! Which bank a command asks: the one place that decides it.
 //!
 //! `--bank` comes first, then `QUITTANCE_BANK`. Without both it is the bank on this machine; and where none was ever opened,
-//! and neither `--home` nor `QUITTANCE_HOME` says that one is, the bank in use of those that one is logged in to. So nothing
-//! changes for whoever has a bank of their own, and a bank that is closed is never taken for another: whether a payment goes
-//! to production must not hang on a process.
+//! and neither `--home` nor `QUITTANCE_HOME` says that one is, the bank in use of those that one is logged in to, which is said.
+//! So nothing changes for whoever has a bank at its usual place, and one that is closed is not taken for another: whether a
+//! payment goes to production must not hang on a process.
 
 use std::env;
 use std::path::PathBuf;
+use std::sync::Once;
 
 use anyhow::{Context as _, Result, anyhow};
 use client::Client;
@@ -14,11 +15,14 @@ use local::{Demo, Home};
 
 use crate::banks::files::Files;
 use crate::banks::session::Elsewhere;
-use crate::failure::{Exit, Hinted as _};
+use crate::failure::{Exit, Hinted as _, warn};
 use crate::running::{Running, invocation, program};
 
 /// What `--bank` and `QUITTANCE_BANK` say for the bank on this machine.
 pub(crate) const HERE: &str = "local";
+
+/// A command says once that it asks a bank that it did not name.
+static SAID: Once = Once::new();
 
 /// A bank that answers commands.
 pub(crate) enum Bank {
@@ -58,6 +62,11 @@ impl Choice {
     /// The name or address of a bank elsewhere, if one was named.
     pub(crate) fn elsewhere(&self) -> Option<&str> {
         self.bank.as_deref().filter(|bank| *bank != HERE)
+    }
+
+    /// Whether the bank on this machine was named.
+    pub(crate) fn is_here(&self) -> bool {
+        self.bank.as_deref() == Some(HERE)
     }
 
     /// The home of the bank on this machine.
@@ -115,6 +124,7 @@ impl Choice {
                 )),
             Some((name, files)) => {
                 let there = Elsewhere::find(files, &name, false)?;
+                SAID.call_once(|| warn(&format!("this asks {name}, at {}", there.url)));
                 Ok(Bank::Elsewhere(there))
             }
             None => Err(error),

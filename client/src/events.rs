@@ -141,27 +141,37 @@ impl EventQuery {
     }
 }
 
-/// The newest of both pages.
+/// The newest of both pages. Each service's events stay in its own order, by which it goes on: by its clock alone, of which
+/// there may be several, some would be left out at the end of a page.
 fn merged(query: &EventQuery, auth: Page, ledger: Page, missing: Option<Error>) -> Events {
     let of = |service, events: Vec<Event>| {
         let named = events.into_iter();
-        named.map(move |event| Event { service, ..event })
+        named
+            .map(move |event| Event { service, ..event })
+            .peekable()
     };
-    let goes_on = auth.next.is_some() || ledger.next.is_some();
-    let mut events: Vec<_> = of("auth", auth.events).collect();
-    events.extend(of("ledger", ledger.events));
-    events.sort_by_key(|event| std::cmp::Reverse(event.at));
+    let has_more = auth.next.is_some() || ledger.next.is_some();
+    let mut auth = of("auth", auth.events);
+    let mut ledger = of("ledger", ledger.events);
     let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
-    let goes_on = goes_on || events.len() > limit;
-    events.truncate(limit);
-    let last = |service| {
-        let mut newest_last = events.iter().rev();
-        newest_last.find(|event| event.service == service)
-    };
-    let next = Before {
-        auth: last("auth").map(|event| event.id).or(query.before.auth),
-        ledger: last("ledger").map(|event| event.id).or(query.before.ledger),
-    };
+    let (mut events, mut next) = (Vec::new(), query.before);
+    while events.len() < limit {
+        let is_auths = match (auth.peek(), ledger.peek()) {
+            (Some(auth), Some(ledger)) => auth.at >= ledger.at,
+            (auth, _) => auth.is_some(),
+        };
+        let (source, end) = if is_auths {
+            (&mut auth, &mut next.auth)
+        } else {
+            (&mut ledger, &mut next.ledger)
+        };
+        let Some(event) = source.next() else {
+            break;
+        };
+        *end = Some(event.id);
+        events.push(event);
+    }
+    let goes_on = has_more || auth.peek().is_some() || ledger.peek().is_some();
     Events {
         next: goes_on.then_some(next),
         events,
@@ -268,6 +278,11 @@ mod tests {
         let all_of_auth = [("auth", 9), ("auth", 8), ("auth", 7)];
         check(newer(), ledger(), "12-5", &all_of_auth, Some("7-5"));
         check(newer(), ledger(), "", &all_of_auth, Some("7-"));
+        // A clock that was behind the one before: nothing is left out, nothing comes twice.
+        let uneven = || page(&[(9, 50), (8, 51), (7, 40)], Some("/more"));
+        check(uneven(), page(&[], None), "", &all_of_auth, Some("7-"));
+        let first = [("ledger", 4), ("ledger", 3), ("auth", 9)];
+        check(uneven(), ledger(), "", &first, Some("9-3"));
     }
 
     #[test]

@@ -1,10 +1,15 @@
 //! Getting a token.
 
+use std::time::Duration;
+
 use common::token::Audience;
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::{Client, Error, Result};
+
+/// A bank that is well answers within milliseconds; three tries fit into the ten seconds in which auth repeats its answer.
+const REFRESH_TIMEOUT: Duration = Duration::from_millis(2500);
 
 /// Who wants a token.
 #[derive(Clone)]
@@ -99,12 +104,14 @@ impl Client {
         self.send(request).await
     }
 
-    /// The next access and refresh token of a session, for its refresh token.
+    /// The next access and refresh token of a session, for its refresh token. What is not heard soon is lost, so that there
+    /// is time to ask again.
     ///
     /// # Errors
     /// [`Error`]; 401 when the session is over.
     pub async fn refresh(&self, refresh: &str) -> Result<Value> {
-        self.present(refresh, "/api/token/refresh/").await
+        let request = self.presenting(refresh, "/api/token/refresh/")?;
+        self.send(request.timeout(REFRESH_TIMEOUT)).await
     }
 
     /// Ends the session of a refresh token.
@@ -112,14 +119,13 @@ impl Client {
     /// # Errors
     /// [`Error`].
     pub async fn log_out(&self, refresh: &str) -> Result<()> {
-        self.present(refresh, "/api/token/blacklist/")
-            .await
-            .map(drop)
+        let request = self.presenting(refresh, "/api/token/blacklist/")?;
+        self.send(request).await.map(drop)
     }
 
-    async fn present(&self, refresh: &str, path: &str) -> Result<Value> {
+    fn presenting(&self, refresh: &str, path: &str) -> Result<RequestBuilder> {
         let request = self.request(Method::POST, &self.addresses.auth, path)?;
-        self.send(request.json(&json!({"refresh": refresh}))).await
+        Ok(request.json(&json!({"refresh": refresh})))
     }
 }
 

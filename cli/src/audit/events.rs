@@ -110,14 +110,14 @@ mod tests {
     #[test]
     fn an_event_fits_a_terminal_and_commands_none() {
         let event = json!({
-            "id": 12, "at": "2026-11-27T08:00:00.000Z", "what": "user.login_failed", "actor": null,
+            "id": 12, "at": "2026-11-27T08:00:00.000000Z", "what": "user.login_failed", "actor": null,
             "about": "01939000-0000-7000-8000-000000000000",
             "detail": {"address": "192.0.2.1\u{1b}[2J", "count": 3, "other": null},
         });
         let event = Event::deserialize(event).unwrap();
         assert_eq!(
             told(&event),
-            "    12  2026-11-27T08:00:00.000Z  user.login_failed  about\n        \
+            "    12  2026-11-27T08:00:00.000000Z  user.login_failed  about\n        \
              01939000-0000-7000-8000-000000000000, address 192.0.2.1\\u001b[2J, count\n        3"
         );
     }

@@ -3,7 +3,7 @@
 //! A file is replaced whole or not at all: the next one is written beside it, forced to disk and renamed. Whoever is about
 //! to replace one holds its lock, so that two commands never present the same refresh token.
 
-use std::fs::{self, DirBuilder, File, Metadata, Permissions, TryLockError};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::running::quoted;
 const NAME_CHARS_MAX: usize = 64;
 /// A file has two tokens of about 1 KiB.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
-/// Longer than a command holds a lock: three tries at auth, each of ten seconds.
+/// Longer than a command holds a lock: it asks auth for ten seconds at most.
 const LOCK_PATIENCE: Duration = Duration::from_secs(40);
 const LOCK_POLL: Duration = Duration::from_millis(20);
 
@@ -64,7 +64,7 @@ impl Files {
         let path = self.path(name);
         let deadline = Instant::now() + LOCK_PATIENCE;
         loop {
-            let Some(file) = opened(&path)? else {
+            let Some(file) = opened_to(&path, true)? else {
                 return Ok(None);
             };
             match file.try_lock() {
@@ -191,7 +191,12 @@ pub(crate) fn parse_name(text: &str) -> Result<String, String> {
 }
 
 fn opened(path: &Path) -> Result<Option<File>> {
-    match File::open(path) {
+    opened_to(path, false)
+}
+
+/// Over NFS only a file that may be written can be locked.
+fn opened_to(path: &Path, lock: bool) -> Result<Option<File>> {
+    match OpenOptions::new().read(true).write(lock).open(path) {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("can't read {}", path.display())),

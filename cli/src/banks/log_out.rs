@@ -6,6 +6,7 @@ use clap::Args;
 use super::files::{Files, parse_name};
 use super::kept::KeptWho;
 use super::session::{client_of, name_of};
+use crate::bank::Choice;
 use crate::failure::{Exit, Hinted as _, hinted};
 use crate::print;
 use crate::running::program;
@@ -21,12 +22,16 @@ pub(crate) struct LogOut {
     forget: bool,
 }
 
-/// Logs out; `named` is what `--bank` says.
-pub(crate) async fn run(options: &LogOut, named: Option<&str>) -> Result<()> {
+/// Logs out.
+pub(crate) async fn run(options: &LogOut, choice: &Choice) -> Result<()> {
     let files = Files::of_user()?;
-    let name = match (&options.name, named) {
+    let name = match (&options.name, choice.elsewhere()) {
         (Some(name), _) => Some(name.clone()),
         (None, Some(named)) => Some(name_of(&files, named)?),
+        (None, None) if choice.is_here() => {
+            return Err(anyhow!("nobody logs in to the bank on this machine"))
+                .hint("say which bank elsewhere is meant");
+        }
         (None, None) => files.in_use(),
     };
     let none = |what: String| {

@@ -23,8 +23,9 @@ use crate::failure::{Exit, Hinted as _, hinted, refusal};
 use crate::login;
 use crate::running::program;
 
-/// How long a lost answer is asked for again; auth repeats it for ten seconds. Source: `auth/src/http/simplejwt/refresh.rs`.
-const LOST_ANSWER_PATIENCE: Duration = Duration::from_secs(4);
+/// Until when a lost answer is asked for again. Auth repeats it for ten seconds, and a try takes up to 2.5. Source:
+/// `auth/src/http/simplejwt/refresh.rs`, `client/src/login.rs`.
+const LOST_ANSWER_PATIENCE: Duration = Duration::from_secs(7);
 const LOST_ANSWER_PAUSE: Duration = Duration::from_millis(300);
 /// What a shell shows for a program that a signal has ended: this and the signal's number.
 const ENDED_BY_SIGNAL: i32 = 128;
@@ -155,9 +156,11 @@ impl Elsewhere {
 
     /// Why there is no next token.
     fn not_exchanged(&self, error: Error, kept: &KeptBank) -> anyhow::Error {
-        let is_over = error
-            .refused()
-            .is_some_and(|refused| matches!(refused.status.as_u16(), 400 | 401));
+        // A proxy on the way says such things too, in other words.
+        let is_over = error.refused().is_some_and(|refused| {
+            let is_auths = refused.body["code"].is_string() || refused.body["error"].is_string();
+            is_auths && matches!(refused.status.as_u16(), 400 | 401)
+        });
         let name = &self.name;
         let error = anyhow::Error::from(error);
         if !is_over {

@@ -261,7 +261,7 @@ async fn a_collector_that_is_gone_slow_or_broken_is_in_nobodys_way() -> Result<(
             pay(&test, &url, &test.ada, None).await?;
             slowest = slowest.max(began.elapsed());
         }
-        ensure!(slowest < Duration::from_secs(5), "{at}: {slowest:?}");
+        ensure!(slowest < Duration::from_secs(10), "{at}: {slowest:?}");
         ensure!(collector.is_none_or(|collector| collector.requests() > 0));
         for (service, part) in PARTS {
             let began = Instant::now();

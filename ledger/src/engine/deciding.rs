@@ -112,7 +112,9 @@ impl Deciding {
         );
         let began = Instant::now();
         // A thousand signatures take 25 ms: that must not hold up this thread's other tasks.
-        let requests = work_through(messages.len(), || {
+        let count = messages.len();
+        let bytes = messages.iter().map(|message| message.payload.len()).sum();
+        let requests = work_through(count, bytes, || {
             batch::verify_all(messages, &self.book, &mut self.checked)
         })
         .map_err(Halt::NewerRules)?;
@@ -121,7 +123,7 @@ impl Deciding {
             .await
             .map_err(|_| Failure::Stalled)??;
         let began = self.measures.took(Step::Load, began);
-        let batch = work_through(messages.len(), || {
+        let batch = work_through(count, bytes, || {
             let decided = batch::decide_all(&mut self.book, self.cursor.chain, requests);
             Arc::new(Batch::new(self.cursor, decided))
         });

@@ -23,9 +23,9 @@ use crate::store;
 
 /// Batches that wait between two steps: enough that neither waits for the other, few enough to bound the memory.
 const WAITING_BATCHES_MAX: usize = 1;
-/// Written batches that wait for the tree of receipts, which takes them a hundred times a second; it reads from the database
-/// what found no room.
-const WAITING_FOR_TREE_MAX: usize = 32;
+/// Written batches that wait for the tree of receipts, which takes them a hundred times a second: 40 MB if they are large and the
+/// tree can't be written for a while. It reads from the database what found no room.
+const WAITING_FOR_TREE_MAX: usize = 16;
 
 /// The writing and the publishing. Dropping it ends both, wherever they are.
 pub(super) struct Pipeline {
@@ -185,7 +185,7 @@ impl Engine {
             self.measures.published(batch.to.seq);
             published.send_replace(batch.to.seq);
             self.steps.published(batch.to.seq);
-            self.trace(&batch);
+            self.trace(batch.clone());
             if tracing::enabled!(target: PAYMENT, tracing::Level::DEBUG) {
                 events.iter().for_each(log_answered);
             }

@@ -4,6 +4,8 @@
 //! The times are the batch's. An answer carries the `traceparent` of its request and nothing of these spans, so what is stored
 //! and published is the same with and without traces.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use common::service::traces::{KeyValue, Parent, Past, SpanKind, is_tracing, messaging, number};
 use common::wire::{REQUESTS, SETTLEMENTS};
@@ -20,8 +22,8 @@ struct Times {
 }
 
 impl Engine {
-    /// Records the spans of a batch that is published.
-    pub(super) fn trace(&self, batch: &Batch) {
+    /// Records the spans of a batch that is published, in a task of its own: the next batch does not wait for it.
+    pub(super) fn trace(&self, batch: Arc<Batch>) {
         if !is_tracing() {
             return;
         }
@@ -37,9 +39,11 @@ impl Engine {
             booked,
             published,
         };
-        for decided in &batch.decided {
-            trace(decided, batch.decided.len(), &times);
-        }
+        tokio::spawn(async move {
+            for decided in &batch.decided {
+                trace(decided, batch.decided.len(), &times);
+            }
+        });
     }
 }
 

@@ -11,6 +11,7 @@ use common::http::describe::Of;
 use common::http::describe::answers::Reply;
 use common::http::events::{EventList, EventQuery};
 use common::http::problem::Problem;
+use common::ids::ClientId;
 use common::service::now;
 use common::token::Scope;
 use serde_json::{Value, json};
@@ -41,7 +42,7 @@ const NAMES: [&str; 5] = [
 /// What operators did
 ///
 /// Replays that were started and how each ended; files that staff and auditors asked for, fetched and deleted. The newest
-/// first. A replay without an end was running when its ledger died. What operators asked of the books stands in the log.
+/// first. A replay without an end was running when its ledger ended. What operators asked of the books stands in the log.
 #[utoipa::path(
     get,
     path = "/audit/events",
@@ -70,28 +71,34 @@ pub(super) enum Filed {
     Deleted,
 }
 
-/// Notes what an operator does with a file. A customer's own are nobody else's business, and nobody could fill the table.
+/// The `client_id` of an operator; `None` for a customer, whose own files are nobody else's business, and who shall not fill
+/// the table.
+pub(super) fn operator(caller: &Caller<'_>) -> Option<ClientId> {
+    let claims = caller.claims();
+    let is_operator = claims.allows_any(&[Scope::BankOperate, Scope::AuditRead]);
+    is_operator.then(|| claims.client_id.clone())
+}
+
+/// Notes what an operator does with a file.
 ///
 /// # Errors
 /// 503 when the database is away: what is not noted shall not be done.
 pub(super) async fn filed(
     app: &App,
-    caller: &Caller<'_>,
+    operator: Option<&ClientId>,
     filed: Filed,
     file: &KeptFile,
 ) -> Result<(), Problem> {
-    let claims = caller.claims();
-    if !claims.allows(Scope::BankOperate) && !claims.allows(Scope::AuditRead) {
+    let Some(operator) = operator else {
         return Ok(());
-    }
+    };
     let what = match filed {
         Filed::Asked => FILE_ASKED,
         Filed::Fetched => FILE_FETCHED,
         Filed::Deleted => FILE_DELETED,
     };
     let detail = json!({"name": file.file_name, "holds": file.about});
-    let actor = claims.client_id.to_string();
-    record(app, what, &actor, file.id, detail).await
+    record(app, what, operator.as_str(), file.id, detail).await
 }
 
 /// Notes that a replay begins.

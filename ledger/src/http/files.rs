@@ -16,7 +16,7 @@ use common::http::caller::Caller;
 use common::http::describe::Body;
 use common::http::describe::answers::{File, Located, Problems, Reply};
 use common::http::problem::Problem;
-use common::ids::AccountId;
+use common::ids::{AccountId, ClientId};
 use common::token::Scope;
 use futures::{StreamExt as _, stream};
 use schemars::JsonSchema;
@@ -28,7 +28,7 @@ use uuid::Uuid;
 use super::accounts;
 use super::app::App;
 use super::day::Day;
-use super::events::{self, Filed};
+use super::events::{self, Filed, operator};
 use super::log;
 use super::statements::{self, Format, StatementQuery, Whole};
 use crate::files::{FileKind, FileState, Files, KeptFile, NewFile, Refused};
@@ -111,7 +111,7 @@ pub(super) async fn ask(
 ) -> Result<Response, Problem> {
     let caller = app.caller(&headers, READERS).await?;
     let Json(wanted) = body?;
-    let owner = caller.claims().sub.clone();
+    let (owner, operator) = (caller.claims().sub.clone(), operator(&caller));
     match wanted {
         Wanted::Statement {
             account_id,
@@ -146,7 +146,7 @@ pub(super) async fn ask(
                 file_name: whole.file_name,
                 media_type: whole.media_type.to_owned(),
             };
-            begin(&app, &caller, new, whole.pieces).await
+            asked(app, operator, new, whole.pieces).await
         }
         Wanted::Log { from, to } => {
             must_have(&caller, &[Scope::AuditRead], "audit:read")?;
@@ -167,7 +167,8 @@ pub(super) async fn ask(
                 file_name: format!("log-{from}-{to}.ndjson"),
                 media_type: "application/x-ndjson".to_owned(),
             };
-            begin(&app, &caller, new, log::lines(&app.making.broker, from, to)).await
+            let lines = log::lines(&app.making.broker, from, to);
+            asked(app, operator, new, lines).await
         }
     }
 }
@@ -181,9 +182,20 @@ fn must_have(caller: &Caller<'_>, scopes: &[Scope], named: &str) -> Result<(), P
     }
 }
 
+/// Begins a file, though whoever asked hangs up meanwhile: what is described must be made or taken back.
+async fn asked<E: std::error::Error + Send + 'static>(
+    app: Arc<App>,
+    operator: Option<ClientId>,
+    new: NewFile,
+    pieces: stream::BoxStream<'static, Result<Bytes, E>>,
+) -> Result<Response, Problem> {
+    let begun = tokio::spawn(async move { begin(&app, operator.as_ref(), new, pieces).await });
+    begun.await.expect("beginning a file does not panic")
+}
+
 async fn begin<E: std::error::Error + Send + 'static>(
     app: &App,
-    caller: &Caller<'_>,
+    operator: Option<&ClientId>,
     new: NewFile,
     pieces: stream::BoxStream<'static, Result<Bytes, E>>,
 ) -> Result<Response, Problem> {
@@ -197,7 +209,7 @@ async fn begin<E: std::error::Error + Send + 'static>(
             Refused::Disk(error) => Problem::unavailable("the directory for files", &error),
         }
     })?;
-    if let Err(problem) = events::filed(app, caller, Filed::Asked, &file).await {
+    if let Err(problem) = events::filed(app, operator, Filed::Asked, &file).await {
         on_disk(app, move |files| files.take_back(file.id)).await;
         return Err(problem);
     }
@@ -299,7 +311,7 @@ pub(super) async fn content(
         };
         return Err(Problem::new(StatusCode::CONFLICT, detail));
     }
-    events::filed(&app, &caller, Filed::Fetched, &file).await?;
+    events::filed(&app, operator(&caller).as_ref(), Filed::Fetched, &file).await?;
     let name = format!("attachment; filename=\"{}\"", file.file_name);
     let about = [
         (header::CONTENT_TYPE, file.media_type),
@@ -347,7 +359,7 @@ pub(super) async fn delete(
 ) -> Result<Response, Problem> {
     let caller = app.caller(&headers, READERS).await?;
     let file = seen(&app, &caller, id).await?;
-    events::filed(&app, &caller, Filed::Deleted, &file).await?;
+    events::filed(&app, operator(&caller).as_ref(), Filed::Deleted, &file).await?;
     on_disk(&app, move |files| files.delete(file.id)).await;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

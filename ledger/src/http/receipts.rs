@@ -209,8 +209,9 @@ pub(super) async fn consistency(
 ) -> Result<Response, Problem> {
     app.caller(&headers, READERS).await?;
     let Query(ConsistencyQuery { from, to }) = query?;
-    let size = store::tree_size(&app.pool).await?;
+    // In this order: the tree only grows, so it has all that was signed.
     let newest = store::checkpoint_up_to(&app.pool, to.unwrap_or(u64::MAX)).await?;
+    let size = store::tree_size(&app.pool).await?;
     let to = to
         .or(newest.as_ref().map(|newest| newest.size))
         .unwrap_or(size);

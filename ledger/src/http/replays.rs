@@ -47,6 +47,13 @@ pub(super) async fn start(
             "a replay runs already; one at a time",
         ));
     };
+    // Whoever asked may hang up meanwhile; what has begun must run or be taken back all the same.
+    let noted = tokio::spawn(note_and_run(app, replay.clone())).await;
+    noted.expect("noting does not panic")?;
+    Ok((StatusCode::ACCEPTED, Json(replay)).into_response())
+}
+
+async fn note_and_run(app: Arc<App>, replay: Replay) -> Result<(), Problem> {
     if let Err(problem) = events::replay_started(&app, &replay).await {
         app.replaying.take_back();
         return Err(problem);
@@ -56,7 +63,7 @@ pub(super) async fn start(
             events::replay_ended(&app, &ended).await;
         }
     });
-    Ok((StatusCode::ACCEPTED, Json(replay)).into_response())
+    Ok(())
 }
 
 /// List the replays

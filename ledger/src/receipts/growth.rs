@@ -37,7 +37,9 @@ pub enum GrowthError {
         newest: u64,
     },
     /// The newest tree does not begin with the one that was kept.
-    #[error("the log was rewritten: its first {kept} answers are not those that were signed once")]
+    #[error(
+        "nothing shows that the log begins with the {kept} answers that were signed once: it was rewritten, or the proof is wrong"
+    )]
     Rewritten {
         /// Answers in the tree that was kept.
         kept: u64,

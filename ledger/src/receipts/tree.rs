@@ -147,11 +147,10 @@ impl Tree {
         let mut due = Instant::now();
         loop {
             while let Ok(Some(first)) = tokio::time::timeout_at(due, committed.recv()).await {
-                let mut batches = vec![first];
+                self.add(&first).await;
                 while let Ok(next) = committed.try_recv() {
-                    batches.push(next);
+                    self.add(&next).await;
                 }
-                self.add(&batches).await;
                 tokio::time::sleep_until(due.min(Instant::now() + GATHER_INTERVAL)).await;
                 if Instant::now() >= due {
                     break;
@@ -182,17 +181,16 @@ impl Tree {
         }
     }
 
-    /// Adds batches that are committed, if the tree ends where they begin or within them.
-    async fn add(&self, batches: &[Arc<Batch>]) {
+    /// Adds a batch that is committed, if the tree ends where it begins or within it.
+    async fn add(&self, batch: &Batch) {
         let mut held = self.grown.lock().await;
         let Some(grown) = &mut *held else {
             return;
         };
-        let leaves = batches.iter().map(|batch| batch.decided.len()).sum();
-        let added = || batches.iter().all(|batch| grown.add(batch));
-        let are_ours = work_through(leaves, added);
+        let bytes = batch.decided.iter().map(|one| one.body.len()).sum();
+        let is_ours = work_through(batch.decided.len(), bytes, || grown.add(batch));
         // What is read next tells where it differs.
-        if !are_ours {
+        if !is_ours {
             *held = None;
         }
     }

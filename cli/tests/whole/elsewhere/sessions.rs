@@ -13,6 +13,8 @@ use crate::bank::{PATIENCE, TestBank};
 
 /// Commands that begin at one time.
 const AT_ONCE: usize = 6;
+/// Longer than a command waits for one answer, and shorter than it goes on asking. Source: `client/src/login.rs`.
+const LOST: Duration = Duration::from_millis(3500);
 
 async fn logged_in() -> Result<(TestBank, Desk)> {
     let test = TestBank::start_behind_gateway(local::Tls::Off).await?;
@@ -100,6 +102,27 @@ async fn ctrl_c_waits_until_the_next_refresh_token_is_in_the_file() -> Result<()
     let ran = Ran::of(child.wait_with_output()?)?;
     ensure!((ran.code, &*ran.stdout) == (130, ""), "{ran:?}");
     ensure!(desk.kept("prod")?["who"]["refresh"] != before);
+    desk.run("account list --bank prod")?.ok()?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_lost_on_the_way_is_asked_for_again() -> Result<()> {
+    let (mut test, desk) = logged_in().await?;
+    let before = desk.kept("prod")?["who"]["refresh"].clone();
+    desk.age("prod")?;
+    // The first try reaches auth, which answers when nobody listens any more.
+    test.bank.freeze(Part::Auth);
+    let mut command = desk.command(&["token", "--bank", "prod"]);
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    tokio::time::sleep(LOST).await;
+    test.bank.thaw(Part::Auth);
+    Ran::of(child.wait_with_output()?)?.ok()?;
+    ensure!(desk.kept("prod")?["who"]["refresh"] != before);
+    desk.age("prod")?;
     desk.run("account list --bank prod")?.ok()?;
     Ok(())
 }

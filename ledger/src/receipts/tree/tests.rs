@@ -1,7 +1,5 @@
 //! The tree, handed over, read, and moved by another ledger, is always that of all answers, in a real PostgreSQL.
 
-use std::slice;
-
 use chrono::{DateTime, TimeDelta};
 use common::headers::Headers;
 use common::message::Stored;
@@ -84,23 +82,23 @@ async fn however_it_grows_the_tree_is_that_of_all_answers() {
 
     // Read from the database, because nobody has looked yet.
     let early = bank.book(300).await;
-    leader.add(slice::from_ref(&early)).await;
+    leader.add(&early).await;
     assert!(matches!(leader.grow().await.unwrap(), Growth::Read(300)));
     // Handed over, twice, and once more when they are long written.
     for requests in [1, 255, 700] {
         let batch = bank.book(requests).await;
-        leader.add(slice::from_ref(&batch)).await;
-        leader.add(slice::from_ref(&batch)).await;
+        leader.add(&batch).await;
+        leader.add(&batch).await;
     }
-    leader.add(slice::from_ref(&early)).await;
+    leader.add(&early).await;
     assert!(matches!(leader.grow().await.unwrap(), Growth::HandedOver));
     assert_is(&bank, &pool).await;
     // What is handed over behind a gap waits until the gap has been read.
     bank.book(20).await;
     let behind = bank.book(30).await;
-    leader.add(slice::from_ref(&behind)).await;
+    leader.add(&behind).await;
     assert!(matches!(leader.grow().await.unwrap(), Growth::Read(50)));
-    leader.add(slice::from_ref(&behind)).await;
+    leader.add(&behind).await;
     assert_is(&bank, &pool).await;
     // A reading that ended within a batch.
     bank.book(2000).await;
@@ -109,21 +107,21 @@ async fn however_it_grows_the_tree_is_that_of_all_answers() {
         leader.grow().await.unwrap(),
         Growth::Read(LEAVES_MAX)
     ));
-    leader.add(slice::from_ref(&split)).await;
+    leader.add(&split).await;
     assert!(matches!(leader.grow().await.unwrap(), Growth::HandedOver));
     assert_is(&bank, &pool).await;
     // Another ledger was faster, and what was handed over is forgotten.
     let batch = bank.book(400).await;
-    leader.add(slice::from_ref(&batch)).await;
+    leader.add(&batch).await;
     assert!(matches!(other.grow().await.unwrap(), Growth::Read(400)));
     leader.grow().await.unwrap();
     let batch = bank.book(5).await;
-    leader.add(slice::from_ref(&batch)).await;
+    leader.add(&batch).await;
     assert!(matches!(leader.grow().await.unwrap(), Growth::Read(5)));
     assert_is(&bank, &pool).await;
     // Whoever has a signed root can ask for all that is below it, though nothing had been written.
     let batch = bank.book(600).await;
-    leader.add(slice::from_ref(&batch)).await;
+    leader.add(&batch).await;
     let signed = leader.sign().await.unwrap();
     assert_eq!(
         (signed.size, signed.root),
@@ -131,7 +129,7 @@ async fn however_it_grows_the_tree_is_that_of_all_answers() {
     );
     assert_is(&bank, &pool).await;
     let batch = bank.book(600).await;
-    leader.add(slice::from_ref(&batch)).await;
+    leader.add(&batch).await;
     other.checkpoint_over(bank.cursor.seq).await.unwrap();
     let signed = leader.sign().await.unwrap();
     assert_eq!(
