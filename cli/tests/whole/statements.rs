@@ -129,6 +129,15 @@ async fn files(test: &TestBank) -> Result<()> {
         ensure!(kind == "application/xml", "{kind}");
         ensure!(xml.matches("<Ntry>").count() == postings.len(), "{xml}");
         check_camt(&xml)?;
+        let (_, account) = test
+            .get(
+                Service::Ledger,
+                &format!("/accounts/{}", test.adas),
+                &test.ada,
+            )
+            .await?;
+        let number = account["account_number"].as_str().context("a number")?;
+        ensure!(xml.contains(&format!("<Id>{number}</Id></Prxy>")), "{xml}");
     }
     // Of an account of the bank's, and of one without a posting.
     let empty = Uuid::now_v7();
