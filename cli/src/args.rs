@@ -265,7 +265,7 @@ async fn dispatch(command: Command, choice: &Choice) -> Result<ExitCode> {
             demo::run(&options, &home("demo", "the broker and the books")?).await?;
         }
         Command::Login(options) => banks::log_in(options).await?,
-        Command::Logout(options) => banks::log_out(&options, &choice).await?,
+        Command::Logout(options) => banks::log_out(&options, choice).await?,
         Command::Banks(options) => banks::run(&options, choice)?,
         Command::Token(options) => token::run(options, &bank()?).await?,
         Command::Account(command) => account::run(command, &bank()?).await?,
