@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 pub use opentelemetry::KeyValue;
 pub use opentelemetry::trace::SpanKind;
-pub use span::{Parent, Past, Span, is_tracing, messaging, number};
+pub use span::{Parent, Past, Span, is_tracing, messaging_in_batch, seq};
 
 use export::{Counting, Losses, Queue};
 use span::GivenIds;

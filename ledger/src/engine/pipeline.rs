@@ -185,7 +185,7 @@ impl Engine {
             self.measures.published(batch.to.seq);
             published.send_replace(batch.to.seq);
             self.steps.published(batch.to.seq);
-            self.trace(batch.clone());
+            self.trace(&batch);
             if tracing::enabled!(target: PAYMENT, tracing::Level::DEBUG) {
                 events.iter().for_each(log_answered);
             }

@@ -7,7 +7,9 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use common::service::traces::{KeyValue, Parent, Past, SpanKind, is_tracing, messaging, number};
+use common::service::traces::{
+    KeyValue, Parent, Past, SpanKind, is_tracing, messaging_in_batch, seq,
+};
 use common::wire::{REQUESTS, SETTLEMENTS};
 
 use super::context::Engine;
@@ -23,7 +25,7 @@ struct Times {
 
 impl Engine {
     /// Records the spans of a batch that is published, in a task of its own: the next batch does not wait for it.
-    pub(super) fn trace(&self, batch: Arc<Batch>) {
+    pub(super) fn trace(&self, batch: &Arc<Batch>) {
         if !is_tracing() {
             return;
         }
@@ -39,6 +41,7 @@ impl Engine {
             booked,
             published,
         };
+        let batch = batch.clone();
         tokio::spawn(async move {
             for decided in &batch.decided {
                 trace(decided, batch.decided.len(), &times);
@@ -53,14 +56,8 @@ fn trace(decided: &Decided, batch_messages: usize, times: &Times) {
         return;
     };
     let request_seq = decided.request.at.seq;
-    let seq = KeyValue::new("quittance.request_seq", number(request_seq));
-    let batch_messages = i64::try_from(batch_messages).unwrap_or(i64::MAX);
-    let about = |stream, operation| {
-        let size = KeyValue::new("messaging.batch.message_count", batch_messages);
-        let mut attributes = messaging(stream, operation).to_vec();
-        attributes.extend([size, seq.clone()]);
-        attributes
-    };
+    let about =
+        |stream, operation| messaging_in_batch(stream, operation, batch_messages, request_seq);
     let mut attributes = about(REQUESTS, "process");
     let answer = decided.answer.ce_type().to_owned();
     attributes.push(KeyValue::new("quittance.answer", answer));
@@ -77,7 +74,7 @@ fn trace(decided: &Decided, batch_messages: usize, times: &Times) {
         name: "book",
         began: times.decided,
         ended: times.booked,
-        attributes: vec![seq.clone()],
+        attributes: vec![seq(request_seq)],
     };
     book.under(&process);
     let publish = Past {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use common::message::Stored;
 use common::service::now;
-use common::service::traces::{KeyValue, Parent, Past, SpanKind, is_tracing, messaging, number};
+use common::service::traces::{Parent, Past, SpanKind, is_tracing, messaging_in_batch};
 use common::wire::{SETTLEMENTS, TRACEPARENT};
 
 /// When work on a batch begins that may be traced.
@@ -14,24 +14,19 @@ pub(super) fn began() -> Option<DateTime<Utc>> {
 /// Records how answers were projected: of each one whose trace is recorded, behind its publication by the ledger.
 pub(super) fn projected(answers: &[Stored], began: DateTime<Utc>) {
     let ended = now();
-    let size = i64::try_from(answers.len()).unwrap_or(i64::MAX);
     for answer in answers {
         let traceparent = answer.header(TRACEPARENT);
         let publication = traceparent.and_then(|text| Parent::of_settlement(text, answer.sequence));
         let Some(publication) = publication else {
             continue;
         };
-        let mut attributes = messaging(SETTLEMENTS, "process").to_vec();
-        attributes.extend([
-            KeyValue::new("messaging.batch.message_count", size),
-            KeyValue::new("quittance.request_seq", number(answer.sequence)),
-        ]);
+        let seq = answer.sequence;
         let project = Past {
             kind: SpanKind::Consumer,
             name: "process SETTLEMENTS",
             began,
             ended,
-            attributes,
+            attributes: messaging_in_batch(SETTLEMENTS, "process", answers.len(), seq),
         };
         project.under(&publication);
     }

@@ -34,6 +34,9 @@ pub(super) fn trace_with(tracer: SdkTracer) -> bool {
     TRACER.set(tracer).is_ok()
 }
 
+/// The attribute that says which request a span is about.
+const REQUEST_SEQ: &str = "quittance.request_seq";
+
 /// A span that is being taken; its end is when it is dropped. Nothing while nothing is traced.
 #[derive(Debug, Default)]
 pub struct Span(Option<Box<Begun>>);
@@ -99,7 +102,7 @@ impl Span {
 
     /// It was stored as this message.
     pub fn stored(&mut self, request_seq: u64) {
-        self.note("quittance.request_seq", number(request_seq));
+        self.note(REQUEST_SEQ, number(request_seq));
     }
 
     /// It went wrong; `why` are words of ours.
@@ -187,8 +190,7 @@ impl Past {
 }
 
 /// What spans about messages say, by OpenTelemetry's conventions.
-#[must_use]
-pub fn messaging(stream: &'static str, operation: &'static str) -> [KeyValue; 3] {
+fn messaging(stream: &'static str, operation: &'static str) -> [KeyValue; 3] {
     [
         KeyValue::new("messaging.system", "nats"),
         KeyValue::new("messaging.destination.name", stream),
@@ -196,9 +198,31 @@ pub fn messaging(stream: &'static str, operation: &'static str) -> [KeyValue; 3]
     ]
 }
 
-/// A sequence as OpenTelemetry has numbers.
+/// The same for a message that went through with others of its batch.
 #[must_use]
-pub fn number(sequence: u64) -> i64 {
+pub fn messaging_in_batch(
+    stream: &'static str,
+    operation: &'static str,
+    batch_messages: usize,
+    request_seq: u64,
+) -> Vec<KeyValue> {
+    let batch_messages = i64::try_from(batch_messages).unwrap_or(i64::MAX);
+    let mut attributes = messaging(stream, operation).to_vec();
+    attributes.extend([
+        KeyValue::new("messaging.batch.message_count", batch_messages),
+        seq(request_seq),
+    ]);
+    attributes
+}
+
+/// Which request a span is about.
+#[must_use]
+pub fn seq(request_seq: u64) -> KeyValue {
+    KeyValue::new(REQUEST_SEQ, number(request_seq))
+}
+
+/// A sequence as OpenTelemetry has numbers.
+fn number(sequence: u64) -> i64 {
     i64::try_from(sequence).unwrap_or(i64::MAX)
 }
 
