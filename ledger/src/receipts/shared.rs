@@ -28,8 +28,8 @@ const FIELDS: &[&str] = &[
     "request_seq",
     "status",
 ];
-const FIELDS_OF_POSTING: &[&str] = &["account", "amount", "currency", "direction"];
-const FIELDS_OF_REASON: &[&str] = &["code"];
+const FIELDS_OF_POSTING: &[&str; 4] = &["account", "amount", "currency", "direction"];
+const FIELDS_OF_REASON: &[&str; 1] = &["code"];
 
 /// An answer's body without what only one side may see: an object with some of its fields by name, then `postings` with
 /// some of theirs by name, and the code of its `reason` if it has one; no blanks. Its hash is in every leaf, so it stays as

@@ -23,8 +23,8 @@ pub(super) fn quick_form(body: &[u8]) -> Option<Vec<u8>> {
     let mut code = None;
     rest.object(|name, rest| {
         match name {
-            b"postings" => postings = rest.objects_of()?,
-            b"reason" => code = rest.code()?,
+            b"postings" => postings = rest.list_of(FIELDS_OF_POSTING)?,
+            b"reason" => code = rest.picked(FIELDS_OF_REASON)?.and_then(|[code]| code),
             name => {
                 let value = rest.value(DEPTH_MAX)?;
                 if let Some(place) = place(FIELDS, name) {
@@ -174,46 +174,34 @@ impl<'b> Rest<'b> {
         is_plain.then_some(number)
     }
 
-    /// What the objects of a list have of a posting; of something else nothing.
-    fn objects_of(&mut self) -> Option<Vec<[Plain<'b>; FIELDS_OF_POSTING.len()]>> {
-        let mut objects = Vec::new();
-        if self.next()? != b'[' {
-            self.value(DEPTH_MAX)?;
-            return Some(objects);
-        }
-        self.list(|rest| {
-            let mut object = [None; FIELDS_OF_POSTING.len()];
-            if rest.next()? == b'{' {
-                rest.object(|name, rest| {
-                    let value = rest.value(DEPTH_MAX)?;
-                    if let Some(place) = place(FIELDS_OF_POSTING, name) {
-                        object[place] = value;
-                    }
-                    Some(())
-                })?;
-            } else {
-                rest.value(DEPTH_MAX)?;
-            }
-            objects.push(object);
-            Some(())
-        })?;
-        Some(objects)
-    }
-
-    /// The code of a reason.
-    fn code(&mut self) -> Option<Plain<'b>> {
-        let mut code = None;
+    /// What an object has under these names; `None` for a value that is none.
+    fn picked<const N: usize>(&mut self, names: &[&str; N]) -> Option<Option<[Plain<'b>; N]>> {
         if self.next()? != b'{' {
             self.value(DEPTH_MAX)?;
-            return Some(code);
+            return Some(None);
         }
+        let mut picked = [None; N];
         self.object(|name, rest| {
             let value = rest.value(DEPTH_MAX)?;
-            if place(FIELDS_OF_REASON, name).is_some() {
-                code = value;
+            if let Some(place) = place(names, name) {
+                picked[place] = value;
             }
             Some(())
         })?;
-        Some(code)
+        Some(Some(picked))
+    }
+
+    /// What the objects of a list have under these names; whatever else is in it has nothing.
+    fn list_of<const N: usize>(&mut self, names: &[&str; N]) -> Option<Vec<[Plain<'b>; N]>> {
+        let mut items = Vec::new();
+        if self.next()? == b'[' {
+            self.list(|rest| {
+                items.push(rest.picked(names)?.unwrap_or([None; N]));
+                Some(())
+            })?;
+        } else {
+            self.value(DEPTH_MAX)?;
+        }
+        Some(items)
     }
 }
