@@ -71,6 +71,17 @@ pub struct Event {
     pub detail: Map<String, Value>,
 }
 
+impl Event {
+    /// What more is known, each with its name: `count 3`.
+    pub fn details(&self) -> impl Iterator<Item = String> {
+        self.detail.iter().filter_map(|(name, value)| match value {
+            Value::Null => None,
+            Value::String(text) => Some(format!("{name} {text}")),
+            other => Some(format!("{name} {other}")),
+        })
+    }
+}
+
 /// What one service answers.
 #[derive(Debug, Default, Deserialize)]
 struct Page {
@@ -84,35 +95,38 @@ impl Client {
     /// # Errors
     /// [`Error`] when no service answers. When one of two does not, [`Events::missing`] says so.
     pub async fn events(&self, token: &str, query: &EventQuery) -> Result<Events> {
-        let what = query.what.as_deref();
-        let is_at_ledger = what.map(|what| AT_THE_LEDGER.iter().any(|noun| what.starts_with(noun)));
-        let (mut auth, mut ledger) = (Ok(Page::default()), Ok(Page::default()));
-        if is_at_ledger != Some(true) {
-            let asked = query.of(query.before.auth);
-            let url = &self.addresses.auth;
-            auth = self.get::<Page>(token, url, "/api/audit/", &asked).await;
+        let none = Page::default;
+        if let Some(what) = &query.what {
+            // One of the two alone knows the name.
+            let is_at_ledger = AT_THE_LEDGER.iter().any(|noun| what.starts_with(noun));
+            let (auth, ledger) = if is_at_ledger {
+                (none(), self.events_at_ledger(token, query).await?)
+            } else {
+                (self.events_at_auth(token, query).await?, none())
+            };
+            return Ok(merged(query, auth, ledger, None));
         }
-        if is_at_ledger != Some(false) {
-            let asked = query.of(query.before.ledger);
-            let url = &self.addresses.ledger;
-            ledger = self.get::<Page>(token, url, "/audit/events", &asked).await;
-        }
-        if let (Ok(_), Err(Error::Refused(refused))) = (&auth, &ledger)
-            && refused.status == StatusCode::FORBIDDEN
-            && is_at_ledger.is_none()
-        {
-            ledger = Ok(Page::default());
-        }
+        let auth = self.events_at_auth(token, query).await;
+        let ledger = self.events_at_ledger(token, query).await;
         match (auth, ledger) {
             (Ok(auth), Ok(ledger)) => Ok(merged(query, auth, ledger, None)),
-            (Ok(auth), Err(error)) if is_at_ledger.is_none() => {
-                Ok(merged(query, auth, Page::default(), Some(error)))
+            (Ok(auth), Err(Error::Refused(refused))) if refused.status == StatusCode::FORBIDDEN => {
+                Ok(merged(query, auth, none(), None))
             }
-            (Err(error), Ok(ledger)) if is_at_ledger.is_none() => {
-                Ok(merged(query, Page::default(), ledger, Some(error)))
-            }
-            (Err(error), _) | (_, Err(error)) => Err(error),
+            (Ok(auth), Err(error)) => Ok(merged(query, auth, none(), Some(error))),
+            (Err(error), Ok(ledger)) => Ok(merged(query, none(), ledger, Some(error))),
+            (Err(error), Err(_)) => Err(error),
         }
+    }
+
+    async fn events_at_auth(&self, token: &str, query: &EventQuery) -> Result<Page> {
+        let (auth, asked) = (&self.addresses.auth, query.of(query.before.auth));
+        self.get(token, auth, "/api/audit/", &asked).await
+    }
+
+    async fn events_at_ledger(&self, token: &str, query: &EventQuery) -> Result<Page> {
+        let (ledger, asked) = (&self.addresses.ledger, query.of(query.before.ledger));
+        self.get(token, ledger, "/audit/events", &asked).await
     }
 
     /// A page of what services logged: the newest first, or with `after` in order.

@@ -4,7 +4,6 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use client::{Before, Event, EventQuery};
 use common::timestamp;
-use serde_json::Value;
 
 use crate::asking::Asking;
 use crate::bank::Bank;
@@ -83,13 +82,8 @@ fn told(event: &Event) -> String {
     let named = named
         .into_iter()
         .filter_map(|(word, who)| Some(format!("{word} {}", who?)));
-    let detail = event.detail.iter().filter_map(|(name, value)| match value {
-        Value::Null => None,
-        Value::String(text) => Some(format!("{name} {text}")),
-        other => Some(format!("{name} {other}")),
-    });
     let more: Vec<_> = named
-        .chain(detail)
+        .chain(event.details())
         .map(|text| print::readable(&text))
         .collect();
     let line = format!(

@@ -7,7 +7,6 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use client::{Event, EventQuery};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::app::App;
@@ -104,12 +103,7 @@ fn books(filter: &Filter) -> String {
 }
 
 fn row(event: &Event, who: &Operator) -> Row {
-    let detail = event.detail.iter().filter_map(|(name, value)| match value {
-        Value::Null => None,
-        Value::String(text) => Some(format!("{name} {text}")),
-        other => Some(format!("{name} {other}")),
-    });
-    let detail: Vec<_> = detail.collect();
+    let detail: Vec<_> = event.details().collect();
     let subject = event.about.as_deref();
     Row {
         at: Time::at(event.at),

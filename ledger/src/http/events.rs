@@ -26,9 +26,9 @@ const READERS: &[Scope] = &[Scope::AuditRead];
 
 const REPLAY_STARTED: &str = "replay.started";
 const REPLAY_ENDED: &str = "replay.ended";
-const FILE_ASKED: &str = "file.asked";
-const FILE_FETCHED: &str = "file.fetched";
-const FILE_DELETED: &str = "file.deleted";
+pub(super) const FILE_ASKED: &str = "file.asked";
+pub(super) const FILE_FETCHED: &str = "file.fetched";
+pub(super) const FILE_DELETED: &str = "file.deleted";
 
 /// A name stays what it means for ever, because its rows do.
 const NAMES: [&str; 5] = [
@@ -63,14 +63,6 @@ pub(super) async fn events(
     Ok(query.answer(rows, &filter, "/audit/events"))
 }
 
-/// What becomes of a file.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Filed {
-    Asked,
-    Fetched,
-    Deleted,
-}
-
 /// The `client_id` of an operator; `None` for a customer, whose own files are nobody else's business, and who shall not fill
 /// the table.
 pub(super) fn operator(caller: &Caller<'_>) -> Option<ClientId> {
@@ -86,16 +78,11 @@ pub(super) fn operator(caller: &Caller<'_>) -> Option<ClientId> {
 pub(super) async fn filed(
     app: &App,
     operator: Option<&ClientId>,
-    filed: Filed,
+    what: &'static str,
     file: &KeptFile,
 ) -> Result<(), Problem> {
     let Some(operator) = operator else {
         return Ok(());
-    };
-    let what = match filed {
-        Filed::Asked => FILE_ASKED,
-        Filed::Fetched => FILE_FETCHED,
-        Filed::Deleted => FILE_DELETED,
     };
     let detail = json!({"name": file.file_name, "holds": file.about});
     record(app, what, operator.as_str(), file.id, detail).await

@@ -28,7 +28,7 @@ use uuid::Uuid;
 use super::accounts;
 use super::app::App;
 use super::day::Day;
-use super::events::{self, Filed, operator};
+use super::events::{FILE_ASKED, FILE_DELETED, FILE_FETCHED, filed, operator};
 use super::log;
 use super::statements::{self, Format, StatementQuery, Whole};
 use crate::files::{FileKind, FileState, Files, KeptFile, NewFile, Refused};
@@ -209,7 +209,7 @@ async fn begin<E: std::error::Error + Send + 'static>(
             Refused::Disk(error) => Problem::unavailable("the directory for files", &error),
         }
     })?;
-    if let Err(problem) = events::filed(app, operator, Filed::Asked, &file).await {
+    if let Err(problem) = filed(app, operator, FILE_ASKED, &file).await {
         on_disk(app, move |files| files.take_back(file.id)).await;
         return Err(problem);
     }
@@ -311,7 +311,7 @@ pub(super) async fn content(
         };
         return Err(Problem::new(StatusCode::CONFLICT, detail));
     }
-    events::filed(&app, operator(&caller).as_ref(), Filed::Fetched, &file).await?;
+    filed(&app, operator(&caller).as_ref(), FILE_FETCHED, &file).await?;
     let name = format!("attachment; filename=\"{}\"", file.file_name);
     let about = [
         (header::CONTENT_TYPE, file.media_type),
@@ -359,7 +359,7 @@ pub(super) async fn delete(
 ) -> Result<Response, Problem> {
     let caller = app.caller(&headers, READERS).await?;
     let file = seen(&app, &caller, id).await?;
-    events::filed(&app, operator(&caller).as_ref(), Filed::Deleted, &file).await?;
+    filed(&app, operator(&caller).as_ref(), FILE_DELETED, &file).await?;
     on_disk(&app, move |files| files.delete(file.id)).await;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
