@@ -69,8 +69,6 @@ pub(crate) async fn run(options: &Options, choice: &Choice) -> Result<ExitCode> 
         nats_health(&running),
         postgres_health(&running),
     );
-    let mut table = print::table(&["part", "where", "how"]);
-    let mut is_well = true;
     let gateway = gateway.map(|answers| match answers {
         true => Ok("ready".to_owned()),
         false => Err("does not answer".to_owned()),
@@ -79,21 +77,33 @@ pub(crate) async fn run(options: &Options, choice: &Choice) -> Result<ExitCode> 
     let gateway = gateway.map(|(url, health)| ("gateway", url, health));
     let console = status.console.iter().zip(console);
     let console = console.map(|(url, health)| ("console", url, health));
-    for (name, url, health) in gateway.chain(console).chain([
+    let parts = gateway.chain(console).chain([
         ("auth", &status.auth, auth),
         ("ledger", &status.ledger, ledger),
         ("payments", &status.payments, payments),
         ("NATS", &status.nats, nats),
         ("PostgreSQL", &status.postgres, postgres),
-    ]) {
+    ]);
+    let parts = parts.map(|(name, url, health)| (name, &**url, health.map_err(not_well)));
+    let home = running.home.display().to_string();
+    let disk = disk(&running.home).map_err(|problem| format!("FULL: {problem}"));
+    tell(parts.chain([("disk", &*home, disk)]))
+}
+
+fn not_well(problem: String) -> String {
+    format!("DOWN: {problem}")
+}
+
+/// Prints how each part does, and where it is. Exit code 1 when one is not well.
+fn tell<'p>(
+    parts: impl Iterator<Item = (&'static str, &'p str, Result<String, String>)>,
+) -> Result<ExitCode> {
+    let mut table = print::table(&["part", "where", "how"]);
+    let mut is_well = true;
+    for (name, place, health) in parts {
         is_well &= health.is_ok();
-        let how = health.unwrap_or_else(|problem| format!("DOWN: {problem}"));
-        table.add_row([name, url, &how]);
+        table.add_row([name, place, &health.unwrap_or_else(|problem| problem)]);
     }
-    let disk = disk(&running.home);
-    is_well &= disk.is_ok();
-    let how = disk.unwrap_or_else(|problem| format!("FULL: {problem}"));
-    table.add_row(["disk", &running.home.display().to_string(), &how]);
     print::line(&print::text(table))?;
     Ok(if is_well {
         ExitCode::SUCCESS
@@ -119,23 +129,16 @@ async fn elsewhere(options: &Options, there: &Elsewhere) -> Result<ExitCode> {
     }
     let ready = async |url: &str| client.readiness(url).await;
     let parts = tokio::join!(ready(auth), ready(ledger), ready(payments));
-    let mut table = print::table(&["part", "where", "how"]);
-    let mut is_well = true;
-    for (name, url, health) in [
+    let parts = [
         ("auth", auth, parts.0),
         ("ledger", ledger, parts.1),
         ("payments", payments, parts.2),
-    ] {
-        is_well &= health.is_ok();
-        let how = health.unwrap_or_else(|problem| format!("DOWN: {}", print::readable(&problem)));
-        table.add_row([name, url, &how]);
-    }
-    print::line(&print::text(table))?;
-    Ok(if is_well {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    ];
+    let parts = parts.into_iter().map(|(name, url, health)| {
+        let health = health.map_err(|problem| not_well(print::readable(&problem)));
+        (name, &**url, health)
+    });
+    tell(parts)
 }
 
 /// The status without the demo's passwords that were changed since; without any when nobody can say which.

@@ -56,21 +56,17 @@ pub(crate) async fn run(options: Token, bank: &Bank) -> Result<()> {
     let audience = Audience::from_word(&options.audience).context("a value of the option")?;
     let is_kept =
         options.person.is_none() && options.email.is_none() && options.client_id.is_none();
-    if let (Bank::Elsewhere(there), true) = (bank, is_kept) {
+    let answer = if let (Bank::Elsewhere(there), true) = (bank, is_kept) {
         let token = match audience {
             Audience::Http => there.token(None).await?,
             Audience::Log => there.log_token().await?,
         };
         // The refresh token stays where it is: one that is used twice ends the session.
-        if json {
-            print::json(&json!({"access": token}))?;
-        } else {
-            print::line(&token)?;
-        }
-        return Ok(());
-    }
-    let login = asked(options, bank)?.for_audience(audience)?;
-    let answer = login::log_in(&bank.client(), &login).await?;
+        json!({"access": token})
+    } else {
+        let login = asked(options, bank)?.for_audience(audience)?;
+        login::log_in(&bank.client(), &login).await?
+    };
     if json {
         print::json(&answer)?;
     } else {

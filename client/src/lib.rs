@@ -36,7 +36,7 @@ pub use log::{
     CategoryBalance, Checkpoint, CurrencyBalance, Entry, LogPage, Message, Pair, Replay, Replays,
     Steps, Subscriber, Subscribers, TrialBalance,
 };
-pub use login::{Login, access_token, needs_code};
+pub use login::{Login, NotForPeople, access_token, needs_code};
 pub use payments::PaymentBatch;
 pub use receipts::Consistency;
 pub use statements::{Balance, Download, Statement};

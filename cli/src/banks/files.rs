@@ -46,12 +46,14 @@ impl Files {
         Ok(Self { directory })
     }
 
-    /// The log-in at the bank of this name; `None` when there is none.
+    /// The log-in at the bank of this name; `None` when there is none, or it is no name.
     ///
     /// # Errors
     /// When others may read it, or it is damaged.
     pub(crate) fn read(&self, name: &str) -> Result<Option<KeptBank>> {
-        let path = self.path(name);
+        let Some(path) = self.path_of(name) else {
+            return Ok(None);
+        };
         let opened = opened(&path)?;
         opened.map(|file| parsed(&file, &path)).transpose()
     }
@@ -61,7 +63,9 @@ impl Files {
     /// # Errors
     /// As [`Files::read`], and when another command keeps the lock.
     pub(crate) async fn hold(&self, name: &str) -> Result<Option<Held>> {
-        let path = self.path(name);
+        let Some(path) = self.path_of(name) else {
+            return Ok(None);
+        };
         let deadline = Instant::now() + LOCK_PATIENCE;
         loop {
             let Some(file) = opened_to(&path, true)? else {
@@ -151,6 +155,11 @@ impl Files {
 
     fn banks(&self) -> PathBuf {
         self.directory.join("banks")
+    }
+
+    /// As [`Files::path`], of whatever was typed.
+    fn path_of(&self, text: &str) -> Option<PathBuf> {
+        parse_name(text).ok().map(|name| self.path(&name))
     }
 
     fn path(&self, name: &str) -> PathBuf {

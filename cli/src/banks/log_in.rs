@@ -123,10 +123,8 @@ fn told(options: &LogIn, name: &str, kept: &KeptBank) -> Result<()> {
 
 /// What was typed is the name of a bank, or an address.
 fn place(options: &LogIn, files: &Files) -> Result<Place> {
-    let again = match parse_name(&options.gateway) {
-        Ok(name) => files.read(&name)?.map(|kept| (name, kept)),
-        Err(_) => None,
-    };
+    let again = files.read(&options.gateway)?;
+    let again = again.map(|kept| (options.gateway.clone(), kept));
     let url = match &again {
         Some((_, kept)) => kept.url.clone(),
         None => address(&options.gateway, options.without_tls)?,

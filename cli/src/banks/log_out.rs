@@ -43,11 +43,7 @@ pub(crate) async fn run(options: &LogOut, choice: &Choice) -> Result<()> {
     let Some(name) = name else {
         return none("no bank is in use".to_owned());
     };
-    let held = match parse_name(&name) {
-        Ok(name) => files.hold(&name).await?,
-        Err(_) => None,
-    };
-    let Some(held) = held else {
+    let Some(held) = files.hold(&name).await? else {
         return none(format!("no bank is called {name}"));
     };
     let mut ended = "The bank was not asked; its session lasts until it ends by itself.";

@@ -11,7 +11,7 @@ use std::process::exit;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
-use client::{Client, Error, Login};
+use client::{Client, Error, Login, NotForPeople};
 use common::service::now;
 use common::token::Audience;
 use serde_json::Value;
@@ -49,11 +49,8 @@ impl Elsewhere {
     /// When nobody is logged in there, or its file can't be used.
     pub(crate) fn find(files: Files, text: &str, is_named: bool) -> Result<Self> {
         let name = name_of(&files, text)?;
-        let kept = match super::files::parse_name(&name) {
-            Ok(name) => files.read(&name)?,
-            Err(_) => None,
-        };
-        let kept = kept
+        let kept = files
+            .read(&name)?
             .ok_or_else(|| anyhow!("no bank is called {name}"))
             .exit(Exit::NotFound)
             .hint(format!(
@@ -110,11 +107,19 @@ impl Elsewhere {
     /// People have none.
     pub(crate) async fn log_token(&self) -> Result<String> {
         let kept = self.there(self.files.read(&self.name)?)?;
-        let login = match kept.who {
-            KeptWho::Person { email, .. } => Login::person(&email, ""),
-            KeptWho::Program { .. } => program_login(&kept.who)?,
-        };
-        login::token(&self.client, &login.for_audience(Audience::Log)?).await
+        match &kept.who {
+            KeptWho::Person { .. } => Err(NotForPeople.into()),
+            KeptWho::Program {
+                client_id,
+                client_secret,
+            } => {
+                login::token(
+                    &self.client,
+                    &program_login(client_id, client_secret, Audience::Log),
+                )
+                .await
+            }
+        }
     }
 
     /// An error of a command, and what to do when it is because the session was ended.
@@ -144,7 +149,13 @@ impl Elsewhere {
         }
         let answer = match &held.kept.who {
             KeptWho::Person { refresh, .. } => refreshed(&self.client, refresh).await,
-            KeptWho::Program { .. } => self.client.log_in(&program_login(&held.kept.who)?).await,
+            KeptWho::Program {
+                client_id,
+                client_secret,
+            } => {
+                let login = program_login(client_id, client_secret, Audience::Http);
+                self.client.log_in(&login).await
+            }
         };
         let answer = answer.map_err(|error| self.not_exchanged(error, &held.kept))?;
         let next = held.kept.clone().after(&answer, now())?;
@@ -231,18 +242,12 @@ pub(super) fn name_of(files: &Files, text: &str) -> Result<String> {
     }
 }
 
-/// What a program logs in with, for HTTP.
-fn program_login(who: &KeptWho) -> Result<Login> {
-    match who {
-        KeptWho::Program {
-            client_id,
-            client_secret,
-        } => Ok(Login::Program {
-            client_id: client_id.clone(),
-            client_secret: client_secret.clone(),
-            audience: Audience::Http,
-        }),
-        KeptWho::Person { .. } => Err(anyhow!("a person is no program")),
+/// What a program logs in with.
+fn program_login(client_id: &str, client_secret: &str, audience: Audience) -> Login {
+    Login::Program {
+        client_id: client_id.to_owned(),
+        client_secret: client_secret.to_owned(),
+        audience,
     }
 }
 
