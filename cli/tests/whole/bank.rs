@@ -184,16 +184,17 @@ impl TestBank {
         Ok((answer.status().as_u16(), answer.json().await?))
     }
 
+    /// An account, as the bank's staff sees it.
+    pub(crate) async fn account(&self, account: Uuid) -> Result<Value> {
+        let path = format!("/accounts/{account}");
+        let (status, body) = self.get(Service::Ledger, &path, &self.staff).await?;
+        ensure!(status == 200, "{status} {body}");
+        Ok(body)
+    }
+
     /// The posted balance of an account, as the bank's staff sees it.
     pub(crate) async fn posted(&self, account: Uuid) -> Result<String> {
-        let (status, body) = self
-            .get(
-                Service::Ledger,
-                &format!("/accounts/{account}"),
-                &self.staff,
-            )
-            .await?;
-        ensure!(status == 200, "{status} {body}");
+        let body = self.account(account).await?;
         Ok(body["posted"].as_str().context("no balance")?.to_owned())
     }
 

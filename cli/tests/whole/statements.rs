@@ -87,6 +87,8 @@ async fn an_account_is_shown_as_it_was_and_stays_so_while_others_post() -> Resul
 
 /// The same statement as CSV and camt.053.
 async fn files(test: &TestBank) -> Result<()> {
+    let account = test.account(test.adas).await?;
+    let number = account["account_number"].as_str().context("a number")?;
     for by in ["booked", "effective"] {
         let path = format!("/accounts/{}/statement?by={by}", test.adas);
         let (_, page) = test
@@ -129,14 +131,6 @@ async fn files(test: &TestBank) -> Result<()> {
         ensure!(kind == "application/xml", "{kind}");
         ensure!(xml.matches("<Ntry>").count() == postings.len(), "{xml}");
         check_camt(&xml)?;
-        let (_, account) = test
-            .get(
-                Service::Ledger,
-                &format!("/accounts/{}", test.adas),
-                &test.ada,
-            )
-            .await?;
-        let number = account["account_number"].as_str().context("a number")?;
         ensure!(xml.contains(&format!("<Id>{number}</Id></Prxy>")), "{xml}");
     }
     // Of an account of the bank's, and of one without a posting.

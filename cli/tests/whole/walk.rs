@@ -175,13 +175,7 @@ async fn a_client_that_only_speaks_nats_publishes_and_pulls_its_answer() -> Resu
 #[tokio::test(flavor = "multi_thread")]
 async fn an_owner_is_found_in_every_spelling_that_opens_an_account() -> Result<()> {
     let test = TestBank::start().await?;
-    let (_, account) = test
-        .get(
-            Service::Ledger,
-            &format!("/accounts/{}", test.adas),
-            &test.ada,
-        )
-        .await?;
+    let account = test.account(test.adas).await?;
     let owner = account["owner"].as_str().context("no owner")?;
     for spelled in [
         owner.to_uppercase(),

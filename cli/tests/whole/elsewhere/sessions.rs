@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
@@ -24,6 +24,15 @@ async fn logged_in() -> Result<(TestBank, Desk)> {
     Ok((test, desk))
 }
 
+/// A command that needs the next token, under way.
+fn exchanging(desk: &Desk) -> Result<Child> {
+    let mut command = desk.command(&["token", "--bank", "prod"]);
+    Ok(command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_at_once_exchange_a_refresh_token_once_and_an_older_file_ends_the_session()
 -> Result<()> {
@@ -36,12 +45,8 @@ async fn commands_at_once_exchange_a_refresh_token_once_and_an_older_file_ends_t
     for _ in 0..2 {
         let before = desk.kept("prod")?["who"]["refresh"].clone();
         desk.age("prod")?;
-        let started = (0..AT_ONCE).map(|_| {
-            let mut command = desk.command(&["token", "--bank", "prod"]);
-            command.stdout(Stdio::piped()).stderr(Stdio::piped());
-            command.spawn()
-        });
-        let started = started.collect::<std::io::Result<Vec<_>>>()?;
+        let started = (0..AT_ONCE).map(|_| exchanging(&desk));
+        let started = started.collect::<Result<Vec<_>>>()?;
         let mut tokens = Vec::new();
         for child in started {
             tokens.push(Ran::of(child.wait_with_output()?)?.ok()?);
@@ -78,11 +83,7 @@ async fn ctrl_c_waits_until_the_next_refresh_token_is_in_the_file() -> Result<()
     let before = desk.kept("prod")?["who"]["refresh"].clone();
     desk.age("prod")?;
     test.bank.freeze(Part::Auth);
-    let mut command = desk.command(&["token", "--bank", "prod"]);
-    let child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
+    let child = exchanging(&desk)?;
     // It has the lock while it exchanges.
     let file = File::open(desk.file("prod"))?;
     let began = Instant::now();
@@ -113,11 +114,7 @@ async fn an_answer_that_is_lost_on_the_way_is_asked_for_again() -> Result<()> {
     desk.age("prod")?;
     // The first try reaches auth, which answers when nobody listens any more.
     test.bank.freeze(Part::Auth);
-    let mut command = desk.command(&["token", "--bank", "prod"]);
-    let child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
+    let child = exchanging(&desk)?;
     tokio::time::sleep(LOST).await;
     test.bank.thaw(Part::Auth);
     Ran::of(child.wait_with_output()?)?.ok()?;
