@@ -11,12 +11,9 @@ use common::broker;
 use common::broker::Reader;
 use common::kinds::payment::PaymentAnswer;
 use common::message::Stored;
-use common::wire::{REQUESTS, SETTLEMENTS};
-use ledger::audit::{Summary, Verdict, Verified, replay, verify};
 use local::{Bank, BankOptions, GatewayOptions, Home, Part, Ports, Producer, Servers, Service};
 use serde_json::{Value, json};
 use sqlx::postgres::PgPool;
-use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 /// A trusted producer, which writes into the log itself: most tests are about what the log holds.
@@ -261,43 +258,6 @@ impl TestBank {
         answer.into_iter().next().context("a batch has a message")
     }
 
-    /// Waits until everything in the log is answered, then checks what must hold after any crash: as many answers as
-    /// requests, each the one that a replay of the log gives, balances equal to the sums of postings, money neither
-    /// made nor lost.
-    pub(crate) async fn check_invariants(&self) -> Result<Summary> {
-        let streams = self.audit().await?;
-        let requests = broker::last_sequence(&streams, REQUESTS).await?;
-        self.answer(requests).await?;
-        let answers = broker::last_sequence(&streams, SETTLEMENTS).await?;
-        ensure!(
-            answers == requests,
-            "{answers} answers to {requests} requests"
-        );
-        let summary = agreed(self.bank.servers()).await?;
-        ensure!(
-            summary.requests == requests,
-            "replayed {} of {requests}",
-            summary.requests
-        );
-        self.verify().await?;
-        Ok(summary)
-    }
-
-    /// The books hold together, and are what is published.
-    async fn verify(&self) -> Result<()> {
-        let url = self.bank.servers().audit_database_url();
-        let mut database = PgConnection::connect(&url).await?;
-        match verify(Some(&self.config("audit")), &mut database, |_, _, _| {}).await? {
-            Verified::Sound(_) => Ok(()),
-            Verified::Fault(fault) => anyhow::bail!("the verification finds: {fault}"),
-        }
-    }
-
-    /// An audit replay.
-    pub(crate) async fn replay(&self) -> Result<Verdict> {
-        verdict(self.bank.servers()).await
-    }
-
     /// Waits until a part has died by itself.
     pub(crate) async fn wait_until_dead(&mut self, part: Part) -> Result<()> {
         let ended = tokio::time::timeout(PATIENCE, self.bank.wait_for_an_end())
@@ -359,7 +319,7 @@ pub(crate) async fn producer(servers: &Servers, client: &str) -> Result<Client> 
 }
 
 /// How one of our own users connects to these servers.
-fn config(servers: &Servers, user: &str) -> broker::Config {
+pub(crate) fn config(servers: &Servers, user: &str) -> broker::Config {
     broker::Config {
         url: servers.nats_url(),
         user: user.to_owned(),
@@ -376,20 +336,6 @@ pub(crate) async fn answers(servers: &Servers, from: u64, count: usize) -> Resul
             .await
             .context("no answer")??,
     )
-}
-
-/// An audit replay that must agree.
-pub(crate) async fn agreed(servers: &Servers) -> Result<Summary> {
-    match verdict(servers).await? {
-        Verdict::Agrees(summary) => Ok(summary),
-        Verdict::Differs(difference) => anyhow::bail!("the replay differs: {difference}"),
-    }
-}
-
-async fn verdict(servers: &Servers) -> Result<Verdict> {
-    let mut database = PgConnection::connect(&servers.audit_database_url()).await?;
-    let audit = config(servers, "audit");
-    Ok(tokio::time::timeout(PATIENCE, replay(&audit, &mut database, |_, _| {})).await??)
 }
 
 /// The body of a payment request with an id of its own.

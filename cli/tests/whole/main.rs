@@ -3,6 +3,7 @@
 //! One binary, so that it is linked once. Each test starts a bank of its own on free ports.
 
 mod accounts;
+mod agreement;
 mod audiences;
 mod backup;
 mod bad_input;

@@ -17,7 +17,8 @@ use local::{Home, Ports, Producer, ServerOptions, Servers, Service, ServiceProce
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
-use crate::bank::{SHOP, agreed, answers, payment, producer};
+use crate::agreement::agreed;
+use crate::bank::{SHOP, answers, payment, producer};
 
 const FIXTURE: &str = "tests/whole/fixtures/bank-of-rules-1";
 /// What the older program's own audit said at the end. Today's must say the same; when it does not, today's is wrong.
