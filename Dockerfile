@@ -3,9 +3,9 @@
 # Three images: `quittance`, the one program that is every service (`docker build -t quittance .`), `broker`, the
 # official NATS with our configuration, and `gateway`, the official nginx with ours. compose.yaml builds and runs them.
 #
-# Bases are named by version; whoever releases images pins them by digest (`docker buildx imagetools inspect NAME`).
+# Bases are named by version and pinned by digest (`docker buildx imagetools inspect NAME`); Dependabot proposes newer ones.
 
-FROM rust:1.95-slim-trixie AS build
+FROM rust:1.95.0-slim-trixie@sha256:e14e87345b4d5964ddcc3491d27ee046a0f23820f340c3c1e24da6880141f7c0 AS build
 WORKDIR /source
 # The committed .sqlx stands in for a database. Without line tables the program is a quarter of the size; a panic still
 # says where it was.
@@ -37,7 +37,7 @@ RUN ldd /image/usr/bin/quittance | grep -o '/[^ ]*' \
 RUN install -d -m 0700 /media
 
 
-FROM nats:2.15-alpine AS broker
+FROM nats:2.15.0-alpine@sha256:ac8f88a6494bffc2c2a5289a0ca61cb28a9145c11ba5677cf24265d07f46d8d4 AS broker
 RUN install -d -m 0700 -o 65532 -g 65532 /data
 COPY --chmod=0444 nats/nats-server.conf nats/producers.conf nats/direct.conf nats/start.sh /etc/quittance/
 USER 65532:65532
@@ -48,7 +48,7 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
 ENTRYPOINT ["/bin/sh", "/etc/quittance/start.sh"]
 
 
-FROM nginx:1.31-alpine AS gateway
+FROM nginx:1.31.3-alpine@sha256:4a73073bd557c65b759505da037898b61f1be6cbcc3c2c3aeac22d2a470c1752 AS gateway
 COPY --chmod=0444 gateway/nginx.conf gateway/places.conf gateway/listen.conf gateway/names.conf gateway/tls.conf \
     gateway/headers.conf gateway/problems.conf gateway/errors.conf gateway/stream.conf gateway/large.conf \
     gateway/types.conf gateway/start.sh /etc/quittance/

