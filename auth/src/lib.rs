@@ -168,7 +168,11 @@ pub async fn migrate(owner: &service::Owner) -> anyhow::Result<()> {
 /// # Errors
 /// When it can't start, or when the ledger refuses the signing key: the text says what to do.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
-    let stop = service::stop_signal(config.service.stop_with_parent)?;
+    let ending = service::stop_of_service(
+        config.service.web.leave_for(),
+        config.service.stop_with_parent,
+    )?;
+    let stop = ending.now.clone();
     let pool = service::open_database(&config.service.database, "auth", &MIGRATIONS).await?;
     let keys = Keeper::open(
         &pool,
@@ -210,11 +214,11 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         &web.discovery,
         Some(&config.service.broker),
         &readiness,
-        &stop,
+        &ending.leaving,
     );
     // Side by side in one task: whoever drops this future stops all.
     let ended = tokio::select! {
-        served = serve_http(web, http::routes(auth.clone()), readiness.clone(), stop.clone()) => served,
+        served = serve_http(web, http::routes(auth.clone()), readiness.clone(), ending) => served,
         failed = log::run(&auth, &config.service.broker, &announced, &stop) => failed.map(|never| match never {}),
         never = issuing => never,
         never = again::ever_again("keys have to wait", async || keys::keeper::watch(&auth.keys, &auth.pool, &auth.callers).await) => match never {},

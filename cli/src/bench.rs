@@ -47,7 +47,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         silent: false,
     };
     // Ctrl-C and SIGTERM drop the banks, which stops their servers and removes their files.
-    let stop = common::service::stop_signal(false)?;
+    let stop = common::service::stop_signal()?;
     let report = tokio::select! {
         report = ::bench::run(&options) => report?,
         () = stop.cancelled() => bail!("interrupted; nothing was measured"),

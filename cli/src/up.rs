@@ -141,7 +141,7 @@ async fn in_background(options: &Up, home: &Path) -> Result<ExitCode> {
 
 async fn in_foreground(options: &Up, home: &Path) -> Result<ExitCode> {
     let began = Instant::now();
-    let stop = stop_signal(false)?;
+    let stop = stop_signal()?;
     let (progress, bars) = progress::bars(options.json);
     let last_ports = if options.fresh {
         BTreeMap::new()

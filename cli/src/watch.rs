@@ -59,7 +59,7 @@ pub(crate) async fn run(options: &Watch, home: &Path) -> Result<()> {
         left = left.min((last + 1).saturating_sub(from));
     }
     let mut day = None;
-    let stop = stop_signal(false)?;
+    let stop = stop_signal()?;
     while left > 0 {
         let wanted = usize::try_from(left).unwrap_or(BATCH).min(BATCH);
         let Some(answers) = stop.run_until_cancelled(reader.batch(wanted)).await else {

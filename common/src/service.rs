@@ -32,7 +32,7 @@ pub use metrics::{as_gauge, start_metrics};
 pub use probes::{Waiting, watch_broker, watch_database};
 pub use readiness::{Parts, Readiness};
 pub use secret_files::read_secret_files;
-pub use stop::stop_signal;
+pub use stop::{Stop, stop_of_service, stop_signal};
 
 use chrono::{DateTime, Utc};
 

@@ -31,14 +31,15 @@ impl Docs {
         let web = Web {
             listen,
             allowed_origins: Vec::new(),
+            leave_seconds: 0,
             discovery: Discovery::default(),
         };
         let routes = described(&SERVICE, OpenApiRouter::new(), ());
         let stop = CancellationToken::new();
         let stopping = stop.clone();
-        tokio::spawn(
-            async move { serve_http(&web, routes, Readiness::starting(), stopping).await },
-        );
+        tokio::spawn(async move {
+            serve_http(&web, routes, Readiness::starting(), stopping.into()).await
+        });
         while tokio::net::TcpStream::connect(listen).await.is_err() {
             tokio::task::yield_now().await;
         }

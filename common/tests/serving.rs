@@ -8,7 +8,7 @@ use axum::middleware::from_fn;
 use axum::routing::{get, post};
 use common::http::body::limit_body;
 use common::http::serve::serve_http;
-use common::service::{Discovery, Readiness, Web};
+use common::service::{Discovery, Readiness, Stop, Web};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Service {
     address: SocketAddr,
-    stop: CancellationToken,
+    ending: Stop,
     serving: JoinHandle<anyhow::Result<()>>,
 }
 
@@ -32,20 +32,20 @@ impl Service {
             .route("/echo", post(|body: String| async { body }))
             .layer(from_fn(limit_body))
             .route("/hang", get(std::future::pending::<()>));
-        let stop = CancellationToken::new();
+        let ending = Stop::from(CancellationToken::new());
         let web = Web {
             listen: address,
             allowed_origins: vec!["https://shop.example".parse().expect("an origin")],
+            leave_seconds: 0,
             discovery: Discovery::default(),
         };
-        let stopping = stop.clone();
+        let (readiness, stopping) = (Readiness::starting(), ending.clone());
+        readiness.started();
         let serving =
-            tokio::spawn(
-                async move { serve_http(&web, routes, Readiness::starting(), stopping).await },
-            );
+            tokio::spawn(async move { serve_http(&web, routes, readiness, stopping).await });
         let this = Self {
             address,
-            stop,
+            ending,
             serving,
         };
         while TcpStream::connect(address).await.is_err() {
@@ -91,7 +91,7 @@ async fn a_service_told_to_stop_ends_within_seconds_though_a_client_has_sent_hal
             .is_success()
     );
     let began = Instant::now();
-    service.stop.cancel();
+    service.ending.now.cancel();
     let ended = tokio::time::timeout(PATIENCE, service.serving).await;
     ended
         .expect("it ends")
@@ -103,6 +103,32 @@ async fn a_service_told_to_stop_ends_within_seconds_though_a_client_has_sent_hal
         began.elapsed()
     );
     drop(clients);
+}
+
+#[tokio::test]
+async fn a_service_that_leaves_answers_but_is_not_ready_and_keeps_no_connection() {
+    let service = Service::start().await;
+    let ready = async || {
+        let url = format!("http://{}/health/ready", service.address);
+        let answer = reqwest::get(url).await.expect("it answers");
+        let closes = answer.headers().get("connection").cloned();
+        (answer.status().as_u16(), closes)
+    };
+    assert_eq!(ready().await, (200, None));
+    service.ending.leaving.cancel();
+    let (status, closes) = loop {
+        let answer = ready().await;
+        if answer.0 != 200 {
+            break answer;
+        }
+    };
+    assert_eq!((status, closes.unwrap().as_bytes()), (503, &b"close"[..]));
+    let post = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nhi";
+    // It is heard to its end, which a kept connection would not have.
+    let answer = heard(service.send(post).await).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.ends_with("hi"), "{answer}");
+    assert!(!service.serving.is_finished());
 }
 
 #[tokio::test]
@@ -167,7 +193,7 @@ async fn pages_of_an_allowed_origin_may_call_and_no_others() {
             "{refused}"
         );
     }
-    service.stop.cancel();
+    service.ending.now.cancel();
 }
 
 #[tokio::test]
@@ -185,7 +211,7 @@ async fn a_request_names_one_host() {
             "{hosts}: {answer}"
         );
     }
-    service.stop.cancel();
+    service.ending.now.cancel();
 }
 
 /// hyper takes a bare line feed for the end of a line, and has no setting against it (RFC 9112 §2.2 allows that in heads). What
@@ -236,5 +262,5 @@ async fn a_bare_line_feed_ends_a_line_and_hides_no_second_request() {
         let answers: Vec<&str> = answers.map(|answer| &answer[..3]).collect();
         assert_eq!(answers, statuses, "{what}");
     }
-    service.stop.cancel();
+    service.ending.now.cancel();
 }

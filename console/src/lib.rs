@@ -102,7 +102,8 @@ impl Config {
 /// # Errors
 /// When the address can't be listened on.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
-    let stop = service::stop_signal(config.stop_with_parent)?;
+    let ending = service::stop_of_service(config.web.leave_for(), config.stop_with_parent)?;
+    let stop = ending.now.clone();
     let broker = config.broker();
     let client = Client::new(Addresses {
         auth: config.auth_url,
@@ -117,12 +118,12 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         &config.web.discovery,
         broker.as_ref(),
         &readiness,
-        &stop,
+        &ending.leaving,
     );
     let instances = Instances::new(broker.as_ref().map(broker::Config::discovery));
     let app = Arc::new(App::new(client, instances, stop.clone()));
     let served = tokio::select! {
-        served = serve_http(&config.web, pages::routes(app), readiness, stop.clone()) => served,
+        served = serve_http(&config.web, pages::routes(app), readiness, ending) => served,
         never = service::watch_certificates(&config.certificates) => match never {},
     };
     stop.cancel();

@@ -125,7 +125,11 @@ pub async fn migrate(owner: &service::Owner) -> anyhow::Result<()> {
     reason = "what a ledger is made of, and in which order, reads best in one place"
 )]
 pub async fn serve(config: Config) -> anyhow::Result<()> {
-    let stop = service::stop_signal(config.service.stop_with_parent)?;
+    let ending = service::stop_of_service(
+        config.service.web.leave_for(),
+        config.service.stop_with_parent,
+    )?;
+    let stop = ending.now.clone();
     let making = making(&config)?;
     let receipt_key = config.receipt_key.as_ref();
     let receipt_key = receipt_key
@@ -181,7 +185,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         &web.discovery,
         Some(&config_of_broker),
         &readiness,
-        &stop,
+        &ending.leaving,
     );
     let watched_publisher = publisher.clone();
     let (watched_pool, watched_jetstream) = (pool.clone(), jetstream.clone());
@@ -207,10 +211,9 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
             making,
         },
     ));
-    let (web, stop_serving, served_readiness) =
-        (config.service.web, stop.clone(), readiness.clone());
-    let serving = tracker
-        .spawn(async move { serve_http(&web, routes, served_readiness, stop_serving).await });
+    let (web, served_readiness) = (config.service.web, readiness.clone());
+    let serving =
+        tracker.spawn(async move { serve_http(&web, routes, served_readiness, ending).await });
     let watching = async move {
         let failing = async {
             while health.changed().await.is_ok() {

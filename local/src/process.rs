@@ -223,6 +223,11 @@ impl Process {
         self.signal(Signal::CONT);
     }
 
+    /// Asks it to leave (SIGTERM), and does not wait.
+    pub fn ask_to_leave(&mut self) {
+        self.signal(Signal::TERM);
+    }
+
     /// Has it read its configuration again (SIGHUP).
     pub(crate) fn reload(&mut self) {
         if !self.is_over && self.is_running() {

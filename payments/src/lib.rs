@@ -38,6 +38,7 @@ use common::http::caller::Callers;
 use common::http::exchange::LogTokens;
 use common::http::serve::serve_http;
 use common::service;
+use common::service::Stop;
 use sqlx::migrate::Migrator;
 use tokio::sync::{OnceCell, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -79,17 +80,21 @@ pub async fn migrate(owner: &service::Owner) -> anyhow::Result<()> {
 /// # Errors
 /// When it can't start, or when a log has a gap and the projection can't go on.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
-    let stop = service::stop_signal(config.service.stop_with_parent)?;
-    serve_until(config, stop).await
+    let ending = service::stop_of_service(
+        config.service.web.leave_for(),
+        config.service.stop_with_parent,
+    )?;
+    serve_until(config, ending).await
 }
 
-/// Runs the service until `stop` is cancelled.
+/// Runs the service until it is `ending`.
 ///
 /// It is ready once it has projected what was in the logs when it started.
 ///
 /// # Errors
 /// As [`serve`].
-pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn serve_until(config: Config, ending: Stop) -> anyhow::Result<()> {
+    let stop = ending.now.clone();
     let Config {
         service: config,
         exchange,
@@ -112,7 +117,7 @@ pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Res
         &config.web.discovery,
         Some(&config.broker),
         &readiness,
-        &stop,
+        &ending.leaving,
     );
     let publisher = Publisher::new(&config.broker);
     let (told, places) = mpsc::channel(producers::PLACES_MAX);
@@ -159,12 +164,7 @@ pub async fn serve_until(config: Config, stop: CancellationToken) -> anyhow::Res
     let producing = tokio::spawn(async move {
         producers::answer_producers(entrance, &broker, places, stop_entrance).await;
     });
-    let serving = serve_http(
-        &config.web,
-        http::routes(app),
-        readiness.clone(),
-        stop.clone(),
-    );
+    let serving = serve_http(&config.web, http::routes(app), readiness.clone(), ending);
     let serving = async {
         let outcome = serving.await;
         stop.cancel();

@@ -122,6 +122,7 @@ impl Bank {
                 web: service::Web {
                     listen: self.listen,
                     allowed_origins: Vec::new(),
+                    leave_seconds: 0,
                     discovery: service::Discovery::default(),
                 },
                 broker: self.broker("auth"),

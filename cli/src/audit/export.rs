@@ -35,7 +35,7 @@ pub(super) async fn run(options: &Options, home: &Path) -> Result<()> {
     }
     let running = Running::find(home)?;
     let broker = running.auditor_config()?;
-    let stop = stop_signal(false)?;
+    let stop = stop_signal()?;
     let bar = bar("exporting", "requests", options.json);
     let exported = stop
         .run_until_cancelled(audit::export(&broker, file, moving(&bar)))

@@ -15,6 +15,9 @@ const RUNNING: [&str; 7] = [
     "auth", "ledger", "payments", "console", "gateway", "nats", "postgres",
 ];
 
+/// For how long a service goes on while others learn that it leaves.
+const LEAVE: &str = "QUITTANCE_LEAVE_SECONDS";
+
 /// Everything that the kustomization lists.
 fn resources() -> Vec<Value> {
     let kustomization = yaml(&format!("{DIRECTORY}/kustomization.yaml"));
@@ -100,7 +103,9 @@ fn containers_are_told_what_those_of_compose_are_told() {
         if !["nats", "gateway"].contains(&name.as_str()) {
             assert_eq!(container["args"], other["command"], "{name}");
         }
-        let (plain, referred) = variables(&pod);
+        let (mut plain, referred) = variables(&pod);
+        // Containers of compose are replaced at once.
+        plain.remove(LEAVE);
         let mut expected = environment(other);
         if name == "console" {
             let https = yaml("compose.https.yaml")["services"]["console"].clone();
@@ -119,6 +124,18 @@ fn containers_are_told_what_those_of_compose_are_told() {
         let image = format!("{}:", text(&container["image"]));
         let base = other["image"].as_str().unwrap();
         assert!(base.starts_with(&image), "{name}: {image} is not {base}");
+    }
+}
+
+#[test]
+fn a_service_leaves_before_it_stops_and_is_given_the_time() {
+    for name in SERVICES.into_iter().chain(["console"]) {
+        let pod = &all("Deployment")[name]["spec"]["template"];
+        let (plain, _) = variables(pod);
+        let leaves: u64 = plain[LEAVE].parse().expect("seconds");
+        let is_given = pod["spec"]["terminationGracePeriodSeconds"].as_u64();
+        // What it may take to end the requests that run comes on top.
+        assert!(leaves > 0 && Some(leaves + 10) < is_given, "{name}");
     }
 }
 

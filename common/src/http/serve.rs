@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
-use axum::middleware::{Next, from_fn, map_response};
+use axum::middleware::{Next, from_fn, map_response, map_response_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Json, Router};
 use hyper::body::Incoming;
@@ -37,7 +37,7 @@ use super::measure::measure;
 use super::prefix;
 use super::problem::Problem;
 use super::problem::kinds::Kind;
-use crate::service::{Parts, Readiness, Web, rendered, start_metrics};
+use crate::service::{Parts, Readiness, Stop, Web, rendered, start_metrics};
 
 /// Connections at a time: fewer than the 1 024 descriptors that a process usually has, which the broker and the database
 /// need too. More clients wait until one leaves.
@@ -62,7 +62,7 @@ pub async fn serve_http(
     web: &Web,
     routes: Router,
     readiness: Readiness,
-    stop: CancellationToken,
+    stop: Stop,
 ) -> anyhow::Result<()> {
     start_metrics();
     // The health checks stand outside the trace: a start asks them a hundred times a second.
@@ -76,14 +76,15 @@ pub async fn serve_http(
         })
         .layer(TraceLayer::new_for_http())
         .layer(from_fn(measure))
-        .merge(Router::from(probes().with_state(readiness)))
+        .merge(Router::from(probes().with_state(readiness.clone())))
         .layer(CatchPanicLayer::custom(|_| {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this is our fault").into_response()
         }));
     let mut router = router
         .layer(from_fn(prefix::carry))
         .layer(from_fn(check_host))
-        .layer(map_response(guard_answer));
+        .layer(map_response(guard_answer))
+        .layer(map_response_with_state(stop.clone(), part_when_leaving));
     if !web.allowed_origins.is_empty() {
         router = router.layer(for_pages_of(&web.allowed_origins));
     }
@@ -92,7 +93,11 @@ pub async fn serve_http(
         .await
         .with_context(|| format!("can't listen on {listen}"))?;
     tracing::info!(%listen, "serving HTTP");
-    serve_connections(listener, router, &stop).await;
+    let leaving = async {
+        stop.leaving.cancelled().await;
+        readiness.leaves();
+    };
+    tokio::join!(serve_connections(listener, router, &stop.now), leaving);
     Ok(())
 }
 
@@ -199,6 +204,15 @@ async fn guard_answer(mut response: Response) -> Response {
     headers
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Whoever keeps a connection to a service that leaves shall send the next request elsewhere, before this end closes it.
+async fn part_when_leaving(State(stop): State<Stop>, mut response: Response) -> Response {
+    if stop.leaving.is_cancelled() {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
     response
 }
 

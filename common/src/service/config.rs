@@ -1,6 +1,7 @@
 //! What every service needs to know when it starts.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::http::HeaderValue;
 
@@ -42,9 +43,25 @@ pub struct Web {
         value_parser = origin
     )]
     pub allowed_origins: Vec<HeaderValue>,
+    /// Seconds for which it goes on answering after SIGTERM, while others learn that it leaves. A gateway must look more often.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "QUITTANCE_LEAVE_SECONDS",
+        default_value_t = 0
+    )]
+    pub leave_seconds: u64,
     /// How others find it.
     #[command(flatten)]
     pub discovery: Discovery,
+}
+
+impl Web {
+    /// How long it leaves before it stops.
+    #[must_use]
+    pub const fn leave_for(&self) -> Duration {
+        Duration::from_secs(self.leave_seconds)
+    }
 }
 
 /// A scheme, a host and perhaps a port, as browsers send it. `*` would let every page on the web in, and is none.

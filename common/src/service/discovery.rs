@@ -50,14 +50,14 @@ struct Place {
     address: String,
 }
 
-/// Says that this service is there, until `stop`, and then that it is not. Await what is returned before the process ends.
+/// Says that this service is there, until it is `leaving`, and then that it is not. Await what is returned before the process ends.
 pub fn announce(
     service: &'static str,
     listen: SocketAddr,
     discovery: &Discovery,
     broker: Option<&broker::Config>,
     readiness: &Readiness,
-    stop: &CancellationToken,
+    leaving: &CancellationToken,
 ) -> JoinHandle<()> {
     let advertised = discovery.advertise.clone();
     let place = Place {
@@ -66,17 +66,17 @@ pub fn announce(
         address: advertised.unwrap_or_else(|| format!("http://{listen}")),
     };
     let broker = broker.map(broker::Config::discovery);
-    let (discovery, readiness, stop) = (discovery.clone(), readiness.clone(), stop.clone());
+    let (discovery, readiness, leaving) = (discovery.clone(), readiness.clone(), leaving.clone());
     tokio::spawn(async move {
         let at_broker = async {
             if let Some(broker) = &broker {
-                announced::announce(&place, broker, &readiness, &stop).await;
+                announced::announce(&place, broker, &readiness, &leaving).await;
             }
         };
         let at_consul = async {
             if let Some(agent) = &discovery.consul {
                 let token = discovery.consul_token.as_ref();
-                consul::register(&place, agent, token, &stop).await;
+                consul::register(&place, agent, token, &leaving).await;
             }
         };
         tokio::join!(at_broker, at_consul);

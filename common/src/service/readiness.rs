@@ -42,6 +42,11 @@ impl Readiness {
         self.missing(ITSELF, None);
     }
 
+    /// It will stop soon: send nothing new here.
+    pub fn leaves(&self) {
+        self.missing(ITSELF, Some("is leaving".to_owned()));
+    }
+
     /// Says what is wrong with a part that the service needs; `None` when all is well.
     pub fn missing(&self, part: &'static str, trouble: Option<String>) {
         self.change(part, trouble, |parts| &mut parts.missing);

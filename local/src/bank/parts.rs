@@ -25,6 +25,11 @@ impl Bank {
         self.process_mut(part).thaw();
     }
 
+    /// Asks one part to leave (SIGTERM); returns at once.
+    pub fn ask_to_leave(&mut self, part: Part) {
+        self.process_mut(part).ask_to_leave();
+    }
+
     /// Stops one part in order; blocks until it is gone.
     pub fn stop_part(&mut self, part: Part) {
         self.process_mut(part).stop();

@@ -179,6 +179,7 @@ impl World {
                 web: service::Web {
                     listen: free_address(),
                     allowed_origins: Vec::new(),
+                    leave_seconds: 0,
                     discovery: service::Discovery::default(),
                 },
                 broker: login(&self.servers, "payments"),
@@ -218,7 +219,7 @@ impl World {
             // In a runtime of its own, as in a process of its own.
             task: tokio::task::spawn_blocking(|| {
                 let runtime = tokio::runtime::Runtime::new().unwrap();
-                runtime.block_on(payments::serve_until(config, stop))
+                runtime.block_on(payments::serve_until(config, stop.into()))
             }),
         }
     }
