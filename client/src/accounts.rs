@@ -107,6 +107,7 @@ pub struct AccountPosting {
     pub client_id: Option<String>,
     pub counterparty: Option<AccountId>,
     pub reference: Option<String>,
+    pub counterparty_number: Option<String>,
 }
 
 impl Client {

@@ -29,7 +29,7 @@ mod verify;
 pub(crate) mod testing;
 
 pub use accounts::accounts;
-pub(crate) use accounts::{account_opened_by, account_page};
+pub(crate) use accounts::{account_opened_by, account_page, opened_seqs};
 pub use audit::{AuditedAccount, audited_accounts, stray_answers, stray_postings};
 pub(crate) use bulk::{
     batch_payment_rows, batch_payments_count, batch_payments_like, has_batches, ids_used_in_batches,

@@ -11,6 +11,7 @@ mod bank;
 mod bulk;
 mod by_hand;
 mod chart;
+mod counterparties;
 mod crash;
 mod discovery;
 mod doctor;

@@ -151,7 +151,7 @@ async fn files(test: &TestBank) -> Result<()> {
     clippy::print_stderr,
     reason = "a test that does not run must not look like one that did"
 )]
-fn check_camt(xml: &str) -> Result<()> {
+pub(crate) fn check_camt(xml: &str) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .context("a root")?;
@@ -342,7 +342,7 @@ impl TestBank {
     }
 
     /// A file of Ada's: its type and its text.
-    async fn file(&self, path: &str) -> Result<(String, String)> {
+    pub(crate) async fn file(&self, path: &str) -> Result<(String, String)> {
         let answer = self.ask(path, &self.ada).await?;
         ensure!(answer.status() == 200, "{}", answer.status());
         let kind = answer.headers()["content-type"].to_str()?.to_owned();

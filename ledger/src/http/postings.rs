@@ -77,16 +77,16 @@ pub(super) async fn postings(
         limit: query.limit,
     });
     let currency = account.posted.currency();
-    Ok(page.answer(|rows, next| AccountPostings {
+    let rows = page.rows.into_iter();
+    let rows = rows.map(|row| (Money::stored(row.balance, currency), row));
+    let page = Page {
+        rows: AccountPosting::all_of(&app.pool, account.id, rows.collect()).await?,
+        next: page.next,
+    };
+    Ok(page.answer(|postings, next| AccountPostings {
         account_id: account.id,
         currency: currency.code().to_owned(),
-        postings: rows
-            .into_iter()
-            .map(|row| {
-                let balance = Money::stored(row.balance, currency);
-                AccountPosting::of(account.id, balance, row)
-            })
-            .collect(),
+        postings,
         next,
     }))
 }

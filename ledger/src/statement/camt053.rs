@@ -5,6 +5,8 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use common::account_number::AccountNumber;
+use common::ids::AccountId;
 use common::kinds::posting::Direction;
 use common::money::Money;
 use quick_xml::Writer;
@@ -96,22 +98,22 @@ fn id(statement: &Statement) -> String {
 fn account(xml: &mut Xml, statement: &Statement) {
     let account = &statement.account;
     xml.within("Acct", |xml| {
-        xml.within("Id", |xml| {
-            xml.within("Othr", |xml| {
-                xml.text("Id", &account.id.0.simple().to_string());
-            });
-        });
+        account_id(xml, account.id);
         xml.text("Ccy", account.posted.currency().code());
         let name: Option<String> = account
             .name
             .as_ref()
             .map(|name| name.chars().take(NAME_CHARS_MAX).collect());
         xml.maybe("Nm", name.as_deref());
-        // What people know the account by.
-        xml.within("Prxy", |xml| {
-            xml.within("Tp", |xml| xml.text("Prtry", "ACCOUNT_NUMBER"));
-            xml.text("Id", &account.number().to_string());
-        });
+        number(xml, account.number());
+    });
+}
+
+/// What people know an account by.
+fn number(xml: &mut Xml, number: AccountNumber) {
+    xml.within("Prxy", |xml| {
+        xml.within("Tp", |xml| xml.text("Prtry", "ACCOUNT_NUMBER"));
+        xml.text("Id", &number.to_string());
     });
 }
 
@@ -133,14 +135,15 @@ fn balance(xml: &mut Xml, statement: &Statement, code: &str, balance: Money, day
 }
 
 fn entry(xml: &mut Xml, statement: &Statement, line: &AccountPosting) {
-    let own = statement.account.id.0.simple().to_string();
-    let other = line.counterparty.map(|id| id.0.simple().to_string());
+    // The statement says its own account's number once.
+    let own = Some((statement.account.id, None));
+    let other = line.counterparty.map(|id| (id, line.counterparty_number));
     let request = line.request_seq.to_string();
     let payment = line.payment_id.map(|id| id.0.simple().to_string());
     // A credit transfer that was received or issued, booked inside one bank. Source: ISO 20022 external code sets.
     let (family, debtor, creditor) = match line.direction {
-        Direction::Credit => ("RCDT", other.as_ref(), Some(&own)),
-        Direction::Debit => ("ICDT", Some(&own), other.as_ref()),
+        Direction::Credit => ("RCDT", other, own),
+        Direction::Debit => ("ICDT", own, other),
     };
     xml.within("Ntry", |xml| {
         xml.text("NtryRef", &line.number.to_string());
@@ -168,15 +171,8 @@ fn entry(xml: &mut Xml, statement: &Statement, line: &AccountPosting) {
                     xml.maybe("EndToEndId", payment.as_deref());
                 });
                 xml.within("RltdPties", |xml| {
-                    for (name, id) in [("DbtrAcct", debtor), ("CdtrAcct", creditor)] {
-                        if let Some(id) = id {
-                            xml.within(name, |xml| {
-                                xml.within("Id", |xml| {
-                                    xml.within("Othr", |xml| xml.text("Id", id));
-                                });
-                            });
-                        }
-                    }
+                    party(xml, "DbtrAcct", debtor);
+                    party(xml, "CdtrAcct", creditor);
                 });
                 let reference = line.reference.as_deref();
                 if let Some(reference) = reference.filter(|text| !text.is_empty()) {
@@ -184,6 +180,24 @@ fn entry(xml: &mut Xml, statement: &Statement, line: &AccountPosting) {
                 }
             });
         });
+    });
+}
+
+fn party(xml: &mut Xml, name: &str, account: Option<(AccountId, Option<AccountNumber>)>) {
+    let Some((id, numbered)) = account else {
+        return;
+    };
+    xml.within(name, |xml| {
+        account_id(xml, id);
+        if let Some(numbered) = numbered {
+            number(xml, numbered);
+        }
+    });
+}
+
+fn account_id(xml: &mut Xml, id: AccountId) {
+    xml.within("Id", |xml| {
+        xml.within("Othr", |xml| xml.text("Id", &id.0.simple().to_string()));
     });
 }
 

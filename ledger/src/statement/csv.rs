@@ -12,7 +12,7 @@ use super::entry::AccountPosting;
 use super::page::Statement;
 
 /// The columns.
-pub(crate) const COLUMNS: [&str; 13] = [
+pub(crate) const COLUMNS: [&str; 14] = [
     "line",
     "number",
     "request_seq",
@@ -26,6 +26,7 @@ pub(crate) const COLUMNS: [&str; 13] = [
     "client_id",
     "counterparty",
     "reference",
+    "counterparty_number",
 ];
 
 /// The header and the opening balance.
@@ -58,6 +59,7 @@ pub(crate) fn lines(statement: &Statement, lines: &[AccountPosting]) -> Vec<u8> 
             &plain(line.client_id.as_ref().map_or("", |id| id.as_str())),
             &or_empty(line.counterparty.map(|id| id.to_string())),
             &plain(line.reference.as_deref().unwrap_or_default()),
+            &or_empty(line.counterparty_number.map(|number| number.to_string())),
         ]);
     }
     rows.finish()

@@ -1,14 +1,18 @@
 //! One line of an account's history: what was booked, and the texts of the answer that booked it.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, NaiveDate, Utc};
+use common::account_number::AccountNumber;
 use common::ids::{AccountId, ClientId, PaymentId};
 use common::kinds::posting::Direction;
 use common::money::Money;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
+use sqlx::PgExecutor;
 
-use crate::store::StatementRow;
+use crate::store::{self, StatementRow};
 
 /// One posting on an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -30,11 +34,31 @@ pub(crate) struct AccountPosting {
     /// The account on the other side, if there is one only.
     pub(crate) counterparty: Option<AccountId>,
     pub(crate) reference: Option<String>,
+    /// The number of that other account.
+    pub(crate) counterparty_number: Option<AccountNumber>,
 }
 
 impl AccountPosting {
-    /// A row with the balance after it.
-    pub(crate) fn of(account: AccountId, balance: Money, row: StatementRow) -> Self {
+    /// Rows of an account, each with the balance after it. The other accounts' numbers are read together.
+    pub(crate) async fn all_of(
+        db: impl PgExecutor<'_>,
+        account: AccountId,
+        rows: Vec<(Money, StatementRow)>,
+    ) -> sqlx::Result<Vec<Self>> {
+        let lines = rows.into_iter();
+        let mut lines: Vec<_> = lines
+            .map(|(balance, row)| Self::without_number(account, balance, row))
+            .collect();
+        let others: HashSet<_> = lines.iter().filter_map(|line| line.counterparty).collect();
+        let opened = store::opened_seqs(db, &others).await?;
+        for line in &mut lines {
+            let opened_seq = line.counterparty.and_then(|other| opened.get(&other));
+            line.counterparty_number = opened_seq.map(|seq| AccountNumber::of(*seq));
+        }
+        Ok(lines)
+    }
+
+    fn without_number(account: AccountId, balance: Money, row: StatementRow) -> Self {
         let texts = row.body.as_deref().map(Texts::read).unwrap_or_default();
         let direction = if row.amount.is_sign_negative() {
             Direction::Credit
@@ -55,6 +79,7 @@ impl AccountPosting {
             payment_id: texts.payment_id,
             client_id: texts.client_id,
             reference: texts.reference,
+            counterparty_number: None,
         }
     }
 }

@@ -249,11 +249,12 @@ impl Statement {
         let goes_on = rows.len() > limit;
         rows.truncate(limit);
         let mut at = from;
-        let mut lines = Vec::with_capacity(rows.len());
+        let mut balanced = Vec::with_capacity(rows.len());
         for row in rows {
             at = self.behind(at, &row)?;
-            lines.push(AccountPosting::of(self.account.id, at.balance, row));
+            balanced.push((at.balance, row));
         }
+        let lines = AccountPosting::all_of(pool, self.account.id, balanced).await?;
         if goes_on {
             return Ok((lines, Some(at)));
         }

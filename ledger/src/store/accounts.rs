@@ -1,6 +1,6 @@
 //! Accounts with their balances.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use common::ids::AccountId;
 use common::kinds::account::Category;
@@ -37,6 +37,24 @@ pub async fn accounts(
     let rows = rows.fetch_all(db).await?;
     rows.into_iter()
         .map(|row| Ok((AccountId(row.id), row.try_into()?)))
+        .collect()
+}
+
+/// Which requests opened these accounts, as far as they exist.
+pub(crate) async fn opened_seqs(
+    db: impl PgExecutor<'_>,
+    ids: &HashSet<AccountId>,
+) -> sqlx::Result<HashMap<AccountId, u64>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows = sqlx::query!(
+        "select id, opened_seq from account where id = any($1)",
+        &ids
+    );
+    let rows = rows.fetch_all(db).await?.into_iter();
+    rows.map(|row| Ok((AccountId(row.id), from_bigint(row.opened_seq)?)))
         .collect()
 }
 
