@@ -232,8 +232,13 @@ impl TypedValueParser for AccountParser {
 
 /// An account as people call it.
 pub(crate) fn account_name(id: AccountId) -> String {
+    known_account_name(id).map_or_else(|| id.to_string(), str::to_owned)
+}
+
+/// The same, of an account that has a name.
+pub(crate) fn known_account_name(id: AccountId) -> Option<&'static str> {
     let named = NAMED_ACCOUNTS.iter().find(|(_, named)| *named == id);
-    named.map_or_else(|| id.to_string(), |(name, _)| (*name).to_owned())
+    named.map(|(name, _)| *name)
 }
 
 /// The same in a few characters, for tables.

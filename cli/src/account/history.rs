@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::asking::As;
 use crate::bank::Bank;
 use crate::failure::{Exit, Hinted as _};
-use crate::names::{self, Person, short_account_name};
+use crate::names::{self, Person, known_account_name, short_account_name};
 use crate::print;
 use client::{AccountPosting, Balance, Client, Download, Statement};
 
@@ -212,15 +212,20 @@ fn text(found: &Statement) -> String {
         return head;
     }
     let header = ["booked", "value", "other", "amount", "balance", "reference"];
-    let mut rows: Vec<[String; 6]> = found
-        .postings
-        .iter()
-        .map(|line| row(line, &found.category))
-        .collect();
-    fit(&header, &mut rows);
+    let rows = |other: fn(&AccountPosting) -> String| -> Vec<[String; 6]> {
+        let lines = found.postings.iter();
+        lines
+            .map(|line| row(line, other(line), &found.category))
+            .collect()
+    };
+    let mut lines = rows(other_in_full);
+    if room(&header, &lines) < header[5].len() {
+        lines = rows(other_in_short);
+    }
+    fit(&header, &mut lines);
     let mut table = print::table(&header);
-    for row in rows {
-        table.add_row(row);
+    for line in lines {
+        table.add_row(line);
     }
     print::align_right(&mut table, 3..=4);
     let mut text = format!("{head}\n\n{}", print::text(table));
@@ -237,7 +242,20 @@ fn order(by: &str) -> &'static str {
     }
 }
 
-fn row(line: &AccountPosting, category: &str) -> [String; 6] {
+/// The other account in a form that every command takes.
+fn other_in_full(line: &AccountPosting) -> String {
+    let known = line.counterparty.and_then(known_account_name);
+    let name = known.or(line.counterparty_number.as_deref());
+    name.map_or_else(|| other_in_short(line), str::to_owned)
+}
+
+fn other_in_short(line: &AccountPosting) -> String {
+    line.counterparty
+        .map(short_account_name)
+        .unwrap_or_default()
+}
+
+fn row(line: &AccountPosting, other: String, category: &str) -> [String; 6] {
     let grows = match category {
         "asset" | "expense" => "debit",
         _ => "credit",
@@ -248,29 +266,69 @@ fn row(line: &AccountPosting, category: &str) -> [String; 6] {
     [
         booked.to_string(),
         value.map(|day| day.to_string()).unwrap_or_default(),
-        line.counterparty
-            .map(short_account_name)
-            .unwrap_or_default(),
+        other,
         format!("{sign}{}", line.amount),
         line.balance.clone(),
         print::readable(line.reference.as_deref().unwrap_or_default()),
     ]
 }
 
-/// Shortens the references, so that the lines fit a terminal.
-fn fit(header: &[&str; 6], rows: &mut [[String; 6]]) {
+/// How wide a reference may be, so that the lines fit a terminal.
+fn room(header: &[&str; 6], rows: &[[String; 6]]) -> usize {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         let widest = cells.max().unwrap_or_default();
         widest.max(header[column].len()) + 2
     };
     let used: usize = (0..5).map(width).sum();
-    let room = print::WIDTH.saturating_sub(used + 2).max(header[5].len());
+    print::WIDTH.saturating_sub(used + 2)
+}
+
+/// Shortens the references to that.
+fn fit(header: &[&str; 6], rows: &mut [[String; 6]]) {
+    let room = room(header, rows).max(header[5].len());
     for row in rows {
         let reference = &mut row[5];
         if reference.chars().count() > room {
             let kept: String = reference.chars().take(room - 1).collect();
             *reference = kept + "…";
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// The text of a statement with one posting, which names the other account by its number.
+    fn statement(amount: &str, reference: &str) -> String {
+        let posting = json!({
+            "number": 1, "request_seq": 9, "direction": "credit", "amount": amount, "balance": amount,
+            "booked_at": "2026-11-23T12:00:00Z", "effective_date": "2026-02-03", "payment_id": null,
+            "client_id": null, "counterparty": "01900000-aaaa-7000-8000-00000000abcd",
+            "reference": reference, "counterparty_number": "QT14000000000002",
+        });
+        let found = json!({
+            "account_id": "01900000-aaaa-7000-8000-000000000001", "account_number": "QT41000000000001",
+            "name": null, "category": "liability", "currency": "EUR", "by": "booked",
+            "from": "2026-01-01", "to": "2026-11-23", "seq": 9, "opening_balance": "0.00",
+            "closing_balance": amount, "count": 1, "postings": [posting], "next": null,
+        });
+        text(&serde_json::from_value(found).unwrap())
+    }
+
+    #[test]
+    fn a_line_names_the_other_account_by_its_number_where_80_columns_have_room() {
+        for (amount, other) in [
+            ("1.00", "  QT14000000000002  "),
+            ("123456789.00", "  …abcd  "),
+        ] {
+            let text = statement(amount, &"Rent ".repeat(20));
+            assert!(text.contains(other), "{text}");
+            let widths = text.lines().map(|line| line.chars().count());
+            assert!(widths.max() <= Some(print::WIDTH), "{text}");
         }
     }
 }

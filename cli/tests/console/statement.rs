@@ -26,6 +26,10 @@ async fn a_clerk_reads_a_statement_and_takes_it_away() {
     browser.wait_for(".tile", "996.67 EUR").await;
     let balances = browser.texts("tbody td:nth-child(7)").await.unwrap();
     assert_eq!(balances, ["1000.00", "998.89", "996.67"]);
+    let others = browser.texts("tbody td:nth-child(8) .id a").await.unwrap();
+    let grace = desk.home.run("account show grace --json").json();
+    assert_eq!(others[1], grace["account_number"].as_str().unwrap());
+    assert!(others[0].starts_with("QT"), "{others:?}");
 
     // By value date the backdated one is the first.
     let by = browser.driver.find(Locator::Css("main select[name=by]"));

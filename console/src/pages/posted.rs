@@ -33,7 +33,13 @@ impl Posted {
             value_date: Some(posting.effective_date)
                 .filter(|day| *day != posting.booked_at.date_naive()),
             what: posting.reference.unwrap_or_default(),
-            counterparty: posting.counterparty.map(|id| Id::account(id, prefix)),
+            counterparty: posting.counterparty.map(|id| {
+                let path = format!("/accounts/{id}");
+                match posting.counterparty_number {
+                    Some(number) => Id::link(number, prefix, &path),
+                    None => Id::account(id, prefix),
+                }
+            }),
             payment: posting.payment_id.map(|id| Id::payment(id, client, prefix)),
             debit,
             credit,
