@@ -39,6 +39,9 @@ pub struct Written<const STATUS: u16, T>(PhantomData<T>);
 /// Text that is no JSON.
 pub struct Text<const STATUS: u16>;
 
+/// Bytes that are no text.
+pub struct Bytes<const STATUS: u16>;
+
 /// A file that was asked for before: CSV, XML or lines of JSON.
 pub struct File<const STATUS: u16>;
 
@@ -104,6 +107,13 @@ impl<const STATUS: u16> IntoResponses for Text<STATUS> {
     fn responses() -> Responses {
         let content = json!({"text/plain": {"schema": {"type": "string"}}});
         of_status(STATUS, json!({"description": "Text.", "content": content}))
+    }
+}
+
+impl<const STATUS: u16> IntoResponses for Bytes<STATUS> {
+    fn responses() -> Responses {
+        let content = json!({"application/octet-stream": {}});
+        of_status(STATUS, json!({"description": "Bytes.", "content": content}))
     }
 }
 

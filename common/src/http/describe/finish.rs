@@ -29,6 +29,7 @@ pub(super) fn finish(service: &Service, api: &OpenApi) -> Value {
     let tags = tags.map(|(name, description)| json!({"name": name, "description": description}));
     document["tags"] = tags.collect();
     let mut statuses = BTreeSet::new();
+    document["paths"] = without_rests(document["paths"].take());
     for (path, item) in document["paths"].as_object_mut().expect("paths") {
         for (method, operation) in item.as_object_mut().expect("a path item") {
             complete(service, operation, &mut statuses);
@@ -62,6 +63,17 @@ const OWN_TAGS: &[(&str, &str)] = &[(
     "Service",
     "Whether the service runs, and what it says about itself.",
 )];
+
+/// `{*rest}` is the router's word for a parameter with slashes in it; OpenAPI knows `{rest}` only.
+fn without_rests(paths: Value) -> Value {
+    let Value::Object(paths) = paths else {
+        return paths;
+    };
+    let paths = paths.into_iter();
+    paths
+        .map(|(path, item)| (path.replace("{*", "{"), item))
+        .collect()
+}
 
 /// Replaces what was carried by what it stands for, and collects the schemas that it refers to.
 fn unpack(value: &mut Value, schemas: &mut Map<String, Value>) {
