@@ -38,7 +38,7 @@ pub use log::{
 };
 pub use login::{Login, NotForPeople, access_token, needs_code};
 pub use payments::PaymentBatch;
-pub use receipts::Consistency;
+pub use receipts::{Consistency, Tile};
 pub use statements::{Balance, Download, Statement};
 pub use trust::{BadTrust, is_loopback};
 
@@ -197,6 +197,20 @@ impl Client {
 
     async fn answer(&self, request: RequestBuilder) -> Result<(StatusCode, Done)> {
         let request = request.header(header::ACCEPT, "application/json, application/problem+json");
+        let answer = self.bytes(request).await?;
+        let body = match answer.status {
+            StatusCode::NO_CONTENT => Value::Null,
+            _ => serde_json::from_slice(&answer.bytes).map_err(|error| {
+                let (service, cause) = (answer.service, error.to_string());
+                Error::Unreadable { service, cause }
+            })?,
+        };
+        let is_repeated = answer.is_repeated;
+        Ok((answer.status, Done { body, is_repeated }))
+    }
+
+    /// An answer of any form that is no refusal.
+    async fn bytes(&self, request: RequestBuilder) -> Result<Answered> {
         let response = request.send().await.map_err(|error| {
             let service = error.url().map_or_else(String::new, |url| self.name(url));
             Error::Silent {
@@ -214,22 +228,19 @@ impl Client {
                 return Err(Error::Silent { service, source });
             }
         };
-        let body = serde_json::from_slice(&bytes);
         if !status.is_success() {
             return Err(Error::Refused(Refused {
                 status,
                 is_repeated,
-                body: body.unwrap_or_default(),
+                body: serde_json::from_slice(&bytes).unwrap_or_default(),
             }));
         }
-        let body = match status {
-            StatusCode::NO_CONTENT => Value::Null,
-            _ => body.map_err(|error| {
-                let cause = error.to_string();
-                Error::Unreadable { service, cause }
-            })?,
-        };
-        Ok((status, Done { body, is_repeated }))
+        Ok(Answered {
+            status,
+            service,
+            is_repeated,
+            bytes: bytes.into(),
+        })
     }
 
     /// The service at this URL, for people.
@@ -253,6 +264,15 @@ impl Client {
     fn request(&self, method: Method, service_url: &str, path: &str) -> Result<RequestBuilder> {
         Ok(self.http.request(method, join(service_url, path)?))
     }
+}
+
+/// What a service answered.
+struct Answered {
+    status: StatusCode,
+    /// Which one, for people.
+    service: String,
+    is_repeated: bool,
+    bytes: Vec<u8>,
 }
 
 /// A path of a service, whose own address may have a path too.

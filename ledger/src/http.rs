@@ -20,6 +20,7 @@ mod receipts;
 mod replays;
 mod statements;
 mod subscribers;
+mod tiles;
 
 use std::sync::Arc;
 
@@ -90,6 +91,8 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(books::trial_balance))
         .routes(routes!(receipts::receipt))
         .routes(routes!(receipts::consistency))
+        .routes(routes!(tiles::checkpoint))
+        .routes(routes!(tiles::tile))
         .routes(routes!(log::list))
         .routes(routes!(log::show))
         .routes(routes!(subscribers::subscribers))

@@ -14,4 +14,5 @@ pub mod key;
 pub mod document;
 pub mod growth;
 
+pub(crate) mod tile_path;
 pub(crate) mod tree;

@@ -44,6 +44,7 @@ mod rolling;
 mod rules;
 mod standby;
 mod statements;
+mod tiles;
 mod traces;
 mod upgrade;
 mod walk;

@@ -52,6 +52,17 @@ pub struct Place {
     pub number: u64,
 }
 
+impl Place {
+    /// How many hashes the tile has in a tree of this size; 0 where there is no such tile.
+    #[must_use]
+    pub fn hashes(self, size: u64) -> usize {
+        let of_level = size.checked_shr(u32::from(self.level) * TILE_HEIGHT);
+        let before = self.number.saturating_mul(1 << TILE_HEIGHT);
+        let behind = of_level.unwrap_or_default().saturating_sub(before);
+        usize::try_from(behind).map_or(TILE_HASHES, |count| count.min(TILE_HASHES))
+    }
+}
+
 /// Some tiles of a tree.
 pub type Tiles = BTreeMap<Place, Vec<Digest>>;
 

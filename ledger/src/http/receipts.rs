@@ -27,7 +27,7 @@ use crate::receipts::tree::TreeError;
 use crate::store::{self, AnsweredRow, CheckpointRow};
 
 /// Whoever may read anything of the kind; what exactly, the answer tells.
-const READERS: &[Scope] = &[
+pub(super) const READERS: &[Scope] = &[
     Scope::PaymentsRead,
     Scope::AccountsRead,
     Scope::AuditRead,

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::leaf::Leaf;
 use super::note::{PublicKey, SigningKey};
+use super::tile_path::TilePath;
 use crate::busy::work_through;
 use crate::core::batch::Batch;
 use crate::core::chain::{Chain, Digest, sha256};
@@ -230,6 +231,19 @@ impl Tree {
         let places = merkle::consistency_places(old, size);
         let tiles = store::tiles(&self.pool, places).await?;
         merkle::consistency(old, size, &tiles).ok_or(TreeError::Torn(size))
+    }
+
+    /// The hashes of a tile, one behind the other, as far as the newest checkpoint goes; `None` beyond it.
+    pub(crate) async fn tile(&self, asked: TilePath) -> Result<Option<Vec<u8>>, TreeError> {
+        let newest = store::checkpoint_up_to(&self.pool, u64::MAX).await?;
+        let size = newest.map_or(0, |newest| newest.size);
+        if asked.place.hashes(size) < asked.width {
+            return Ok(None);
+        }
+        let tiles = store::tiles(&self.pool, [asked.place]).await?;
+        let hashes = tiles.get(&asked.place);
+        let hashes = hashes.and_then(|hashes| hashes.get(..asked.width));
+        Ok(Some(hashes.ok_or(TreeError::Torn(size))?.concat()))
     }
 
     /// Writes what was handed over, or else reads the next answers and writes them.
