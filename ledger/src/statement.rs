@@ -17,7 +17,7 @@ mod tests;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-pub(crate) use entry::AccountPosting;
+pub(crate) use entry::{AccountPosting, Numbers};
 pub(crate) use page::{By, Days, Fault, Position, Statement, balance_at};
 
 /// The first moment that is behind this one: times are kept in microseconds. No log is older than 1970, and a database has

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::accounts;
 use super::app::App;
-use crate::statement::AccountPosting;
+use crate::statement::{AccountPosting, Numbers};
 use crate::store;
 
 /// Postings in a list, unless asked for otherwise.
@@ -80,7 +80,13 @@ pub(super) async fn postings(
     let rows = page.rows.into_iter();
     let rows = rows.map(|row| (Money::stored(row.balance, currency), row));
     let page = Page {
-        rows: AccountPosting::all_of(&app.pool, account.id, rows.collect()).await?,
+        rows: AccountPosting::all_of(
+            &app.pool,
+            account.id,
+            rows.collect(),
+            &mut Numbers::default(),
+        )
+        .await?,
         next: page.next,
     };
     Ok(page.answer(|postings, next| AccountPostings {

@@ -28,7 +28,8 @@ use super::balances::Present;
 use super::day::Day;
 use crate::core::book::account::Account;
 use crate::statement::{
-    AccountPosting, By, Days, Fault, Position, Statement as Read, camt053, csv, just_behind,
+    AccountPosting, By, Days, Fault, Numbers, Position, Statement as Read, camt053, csv,
+    just_behind,
 };
 use crate::store;
 
@@ -188,7 +189,9 @@ async fn one_page(
         }
         None => statement.start(),
     };
-    let (postings, next) = statement.lines(pool, position, limit).await?;
+    let (postings, next) = statement
+        .lines(pool, position, limit, &mut Numbers::default())
+        .await?;
     let account = &statement.account;
     let next = next.map(|position| {
         let query = StatementQuery {
@@ -256,6 +259,7 @@ impl Whole {
             pool,
             statement,
             format,
+            numbers: Numbers::default(),
         };
         Self {
             file_name,
@@ -270,6 +274,7 @@ struct Writing {
     pool: PgPool,
     statement: Read,
     format: Format,
+    numbers: Numbers,
     /// What comes next.
     at: Option<Part>,
 }
@@ -297,7 +302,9 @@ impl Writing {
                 (bytes, Some(Part::Lines(statement.start())))
             }
             Part::Lines(from) => {
-                let read = statement.lines(&self.pool, from, LINES_MAX).await;
+                let read = statement
+                    .lines(&self.pool, from, LINES_MAX, &mut self.numbers)
+                    .await;
                 let (lines, next) = read.inspect_err(|error| {
                     tracing::error!(%error, "a statement ends before its end");
                 })?;

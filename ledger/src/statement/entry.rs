@@ -1,6 +1,6 @@
 //! One line of an account's history: what was booked, and the texts of the answer that booked it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use common::account_number::AccountNumber;
@@ -13,6 +13,44 @@ use serde_json::Value;
 use sqlx::PgExecutor;
 
 use crate::store::{self, StatementRow};
+
+/// Numbers that one statement remembers at most: 2 MB.
+const NUMBERS_MAX: usize = 50_000;
+
+/// The other accounts' numbers, which never change: those that a statement has read it does not read again.
+#[derive(Debug, Default)]
+pub(crate) struct Numbers(HashMap<AccountId, AccountNumber>);
+
+impl Numbers {
+    /// Fills in the numbers of a page by at most one query.
+    async fn fill(
+        &mut self,
+        db: impl PgExecutor<'_>,
+        lines: &mut [AccountPosting],
+    ) -> sqlx::Result<()> {
+        let others = lines.iter().filter_map(|line| line.counterparty);
+        let missing = self.missing(&others.collect(), NUMBERS_MAX);
+        let opened = store::opened_seqs(db, &missing).await?.into_iter();
+        self.0
+            .extend(opened.map(|(id, opened_seq)| (id, AccountNumber::of(opened_seq))));
+        for line in lines {
+            let number = line.counterparty.and_then(|other| self.0.get(&other));
+            line.counterparty_number = number.copied();
+        }
+        Ok(())
+    }
+
+    /// Those to be read. What is remembered is forgotten first where it would become more than this.
+    fn missing(&mut self, others: &HashSet<AccountId>, numbers_max: usize) -> HashSet<AccountId> {
+        let unknown = others.iter().filter(|id| !self.0.contains_key(id));
+        let unknown: HashSet<_> = unknown.copied().collect();
+        if self.0.len() + unknown.len() <= numbers_max {
+            return unknown;
+        }
+        self.0.clear();
+        others.clone()
+    }
+}
 
 /// One posting on an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -39,22 +77,18 @@ pub(crate) struct AccountPosting {
 }
 
 impl AccountPosting {
-    /// Rows of an account, each with the balance after it. The other accounts' numbers are read together.
+    /// Rows of an account, each with the balance after it.
     pub(crate) async fn all_of(
         db: impl PgExecutor<'_>,
         account: AccountId,
         rows: Vec<(Money, StatementRow)>,
+        numbers: &mut Numbers,
     ) -> sqlx::Result<Vec<Self>> {
         let lines = rows.into_iter();
         let mut lines: Vec<_> = lines
             .map(|(balance, row)| Self::without_number(account, balance, row))
             .collect();
-        let others: HashSet<_> = lines.iter().filter_map(|line| line.counterparty).collect();
-        let opened = store::opened_seqs(db, &others).await?;
-        for line in &mut lines {
-            let opened_seq = line.counterparty.and_then(|other| opened.get(&other));
-            line.counterparty_number = opened_seq.map(|seq| AccountNumber::of(*seq));
-        }
+        numbers.fill(db, &mut lines).await?;
         Ok(lines)
     }
 
@@ -147,6 +181,18 @@ mod tests {
         let ada = ADA.parse().expect("an account's id");
         assert_eq!(texts.reference.as_deref(), reference, "{body}");
         assert_eq!(texts.counterparty(ada), counterparty, "{body}");
+    }
+
+    #[test]
+    fn a_statement_forgets_numbers_before_they_are_too_many_and_lacks_none() {
+        let [ada, grace, cash] = [ADA, GRACE, CASH].map(|id| id.parse().expect("an account's id"));
+        let known = [(ada, 2), (grace, 3)].map(|(id, seq)| (id, AccountNumber::of(seq)));
+        for (numbers_max, missing, kept) in [(3, vec![cash], 2), (2, vec![grace, cash], 0)] {
+            let mut numbers = Numbers(HashMap::from(known));
+            let found = numbers.missing(&HashSet::from([grace, cash]), numbers_max);
+            assert_eq!(found, HashSet::from_iter(missing));
+            assert_eq!(numbers.0.len(), kept);
+        }
     }
 
     #[test]

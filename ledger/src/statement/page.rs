@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
-use super::entry::AccountPosting;
+use super::entry::{AccountPosting, Numbers};
 use crate::core::book::account::{Account, normal_side, on_debit_side};
 use crate::store::{self, ByValueDate, Place, Standing, StatementRow};
 
@@ -242,6 +242,7 @@ impl Statement {
         pool: &PgPool,
         from: Position,
         lines_max: u32,
+        numbers: &mut Numbers,
     ) -> Result<(Vec<AccountPosting>, Option<Position>), Fault> {
         let rows_max = i64::from(lines_max) + 1;
         let mut rows = self.rows(pool, from, rows_max).await?;
@@ -254,7 +255,7 @@ impl Statement {
             at = self.behind(at, &row)?;
             balanced.push((at.balance, row));
         }
-        let lines = AccountPosting::all_of(pool, self.account.id, balanced).await?;
+        let lines = AccountPosting::all_of(pool, self.account.id, balanced, numbers).await?;
         if goes_on {
             return Ok((lines, Some(at)));
         }

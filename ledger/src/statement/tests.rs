@@ -11,7 +11,7 @@ use common::money::Money;
 use rust_decimal::Decimal;
 
 use self::history::{Fact, History, Random};
-use super::{By, Days, Statement, balance_at, just_behind};
+use super::{By, Days, Numbers, Statement, balance_at, just_behind};
 use crate::core::book::account::{Account, normal_side};
 use crate::store::{self, Place};
 
@@ -136,10 +136,12 @@ async fn paged(
     statement: &Statement,
     lines_max: u32,
 ) -> Vec<super::AccountPosting> {
-    let mut all = Vec::new();
+    let (mut all, mut numbers) = (Vec::new(), Numbers::default());
     let mut at = statement.start();
     loop {
-        let read = statement.lines(&history.pool, at, lines_max).await;
+        let read = statement
+            .lines(&history.pool, at, lines_max, &mut numbers)
+            .await;
         let (lines, next) = read.expect("a page");
         all.extend(lines);
         let Some(next) = next else {
