@@ -38,7 +38,7 @@ pub use log::{
 };
 pub use login::{Login, NotForPeople, access_token, needs_code};
 pub use payments::PaymentBatch;
-pub use receipts::{Consistency, Tile};
+pub use receipts::Consistency;
 pub use statements::{Balance, Download, Statement};
 pub use trust::{BadTrust, is_loopback};
 

@@ -10,6 +10,7 @@ mod currencies;
 pub mod ids;
 pub mod money;
 pub mod reason;
+pub mod tile;
 pub mod timestamp;
 
 pub mod headers;

@@ -14,5 +14,4 @@ pub mod key;
 pub mod document;
 pub mod growth;
 
-pub(crate) mod tile_path;
 pub(crate) mod tree;

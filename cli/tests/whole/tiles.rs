@@ -1,7 +1,8 @@
 //! The tree of receipts as c2sp.org/tlog-tiles describe it: proofs made of fetched tiles alone, who gets them, and bad paths.
 
 use anyhow::{Context as _, Result, ensure};
-use client::{Addresses, Client, Tile};
+use client::{Addresses, Client};
+use common::tile::Tile;
 use ledger::core::chain::{Chain, Digest};
 use ledger::core::merkle::{
     Place, TILE_HASHES, Tiles, inclusion, inclusion_places, leaf_hash, node_hash, root_by_inclusion,
@@ -194,11 +195,10 @@ async fn signed(test: &TestBank, client: &Client, token: &str) -> Result<Checkpo
 
 /// The tile's name in a tree of this size.
 fn tile(place: Place, size: u64) -> Tile {
-    let width = u8::try_from(place.hashes(size)).ok();
     Tile {
         level: place.level,
         number: place.number,
-        width,
+        width: place.hashes(size),
     }
 }
 

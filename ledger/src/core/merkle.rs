@@ -15,8 +15,8 @@ use aws_lc_rs::digest::{Context, SHA256};
 
 use crate::core::chain::{Digest, sha256};
 
-/// Hashes in a full tile.
-pub const TILE_HASHES: usize = 256;
+pub use common::tile::TILE_HASHES;
+
 /// The same, as an exponent of two.
 const TILE_HEIGHT: u32 = 8;
 /// Hashes of a proof in a tree of 2^63 leaves.

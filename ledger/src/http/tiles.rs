@@ -12,10 +12,10 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use common::http::describe::answers::{Bytes, Problems, Text};
 use common::http::problem::Problem;
+use common::tile::Tile;
 
 use super::app::App;
 use super::receipts::READERS;
-use crate::receipts::tile_path::TilePath;
 use crate::store;
 
 /// Hashes that were signed never change. Only the asking client may keep them, since it had to show a token.
@@ -25,8 +25,8 @@ const ENTRIES: &str = "entries";
 
 /// Get the signed root of the tree
 ///
-/// The newest checkpoint as a signed note, and nothing else: c2sp.org/tlog-checkpoint. It is signed each minute, and whenever
-/// somebody gets a receipt. This and the tiles are what c2sp.org/tlog-tiles describe, with `/tree` as the prefix.
+/// The newest checkpoint as a signed note, and nothing else: c2sp.org/tlog-checkpoint. While answers come, one is signed each
+/// minute, and for a receipt that none covers yet. This and the tiles are what c2sp.org/tlog-tiles describe, with `/tree` as the prefix.
 #[utoipa::path(
     get,
     path = "/tree/checkpoint",
@@ -83,7 +83,7 @@ pub(super) async fn tile(
             "entries are not served, because they would show everybody's payments; a receipt shows an answer to its parties",
         ));
     }
-    let asked = TilePath::read(&level, &number)
+    let asked = Tile::read(&level, &number)
         .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.to_string()))?;
     let tile = app.tree.tile(asked).await?;
     let tile = tile.ok_or_else(|| {

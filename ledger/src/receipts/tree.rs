@@ -8,17 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::service::now;
+use common::tile::Tile;
 use sqlx::postgres::PgPool;
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
 
 use super::leaf::Leaf;
 use super::note::{PublicKey, SigningKey};
-use super::tile_path::TilePath;
 use crate::busy::work_through;
 use crate::core::batch::Batch;
 use crate::core::chain::{Chain, Digest, sha256};
-use crate::core::merkle::{self, Edge, Tiles};
+use crate::core::merkle::{self, Edge, Place, Tiles};
 use crate::receipts::shared::shared_form;
 use crate::store::{self, CheckpointRow, LeafRow};
 
@@ -234,14 +234,18 @@ impl Tree {
     }
 
     /// The hashes of a tile, one behind the other, as far as the newest checkpoint goes; `None` beyond it.
-    pub(crate) async fn tile(&self, asked: TilePath) -> Result<Option<Vec<u8>>, TreeError> {
+    pub(crate) async fn tile(&self, asked: Tile) -> Result<Option<Vec<u8>>, TreeError> {
         let newest = store::checkpoint_up_to(&self.pool, u64::MAX).await?;
         let size = newest.map_or(0, |newest| newest.size);
-        if asked.place.hashes(size) < asked.width {
+        let place = Place {
+            level: asked.level,
+            number: asked.number,
+        };
+        if place.hashes(size) < asked.width {
             return Ok(None);
         }
-        let tiles = store::tiles(&self.pool, [asked.place]).await?;
-        let hashes = tiles.get(&asked.place);
+        let tiles = store::tiles(&self.pool, [place]).await?;
+        let hashes = tiles.get(&place);
         let hashes = hashes.and_then(|hashes| hashes.get(..asked.width));
         Ok(Some(hashes.ok_or(TreeError::Torn(size))?.concat()))
     }

@@ -184,7 +184,7 @@ impl PostingColumns {
     fn of(decided: &[Decided]) -> Self {
         let mut columns = Self::default();
         let mut rows: Vec<PostingRow> = posting_rows(decided).collect();
-        // In the order of the index neighbours go to the same page of it: a fifth less work for PostgreSQL.
+        // In the order of the index neighbours go to the same page of it. For bulk PostgreSQL takes an eighth less.
         rows.sort_unstable_by_key(|row| (row.account_seq, row.number));
         for row in rows {
             columns.account_seq.push(row.account_seq);

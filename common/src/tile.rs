@@ -1,12 +1,13 @@
-//! How C2SP's tlog-tiles name a tile: `<level>/<number>`, and behind a tile that is not full `.p/<width>`.
+//! A tile of the tree of receipts, and how C2SP's tlog-tiles name it: `<level>/<number>`, and behind a tile that is not full
+//! `.p/<width>`.
 //!
 //! A number stands in groups of three digits, all but the last behind an `x`: `0/x001/x234/067.p/8` is the first 8 hashes of
 //! tile 1 234 067 of level 0. Each tile has one name: `00/000` or `0/x000/000` are none. Source: c2sp.org/tlog-tiles.
 
 use std::fmt;
 
-use crate::core::merkle::{Place, TILE_HASHES};
-
+/// Hashes in a full tile.
+pub const TILE_HASHES: usize = 256;
 /// Levels that a path may name. A tree has fewer.
 const LEVEL_MAX: u8 = 63;
 /// Numbers in a group of digits.
@@ -14,10 +15,13 @@ const GROUP: u64 = 1000;
 
 /// A tile, or its beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TilePath {
-    pub(crate) place: Place,
-    /// How many hashes: 256 are a full tile.
-    pub(crate) width: usize,
+pub struct Tile {
+    /// 0 holds the hashes of the answers.
+    pub level: u8,
+    /// Which one of its level, from 0.
+    pub number: u64,
+    /// How many hashes, from its first on: [`TILE_HASHES`] are a full tile.
+    pub width: usize,
 }
 
 /// A text that names no tile.
@@ -25,32 +29,37 @@ pub(crate) struct TilePath {
 #[error(
     "a tile is named <level>/<number>, or <level>/<number>.p/<width> when it is not full, such as 0/x001/x234/067 or 1/000.p/17"
 )]
-pub(crate) struct NotATile;
+pub struct NotATile;
 
-impl TilePath {
+impl Tile {
     /// The tile that a path names, in its parts before and behind the first slash.
-    pub(crate) fn read(level: &str, rest: &str) -> Result<Self, NotATile> {
+    ///
+    /// # Errors
+    /// When it names none.
+    pub fn read(level: &str, rest: &str) -> Result<Self, NotATile> {
         let (number, width) = match rest.split_once(".p/") {
             Some((number, width)) => (number, width.parse().map_err(|_| NotATile)?),
             None => (rest, TILE_HASHES),
         };
         let read = Self {
-            place: Place {
-                level: level.parse().map_err(|_| NotATile)?,
-                number: self::number(number).ok_or(NotATile)?,
-            },
+            level: level.parse().map_err(|_| NotATile)?,
+            number: self::number(number).ok_or(NotATile)?,
             width,
         };
         // What is written in another way than we write it, a full tile with its width too, is no name.
-        let is_tile = (1..=TILE_HASHES).contains(&width) && read.place.level <= LEVEL_MAX;
+        let is_tile = (1..=TILE_HASHES).contains(&width) && read.level <= LEVEL_MAX;
         let is_name = is_tile && read.to_string() == format!("{level}/{rest}");
         is_name.then_some(read).ok_or(NotATile)
     }
 }
 
-impl fmt::Display for TilePath {
+impl fmt::Display for Tile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Place { level, number } = self.place;
+        let Self {
+            level,
+            number,
+            width,
+        } = *self;
         write!(f, "{level}/")?;
         let mut groups = vec![number % GROUP];
         let mut above = number / GROUP;
@@ -62,8 +71,8 @@ impl fmt::Display for TilePath {
             write!(f, "x{group:03}/")?;
         }
         write!(f, "{:03}", number % GROUP)?;
-        if self.width < TILE_HASHES {
-            write!(f, ".p/{}", self.width)?;
+        if width < TILE_HASHES {
+            write!(f, ".p/{width}")?;
         }
         Ok(())
     }
@@ -93,9 +102,12 @@ mod tests {
             ("7/x018/x446/x744/x073/x709/x551/615", 7, u64::MAX, 256),
         ] {
             let (before, behind) = name.split_once('/').unwrap();
-            let place = Place { level, number };
-            let tile = TilePath { place, width };
-            assert_eq!(TilePath::read(before, behind), Ok(tile), "{name}");
+            let tile = Tile {
+                level,
+                number,
+                width,
+            };
+            assert_eq!(Tile::read(before, behind), Ok(tile), "{name}");
             assert_eq!(tile.to_string(), name);
         }
         for no_name in [
@@ -133,7 +145,7 @@ mod tests {
             "0/\u{661}\u{661}\u{661}",
         ] {
             let (before, behind) = no_name.split_once('/').unwrap();
-            assert_eq!(TilePath::read(before, behind), Err(NotATile), "{no_name}");
+            assert_eq!(Tile::read(before, behind), Err(NotATile), "{no_name}");
         }
     }
 }
