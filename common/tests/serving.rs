@@ -116,11 +116,13 @@ async fn a_service_that_leaves_answers_but_is_not_ready_and_keeps_no_connection(
     };
     assert_eq!(ready().await, (200, None));
     service.ending.leaving.cancel();
+    let began = Instant::now();
     let (status, closes) = loop {
         let answer = ready().await;
         if answer.0 != 200 {
             break answer;
         }
+        assert!(began.elapsed() < PATIENCE, "it is ready for ever");
     };
     assert_eq!((status, closes.unwrap().as_bytes()), (503, &b"close"[..]));
     let post = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nhi";

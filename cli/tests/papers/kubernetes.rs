@@ -129,13 +129,22 @@ fn containers_are_told_what_those_of_compose_are_told() {
 
 #[test]
 fn a_service_leaves_before_it_stops_and_is_given_the_time() {
-    for name in SERVICES.into_iter().chain(["console"]) {
+    let places = read(&format!("{DIRECTORY}/places.conf"));
+    let kept = places
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("keepalive_timeout "));
+    let kept: u64 = kept
+        .unwrap()
+        .trim_end_matches("s;")
+        .parse()
+        .expect("seconds");
+    for name in SERVICES {
         let pod = &all("Deployment")[name]["spec"]["template"];
         let (plain, _) = variables(pod);
         let leaves: u64 = plain[LEAVE].parse().expect("seconds");
         let is_given = pod["spec"]["terminationGracePeriodSeconds"].as_u64();
         // What it may take to end the requests that run comes on top.
-        assert!(leaves > 0 && Some(leaves + 10) < is_given, "{name}");
+        assert!(leaves > kept && Some(leaves + 10) < is_given, "{name}");
     }
 }
 

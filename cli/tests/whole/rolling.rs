@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use local::{Part, Service, ServiceProcess};
+use local::{Part, Service};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use crate::bank::{PATIENCE, TestBank, payment};
 
-/// Many times what the gateway needs to hear of it.
-const LEAVE: (&str, &str) = ("QUITTANCE_LEAVE_SECONDS", "5");
+/// For ever, as these tests see it: they end it when they have seen that nginx knows.
+const LEAVE: (&str, &str) = ("QUITTANCE_LEAVE_SECONDS", "3600");
 
 /// Has the gateway ask so many instances of a service: one that has just come may not be announced yet.
 fn look_until(test: &mut TestBank, service: Service, instances: usize) -> Result<()> {
@@ -27,11 +27,28 @@ fn look_until(test: &mut TestBank, service: Service, instances: usize) -> Result
         let upstream = text.split(&start).nth(1).context("an upstream")?;
         let upstream = upstream.split('}').next().context("its end")?;
         if upstream.matches("server ").count() == instances {
-            test.bank.reload_gateway();
-            return Ok(());
+            return reload(test);
         }
         ensure!(began.elapsed() < PATIENCE, "{service:?}: {upstream}");
     }
+}
+
+/// Has nginx read its configuration again, and waits until nobody works by the old one.
+fn reload(test: &mut TestBank) -> Result<()> {
+    let log = test.bank.home().path().join("logs/gateway.log");
+    let workers = || -> Result<(usize, usize)> {
+        let log = std::fs::read_to_string(&log)?;
+        let count = |what: &str| log.matches(what).count();
+        Ok((count("start worker process "), count("exited with code 0")))
+    };
+    let (started, ended) = workers()?;
+    test.bank.reload_gateway();
+    let began = Instant::now();
+    while workers()? != (2 * started - ended, started) {
+        ensure!(began.elapsed() < PATIENCE, "{:?}", workers());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
 }
 
 fn look_again(test: &TestBank, places: &Path) -> Result<()> {
@@ -47,16 +64,6 @@ fn look_again(test: &TestBank, places: &Path) -> Result<()> {
         String::from_utf8(looked.stderr)?,
     );
     ensure!(looked.status.success(), "{said}{complained}");
-    Ok(())
-}
-
-/// Waits until a second instance has ended by itself.
-async fn wait_until_over(instance: &mut ServiceProcess) -> Result<()> {
-    let began = Instant::now();
-    while instance.process().is_running() {
-        ensure!(began.elapsed() < PATIENCE, "it leaves for ever");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
     Ok(())
 }
 
@@ -146,13 +153,20 @@ async fn services_are_replaced_under_load_and_no_client_notices() -> Result<()> 
         look_until(&mut test, service, 2)?;
         test.bank.ask_to_leave(part);
         look_until(&mut test, service, 1)?;
+        ensure!(test.bank.is_running(part), "it was gone before nginx knew");
+        // Who has no time left asks once more.
+        test.bank.ask_to_leave(part);
         test.wait_until_dead(part).await?;
         // The first one comes back as the new version, and the one in between leaves.
         test.bank.start_part(part).await?;
         look_until(&mut test, service, 2)?;
         next.process().ask_to_leave();
         look_until(&mut test, service, 1)?;
-        wait_until_over(&mut next).await?;
+        ensure!(next.process().is_running(), "it was gone before nginx knew");
+        // The other way in which it ends at once: whoever started it is gone. What does not end is killed after 20 s.
+        let began = Instant::now();
+        next.process().stop();
+        ensure!(began.elapsed().as_secs() < 15, "it was killed");
     }
     is_over.store(true, Ordering::Relaxed);
     let mut asked = Vec::new();

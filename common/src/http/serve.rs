@@ -51,7 +51,8 @@ const DRAIN_MAX: Duration = Duration::from_secs(5);
 /// After a connection could not be taken, most likely for want of descriptors.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// Serves `routes` and the health checks until `stop`, then lets running requests end, for some seconds.
+/// Serves `routes` and the health checks until `stop`, then lets running requests end, for some seconds. A service that leaves is
+/// not ready, and closes each connection behind its answer.
 ///
 /// `GET /health/live` answers while the process runs. `GET /health/ready` says 503 while something that the service needs
 /// is missing, and `degraded` while something is late. `GET /metrics` says what was counted.
@@ -83,11 +84,11 @@ pub async fn serve_http(
     let mut router = router
         .layer(from_fn(prefix::carry))
         .layer(from_fn(check_host))
-        .layer(map_response(guard_answer))
-        .layer(map_response_with_state(stop.clone(), part_when_leaving));
+        .layer(map_response(guard_answer));
     if !web.allowed_origins.is_empty() {
         router = router.layer(for_pages_of(&web.allowed_origins));
     }
+    let router = router.layer(map_response_with_state(stop.clone(), part_when_leaving));
     let listen = web.listen;
     let listener = TcpListener::bind(listen)
         .await

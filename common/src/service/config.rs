@@ -43,7 +43,8 @@ pub struct Web {
         value_parser = origin
     )]
     pub allowed_origins: Vec<HeaderValue>,
-    /// Seconds for which it goes on answering after SIGTERM, while others learn that it leaves. A gateway must look more often.
+    /// Seconds for which it goes on answering after SIGTERM, while others learn that it leaves: more than a gateway takes to look
+    /// again, and than it keeps a connection that is not used.
     #[arg(
         long,
         value_name = "SECONDS",

@@ -27,6 +27,8 @@ pub struct Parts {
 
 /// The service's own part, while it starts.
 const ITSELF: &str = "the service";
+/// Its part when it leaves: a start that ends late does not take it back.
+const INSTANCE: &str = "this instance";
 
 impl Readiness {
     /// Of a service that is starting.
@@ -44,7 +46,7 @@ impl Readiness {
 
     /// It will stop soon: send nothing new here.
     pub fn leaves(&self) {
-        self.missing(ITSELF, Some("is leaving".to_owned()));
+        self.missing(INSTANCE, Some("is leaving".to_owned()));
     }
 
     /// Says what is wrong with a part that the service needs; `None` when all is well.
@@ -112,6 +114,14 @@ impl Readiness {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_service_that_leaves_is_not_ready_though_it_has_only_now_started() {
+        let readiness = Readiness::starting();
+        readiness.leaves();
+        readiness.started();
+        assert_eq!(readiness.parts().missing["this instance"], "is leaving");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_part_that_hangs_is_named_and_asked_once_at_a_time() {
