@@ -98,6 +98,40 @@ async fn history_is_only_ever_added_to_and_always_balances() {
 }
 
 #[tokio::test]
+async fn a_lone_payment_behind_a_large_batch_does_not_read_every_account() {
+    let servers = local::testing::servers().await;
+    let owner = Owner {
+        url: servers
+            .owner_database_url(Service::Ledger)
+            .parse()
+            .expect("a URL"),
+    };
+    ledger::migrate(&owner).await.expect("tables");
+    // A session plans the wall once and keeps the plan.
+    let mut ledger = PgConnection::connect(&servers.database_url(Service::Ledger))
+        .await
+        .expect("the ledger is let in");
+    for good in [
+        "insert into account select gen_random_uuid(), 'a', null, 'EUR', 'liability', 'open', 0, 0, seq
+         from generate_series(1, 1000) as seq",
+        "insert into posting (account_seq, number, request_seq, amount, balance)
+         select seq, 1, 2000, (-1) ^ seq, 1 from generate_series(1, 1000) as seq",
+        "begin",
+        "insert into posting (account_seq, number, request_seq, amount, balance) values (1, 2, 3, -1, 1), (2, 2, 3, 1, 1)",
+    ] {
+        sqlx::query(good).execute(&mut ledger).await.expect(good);
+    }
+    // Of this transaction.
+    let read: i64 = sqlx::query_scalar(
+        "select seq_tup_read from pg_stat_xact_user_tables where relid = 'account'::regclass",
+    )
+    .fetch_one(&mut ledger)
+    .await
+    .expect("a count");
+    assert_eq!(read, 0, "rows of accounts that were read one by one");
+}
+
+#[tokio::test]
 async fn a_tile_only_grows_and_a_checkpoint_stays() {
     let servers = local::testing::servers().await;
     let owner_url = servers.owner_database_url(Service::Ledger);
