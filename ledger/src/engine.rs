@@ -157,10 +157,11 @@ impl Engine {
                 let rest = waiting.split_off(length);
                 let messages = std::mem::replace(&mut waiting, rest);
                 deciding.forget_committed(pipeline.written_up_to());
-                let batch = deciding.decide(&messages).await?;
+                let prepared = deciding.decide(&messages).await?;
+                let batch = &prepared.batch;
                 self.steps
                     .decided(batch.from.seq + 1, batch.to.seq, read_at);
-                pipeline.take(batch).await?;
+                pipeline.take(prepared).await?;
             }
         }
     }

@@ -1,6 +1,7 @@
 //! All of the ledger's SQL. One statement per function; each takes the caller's connection, so that the caller decides
 //! what is one transaction.
 
+mod copy;
 mod values;
 
 mod durability;
@@ -15,6 +16,7 @@ mod load;
 
 mod history;
 mod log;
+mod prepared;
 mod receipts;
 mod reversals;
 mod revocations;
@@ -44,6 +46,7 @@ pub(crate) use load::{decided_digest, used_payment_ids};
 pub(crate) use log::{
     CategorySum, LogFilter, LogRow, SCANNED_MAX, category_sums, category_sums_at, log_page,
 };
+pub(crate) use prepared::Prepared;
 pub(crate) use receipts::{
     AnsweredRow, CheckpointRow, LeafRow, answered, chain_after, checkpoint_up_to, leaves_behind,
     move_tree, owns_one, put_checkpoint, put_tiles, tiles, tree_size, without_waiting_for_the_disk,

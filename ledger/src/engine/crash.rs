@@ -10,6 +10,8 @@ pub enum CrashPoint {
     BeforeWrite,
     /// Rarer changes are written, the payments of their batch are not.
     BeforePayments,
+    /// Answers are written, what batches of payments booked is not.
+    BeforePostings,
     /// All of it is committed, nothing is published.
     AfterCommit,
     /// One atomic batch of a recovery is published, the next is not.

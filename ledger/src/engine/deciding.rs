@@ -22,7 +22,7 @@ use crate::core::chain::Cursor;
 use crate::core::rules::Rules;
 use crate::core::touches::{Touched, touches};
 use crate::core::verify::VerifiedRequest;
-use crate::store;
+use crate::store::{self, Prepared};
 
 /// Accounts that the book holds between batches, so that they need not be loaded again: at about 400 bytes each, 40 MB.
 const BOOK_ACCOUNTS_MAX: usize = 100_000;
@@ -103,8 +103,8 @@ impl Deciding {
         }
     }
 
-    /// Decides the messages that follow the cursor.
-    pub(super) async fn decide(&mut self, messages: &[Stored]) -> Result<Arc<Batch>, Failure> {
+    /// Decides the messages that follow the cursor, and makes their rows.
+    pub(super) async fn decide(&mut self, messages: &[Stored]) -> Result<Prepared, Failure> {
         assert_eq!(
             messages.first().map(|message| message.sequence),
             Some(self.cursor.seq + 1),
@@ -123,16 +123,17 @@ impl Deciding {
             .await
             .map_err(|_| Failure::Stalled)??;
         let began = self.measures.took(Step::Load, began);
-        let batch = work_through(count, bytes, || {
+        let prepared = work_through(count, bytes, || {
             let decided = batch::decide_all(&mut self.book, self.cursor.chain, requests);
-            Arc::new(Batch::new(self.cursor, decided))
+            Prepared::of(Arc::new(Batch::new(self.cursor, decided)))
         });
         self.measures.took(Step::Decide, began);
         self.forget_unchanged(loaded);
+        let batch = &prepared.batch;
         self.has_batches |= batch.has_batches();
         self.cursor = batch.to;
         self.uncommitted.push_back(batch.clone());
-        Ok(batch)
+        Ok(prepared)
     }
 
     /// Adds what the book lacks to decide these.
@@ -164,6 +165,8 @@ impl Deciding {
         accounts.sort_unstable();
         accounts.dedup();
         payments.retain(|key| !self.book.payments.contains_key(key));
+        // Neighbours are looked up on the same page of the index.
+        payments.sort_unstable_by_key(|(_, payment)| *payment);
         let accounts = store::accounts(&mut self.reading, &accounts).await?;
         holding.extend(accounts.values().filter_map(holds_money));
         self.book.accounts.extend(accounts);

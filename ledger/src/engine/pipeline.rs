@@ -19,7 +19,7 @@ use super::failure::{Failure, Halt};
 use super::measures::Step;
 use crate::core::batch::Batch;
 use crate::core::event::Event;
-use crate::store;
+use crate::store::{self, Prepared};
 
 /// Batches that wait between two steps: enough that neither waits for the other, few enough to bound the memory.
 const WAITING_BATCHES_MAX: usize = 1;
@@ -29,7 +29,7 @@ const WAITING_FOR_TREE_MAX: usize = 16;
 
 /// The writing and the publishing. Dropping it ends both, wherever they are.
 pub(super) struct Pipeline {
-    to_write: mpsc::Sender<Arc<Batch>>,
+    to_write: mpsc::Sender<Prepared>,
     written: watch::Receiver<u64>,
     published: watch::Receiver<u64>,
     steps: JoinSet<Failure>,
@@ -77,13 +77,13 @@ impl Pipeline {
     }
 
     /// Takes the next batch over, as soon as there is room for one.
-    pub(super) async fn take(&mut self, batch: Arc<Batch>) -> Result<(), Failure> {
+    pub(super) async fn take(&mut self, prepared: Prepared) -> Result<(), Failure> {
         let to_write = self.to_write.clone();
         tokio::select! {
             biased;
             // There will be no room when a step behind has ended.
             failure = self.failed() => Err(failure),
-            sent = to_write.send(batch) => match sent {
+            sent = to_write.send(prepared) => match sent {
                 Ok(()) => Ok(()),
                 Err(_) => Err(self.failed().await),
             },
@@ -126,14 +126,15 @@ impl Engine {
     async fn write_all(
         self: Arc<Self>,
         mut writing: PgConnection,
-        mut decided: mpsc::Receiver<Arc<Batch>>,
+        mut decided: mpsc::Receiver<Prepared>,
         written: &watch::Sender<u64>,
         (to_publish, to_tree): (&mpsc::Sender<Arc<Batch>>, &mpsc::Sender<Arc<Batch>>),
         published: u64,
     ) -> Failure {
         // Dropped when there is nothing left to compare, so that the broker sends no more.
         let mut answers = None;
-        while let Some(batch) = decided.recv().await {
+        while let Some(prepared) = decided.recv().await {
+            let batch = prepared.batch.clone();
             let is_published = batch.from.seq < published;
             if is_published {
                 let first = batch.from.seq + 1;
@@ -146,7 +147,7 @@ impl Engine {
                 answers = None;
             }
             let began = Instant::now();
-            if let Err(failure) = self.write(&mut writing, &batch).await {
+            if let Err(failure) = self.write(&mut writing, prepared).await {
                 return failure;
             }
             self.measures.took(Step::Write, began);
@@ -194,16 +195,17 @@ impl Engine {
     }
 
     /// Step 4: one transaction, with the compare-and-set of the cursor in it.
-    async fn write(&self, writing: &mut PgConnection, batch: &Batch) -> Result<(), Failure> {
+    async fn write(&self, writing: &mut PgConnection, prepared: Prepared) -> Result<(), Failure> {
+        let first = prepared.batch.from.seq + 1;
         self.crash.here(CrashPoint::BeforeWrite);
         let written = tokio::time::timeout(
             DATABASE_TIMEOUT,
-            store::write_batch(writing, batch, &self.crash),
+            store::write_batch(writing, prepared, &self.crash),
         );
         if written.await.map_err(|_| Failure::Stalled)?? {
             return Ok(());
         }
-        Err(Failure::Overtaken(batch.from.seq + 1))
+        Err(Failure::Overtaken(first))
     }
 
     /// Step 5: the answers, right behind the last published.

@@ -14,6 +14,7 @@ use common::reason::Code;
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
+use super::copy::Rows;
 use super::values::{bigint, column, digest, from_bigint, unreadable};
 use crate::core::batch::Decided;
 use crate::core::book::usage::{PaymentKey, UsedPaymentId};
@@ -112,7 +113,7 @@ pub(super) fn smallint(item: u16) -> i16 {
 }
 
 /// The rows with these names, as far as they exist.
-async fn batch_payments(
+async fn batch_payments_named(
     db: impl PgExecutor<'_>,
     ids: &[PaymentKey],
 ) -> sqlx::Result<Vec<BatchPaymentRow>> {
@@ -163,7 +164,7 @@ pub(crate) async fn ids_used_in_batches(
     db: impl PgExecutor<'_>,
     ids: &[PaymentKey],
 ) -> sqlx::Result<HashMap<PaymentKey, UsedPaymentId>> {
-    let rows = batch_payments(db, ids).await?.into_iter().map(|row| {
+    let rows = batch_payments_named(db, ids).await?.into_iter().map(|row| {
         let (request_seq, item) = row.place()?;
         let status = PaymentStatus::from_word(&row.status).ok_or_else(|| row.broken("status"))?;
         let used = UsedPaymentId {
@@ -179,26 +180,31 @@ pub(crate) async fn ids_used_in_batches(
     rows.collect()
 }
 
-/// Writes the ids that the payments of batches use up.
-pub(super) async fn insert_batch_payments(
-    db: impl PgExecutor<'_>,
-    used: &[(&PaymentKey, &UsedPaymentId)],
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "insert into batch_payment (payment_id, client_id, request_seq, item, content, status, reason)
-         select unnest($1::uuid[]), unnest($2::text[]), unnest($3::bigint[]), unnest($4::smallint[]), unnest($5::bytea[]),
-                unnest($6::text[]), unnest($7::text[])",
-        &column(used, |((_, payment), _)| payment.0),
-        &column(used, |((client, _), _)| client.as_str()) as &[&str],
-        &column(used, |(_, used)| bigint(used.request_seq)),
-        &column(used, |(_, used)| smallint(used.item.expect("it came in a batch"))),
-        &column(used, |(_, used)| &used.content[..]) as &[&[u8]],
-        &column(used, |(_, used)| used.status.as_str()) as &[&str],
-        &column(used, |(_, used)| used.reason.map(Code::as_str)) as &[Option<&str>],
-    )
-    .execute(db)
-    .await
-    .map(drop)
+/// The payment ids that batches of payments use up, as they are written; none if there are none.
+pub(super) fn batch_payments(decided: &[Decided]) -> Option<Rows> {
+    let used = decided.iter().flat_map(Decided::used_payments);
+    let mut used: Vec<_> = used
+        .filter_map(|(key, used)| Some((key, used, used.item?)))
+        .collect();
+    if used.is_empty() {
+        return None;
+    }
+    // Neighbours go to the same page of the index.
+    used.sort_unstable_by_key(|((_, payment), ..)| *payment);
+    let mut rows = Rows::new(
+        "batch_payment (payment_id, client_id, request_seq, item, content, status, reason)",
+    );
+    for ((client, payment), used, item) in used {
+        rows.row(7)
+            .field(payment.0)
+            .field(client.as_str())
+            .field(bigint(used.request_seq))
+            .field(smallint(item))
+            .field(&used.content[..])
+            .field(used.status.as_str())
+            .field(used.reason.map(Code::as_str));
+    }
+    Some(rows)
 }
 
 /// What the answers to these batches say, by their sequence.

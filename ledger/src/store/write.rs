@@ -7,13 +7,13 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use common::reason::Code;
-use rust_decimal::Decimal;
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection as _, PgExecutor};
 use uuid::Uuid;
 
-use super::history::{PostingRow, posting_rows};
-use super::values::bigint;
+use super::history::PostingRow;
+use super::prepared::{Postings, Prepared};
+use super::values::{bigint, column};
 use super::write_rare::RareChanges;
 use crate::core::batch::{Batch, Decided};
 use crate::engine::crash::{CrashAt, CrashPoint};
@@ -21,103 +21,100 @@ use crate::engine::crash::{CrashAt, CrashPoint};
 /// Writes a batch: answers, what they change, and the cursor behind them. All of it, or nothing and `false` when the
 /// cursor is not where the batch begins: another ledger is ahead.
 ///
-/// Nearly all batches are payments only. They take one statement, which is one transaction and one round trip. Rarer
-/// changes are written before it in the same transaction, so that payments don't pay for them.
+/// Nearly all batches are plain payments only. They take one statement, which is one transaction and one round trip. Rarer
+/// changes are written before it in the same transaction, so that payments don't pay for them; what batches of payments
+/// booked is written behind it.
 pub(crate) async fn write_batch(
     db: &mut PgConnection,
-    batch: &Batch,
+    prepared: Prepared,
     crash: &CrashAt,
 ) -> sqlx::Result<bool> {
-    let rare = RareChanges::of(batch);
-    if rare.is_empty() {
-        return write_payments(db, batch).await;
+    let Prepared {
+        batch,
+        postings,
+        batch_payments,
+    } = prepared;
+    let rare = RareChanges::of(&batch);
+    let (plain, copied) = match postings {
+        Postings::Plain(rows) => (rows, None),
+        Postings::Copied(rows) => (Vec::new(), Some(rows)),
+    };
+    if rare.is_empty() && batch_payments.is_none() && copied.is_none() {
+        return write_payments(db, &batch, &plain).await;
     }
     let mut tx = db.begin().await?;
     rare.write(&mut tx).await?;
-    crash.here(CrashPoint::BeforePayments);
-    let is_ours = write_payments(&mut *tx, batch).await?;
-    if is_ours {
-        tx.commit().await?;
-    } else {
-        tx.rollback().await?;
+    if let Some(rows) = batch_payments {
+        rows.copy(&mut tx).await?;
     }
-    Ok(is_ours)
+    crash.here(CrashPoint::BeforePayments);
+    if !write_payments(&mut *tx, &batch, &plain).await? {
+        tx.rollback().await?;
+        return Ok(false);
+    }
+    if let Some(rows) = copied {
+        crash.here(CrashPoint::BeforePostings);
+        rows.copy(&mut tx).await?;
+    }
+    tx.commit().await?;
+    Ok(true)
 }
 
-/// The statement; postings of batches have columns more.
-macro_rules! write_statement {
-    ($batch:expr, $answers:expr, $postings:expr, $columns:tt, $values:tt $(, $more:expr)*) => {
-        sqlx::query_scalar!(
-            r#"with moved as (
-                   update cursor set seq = $1, chain = $2 where seq = $3 and chain = $4 returning 1
-               ), answers as (
-                   insert into answer (request_seq, subject, event_type, reason, client_id, token_id, key_id, payment_id,
-                                       content, published_at, traceparent, request_digest, body, chain)
-                   select unnest($5::bigint[]), unnest($6::text[]), unnest($7::text[]), unnest($8::text[]),
-                          unnest($9::text[]), unnest($10::text[]), unnest($11::text[]), unnest($12::uuid[]),
-                          unnest($13::bytea[]), unnest($14::timestamptz[]), unnest($15::text[]), unnest($16::bytea[]),
-                          unnest($17::bytea[]), unnest($18::bytea[])
-                   from moved
-               ), posted as (
-                   insert into posting (account_seq, number, request_seq, amount, balance, effective_date"# + $columns + r#")
-                   select unnest($19::bigint[]), unnest($20::bigint[]), unnest($21::bigint[]), unnest($22::numeric[]),
-                          unnest($23::numeric[]), unnest($24::date[])"# + $values + r#"
-                   from moved
-               )
-               select count(*) as "count!" from moved"#,
-            bigint($batch.to.seq),
-            &$batch.to.chain.0,
-            bigint($batch.from.seq),
-            &$batch.from.chain.0,
-            &$answers.request_seq,
-            &$answers.subject as &[&str],
-            &$answers.event_type as &[&str],
-            &$answers.reason as &[Option<&str>],
-            &$answers.client_id as &[Option<&str>],
-            &$answers.token_id as &[Option<&str>],
-            &$answers.key_id as &[Option<&str>],
-            &$answers.payment_id as &[Option<Uuid>],
-            &$answers.content as &[Option<&[u8]>],
-            &$answers.published_at,
-            &$answers.traceparent as &[Option<&str>],
-            &$answers.request_digest as &[&[u8]],
-            &$answers.body as &[&[u8]],
-            &$answers.chain as &[&[u8]],
-            &$postings.account_seq,
-            &$postings.number,
-            &$postings.request_seq,
-            &$postings.amount,
-            &$postings.balance,
-            &$postings.effective_date as &[Option<NaiveDate>]
-            $(, $more)*
-        )
-    };
-}
-
-/// Writes answers and postings, and moves the cursor.
+/// Writes answers and postings, none of them for a payment of a batch, and moves the cursor.
 ///
 /// Everything that is added comes `from moved`, the cursor's compare-and-set; so an overtaken ledger waits there for the
 /// other's commit and then adds nothing. The columns are unnested side by side in the select list, which makes rows one by
 /// one; in `from` they would all be made and stored first.
-async fn write_payments(db: impl PgExecutor<'_>, batch: &Batch) -> sqlx::Result<bool> {
+async fn write_payments(
+    db: impl PgExecutor<'_>,
+    batch: &Batch,
+    postings: &[PostingRow],
+) -> sqlx::Result<bool> {
     let answers = AnswerColumns::of(&batch.decided);
-    let postings = PostingColumns::of(&batch.decided);
-    let count = if postings.item.iter().any(Option::is_some) {
-        let item: &[Option<i16>] = &postings.item;
-        let moved = write_statement!(
-            batch,
-            answers,
-            postings,
-            ", item",
-            ", unnest($25::smallint[])",
-            item as &[Option<i16>]
-        );
-        moved.fetch_one(db).await?
-    } else {
-        let moved = write_statement!(batch, answers, postings, "", "");
-        moved.fetch_one(db).await?
-    };
-    Ok(count == 1)
+    let moved = sqlx::query_scalar!(
+        r#"with moved as (
+               update cursor set seq = $1, chain = $2 where seq = $3 and chain = $4 returning 1
+           ), answers as (
+               insert into answer (request_seq, subject, event_type, reason, client_id, token_id, key_id, payment_id,
+                                   content, published_at, traceparent, request_digest, body, chain)
+               select unnest($5::bigint[]), unnest($6::text[]), unnest($7::text[]), unnest($8::text[]),
+                      unnest($9::text[]), unnest($10::text[]), unnest($11::text[]), unnest($12::uuid[]),
+                      unnest($13::bytea[]), unnest($14::timestamptz[]), unnest($15::text[]), unnest($16::bytea[]),
+                      unnest($17::bytea[]), unnest($18::bytea[])
+               from moved
+           ), posted as (
+               insert into posting (account_seq, number, request_seq, amount, balance, effective_date)
+               select unnest($19::bigint[]), unnest($20::bigint[]), unnest($21::bigint[]), unnest($22::numeric[]),
+                      unnest($23::numeric[]), unnest($24::date[])
+               from moved
+           )
+           select count(*) as "count!" from moved"#,
+        bigint(batch.to.seq),
+        &batch.to.chain.0,
+        bigint(batch.from.seq),
+        &batch.from.chain.0,
+        &answers.request_seq,
+        &answers.subject as &[&str],
+        &answers.event_type as &[&str],
+        &answers.reason as &[Option<&str>],
+        &answers.client_id as &[Option<&str>],
+        &answers.token_id as &[Option<&str>],
+        &answers.key_id as &[Option<&str>],
+        &answers.payment_id as &[Option<Uuid>],
+        &answers.content as &[Option<&[u8]>],
+        &answers.published_at,
+        &answers.traceparent as &[Option<&str>],
+        &answers.request_digest as &[&[u8]],
+        &answers.body as &[&[u8]],
+        &answers.chain as &[&[u8]],
+        &column(postings, |row| row.account_seq),
+        &column(postings, |row| row.number),
+        &column(postings, |row| row.request_seq),
+        &column(postings, |row| row.amount),
+        &column(postings, |row| row.balance),
+        &column(postings, |row| row.effective_date) as &[Option<NaiveDate>],
+    );
+    Ok(moved.fetch_one(db).await? == 1)
 }
 
 /// The columns of `answer`.
@@ -165,36 +162,5 @@ impl<'b> AnswerColumns<'b> {
         self.request_digest.push(&request.digest);
         self.body.push(&item.body);
         self.chain.push(&item.chain.0);
-    }
-}
-
-/// The columns of `posting`.
-#[derive(Default)]
-struct PostingColumns {
-    account_seq: Vec<i64>,
-    number: Vec<i64>,
-    request_seq: Vec<i64>,
-    amount: Vec<Decimal>,
-    balance: Vec<Decimal>,
-    effective_date: Vec<Option<NaiveDate>>,
-    item: Vec<Option<i16>>,
-}
-
-impl PostingColumns {
-    fn of(decided: &[Decided]) -> Self {
-        let mut columns = Self::default();
-        let mut rows: Vec<PostingRow> = posting_rows(decided).collect();
-        // In the order of the index neighbours go to the same page of it. For bulk PostgreSQL takes an eighth less.
-        rows.sort_unstable_by_key(|row| (row.account_seq, row.number));
-        for row in rows {
-            columns.account_seq.push(row.account_seq);
-            columns.number.push(row.number);
-            columns.request_seq.push(row.request_seq);
-            columns.amount.push(row.amount);
-            columns.balance.push(row.balance);
-            columns.effective_date.push(row.effective_date);
-            columns.item.push(row.item);
-        }
-        columns
     }
 }

@@ -13,7 +13,6 @@ use common::kinds::trust::AnnounceKey;
 use sqlx::postgres::PgConnection;
 use sqlx::types::Json;
 
-use super::bulk;
 use super::controls::ControlsColumn;
 use super::holds;
 use super::reversals;
@@ -22,7 +21,6 @@ use super::values::{bigint, column};
 use crate::core::batch::Batch;
 use crate::core::book::account::{Account, Standing};
 use crate::core::book::hold::Hold;
-use crate::core::book::usage::{PaymentKey, UsedPaymentId};
 use crate::core::change::{Change, Reversal};
 use crate::core::rules::Rules;
 
@@ -35,8 +33,6 @@ pub(super) struct RareChanges<'b> {
     /// How each hold stands at the end of the batch, by the request that authorised it.
     holds: BTreeMap<u64, &'b Hold>,
     reversals: Vec<(u64, &'b Reversal)>,
-    /// The ids that payments of batches use up.
-    batch_payments: Vec<(&'b PaymentKey, &'b UsedPaymentId)>,
     noted: Vec<(u64, &'b AnnounceKey)>,
     revoked: Vec<Revoked<'b>>,
     raised: Vec<(u64, Rules)>,
@@ -49,12 +45,7 @@ impl<'b> RareChanges<'b> {
             let seq = item.request.at.seq;
             for change in &item.changes {
                 match change {
-                    Change::PaymentIdUsed(key, used) => {
-                        if used.item.is_some() {
-                            rare.batch_payments.push((key, used));
-                        }
-                    }
-                    Change::Posted(_) => {}
+                    Change::PaymentIdUsed(..) | Change::Posted(_) => {}
                     Change::AccountOpened(account) => rare.opened.push(account),
                     Change::AccountStands(id, standing) => {
                         rare.standings.insert(*id, standing);
@@ -79,7 +70,6 @@ impl<'b> RareChanges<'b> {
             && self.standings.is_empty()
             && self.holds.is_empty()
             && self.reversals.is_empty()
-            && self.batch_payments.is_empty()
             && self.noted.is_empty()
             && self.revoked.is_empty()
             && self.raised.is_empty()
@@ -100,9 +90,6 @@ impl<'b> RareChanges<'b> {
         }
         if !self.reversals.is_empty() {
             reversals::insert_reversals(&mut *db, &self.reversals).await?;
-        }
-        if !self.batch_payments.is_empty() {
-            bulk::insert_batch_payments(&mut *db, &self.batch_payments).await?;
         }
         if !self.noted.is_empty() {
             insert_keys(db, &self.noted).await?;

@@ -40,8 +40,8 @@ impl Bank {
             self.expected.push(leaf.hash(), &mut Tiles::new());
         }
         let batch = Arc::new(Batch::new(self.cursor, decided));
-        let never = CrashAt::default();
-        let written = store::write_batch(&mut self.written, &batch, &never).await;
+        let (never, prepared) = (CrashAt::default(), store::Prepared::of(batch.clone()));
+        let written = store::write_batch(&mut self.written, prepared, &never).await;
         assert!(written.unwrap());
         self.cursor = batch.to;
         batch
