@@ -16,8 +16,9 @@ use crate::wire::{REQUESTS, SETTLEMENTS};
 
 /// How long a started batch waits for more, when the broker says that more is on its way.
 const FILL_TIMEOUT: Duration = Duration::from_millis(20);
-/// Bodies beyond this make a batch full: five batches of a thousand payments, or thousands of plain ones.
-const BATCH_BYTES: usize = 1 << 20;
+/// Bodies beyond this make a batch full: ten batches of a thousand payments, or thousands of plain ones. The ledger takes a
+/// tenth of a second for it. Twice as much would cost a payment less, and make everybody wait twice as long.
+const BATCH_BYTES: usize = 2 << 20;
 /// After so many failures at one message it is fetched by itself.
 const FEED_FAILURES_MAX: u32 = 2;
 /// Between two tries to read from a broker that is away.
