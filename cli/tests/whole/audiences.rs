@@ -30,7 +30,9 @@ async fn whoever_reads_the_log_can_do_nothing_with_the_tokens_in_it() -> Result<
         "{status} {body}"
     );
     let account = json!({"owner": "bank", "currency": "EUR"});
-    let (status, body) = post(&test, Service::Ledger, "/accounts", found, &account).await?;
+    let (status, body) = test
+        .post(Service::Ledger, "/accounts", found, &account)
+        .await?;
     ensure!(
         status == 401 && says_audience(&body, "quittance"),
         "{status} {body}"
@@ -198,22 +200,4 @@ async fn logs_hold_no_token() -> Result<()> {
 
 fn says_audience(body: &Value, audience: &str) -> bool {
     body["detail"] == format!("aud_rejected: the audience is not {audience}")
-}
-
-async fn post(
-    test: &TestBank,
-    service: Service,
-    path: &str,
-    token: &str,
-    body: &Value,
-) -> Result<(u16, Value)> {
-    let url = format!("{}{path}", test.bank.url(service));
-    let answer = test
-        .http
-        .post(url)
-        .bearer_auth(token)
-        .json(body)
-        .send()
-        .await?;
-    Ok((answer.status().as_u16(), answer.json().await?))
 }

@@ -169,6 +169,20 @@ impl TestBank {
         Ok((answer.status().as_u16(), answer.json().await?))
     }
 
+    /// `POST` with a token; waits for the answer to a payment: status and body.
+    pub(crate) async fn post(
+        &self,
+        service: Service,
+        path: &str,
+        token: &str,
+        body: &Value,
+    ) -> Result<(u16, Value)> {
+        let url = format!("{}{path}", self.bank.url(service));
+        let request = self.http.post(url).bearer_auth(token).json(body);
+        let answer = request.header("Prefer", "wait=20").send().await?;
+        Ok((answer.status().as_u16(), answer.json().await?))
+    }
+
     /// `GET` with a token: status and body.
     pub(crate) async fn get(
         &self,

@@ -24,10 +24,9 @@ fn batch(test: &TestBank, amounts: &[&str]) -> Value {
 
 /// `POST /payment-batches` by Ada: status and body.
 async fn post(test: &TestBank, body: &Value) -> Result<(u16, Value)> {
-    let url = format!("{}/payment-batches", test.bank.url(Service::Payments));
-    let request = test.http.post(url).bearer_auth(&test.ada).json(body);
-    let answer = request.header("Prefer", "wait=20").send().await?;
-    Ok((answer.status().as_u16(), answer.json().await?))
+    let service = Service::Payments;
+    test.post(service, "/payment-batches", &test.ada, body)
+        .await
 }
 
 fn counts(answer: &Value) -> [u64; 3] {

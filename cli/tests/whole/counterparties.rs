@@ -3,7 +3,6 @@
 
 use anyhow::{Context as _, Result, ensure};
 use local::Service;
-use reqwest::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -15,7 +14,7 @@ async fn a_line_names_the_other_account_by_its_number_in_every_form() -> Result<
     let test = TestBank::start().await?;
     test.settle("1.00", "Lunch", None).await?;
     let (batched, taken) = batch(&test).await?;
-    ensure!(batched == StatusCode::ACCEPTED, "{taken}");
+    ensure!(batched == 202, "{taken}");
     split(&test).await?;
     let closed = closed_account(&test).await?;
 
@@ -94,17 +93,11 @@ async fn a_line_names_the_other_account_by_its_number_in_every_form() -> Result<
 }
 
 /// Ada pays Grace in a batch, whose answer names no postings.
-async fn batch(test: &TestBank) -> Result<(StatusCode, Value)> {
+async fn batch(test: &TestBank) -> Result<(u16, Value)> {
     let body =
         json!({"batch_id": Uuid::now_v7(), "payments": [payment(test.adas, test.graces, "2.00")]});
-    post(
-        test,
-        Service::Payments,
-        "/payment-batches",
-        &test.ada,
-        &body,
-    )
-    .await
+    test.post(Service::Payments, "/payment-batches", &test.ada, &body)
+        .await
 }
 
 /// Ada pays Grace and the bank in one transaction.
@@ -118,10 +111,11 @@ async fn split(test: &TestBank) -> Result<()> {
             posting(test.cash, "credit", "1.00"),
         ],
     });
-    let (status, booked) =
-        post(test, Service::Payments, "/transactions", &test.staff, &body).await?;
+    let (status, booked) = test
+        .post(Service::Payments, "/transactions", &test.staff, &body)
+        .await?;
     ensure!(
-        status == StatusCode::ACCEPTED && booked["status"] == "settled",
+        status == 202 && booked["status"] == "settled",
         "{booked}"
     );
     Ok(())
@@ -139,24 +133,13 @@ async fn closed_account(test: &TestBank) -> Result<Uuid> {
         ensure!(paid["status"] == "settled", "{paid}");
     }
     let path = format!("/accounts/{closed}/close");
-    let (status, body) = post(test, Service::Ledger, &path, &test.staff, &json!({})).await?;
-    ensure!(status == StatusCode::OK, "{status} {body}");
+    let (status, body) = test
+        .post(Service::Ledger, &path, &test.staff, &json!({}))
+        .await?;
+    ensure!(status == 200, "{status} {body}");
     let shown = test.account(closed).await?;
     ensure!(shown["status"] == "closed", "{shown}");
     Ok(closed)
-}
-
-async fn post(
-    test: &TestBank,
-    service: Service,
-    path: &str,
-    token: &str,
-    body: &Value,
-) -> Result<(StatusCode, Value)> {
-    let url = format!("{}{path}", test.bank.url(service));
-    let request = test.http.post(url).bearer_auth(token).json(body);
-    let answer = request.header("Prefer", "wait=20").send().await?;
-    Ok((answer.status(), answer.json().await?))
 }
 
 async fn number(test: &TestBank, account: Uuid) -> Result<String> {
