@@ -114,10 +114,7 @@ async fn split(test: &TestBank) -> Result<()> {
     let (status, booked) = test
         .post(Service::Payments, "/transactions", &test.staff, &body)
         .await?;
-    ensure!(
-        status == 202 && booked["status"] == "settled",
-        "{booked}"
-    );
+    ensure!(status == 202 && booked["status"] == "settled", "{booked}");
     Ok(())
 }
 
