@@ -61,6 +61,37 @@ async fn history_is_only_ever_added_to_and_always_balances() {
         "posting_is_within_the_limit",
     )
     .await;
+    // As batches of payments are written. A connection that was refused something goes on.
+    let mut copying = ledger.acquire().await.expect("a connection");
+    for (rows, because) in [
+        (
+            "1\t2\t4\t30\t0\n2\t2\t4\t-29.99\t0\n",
+            "posting_sums_to_zero",
+        ),
+        ("1\t2\t4\t30\t0\n4\t1\t4\t-30\t0\n", "posting_sums_to_zero"),
+        (
+            "1\t2\t4\t30\t0\n3\t1\t4\t-30\t0\n",
+            "posting_is_on_an_account",
+        ),
+        (
+            "1\t2\t4\t80\t-10\n2\t2\t4\t-80\t110\n",
+            "posting_is_within_the_limit",
+        ),
+    ] {
+        let mut copy = copying
+            .copy_in_raw(
+                "copy posting (account_seq, number, request_seq, amount, balance) from stdin",
+            )
+            .await
+            .expect("the ledger may copy");
+        copy.send(rows.as_bytes()).await.expect("rows are taken");
+        let error = copy.finish().await.expect_err(rows);
+        let constraint = error
+            .as_database_error()
+            .and_then(|error| error.constraint());
+        assert_eq!(constraint, Some(because), "{rows}: {error}");
+    }
+    drop(copying);
     let again = POSTINGS.replace(", 3, ", ", 4, ");
     refused(&ledger, &again, "posting_number_once").await;
     refused(
@@ -121,7 +152,7 @@ async fn a_lone_payment_behind_a_large_batch_does_not_read_every_account() {
     ] {
         sqlx::query(good).execute(&mut ledger).await.expect(good);
     }
-    // Of this transaction.
+    // Of this session, as far as it has not reported it yet.
     let read: i64 = sqlx::query_scalar(
         "select seq_tup_read from pg_stat_xact_user_tables where relid = 'account'::regclass",
     )

@@ -54,6 +54,41 @@ async fn a_ledger_killed_between_an_opened_account_and_its_payments_does_both_la
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_killed_between_the_answer_of_a_batch_and_its_postings_does_both_later()
+-> Result<()> {
+    let mut test = TestBank::start_with(&[]).await?;
+    let ledger = Service::Ledger;
+    test.bank
+        .set_env(ledger, "QUITTANCE_CRASH_AT", Some("before-postings"));
+    test.bank.start_part(Part::Ledger).await?;
+    let before = test.posted(test.graces).await?;
+    let pays = |amount: &str| json!({"payment_id": Uuid::now_v7(), "creditor_account": test.graces, "amount": amount});
+    let batch = json!({
+        "batch_id": Uuid::now_v7(), "debtor_account": test.adas, "currency": "EUR",
+        "payments": [pays("1.00"), pays("2.50")],
+    });
+    let url = format!("{}/payment-batches", test.bank.url(Service::Payments));
+    let request = test.http.post(url).bearer_auth(&test.ada).json(&batch);
+    let taken: Value = request.send().await?.json().await?;
+    let seq = taken["request_seq"].as_u64();
+    let seq = seq.with_context(|| format!("no sequence: {taken}"))?;
+    test.wait_until_dead(Part::Ledger).await?;
+    test.bank.set_env(ledger, "QUITTANCE_CRASH_AT", None);
+    test.bank.start_part(Part::Ledger).await?;
+    let answer = test.answer(seq).await?;
+    let answer: Value = serde_json::from_slice(&answer.payload)?;
+    ensure!(answer["settled"] == 2, "{answer}");
+    test.check_invariants().await?;
+    let posted: rust_decimal::Decimal = test.posted(test.graces).await?.parse()?;
+    let before: rust_decimal::Decimal = before.parse()?;
+    ensure!(
+        posted - before == rust_decimal::Decimal::new(350, 2),
+        "{before} {posted}"
+    );
+    Ok(())
+}
+
 async fn ledger_dies_at(place: &str) -> Result<()> {
     let mut test = TestBank::start_with(&[SMALL_BATCH]).await?;
     test.bank

@@ -33,7 +33,6 @@ async fn a_ledger_that_dies_in_a_mix_of_all_kinds_loses_nothing() -> Result<()> 
     one_of_each(&test, &senders).await?;
     let deaths = [
         Some(("before-payments", "2")),
-        Some(("before-postings", "1")),
         Some(("after-commit", "3")),
         Some(("before-write", "4")),
         None,

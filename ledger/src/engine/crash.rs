@@ -10,7 +10,7 @@ pub enum CrashPoint {
     BeforeWrite,
     /// Rarer changes are written, the payments of their batch are not.
     BeforePayments,
-    /// Answers are written, what batches of payments booked is not.
+    /// Answers and the ids that batches of payments used up are written, the postings are not.
     BeforePostings,
     /// All of it is committed, nothing is published.
     AfterCommit,

@@ -23,9 +23,9 @@ use crate::store::{self, Prepared};
 
 /// Batches that wait between two steps: enough that neither waits for the other, few enough to bound the memory.
 const WAITING_BATCHES_MAX: usize = 1;
-/// Written batches that wait for the tree of receipts, which takes them a hundred times a second: 40 MB if they are large and the
-/// tree can't be written for a while. It reads from the database what found no room.
-const WAITING_FOR_TREE_MAX: usize = 16;
+/// Written batches that wait for the tree of receipts, which takes them a hundred times a second. One of plain payments has 2.5 MB,
+/// one that is full of batches of payments several times that. The tree reads from the database what found no room.
+const WAITING_FOR_TREE_MAX: usize = 8;
 
 /// The writing and the publishing. Dropping it ends both, wherever they are.
 pub(super) struct Pipeline {

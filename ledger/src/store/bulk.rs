@@ -113,7 +113,7 @@ pub(super) fn smallint(item: u16) -> i16 {
 }
 
 /// The rows with these names, as far as they exist.
-async fn batch_payments_named(
+async fn batch_payments(
     db: impl PgExecutor<'_>,
     ids: &[PaymentKey],
 ) -> sqlx::Result<Vec<BatchPaymentRow>> {
@@ -164,7 +164,7 @@ pub(crate) async fn ids_used_in_batches(
     db: impl PgExecutor<'_>,
     ids: &[PaymentKey],
 ) -> sqlx::Result<HashMap<PaymentKey, UsedPaymentId>> {
-    let rows = batch_payments_named(db, ids).await?.into_iter().map(|row| {
+    let rows = batch_payments(db, ids).await?.into_iter().map(|row| {
         let (request_seq, item) = row.place()?;
         let status = PaymentStatus::from_word(&row.status).ok_or_else(|| row.broken("status"))?;
         let used = UsedPaymentId {
@@ -180,8 +180,8 @@ pub(crate) async fn ids_used_in_batches(
     rows.collect()
 }
 
-/// The payment ids that batches of payments use up, as they are written; none if there are none.
-pub(super) fn batch_payments(decided: &[Decided]) -> Option<Rows> {
+/// The payment ids that batches of payments use up, as they are written; `None` if there are none.
+pub(super) fn copied_batch_payments(decided: &[Decided]) -> Option<Rows> {
     let used = decided.iter().flat_map(Decided::used_payments);
     let mut used: Vec<_> = used
         .filter_map(|(key, used)| Some((key, used, used.item?)))

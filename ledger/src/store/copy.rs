@@ -60,7 +60,7 @@ impl Rows {
         Ok(())
     }
 
-    /// Adds them to their table.
+    /// Adds them to their table. A connection on which this was dropped half-way must not be used again.
     ///
     /// # Errors
     /// When a value has no binary form, a row is refused, or the database does not answer.

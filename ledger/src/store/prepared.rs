@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::bulk::batch_payments;
+use super::bulk::copied_batch_payments;
 use super::copy::Rows;
 use super::history::{PostingRow, posting_rows};
 use crate::core::batch::{Batch, Decided};
@@ -21,7 +21,7 @@ pub(crate) struct Prepared {
 pub(super) enum Postings {
     /// None of it for a payment of a batch of payments.
     Plain(Vec<PostingRow>),
-    /// Some or all of it for payments of batches.
+    /// Some or all of it for payments of batches of payments. Plain payments beside them come along.
     Copied(Rows),
 }
 
@@ -30,7 +30,7 @@ impl Prepared {
     pub(crate) fn of(batch: Arc<Batch>) -> Self {
         Self {
             postings: Postings::of(&batch.decided),
-            batch_payments: batch_payments(&batch.decided),
+            batch_payments: copied_batch_payments(&batch.decided),
             batch,
         }
     }

@@ -22,8 +22,8 @@ use crate::engine::crash::{CrashAt, CrashPoint};
 /// cursor is not where the batch begins: another ledger is ahead.
 ///
 /// Nearly all batches are plain payments only. They take one statement, which is one transaction and one round trip. Rarer
-/// changes are written before it in the same transaction, so that payments don't pay for them; what batches of payments
-/// booked is written behind it.
+/// changes are written before it in the same transaction, so that payments don't pay for them. In a batch with batches of
+/// payments, the ids that these used up and all postings are written behind it.
 pub(crate) async fn write_batch(
     db: &mut PgConnection,
     prepared: Prepared,
@@ -44,23 +44,23 @@ pub(crate) async fn write_batch(
     }
     let mut tx = db.begin().await?;
     rare.write(&mut tx).await?;
-    if let Some(rows) = batch_payments {
-        rows.copy(&mut tx).await?;
-    }
     crash.here(CrashPoint::BeforePayments);
     if !write_payments(&mut *tx, &batch, &plain).await? {
         tx.rollback().await?;
         return Ok(false);
     }
-    if let Some(rows) = copied {
+    if let Some(rows) = batch_payments {
+        rows.copy(&mut tx).await?;
         crash.here(CrashPoint::BeforePostings);
+    }
+    if let Some(rows) = copied {
         rows.copy(&mut tx).await?;
     }
     tx.commit().await?;
     Ok(true)
 }
 
-/// Writes answers and postings, none of them for a payment of a batch, and moves the cursor.
+/// Writes answers and these postings, none of them for a payment of a batch of payments, and moves the cursor.
 ///
 /// Everything that is added comes `from moved`, the cursor's compare-and-set; so an overtaken ledger waits there for the
 /// other's commit and then adds nothing. The columns are unnested side by side in the select list, which makes rows one by
