@@ -61,37 +61,7 @@ async fn history_is_only_ever_added_to_and_always_balances() {
         "posting_is_within_the_limit",
     )
     .await;
-    // As batches of payments are written. A connection that was refused something goes on.
-    let mut copying = ledger.acquire().await.expect("a connection");
-    for (rows, because) in [
-        (
-            "1\t2\t4\t30\t0\n2\t2\t4\t-29.99\t0\n",
-            "posting_sums_to_zero",
-        ),
-        ("1\t2\t4\t30\t0\n4\t1\t4\t-30\t0\n", "posting_sums_to_zero"),
-        (
-            "1\t2\t4\t30\t0\n3\t1\t4\t-30\t0\n",
-            "posting_is_on_an_account",
-        ),
-        (
-            "1\t2\t4\t80\t-10\n2\t2\t4\t-80\t110\n",
-            "posting_is_within_the_limit",
-        ),
-    ] {
-        let mut copy = copying
-            .copy_in_raw(
-                "copy posting (account_seq, number, request_seq, amount, balance) from stdin",
-            )
-            .await
-            .expect("the ledger may copy");
-        copy.send(rows.as_bytes()).await.expect("rows are taken");
-        let error = copy.finish().await.expect_err(rows);
-        let constraint = error
-            .as_database_error()
-            .and_then(|error| error.constraint());
-        assert_eq!(constraint, Some(because), "{rows}: {error}");
-    }
-    drop(copying);
+    batches_of_payments_are_refused_too(&ledger).await;
     let again = POSTINGS.replace(", 3, ", ", 4, ");
     refused(&ledger, &again, "posting_number_once").await;
     refused(
@@ -125,6 +95,35 @@ async fn history_is_only_ever_added_to_and_always_balances() {
             refused(&ledger, &change, "permission denied").await;
             refused(&owner, &change, "is append-only").await;
         }
+    }
+}
+
+/// The same walls, met as batches of payments are written. A connection that was refused something goes on.
+async fn batches_of_payments_are_refused_too(ledger: &PgPool) {
+    let mut copying = ledger.acquire().await.expect("a connection");
+    for (rows, because) in [
+        (
+            "1\t2\t4\t30\t0\n2\t2\t4\t-29.99\t0\n",
+            "posting_sums_to_zero",
+        ),
+        ("1\t2\t4\t30\t0\n4\t1\t4\t-30\t0\n", "posting_sums_to_zero"),
+        (
+            "1\t2\t4\t30\t0\n3\t1\t4\t-30\t0\n",
+            "posting_is_on_an_account",
+        ),
+        (
+            "1\t2\t4\t80\t-10\n2\t2\t4\t-80\t110\n",
+            "posting_is_within_the_limit",
+        ),
+    ] {
+        let statement =
+            "copy posting (account_seq, number, request_seq, amount, balance) from stdin";
+        let copy = copying.copy_in_raw(statement).await;
+        let mut copy = copy.expect("the ledger may copy");
+        copy.send(rows.as_bytes()).await.expect("rows are taken");
+        let error = copy.finish().await.expect_err(rows);
+        let error = error.as_database_error().expect("it is PostgreSQL's");
+        assert_eq!(error.constraint(), Some(because), "{rows}: {error}");
     }
 }
 
