@@ -7,11 +7,9 @@ use serde_json::{Value, json};
 use crate::bank::{SHOP, TestBank};
 
 async fn opened(test: &TestBank, owner: &str) -> Result<(u16, Value)> {
-    let url = format!("{}/accounts", test.bank.url(Service::Ledger));
     let body = json!({"owner": owner, "currency": "EUR"});
-    let request = test.http.post(url).bearer_auth(&test.staff).json(&body);
-    let answer = request.send().await?;
-    Ok((answer.status().as_u16(), answer.json().await?))
+    test.post(Service::Ledger, "/accounts", &test.staff, &body, None)
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]

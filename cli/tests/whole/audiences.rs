@@ -31,7 +31,7 @@ async fn whoever_reads_the_log_can_do_nothing_with_the_tokens_in_it() -> Result<
     );
     let account = json!({"owner": "bank", "currency": "EUR"});
     let (status, body) = test
-        .post(Service::Ledger, "/accounts", found, &account)
+        .post(Service::Ledger, "/accounts", found, &account, None)
         .await?;
     ensure!(
         status == 401 && says_audience(&body, "quittance"),

@@ -136,20 +136,10 @@ impl TestBank {
     }
 
     pub(crate) async fn open(&self, account: Value) -> Result<()> {
-        let url = format!("{}/accounts", self.bank.url(Service::Ledger));
-        let answer = self
-            .http
-            .post(url)
-            .bearer_auth(&self.staff)
-            .json(&account)
-            .send()
+        let (status, body) = self
+            .post(Service::Ledger, "/accounts", &self.staff, &account, None)
             .await?;
-        let status = answer.status();
-        ensure!(
-            status == 201,
-            "the account is not opened: {status} {}",
-            answer.text().await?
-        );
+        ensure!(status == 201, "the account is not opened: {status} {body}");
         Ok(())
     }
 
@@ -160,26 +150,25 @@ impl TestBank {
         payment: Value,
         wait: Option<u32>,
     ) -> Result<(u16, Value)> {
-        let url = format!("{}/payments", self.bank.url(Service::Payments));
-        let mut request = self.http.post(url).bearer_auth(token).json(&payment);
-        if let Some(seconds) = wait {
-            request = request.header("Prefer", format!("wait={seconds}"));
-        }
-        let answer = request.send().await?;
-        Ok((answer.status().as_u16(), answer.json().await?))
+        self.post(Service::Payments, "/payments", token, &payment, wait)
+            .await
     }
 
-    /// `POST` with a token; waits for the answer to a payment: status and body.
+    /// `POST` with a token, which asks to wait so many seconds: status and body.
     pub(crate) async fn post(
         &self,
         service: Service,
         path: &str,
         token: &str,
         body: &Value,
+        wait: Option<u32>,
     ) -> Result<(u16, Value)> {
         let url = format!("{}{path}", self.bank.url(service));
-        let request = self.http.post(url).bearer_auth(token).json(body);
-        let answer = request.header("Prefer", "wait=20").send().await?;
+        let mut request = self.http.post(url).bearer_auth(token).json(body);
+        if let Some(seconds) = wait {
+            request = request.header("Prefer", format!("wait={seconds}"));
+        }
+        let answer = request.send().await?;
         Ok((answer.status().as_u16(), answer.json().await?))
     }
 

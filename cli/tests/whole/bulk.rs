@@ -25,7 +25,7 @@ fn batch(test: &TestBank, amounts: &[&str]) -> Value {
 /// `POST /payment-batches` by Ada: status and body.
 async fn post(test: &TestBank, body: &Value) -> Result<(u16, Value)> {
     let service = Service::Payments;
-    test.post(service, "/payment-batches", &test.ada, body)
+    test.post(service, "/payment-batches", &test.ada, body, Some(20))
         .await
 }
 
@@ -146,17 +146,16 @@ async fn one_goes_back(test: &TestBank, asked: &Value) -> Result<()> {
         .as_str()
         .context("an id")?;
     let ada = newest["client_id"].as_str().context("a client")?;
-    let url = format!(
-        "{}/payments/{paid}/reverse",
-        test.bank.url(Service::Payments)
-    );
+    let reverse = format!("/payments/{paid}/reverse");
     let reversal = json!({"payment_id": Uuid::now_v7(), "client_id": ada, "amount": "0.50"});
-    let request = test.http.post(url).bearer_auth(&test.staff).json(&reversal);
-    let answer: Value = request
-        .header("Prefer", "wait=20")
-        .send()
-        .await?
-        .json()
+    let (_, answer) = test
+        .post(
+            Service::Payments,
+            &reverse,
+            &test.staff,
+            &reversal,
+            Some(20),
+        )
         .await?;
     ensure!(answer["status"] == "reversed", "{answer}");
     let (_, found) = test

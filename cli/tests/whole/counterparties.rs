@@ -96,8 +96,14 @@ async fn a_line_names_the_other_account_by_its_number_in_every_form() -> Result<
 async fn batch(test: &TestBank) -> Result<(u16, Value)> {
     let body =
         json!({"batch_id": Uuid::now_v7(), "payments": [payment(test.adas, test.graces, "2.00")]});
-    test.post(Service::Payments, "/payment-batches", &test.ada, &body)
-        .await
+    test.post(
+        Service::Payments,
+        "/payment-batches",
+        &test.ada,
+        &body,
+        Some(20),
+    )
+    .await
 }
 
 /// Ada pays Grace and the bank in one transaction.
@@ -112,7 +118,13 @@ async fn split(test: &TestBank) -> Result<()> {
         ],
     });
     let (status, booked) = test
-        .post(Service::Payments, "/transactions", &test.staff, &body)
+        .post(
+            Service::Payments,
+            "/transactions",
+            &test.staff,
+            &body,
+            Some(20),
+        )
         .await?;
     ensure!(status == 202 && booked["status"] == "settled", "{booked}");
     Ok(())
@@ -131,7 +143,7 @@ async fn closed_account(test: &TestBank) -> Result<Uuid> {
     }
     let path = format!("/accounts/{closed}/close");
     let (status, body) = test
-        .post(Service::Ledger, &path, &test.staff, &json!({}))
+        .post(Service::Ledger, &path, &test.staff, &json!({}), Some(20))
         .await?;
     ensure!(status == 200, "{status} {body}");
     let shown = test.account(closed).await?;

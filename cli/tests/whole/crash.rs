@@ -5,6 +5,7 @@ use anyhow::{Context as _, Result, ensure};
 use common::broker;
 use common::wire::SETTLEMENTS;
 use local::{Part, Service};
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -68,9 +69,15 @@ async fn a_ledger_killed_between_the_answer_of_a_batch_and_its_postings_does_bot
         "batch_id": Uuid::now_v7(), "debtor_account": test.adas, "currency": "EUR",
         "payments": [pays("1.00"), pays("2.50")],
     });
-    let url = format!("{}/payment-batches", test.bank.url(Service::Payments));
-    let request = test.http.post(url).bearer_auth(&test.ada).json(&batch);
-    let taken: Value = request.send().await?.json().await?;
+    let (_, taken) = test
+        .post(
+            Service::Payments,
+            "/payment-batches",
+            &test.ada,
+            &batch,
+            None,
+        )
+        .await?;
     let seq = taken["request_seq"].as_u64();
     let seq = seq.with_context(|| format!("no sequence: {taken}"))?;
     test.wait_until_dead(Part::Ledger).await?;
@@ -80,12 +87,9 @@ async fn a_ledger_killed_between_the_answer_of_a_batch_and_its_postings_does_bot
     let answer: Value = serde_json::from_slice(&answer.payload)?;
     ensure!(answer["settled"] == 2, "{answer}");
     test.check_invariants().await?;
-    let posted: rust_decimal::Decimal = test.posted(test.graces).await?.parse()?;
-    let before: rust_decimal::Decimal = before.parse()?;
-    ensure!(
-        posted - before == rust_decimal::Decimal::new(350, 2),
-        "{before} {posted}"
-    );
+    let posted: Decimal = test.posted(test.graces).await?.parse()?;
+    let before: Decimal = before.parse()?;
+    ensure!(posted - before == Decimal::new(350, 2), "{before} {posted}");
     Ok(())
 }
 

@@ -27,10 +27,10 @@ async fn exchanged(test: &TestBank, mandate: &str) -> Result<Value> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_pays_for_a_customer_within_her_mandate() -> Result<()> {
     let test = TestBank::start().await?;
-    let url = format!("{}/api/mandates", test.bank.url(Service::Auth));
     let asked = json!({"client_id": SHOP, "payment_max": {"EUR": "5.00"}, "accounts": [test.adas]});
-    let request = test.http.post(&url).bearer_auth(&test.ada).json(&asked);
-    let mandate: Value = request.send().await?.json().await?;
+    let (_, mandate) = test
+        .post(Service::Auth, "/api/mandates", &test.ada, &asked, None)
+        .await?;
     let mandate = mandate["id"].as_str().context("an id")?.to_owned();
     let token = exchanged(&test, &mandate).await?;
     let token = token["access_token"].as_str().context("a token")?;
@@ -49,6 +49,7 @@ async fn a_program_pays_for_a_customer_within_her_mandate() -> Result<()> {
     let (status, body) = test.get(Service::Ledger, &account, token).await?;
     ensure!(status == 403, "{status} {body}");
 
+    let url = format!("{}/api/mandates", test.bank.url(Service::Auth));
     let ended = test
         .http
         .delete(format!("{url}/{mandate}"))
