@@ -61,7 +61,10 @@ async fn a_ledger_killed_between_the_answer_of_a_batch_and_its_postings_does_bot
     let mut test = TestBank::start_with(&[]).await?;
     let ledger = Service::Ledger;
     test.bank
-        .set_env(ledger, "QUITTANCE_CRASH_AT", Some("before-postings"));
+        .set_env(ledger, "QUITTANCE_CRASH_AT", Some("before-copy"));
+    // The first is before the ids that the batch used up.
+    test.bank
+        .set_env(ledger, "QUITTANCE_CRASH_VISIT", Some("2"));
     test.bank.start_part(Part::Ledger).await?;
     let before = test.posted(test.graces).await?;
     let pays = |amount: &str| json!({"payment_id": Uuid::now_v7(), "creditor_account": test.graces, "amount": amount});

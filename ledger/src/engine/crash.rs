@@ -10,8 +10,8 @@ pub enum CrashPoint {
     BeforeWrite,
     /// Rarer changes are written, the payments of their batch are not.
     BeforePayments,
-    /// Answers and the ids that batches of payments used up are written, the postings are not.
-    BeforePostings,
+    /// Answers are written; the ids that batches of payments used up are not (first visit), or the postings are not (second).
+    BeforeCopy,
     /// All of it is committed, nothing is published.
     AfterCommit,
     /// One atomic batch of a recovery is published, the next is not.

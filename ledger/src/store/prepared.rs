@@ -12,51 +12,48 @@ use crate::core::batch::{Batch, Decided};
 pub(crate) struct Prepared {
     /// The batch.
     pub(crate) batch: Arc<Batch>,
-    pub(super) postings: Postings,
-    /// The payment ids that batches of payments used up, if there are any.
-    pub(super) batch_payments: Option<Rows>,
-}
-
-/// What a batch booked.
-pub(super) enum Postings {
-    /// None of it for a payment of a batch of payments.
-    Plain(Vec<PostingRow>),
-    /// Some or all of it for payments of batches of payments. Plain payments beside them come along.
-    Copied(Rows),
+    /// What it booked, unless some of it is for a payment of a batch of payments.
+    pub(super) plain: Vec<PostingRow>,
+    /// Of batches of payments: the ids that they used up, and if they booked anything, all that the batch booked.
+    pub(super) copied: Vec<Rows>,
 }
 
 impl Prepared {
     /// Makes the rows of a decided batch.
     pub(crate) fn of(batch: Arc<Batch>) -> Self {
+        let mut plain = sorted_postings(&batch.decided);
+        let mut copied: Vec<Rows> = copied_batch_payments(&batch.decided).into_iter().collect();
+        if plain.iter().any(|row| row.item.is_some()) {
+            copied.push(copied_postings(std::mem::take(&mut plain)));
+        }
         Self {
-            postings: Postings::of(&batch.decided),
-            batch_payments: copied_batch_payments(&batch.decided),
             batch,
+            plain,
+            copied,
         }
     }
 }
 
-impl Postings {
-    fn of(decided: &[Decided]) -> Self {
-        let mut postings: Vec<PostingRow> = posting_rows(decided).collect();
-        // In the order of the index neighbours go to the same page of it. For bulk PostgreSQL takes an eighth less.
-        postings.sort_unstable_by_key(|row| (row.account_seq, row.number));
-        if postings.iter().all(|row| row.item.is_none()) {
-            return Self::Plain(postings);
-        }
-        let mut rows = Rows::new(
-            "posting (account_seq, number, request_seq, amount, balance, effective_date, item)",
-        );
-        for posting in postings {
-            rows.row(7)
-                .field(posting.account_seq)
-                .field(posting.number)
-                .field(posting.request_seq)
-                .field(posting.amount)
-                .field(posting.balance)
-                .field(posting.effective_date)
-                .field(posting.item);
-        }
-        Self::Copied(rows)
+/// In the order of the index neighbours go to the same page of it. For bulk PostgreSQL takes an eighth less.
+fn sorted_postings(decided: &[Decided]) -> Vec<PostingRow> {
+    let mut postings: Vec<PostingRow> = posting_rows(decided).collect();
+    postings.sort_unstable_by_key(|row| (row.account_seq, row.number));
+    postings
+}
+
+fn copied_postings(postings: Vec<PostingRow>) -> Rows {
+    let mut rows = Rows::new(
+        "posting (account_seq, number, request_seq, amount, balance, effective_date, item)",
+    );
+    for posting in postings {
+        rows.row(7)
+            .field(posting.account_seq)
+            .field(posting.number)
+            .field(posting.request_seq)
+            .field(posting.amount)
+            .field(posting.balance)
+            .field(posting.effective_date)
+            .field(posting.item);
     }
+    rows
 }

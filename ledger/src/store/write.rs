@@ -12,7 +12,7 @@ use sqlx::{Connection as _, PgExecutor};
 use uuid::Uuid;
 
 use super::history::PostingRow;
-use super::prepared::{Postings, Prepared};
+use super::prepared::Prepared;
 use super::values::{bigint, column};
 use super::write_rare::RareChanges;
 use crate::core::batch::{Batch, Decided};
@@ -31,15 +31,11 @@ pub(crate) async fn write_batch(
 ) -> sqlx::Result<bool> {
     let Prepared {
         batch,
-        postings,
-        batch_payments,
+        plain,
+        copied,
     } = prepared;
     let rare = RareChanges::of(&batch);
-    let (plain, copied) = match postings {
-        Postings::Plain(rows) => (rows, None),
-        Postings::Copied(rows) => (Vec::new(), Some(rows)),
-    };
-    if rare.is_empty() && batch_payments.is_none() && copied.is_none() {
+    if rare.is_empty() && copied.is_empty() {
         return write_payments(db, &batch, &plain).await;
     }
     let mut tx = db.begin().await?;
@@ -49,11 +45,8 @@ pub(crate) async fn write_batch(
         tx.rollback().await?;
         return Ok(false);
     }
-    if let Some(rows) = batch_payments {
-        rows.copy(&mut tx).await?;
-        crash.here(CrashPoint::BeforePostings);
-    }
-    if let Some(rows) = copied {
+    for rows in copied {
+        crash.here(CrashPoint::BeforeCopy);
         rows.copy(&mut tx).await?;
     }
     tx.commit().await?;
