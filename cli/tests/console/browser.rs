@@ -106,39 +106,42 @@ impl Browser {
     /// Types into the field of this name, in one of several forms.
     pub(crate) async fn fill_in(&self, form: &str, field: &str, text: &str) {
         let field = format!("{form} [name={field}]");
-        let field = self.driver.find(Locator::Css(&field)).await.unwrap();
-        field.clear().await.unwrap();
-        field.send_keys(text).await.unwrap();
+        self.again(&field, async || {
+            let field = self.driver.find(Locator::Css(&field)).await?;
+            field.clear().await?;
+            field.send_keys(text).await
+        })
+        .await;
     }
 
     /// Chooses from a field with several values.
     pub(crate) async fn choose(&self, form: &str, field: &str, value: &str) {
         let option = format!("{form} [name={field}] option[value={value}]");
-        let option = self.driver.find(Locator::Css(&option)).await.unwrap();
-        option.click().await.unwrap();
+        self.click(Locator::Css(&option)).await;
     }
 
-    /// Follows a link of a list that renews itself: the link that was found may be gone before it is clicked.
-    pub(crate) async fn follow(&self, xpath: &str) {
-        let begun = Instant::now();
-        loop {
-            let clicked = async {
-                let link = self.driver.find(Locator::XPath(xpath)).await?;
-                link.click().await
-            };
-            match clicked.await {
-                Ok(()) => return,
-                Err(error) if begun.elapsed() > PATIENCE => panic!("{xpath}: {error}"),
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-            }
-        }
+    /// Clicks on this.
+    pub(crate) async fn click(&self, on: Locator<'_>) {
+        self.again(&format!("{on:?}"), async || {
+            self.driver.find(on).await?.click().await
+        })
+        .await;
     }
 
-    /// Presses the button with this text.
+    /// Presses the button with this text, and waits until the page that it leads to is there: what the old page said answers nothing.
     pub(crate) async fn press(&self, text: &str) {
+        let old = self.driver.find(Locator::Css("html")).await.unwrap();
         let path = format!("//main//button[normalize-space()='{text}']");
-        let button = self.driver.find(Locator::XPath(&path)).await.unwrap();
-        button.click().await.unwrap();
+        self.click(Locator::XPath(&path)).await;
+        let begun = Instant::now();
+        while !old
+            .tag_name()
+            .await
+            .is_err_and(|error| error.is_stale_element_reference())
+        {
+            assert!(begun.elapsed() < PATIENCE, "{text} leads nowhere");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Waits until an element that fits has this text in it, without loading the page again.
@@ -146,7 +149,7 @@ impl Browser {
         let begun = Instant::now();
         let mut seen = Vec::new();
         while begun.elapsed() < PATIENCE {
-            seen = self.texts(css).await.unwrap_or_default();
+            seen = self.texts(css).await;
             if seen.iter().any(|seen| seen.contains(text)) {
                 return;
             }
@@ -157,12 +160,27 @@ impl Browser {
     }
 
     /// The texts of all elements that fit.
-    pub(crate) async fn texts(&self, css: &str) -> Result<Vec<String>, CmdError> {
-        let mut texts = Vec::new();
-        for element in self.driver.find_all(Locator::Css(css)).await? {
-            texts.push(element.text().await?);
+    pub(crate) async fn texts(&self, css: &str) -> Vec<String> {
+        self.again(css, async || {
+            let mut texts = Vec::new();
+            for element in self.driver.find_all(Locator::Css(css)).await? {
+                texts.push(element.text().await?);
+            }
+            Ok(texts)
+        })
+        .await
+    }
+
+    /// Does this until it can be done: pages renew what is on them, so what was found may be gone before it is used.
+    async fn again<T>(&self, what: &str, attempt: impl AsyncFn() -> Result<T, CmdError>) -> T {
+        let begun = Instant::now();
+        loop {
+            match attempt().await {
+                Ok(done) => return done,
+                Err(error) if begun.elapsed() > PATIENCE => panic!("{what}: {error}"),
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
         }
-        Ok(texts)
     }
 
     /// What the browser complains about since it was last asked: errors, and breaches of the page's policy.

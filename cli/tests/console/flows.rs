@@ -47,9 +47,7 @@ async fn a_clerk_opens_an_account_deposits_and_watches_the_payment_settle() {
         .wait_for("[data-step=Delivered]", "the client has no subscriber")
         .await;
     browser.picture("payment").await;
-    let receipt = Locator::LinkText("Receipt");
-    let link = browser.driver.find(receipt).await.unwrap();
-    link.click().await.unwrap();
+    browser.click(Locator::LinkText("Receipt")).await;
     browser.wait_for("pre", "First savings").await;
     browser.wait_for("pre", "quittance.localhost/ledger").await;
     browser.driver.back().await.unwrap();
@@ -70,7 +68,7 @@ async fn a_clerk_opens_an_account_deposits_and_watches_the_payment_settle() {
     // The deposit has its place in the log, with its answer beside it.
     browser.driver.goto(&desk.at("/payments")).await.unwrap();
     let row = "//tr[td[contains(., '12.50 EUR')]]/td[1]//a";
-    browser.follow(row).await;
+    browser.click(Locator::XPath(row)).await;
     browser.wait_for(".side", "First savings").await;
     browser.wait_for(".side h2", "Answer").await;
     browser.wait_for(".side", "fits payment.requested.v1").await;
@@ -139,7 +137,7 @@ async fn what_happens_shows_by_itself_and_what_is_away_is_named() {
     browser.wait_for(".trouble", "Not live").await;
     desk.wait_for_console().await;
     browser.wait_for(".trouble", "You are signed out").await;
-    browser.follow("//a[.='Sign in']").await;
+    browser.click(Locator::LinkText("Sign in")).await;
     browser.wait_for("h1", "Sign in").await;
     browser.stop().await;
 }

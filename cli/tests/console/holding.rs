@@ -35,8 +35,7 @@ async fn a_clerk_holds_captures_voids_and_reverses() {
     browser.wait_for("#held", "A room").await;
     browser.wait_for(".tile", "970.00").await;
     browser.picture("account-with-a-hold").await;
-    let link = browser.driver.find(Locator::Css("#held a")).await.unwrap();
-    link.click().await.unwrap();
+    browser.click(Locator::Css("#held a")).await;
     browser.wait_for("h1", "Hold").await;
 
     // More than is held is refused, with the reason; a part is booked, and the rest freed.
@@ -64,12 +63,11 @@ async fn a_clerk_holds_captures_voids_and_reverses() {
     browser.wait_for("#followed", "capture").await;
     browser.wait_for("#followed", "void").await;
     browser.picture("hold-voided").await;
-    assert_eq!(browser.texts("#void").await.unwrap(), Vec::<String>::new());
+    assert_eq!(browser.texts("#void").await, Vec::<String>::new());
 
     // From the hold to its capture, and from there back to the hold.
-    browser
-        .follow("//table[@id='followed']//tr[td[.='capture']]//a")
-        .await;
+    let capture = "//table[@id='followed']//tr[td[.='capture']]//a";
+    browser.click(Locator::XPath(capture)).await;
     browser.wait_for("h1", "Capture").await;
     browser.wait_for("dt", "Of the hold").await;
     browser.fill_in("#reverse", "amount", "4.50").await;
@@ -83,8 +81,7 @@ async fn a_clerk_holds_captures_voids_and_reverses() {
         .wait_for("section", "5.50 of 10.00 EUR can still be reversed.")
         .await;
     browser.picture("reversed-in-part").await;
-    let reversal = browser.driver.find(Locator::Css("#followed a")).await;
-    reversal.unwrap().click().await.unwrap();
+    browser.click(Locator::Css("#followed a")).await;
     browser.wait_for("h1", "Reversal").await;
     browser.wait_for("dt", "Reverses").await;
 
@@ -103,8 +100,8 @@ async fn a_clerk_holds_captures_voids_and_reverses() {
     let list = desk.at("/payments?kind=transaction");
     browser.driver.goto(&list).await.unwrap();
     browser.wait_for("td", "transaction").await;
-    // The list is live: its rows are replaced each second.
-    browser.follow("//tr[td[.='transaction']]/td[6]//a").await;
+    let shown = "//tr[td[.='transaction']]/td[6]//a";
+    browser.click(Locator::XPath(shown)).await;
     browser.wait_for("h1", "Transaction").await;
     browser.wait_for(".big", "settled").await;
     assert_eq!(browser.complaints().await, Vec::<String>::new());
@@ -139,7 +136,7 @@ async fn a_clerk_freezes_unfreezes_and_limits_an_account() {
     browser.fill_in("#limits", "day_amount_max", "5").await;
     browser.fill_in("#limits", "day_count_max", "2").await;
     browser.press("Set the limits").await;
-    browser.wait_for("[role=status]", "ok").await;
+    browser.wait_for("[role=status]", "Limits").await;
     let field =
         |name: &str| format!("return document.querySelector('#limits [name={name}]').value");
     for (name, expected) in [
@@ -170,11 +167,7 @@ async fn a_clerk_freezes_unfreezes_and_limits_an_account() {
             .unwrap();
         assert_eq!(value, "", "{name}");
     }
-    let close = browser
-        .driver
-        .find(Locator::Css("#close [name=sure]"))
-        .await;
-    close.unwrap().click().await.unwrap();
+    browser.click(Locator::Css("#close [name=sure]")).await;
     browser.press("Close").await;
     browser
         .wait_for("[role=status]", "it closes at zero only")

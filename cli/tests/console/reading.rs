@@ -15,12 +15,11 @@ async fn ids_are_copied_and_times_are_local_when_asked() {
     let desk = Desk::open();
     browser.sign_in(&desk).await;
     browser.driver.goto(&desk.at("/log/1")).await.unwrap();
-    let times = browser.texts("time").await.unwrap();
+    let times = browser.texts("time").await;
     assert!(times.iter().all(|time| time.ends_with(" UTC")), "{times:?}");
-    let local = browser.driver.find(Locator::Css("[data-local-times]"));
-    local.await.unwrap().click().await.unwrap();
+    browser.click(Locator::Css("[data-local-times]")).await;
     browser.wait_for("[data-local-times]", "Local time").await;
-    let local = browser.texts("time").await.unwrap();
+    let local = browser.texts("time").await;
     assert!(
         local.iter().all(|time| !time.ends_with(" UTC")),
         "{local:?}"
@@ -32,7 +31,7 @@ async fn ids_are_copied_and_times_are_local_when_asked() {
         .run("pay --from ada --to grace --amount 7.77 --wait")
         .ok();
     browser.wait_for("td", "7.77 EUR").await;
-    let local = browser.texts("time").await.unwrap();
+    let local = browser.texts("time").await;
     assert!(
         local.iter().all(|time| !time.ends_with(" UTC")),
         "{local:?}"
@@ -40,8 +39,7 @@ async fn ids_are_copied_and_times_are_local_when_asked() {
 
     let account = format!("/accounts/{}", desk.account());
     browser.driver.goto(&desk.at(&account)).await.unwrap();
-    let copy = browser.driver.find(Locator::Css("[data-copy]")).await;
-    copy.unwrap().click().await.unwrap();
+    browser.click(Locator::Css("[data-copy]")).await;
     browser.wait_for("[data-copy]", "copied").await;
     assert_eq!(browser.complaints().await, Vec::<String>::new());
     browser.stop().await;
@@ -116,9 +114,8 @@ async fn the_descriptions_of_the_apis_are_read_without_a_network() {
             .await;
     }
     // One operation opened, with its example and its problems.
-    browser
-        .follow("//*[contains(@class, 'opblock-summary')]//*[@data-path='/payments']")
-        .await;
+    let operation = "//*[contains(@class, 'opblock-summary')]//*[@data-path='/payments']";
+    browser.click(Locator::XPath(operation)).await;
     browser.wait_for(".opblock-body", "payment_id").await;
     assert_eq!(browser.complaints().await, Vec::<String>::new());
     for path in ["/problems", "/problems/invalid-amount"] {

@@ -20,27 +20,21 @@ async fn a_clerk_reads_a_statement_and_takes_it_away() {
     browser.sign_in(&desk).await;
     let account = format!("/accounts/{}", desk.account());
     browser.driver.goto(&desk.at(&account)).await.unwrap();
-    let statement = browser.driver.find(Locator::LinkText("Statement")).await;
-    statement.unwrap().click().await.unwrap();
+    browser.click(Locator::LinkText("Statement")).await;
     browser.wait_for("h1", "Statement").await;
     browser.wait_for(".tile", "996.67 EUR").await;
-    let balances = browser.texts("tbody td:nth-child(7)").await.unwrap();
+    let balances = browser.texts("tbody td:nth-child(7)").await;
     assert_eq!(balances, ["1000.00", "998.89", "996.67"]);
-    let others = browser.texts("tbody td:nth-child(8) .id a").await.unwrap();
+    let others = browser.texts("tbody td:nth-child(8) .id a").await;
     let grace = desk.home.run("account show grace --json").json();
     assert_eq!(others[1], grace["account_number"].as_str().unwrap());
     assert!(others[0].starts_with("QT"), "{others:?}");
 
     // By value date the backdated one is the first.
-    let by = browser.driver.find(Locator::Css("main select[name=by]"));
-    by.await
-        .unwrap()
-        .select_by_value("effective")
-        .await
-        .unwrap();
+    browser.choose("main", "by", "effective").await;
     browser.press("Show").await;
     browser.wait_for("tbody tr:first-child", "2026-02-03").await;
-    let balances = browser.texts("tbody td:nth-child(7)").await.unwrap();
+    let balances = browser.texts("tbody td:nth-child(7)").await;
     assert_eq!(balances, ["-2.22", "997.78", "996.67"]);
     browser.picture("statement").await;
 
@@ -81,7 +75,7 @@ async fn a_clerk_reads_a_statement_and_takes_it_away() {
         .await
         .unwrap();
     browser.wait_for("h2", "EUR").await;
-    let sums = browser.texts("tbody tr:last-child td").await.unwrap();
+    let sums = browser.texts("tbody tr:last-child td").await;
     assert_eq!(sums, ["all", "", "2000.00", "2000.00"]);
     let before = "/trial-balance?as_of=2020-01-01T00:00";
     browser.driver.goto(&desk.at(before)).await.unwrap();
@@ -151,7 +145,7 @@ async fn a_clerk_has_files_made_and_takes_them_away() {
     browser.press("Delete").await;
     browser.driver.goto(&desk.at("/files")).await.unwrap();
     browser.wait_for("#files", "statement-").await;
-    assert_eq!(browser.texts("#files tbody tr").await.unwrap().len(), 1);
+    assert_eq!(browser.texts("#files tbody tr").await.len(), 1);
     desk.home.run(&format!("file delete {id}")).ok();
     assert_eq!(desk.home.run(&format!("file get {id}")).code, 5);
 
