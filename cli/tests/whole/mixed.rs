@@ -22,6 +22,8 @@ use crate::proof;
 
 /// So that a few requests make several batches, and a hold and its capture often share one.
 const SMALL_BATCH: (&str, &str) = ("QUITTANCE_BATCH_MAX", "10");
+/// What JSON can say and a database may choke on.
+const TEXTS: [&str; 4] = ["a NUL \0 in it", "\0", "\u{feff}\u{202e}", "'; --"];
 /// Requests between two deaths.
 const REQUESTS: usize = 80;
 
@@ -96,6 +98,8 @@ async fn one_of_each(test: &TestBank, senders: &Senders) -> Result<()> {
         body["payment_id"] = json!(Uuid::now_v7());
         body
     };
+    let mut hold_with_nul = pay(captured);
+    hold_with_nul["reference"] = json!(TEXTS[0]);
     let mut hold_with_end = pay(expires);
     hold_with_end["expires_at"] = json!(common::service::now() + TimeDelta::seconds(2));
     let control = |action, side| json!({"action": action, "account_id": test.adas, "side": side});
@@ -106,7 +110,7 @@ async fn one_of_each(test: &TestBank, senders: &Senders) -> Result<()> {
         ("payment", pay(paid)),
         ("transaction", own(transfer(test.adas, test.graces, "1.00"))),
         ("hold", hold_with_end),
-        ("hold", pay(captured)),
+        ("hold", hold_with_nul),
         ("capture", own(json!({"hold_id": captured}))),
         ("hold", pay(voided)),
         ("void", own(json!({"hold_id": voided}))),
@@ -255,6 +259,15 @@ impl Mix {
             }
             _ => self.control(debtor)?,
         };
+        match kind {
+            "payment" | "hold" | "transaction" => {
+                body["reference"] = json!(self.draw(prop::sample::select(TEXTS.to_vec()))?);
+                body["metadata"] =
+                    json!({"note": self.draw(prop::sample::select(TEXTS.to_vec()))?});
+            }
+            "reversal" => body["reason"] = json!(self.draw(prop::sample::select(TEXTS.to_vec()))?),
+            _ => {}
+        }
         match kind {
             "hold" if self.draw(any::<bool>())? => {
                 let end =

@@ -18,7 +18,7 @@ pub const DAYS_MAX: i64 = 31;
 
 /// Asks to reserve money on the debtor's account for the creditor's. Subject `request.hold.v1.<client_id>`.
 ///
-/// The fields are a payment's, and mean the same. Nothing is booked before a capture.
+/// The fields are a payment's. Nothing is booked before a capture.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "hold.requested.v1")]
@@ -39,7 +39,8 @@ pub struct HoldRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 140))]
     pub reference: Option<String>,
-    /// `YYYY-MM-DD`, not after the day (UTC) on which the request was published.
+    /// `YYYY-MM-DD`, not after the day (UTC) on which the request was published. The answer repeats it; a capture counts from
+    /// the day on which it is booked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "date"))]
     pub effective_date: Option<String>,

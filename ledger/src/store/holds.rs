@@ -22,8 +22,8 @@ macro_rules! holds_that {
         sqlx::query_as!(
             HoldRow,
             "select hold.request_seq, client_id, payment_id, debtor_seq, debtor.id as debtor, creditor_seq,
-                    creditor.id as creditor, debtor.currency, amount, remaining, reference, hold.status, expires_at,
-                    is_announced, changed_seq
+                    creditor.id as creditor, debtor.currency, amount, remaining, reference, reference_with_nul,
+                    hold.status, expires_at, is_announced, changed_seq
              from hold join account as debtor on debtor.opened_seq = debtor_seq
              join account as creditor on creditor.opened_seq = creditor_seq " + $rest
             $(, $argument)*
@@ -44,6 +44,7 @@ struct HoldRow {
     amount: Decimal,
     remaining: Decimal,
     reference: Option<String>,
+    reference_with_nul: Option<Vec<u8>>,
     status: String,
     expires_at: Option<DateTime<Utc>>,
     is_announced: bool,
@@ -64,6 +65,10 @@ impl TryFrom<HoldRow> for Hold {
                 account_seq: from_bigint(account_seq)?,
             })
         };
+        let reference = match row.reference_with_nul {
+            Some(utf8) => Some(String::from_utf8(utf8).map_err(|_| unknown("reference"))?),
+            None => row.reference,
+        };
         Ok(Self {
             key: (client, PaymentId(row.payment_id)),
             seq: from_bigint(seq)?,
@@ -71,7 +76,7 @@ impl TryFrom<HoldRow> for Hold {
             creditor: party(row.creditor, row.creditor_seq)?,
             amount: Money::stored(row.amount, currency),
             remaining: Money::stored(row.remaining, currency),
-            reference: row.reference,
+            reference,
             status: HoldStatus::from_word(&row.status).ok_or_else(|| unknown("status"))?,
             expires_at: row.expires_at,
             is_announced: row.is_announced,
@@ -162,11 +167,12 @@ pub(crate) async fn unannounced_holds(
 
 /// Writes holds as they are after a batch.
 pub(super) async fn write_holds(db: impl PgExecutor<'_>, holds: &[&Hold]) -> sqlx::Result<()> {
+    let (with_nul, plain): (Vec<_>, Vec<_>) = holds.iter().map(|hold| storable(hold)).unzip();
     sqlx::query!(
         "insert into hold (request_seq, client_id, payment_id, debtor_seq, creditor_seq, amount, remaining, reference,
-                           status, expires_at, is_announced, changed_seq)
-         select * from unnest($1::bigint[], $2::text[], $3::uuid[], $4::bigint[], $5::bigint[], $6::numeric[],
-                              $7::numeric[], $8::text[], $9::text[], $10::timestamptz[], $11::boolean[], $12::bigint[])
+                           reference_with_nul, status, expires_at, is_announced, changed_seq)
+         select * from unnest($1::bigint[], $2::text[], $3::uuid[], $4::bigint[], $5::bigint[], $6::numeric[], $7::numeric[],
+                              $8::text[], $9::bytea[], $10::text[], $11::timestamptz[], $12::boolean[], $13::bigint[])
          on conflict on constraint hold_pkey do update set
              remaining = excluded.remaining, status = excluded.status, is_announced = excluded.is_announced,
              changed_seq = excluded.changed_seq",
@@ -177,7 +183,8 @@ pub(super) async fn write_holds(db: impl PgExecutor<'_>, holds: &[&Hold]) -> sql
         &column(holds, |hold| bigint(hold.creditor.account_seq)),
         &column(holds, |hold| hold.amount.amount()),
         &column(holds, |hold| hold.remaining.amount()),
-        &column(holds, |hold| hold.reference.as_deref()) as &[Option<&str>],
+        &plain as &[Option<&str>],
+        &with_nul as &[Option<&[u8]>],
         &column(holds, |hold| hold.status.as_str()) as &[&str],
         &column(holds, |hold| hold.expires_at) as &[Option<DateTime<Utc>>],
         &column(holds, |hold| hold.is_announced),
@@ -186,4 +193,12 @@ pub(super) async fn write_holds(db: impl PgExecutor<'_>, holds: &[&Hold]) -> sql
     .execute(db)
     .await
     .map(drop)
+}
+
+/// A hold's reference as one of its two columns: with a NUL, and without.
+fn storable(hold: &Hold) -> (Option<&[u8]>, Option<&str>) {
+    match hold.reference.as_deref() {
+        Some(text) if text.contains('\0') => (Some(text.as_bytes()), None),
+        text => (None, text),
+    }
 }

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use async_nats::HeaderMap;
+use chrono::TimeDelta;
 use local::Service;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::bank::{KIOSK, TestBank, payment};
 
@@ -154,6 +156,75 @@ async fn no_query_path_header_or_body_over_http_looks_like_our_failure() -> Resu
         ];
         let status = test.http.post(url).form(&form).send().await?.status();
         ensure!(!is_ours(status), "client {text:?}: {status}");
+    }
+    goes_on(&test).await
+}
+
+/// What each entrance takes, with every field that a text may stand in.
+fn good_requests(test: &TestBank) -> Vec<(Service, &'static str, Value)> {
+    let mut payment = payment(test.adas, test.graces, "0.01");
+    payment["reference"] = json!("Rent");
+    payment["effective_date"] = json!("2026-11-01");
+    payment["metadata"] = json!({"order": "7"});
+    let mut hold = payment.clone();
+    hold["payment_id"] = json!(Uuid::now_v7());
+    hold["capture"] = json!("manual");
+    hold["expires_at"] = json!(common::service::now() + TimeDelta::days(1));
+    let posting = |account, direction| json!({"account": account, "direction": direction, "amount": "0.01", "currency": "EUR"});
+    let transaction = json!({
+        "payment_id": Uuid::now_v7(), "reference": "Rent", "metadata": {"order": "7"}, "effective_date": "2026-11-01",
+        "postings": [posting(test.adas, "debit"), posting(test.graces, "credit")],
+        "rates": [{"from": "EUR", "to": "USD", "rate": "1.1"}],
+    });
+    let item = json!({
+        "payment_id": Uuid::now_v7(), "creditor_account": test.graces, "amount": "0.01", "reference": "Rent",
+        "metadata": {"order": "7"},
+    });
+    let batch = json!({
+        "batch_id": Uuid::now_v7(), "debtor_account": test.adas, "currency": "EUR", "payments": [item],
+    });
+    let account = json!({
+        "account_id": Uuid::now_v7(), "owner": KIOSK, "currency": "EUR", "category": "liability", "name": "Savings",
+        "metadata": {"branch": "7"},
+    });
+    vec![
+        (Service::Payments, "/payments", payment),
+        (Service::Payments, "/payments", hold),
+        (Service::Payments, "/transactions", transaction),
+        (Service::Payments, "/payment-batches", batch),
+        (Service::Ledger, "/accounts", account),
+    ]
+}
+
+/// All texts in this value.
+fn texts(of: &mut Value) -> Vec<&mut Value> {
+    match of {
+        Value::String(_) => vec![of],
+        Value::Array(items) => items.iter_mut().flat_map(texts).collect(),
+        Value::Object(fields) => fields.values_mut().flat_map(texts).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn no_text_in_a_good_request_of_any_kind_looks_like_our_failure() -> Result<()> {
+    let test = TestBank::start().await?;
+    let mut dice = Dice(TestRunner::default());
+    let nasty = nasty();
+    for (service, path, good) in good_requests(&test) {
+        let (status, body) = test.post(service, path, &test.staff, &good, None).await?;
+        ensure!(matches!(status, 201 | 202), "POST {path}: {status} {body}");
+    }
+    for (request, (service, path, mut good)) in good_requests(&test).into_iter().enumerate() {
+        for place in 0..texts(&mut good).len() {
+            for text in ["\0".to_owned(), dice.draw(&nasty)?] {
+                // With ids of its own: what is not refused is to be decided, and written.
+                let (_, _, mut body) = good_requests(&test).swap_remove(request);
+                *texts(&mut body)[place] = json!(text);
+                let (status, answer) = test.post(service, path, &test.staff, &body, None).await?;
+                ensure!(status < 500, "POST {path} {body}: {status} {answer}");
+            }
+        }
     }
     goes_on(&test).await
 }
