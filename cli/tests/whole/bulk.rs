@@ -72,6 +72,13 @@ async fn a_batch_is_paid_over_http_and_each_payment_is_found() -> Result<()> {
             found["amount"] == asked["amount"] && found["reference"] == "One of many",
             "{found}"
         );
+        let path = format!("/log?payment_id={id}");
+        let (_, page) = test.get(Service::Ledger, &path, &test.staff).await?;
+        let entries = page["entries"].as_array().context("entries")?;
+        ensure!(
+            entries.len() == 1 && entries[0]["seq"] == shown["request_seq"],
+            "{page}"
+        );
     }
     // A list goes on within a batch.
     let mut path = "/payments?limit=3".to_owned();

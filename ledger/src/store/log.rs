@@ -53,7 +53,8 @@ pub(crate) async fn log_page(
            and ($3::text is null or split_part(subject, '.', 2) = any (string_to_array($3, ',')))
            and ($4::text is null or split_part(event_type, '.', 2) = $4)
            and ($5::text is null or client_id = $5)
-           and ($6::uuid is null or payment_id = $6)
+           and ($6::uuid is null or payment_id = $6
+                or request_seq in (select used.request_seq from batch_payment as used where used.payment_id = $6))
            and ($7::text is null or split_part(traceparent, '-', 2) = $7)
          order by request_seq desc limit $8",
         bigint_asked(first),
