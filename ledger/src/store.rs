@@ -60,8 +60,8 @@ pub(crate) use statement::{
 };
 pub(crate) use verify::{
     BookedAnswerRow, LinedPostingRow, MisheldAccount, OpenedAccountRow, accounts_behind,
-    answered_batches, answered_openings, booked_answers, misheld_account, postings_behind,
-    signed_roots, tiles_behind, unanswered_posting,
+    all_reversals, answered_batches, answered_openings, booked_answers, misheld_account,
+    postings_behind, signed_roots, tiles_behind, unanswered_posting,
 };
 pub(crate) use write::write_batch;
 

@@ -1,5 +1,7 @@
 //! Proof: the log in a file replays without a bank and names whatever was changed, in the file or in the books.
 
+mod forgeries;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
@@ -13,6 +15,7 @@ use uuid::Uuid;
 
 use crate::bank::{PATIENCE, TestBank, payment};
 use crate::by_hand::change_by_hand;
+use forgeries::{forged_answers, forged_controls, forged_postings};
 
 /// A bank with some history: settled, rejected and duplicate payments.
 async fn bank_with_history() -> Result<TestBank> {
@@ -161,6 +164,7 @@ async fn verified(test: &TestBank) -> Result<Verified> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_verification_names_whatever_was_changed_by_hand() -> Result<()> {
     let mut test = bank_with_history().await?;
+    let reversal = reverse_and_control(&test).await?;
     let (_, paid) = test
         .pay(&test.ada, payment(test.adas, test.graces, "7.00"), Some(20))
         .await?;
@@ -173,7 +177,7 @@ async fn a_verification_names_whatever_was_changed_by_hand() -> Result<()> {
         sound.answers == requests
             && sound.published == requests
             && sound.accounts == 3
-            && sound.postings == 10
+            && sound.postings == 14
             && sound.sums["EUR"] == "0",
         "{sound:?}"
     );
@@ -187,6 +191,7 @@ async fn a_verification_names_whatever_was_changed_by_hand() -> Result<()> {
     let mut database = PgConnection::connect(&superuser).await?;
     let mut forgeries = forged_answers(seq, requests);
     forgeries.extend(forged_postings(seq, test.graces));
+    forgeries.extend(forged_controls(reversal, test.graces, test.adas));
     for (forgery, undone, expected) in forgeries {
         change_by_hand(&mut database, &forgery).await?;
         let found = match verified(&test).await? {
@@ -204,135 +209,31 @@ async fn a_verification_names_whatever_was_changed_by_hand() -> Result<()> {
     Ok(())
 }
 
-/// What somebody might change in the answers and in what follows from them by hand, how it is undone, and what a
-/// verification says of it.
-fn forged_answers(seq: u64, last: u64) -> Vec<(String, String, String)> {
-    let answer = |change: &str| format!("update answer set {change} where request_seq = {seq}");
-    // With a chain that fits again, and no tree that tells: then only SETTLEMENTS knows.
-    let rechained = |body: &str| {
-        format!(
-            "delete from checkpoint; delete from tile; update tree set size = 0;
-             update answer set body = {body} where request_seq = {last};
-             update answer set chain = sha256(
-                 (select chain from answer where request_seq = {last} - 1) || int8send(request_seq)
-                 || int8send((extract(epoch from published_at) * 1000000)::bigint) || request_digest || sha256(body)
-             ) where request_seq = {last};
-             update cursor set chain = (select chain from answer where request_seq = {last})"
-        )
-    };
-    let row = |forgery: String, undone: String, expected: String| (forgery, undone, expected);
-    vec![
-        row(
-            "update tile set hashes = sha256(hashes) || substr(hashes, 33) where level = 0".to_owned(),
-            "delete from tile; update tree set size = 0; delete from checkpoint".to_owned(),
-            "tile 0 of level 0 in the tree of receipts is not".to_owned(),
-        ),
-        row(
-            format!("update tree set size = {last}; insert into checkpoint values ({last}, sha256(''), '', now())"),
-            "delete from checkpoint; delete from tile; update tree set size = 0".to_owned(),
-            format!("the root over the first {last} answers is"),
-        ),
-        row(
-            answer("body = convert_to(replace(convert_from(body, 'utf8'), '7.00', '9.00'), 'utf8')"),
-            answer("body = convert_to(replace(convert_from(body, 'utf8'), '9.00', '7.00'), 'utf8')"),
-            format!("answer {seq} or the chain in it was changed"),
-        ),
-        row(
-            answer("chain = sha256(chain)"),
-            format!(
-                "update answer set chain = sha256(
-                     (select chain from answer where request_seq = {seq} - 1) || int8send(request_seq)
-                     || int8send((extract(epoch from published_at) * 1000000)::bigint) || request_digest || sha256(body)
-                 ) where request_seq = {seq}"
-            ),
-            format!("the hash chain after answer {seq} is"),
-        ),
-        row(
-            answer("published_at = published_at + interval '1 microsecond'"),
-            answer("published_at = published_at - interval '1 microsecond'"),
-            format!("answer {seq} or the chain in it was changed"),
-        ),
-        row(
-            rechained("body || ' '::bytea"),
-            rechained("convert_to(rtrim(convert_from(body, 'utf8')), 'utf8')"),
-            format!("the body of answer {last} is"),
-        ),
-        row(
-            answer("client_id = client_id || 'x'"),
-            answer("client_id = rtrim(client_id, 'x')"),
-            format!("the client of answer {seq} is"),
-        ),
-        row(
-            answer("event_type = 'payment.rejected.v1'"),
-            answer("event_type = 'payment.settled.v1'"),
-            format!("the type of answer {seq} is \"rejected\" in its column, but \"settled\""),
-        ),
-        row(
-            "insert into answer select (jsonb_populate_record(answer, '{\"request_seq\": 1000000}')).*
-             from answer where request_seq = 1"
-                .to_owned(),
-            "delete from answer where request_seq = 1000000".to_owned(),
-            "answer 1000000 is in the database, but its cursor is".to_owned(),
-        ),
-        row(
-            "create temporary table kept as select * from answer where request_seq = 2; delete from answer where request_seq = 2"
-                .to_owned(),
-            "insert into answer select * from kept".to_owned(),
-            "answer 2 is missing: the next one is 3".to_owned(),
-        ),
-    ]
-}
-
-/// The same for postings and accounts.
-fn forged_postings(seq: u64, graces: Uuid) -> Vec<(String, String, String)> {
-    let posting = |change: &str| {
-        format!(
-            "update posting set {change} where request_seq = {seq} and account_seq =
-             (select opened_seq from account where id = '{graces}')"
-        )
-    };
-    let both = |change: &str| format!("update posting set {change} where request_seq = {seq}");
-    let row = |forgery: String, undone: String, expected: String| (forgery, undone, expected);
-    vec![
-        row(
-            posting("balance = balance + 1"),
-            posting("balance = balance - 1"),
-            format!("the balance of account {graces} after its posting 4"),
-        ),
-        row(
-            posting("amount = amount - 1"),
-            posting("amount = amount + 1"),
-            format!("the postings of request {seq} sum to -1.00 EUR"),
-        ),
-        row(
-            both("amount = amount * 2"),
-            both("amount = amount / 2"),
-            format!("the postings of request {seq} are not those in its answer"),
-        ),
-        row(
-            both("request_seq = 1000000"),
-            format!("update posting set request_seq = {seq} where request_seq = 1000000"),
-            format!("the postings of request {seq} are not those in its answer"),
-        ),
-        row(
-            posting("number = number + 1"),
-            posting("number = number - 1"),
-            format!("posting 4 of account {graces} is missing"),
-        ),
-        row(
-            "insert into posting (account_seq, number, request_seq, amount, balance) values (0, 1, 999999, 1, 1)".to_owned(),
-            "delete from posting where account_seq = 0".to_owned(),
-            "on the account that request 0 opened, and there is none".to_owned(),
-        ),
-        row(
-            format!("update account set owner = owner || 'x' where id = '{graces}'"),
-            format!("update account set owner = rtrim(owner, 'x') where id = '{graces}'"),
-            format!("the owner of account {graces} is"),
-        ),
-        row(
-            format!("update account set held = 5000 where id = '{graces}'"),
-            format!("update account set held = 0 where id = '{graces}'"),
-            format!("account {graces} is beyond its limit"),
-        ),
-    ]
+/// Reverses a part of a payment, freezes Grace's debits and limits Ada. Returns the sequence of the reversal.
+async fn reverse_and_control(test: &TestBank) -> Result<u64> {
+    let paid = payment(test.adas, test.graces, "4.00");
+    let id = paid["payment_id"].as_str().context("an id")?.to_owned();
+    test.pay(&test.staff, paid, Some(20)).await?;
+    let path = format!("/payments/{id}/reverse");
+    let part = json!({"payment_id": Uuid::now_v7(), "amount": "1.50"});
+    let (status, reversed) = test
+        .post(Service::Payments, &path, &test.staff, &part, Some(20))
+        .await?;
+    ensure!(reversed["status"] == "reversed", "{status} {reversed}");
+    let path = format!("/accounts/{}/freeze", test.graces);
+    let side = json!({"side": "debit"});
+    let (status, body) = test
+        .post(Service::Ledger, &path, &test.staff, &side, Some(20))
+        .await?;
+    ensure!(status == 200, "{status} {body}");
+    let limits = format!(
+        "{}/accounts/{}/limits",
+        test.bank.url(Service::Ledger),
+        test.adas
+    );
+    let limited = test.http.put(limits).bearer_auth(&test.staff);
+    let limited = limited.json(&json!({"overdraft_limit": "10", "day_amount_max": "500"}));
+    let limited = limited.send().await?;
+    ensure!(limited.status() == 200, "{limited:?}");
+    reversed["request_seq"].as_u64().context("no sequence")
 }

@@ -2,15 +2,18 @@
 //!
 //! In order: every answer follows the one before in the hash chain, says what its columns say, booked what it says and
 //! sums to zero, and is published like that; every account has its postings without a gap, each with the balance that
-//! follows from the one before, and is within its limit; every account was opened by an answer; the tree of receipts is
-//! that of the answers, and so is every root that was signed. The first fault ends it.
+//! follows from the one before, and is within its limit; every account was opened by an answer, and blocks and limits what
+//! answers say; every reversal is that of an answer; the tree of receipts is that of the answers, and so is every root that
+//! was signed. The first fault ends it.
 //!
 //! What a replay finds besides, needs the requests: whether the answers are those that the rules lead to.
 
 mod accounts;
 mod answers;
 mod batches;
+mod controls;
 mod postings;
+mod reversals;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -109,12 +112,13 @@ async fn verify_all(
     })
     .await?;
     batches::check(&mut tx).await?;
+    booked.reversals.check(&mut tx).await?;
     tree.compare(&mut tx).await?;
     postings::check(&mut tx, cursor, booked.postings, &mut |at| {
         progress(Part::Postings, at, booked.postings);
     })
     .await?;
-    let accounts = accounts::check(&mut tx, cursor, &mut |at, of| {
+    let accounts = accounts::check(&mut tx, cursor, &booked.controlled, &mut |at, of| {
         progress(Part::Accounts, at, of);
     })
     .await?;

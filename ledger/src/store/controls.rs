@@ -42,6 +42,15 @@ impl From<&Controls> for ControlsColumn {
     }
 }
 
+/// The limits in this column: none where it is empty, `None` when it can't be read.
+pub(super) fn limits(column: Option<serde_json::Value>) -> Option<Limits> {
+    let Some(column) = column else {
+        return Some(Limits::default());
+    };
+    let column: ControlsColumn = serde_json::from_value(column).ok()?;
+    Some(column.limits)
+}
+
 /// The controls of this account, from its column.
 pub(super) fn read(
     column: serde_json::Value,

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use common::kinds::account::Limits;
 use futures::stream::BoxStream;
 use rust_decimal::Decimal;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
+use super::controls;
 use super::values::{bigint, digest, from_bigint, unreadable};
 use crate::core::chain::{Cursor, Digest};
 use crate::core::merkle::{Place, Tiles};
@@ -136,6 +138,10 @@ pub(crate) struct OpenedAccountRow {
     pub(crate) owner: String,
     pub(crate) currency: String,
     pub(crate) category: String,
+    pub(crate) status: String,
+    pub(crate) overdraft_limit: Decimal,
+    /// `None` when they can't be read.
+    pub(crate) limits: Option<Limits>,
     /// `None` when there is no such answer.
     pub(crate) event_type: Option<String>,
     pub(crate) body: Option<Vec<u8>>,
@@ -149,9 +155,8 @@ pub(crate) async fn accounts_behind(
     opened_seq: i64,
     rows_max: i64,
 ) -> sqlx::Result<Vec<OpenedAccountRow>> {
-    let rows = sqlx::query_as!(
-        OpenedAccountRow,
-        r#"select id, opened_seq, owner, currency, category, event_type as "event_type?", body as "body?",
+    let rows = sqlx::query!(
+        r#"select id, opened_seq, owner, currency, category, status, overdraft_limit, controls, event_type as "event_type?", body as "body?",
                   coalesce(last.balance, 0) - held + overdraft_limit as "available!"
            from account left join answer on request_seq = opened_seq
            left join lateral (
@@ -161,7 +166,42 @@ pub(crate) async fn accounts_behind(
         opened_seq,
         rows_max,
     );
-    rows.fetch_all(db).await
+    let rows = rows.fetch_all(db).await?.into_iter();
+    let rows = rows.map(|row| OpenedAccountRow {
+        id: row.id,
+        opened_seq: row.opened_seq,
+        owner: row.owner,
+        currency: row.currency,
+        category: row.category,
+        status: row.status,
+        overdraft_limit: row.overdraft_limit,
+        limits: controls::limits(row.controls),
+        event_type: row.event_type,
+        body: row.body,
+        available: row.available,
+    });
+    Ok(rows.collect())
+}
+
+/// A reversal with the name of what it reversed.
+pub(crate) struct ReversalRow {
+    pub(crate) request_seq: i64,
+    pub(crate) amount: Decimal,
+    pub(crate) client_id: Option<String>,
+    pub(crate) payment_id: Option<Uuid>,
+}
+
+/// All reversals in order.
+pub(crate) fn all_reversals(db: &mut PgConnection) -> BoxStream<'_, sqlx::Result<ReversalRow>> {
+    sqlx::query_as!(
+        ReversalRow,
+        r#"select reversal.request_seq, amount, answer.client_id as "client_id?",
+                  coalesce(batch_payment.payment_id, answer.payment_id) as payment_id
+           from reversal left join answer on answer.request_seq = original_seq
+           left join batch_payment on batch_payment.request_seq = original_seq and item = original_item
+           order by reversal.request_seq"#
+    )
+    .fetch(db)
 }
 
 /// How many accounts were opened up to the cursor, by what the answers say.

@@ -1,8 +1,10 @@
-//! The accounts: each was opened by an answer, as what it is, is within its limit, and holds what its holds say.
+//! The accounts: each was opened by an answer, as what it is, is as answers changed it since, is within its limit, and holds
+//! what its holds say.
 
 use serde_json::Value;
 use sqlx::PgConnection;
 
+use super::controls::Controlled;
 use super::fault;
 use crate::audit::error::Stop;
 use crate::core::chain::Cursor;
@@ -15,6 +17,7 @@ const PORTION: i64 = 1000;
 pub(super) async fn check(
     db: &mut PgConnection,
     cursor: Cursor,
+    controlled: &Controlled,
     progress: &mut impl FnMut(u64, u64),
 ) -> Result<u64, Stop> {
     let answered = store::answered_openings(&mut *db, cursor).await?;
@@ -27,7 +30,7 @@ pub(super) async fn check(
         last = row.opened_seq;
         for row in &rows {
             count += 1;
-            opened(row)?;
+            opened(row, controlled)?;
         }
         progress(count, answered.max(count));
     }
@@ -45,7 +48,7 @@ pub(super) async fn check(
     ))
 }
 
-fn opened(row: &OpenedAccountRow) -> Result<(), Stop> {
+fn opened(row: &OpenedAccountRow, controlled: &Controlled) -> Result<(), Stop> {
     let OpenedAccountRow {
         id,
         opened_seq,
@@ -75,6 +78,9 @@ fn opened(row: &OpenedAccountRow) -> Result<(), Stop> {
                 "the {name} of account {id} is {column} in the database, but it was opened with {answered}"
             ));
         }
+    }
+    if let Some(difference) = controlled.differs(row, body["overdraft_limit"].as_str()) {
+        return fault(difference);
     }
     if available.is_sign_negative() && !available.is_zero() {
         return fault(format!(

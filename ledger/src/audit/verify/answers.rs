@@ -12,7 +12,9 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::batches;
+use super::controls::Controlled;
 use super::fault;
+use super::reversals::Reversals;
 use super::tree::Made;
 use crate::audit::error::Stop;
 use crate::audit::published::Published;
@@ -24,15 +26,17 @@ use crate::store::{self, BookedAnswerRow};
 /// Answers that are compared with the published ones at a time.
 const PORTION: usize = 1000;
 
-/// What all answers booked together.
+/// What all answers booked and changed together.
 #[derive(Debug, Default)]
 pub(super) struct Booked {
     pub(super) postings: u64,
     /// By currency.
     pub(super) sums: BTreeMap<String, Decimal>,
+    pub(super) controlled: Controlled,
+    pub(super) reversals: Reversals,
 }
 
-/// Checks every answer. Returns what they booked.
+/// Checks every answer. Returns what they booked and changed.
 pub(super) async fn check(
     db: &mut PgConnection,
     cursor: Cursor,
@@ -66,6 +70,8 @@ pub(super) async fn check(
         };
         columns(&row, seq, &body)?;
         postings(&row, seq, &body, &mut booked)?;
+        booked.controlled.hear(&row.event_type, &row.body);
+        booked.reversals.hear(seq, &row.event_type, &row.body);
         if published.is_some() {
             portion.push(event(row, seq, chain));
         }
