@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Show(Show),
     /// List the payments of one client, newest first
     List(List),
+    /// Print what the ledger answered to a request, as JSON
+    Answer(Answer),
 }
 
 /// Options of `quittance payment show`.
@@ -62,6 +64,15 @@ pub(crate) struct List {
     json: bool,
 }
 
+/// Options of `quittance payment answer`.
+#[derive(Debug, Args)]
+pub(crate) struct Answer {
+    /// The place of the request in the log
+    seq: u64,
+    #[command(flatten)]
+    by: As,
+}
+
 /// Where a payment stands.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Status {
@@ -92,7 +103,18 @@ pub(crate) async fn run(command: Command, bank: &Bank) -> Result<()> {
     match command {
         Command::Show(options) => show(&options, bank).await,
         Command::List(options) => list(&options, bank).await,
+        Command::Answer(options) => answer(&options, bank).await,
     }
+}
+
+async fn answer(options: &Answer, bank: &Bank) -> Result<()> {
+    let token = options.by.token(bank, Person::Staff).await?;
+    let answer = bank.client().transaction(&token, options.seq).await?;
+    let answer = answer
+        .with_context(|| format!("this caller sees no answer {}", options.seq))
+        .exit(Exit::NotFound)
+        .hint("`--as staff` sees all; others see what they sent, and what was booked on their accounts")?;
+    Ok(print::json(&answer)?)
 }
 
 async fn show(options: &Show, bank: &Bank) -> Result<()> {

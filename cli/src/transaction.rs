@@ -34,6 +34,9 @@ pub(crate) struct Transaction {
     /// Text for all statements, up to 140 characters
     #[arg(long)]
     reference: Option<String>,
+    /// The value date: the day that it counts from, today or before [default: the day it is booked]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    effective_date: Option<String>,
     #[command(flatten)]
     by: As,
     #[command(flatten)]
@@ -116,7 +119,7 @@ pub(crate) async fn run(options: Transaction, bank: &Bank) -> Result<ExitCode> {
         postings,
         rates: options.rates.into_iter().map(|rate| rate.0).collect(),
         reference: options.reference,
-        effective_date: None,
+        effective_date: options.effective_date,
         metadata: BTreeMap::new(),
     };
     asked.told(client.book(&token, &transaction, asked.wait).await, bank)

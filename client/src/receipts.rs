@@ -48,6 +48,15 @@ impl Client {
         Ok(self.bytes(request.bearer_auth(token)).await?.bytes)
     }
 
+    /// The answer to request `seq`, as far as this caller may see it; `None` when that is nothing.
+    ///
+    /// # Errors
+    /// [`crate::Error`].
+    pub async fn transaction(&self, token: &str, seq: u64) -> Result<Option<Value>> {
+        let path = format!("/transactions/{seq}");
+        found(self.get(token, &self.addresses.ledger, &path, &[]).await)
+    }
+
     /// The receipt of the answer to request `seq`; `None` when there is none for this caller.
     ///
     /// # Errors

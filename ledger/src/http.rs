@@ -21,6 +21,7 @@ mod replays;
 mod statements;
 mod subscribers;
 mod tiles;
+mod transactions;
 
 use std::sync::Arc;
 
@@ -89,6 +90,7 @@ fn api() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(controls::limit))
         .routes(routes!(books::checkpoint))
         .routes(routes!(books::trial_balance))
+        .routes(routes!(transactions::transaction))
         .routes(routes!(receipts::receipt))
         .routes(routes!(receipts::consistency))
         .routes(routes!(tiles::checkpoint))

@@ -83,6 +83,13 @@ fn receipts(home: &Home) {
         "there is no such answer"
     );
     let shared = home.run(&format!("audit receipt {seq} --as grace")).json();
+    let answer = home.run(&format!("payment answer {seq} --as grace")).json();
+    let body = shared["answer"]["body"].as_str().unwrap();
+    assert_eq!(
+        answer,
+        serde_json::from_str::<serde_json::Value>(body).unwrap()
+    );
+    assert_eq!(home.run("payment answer 999999").code, 5);
     assert_eq!(shared["answer"]["form"], "shared");
 
     home.run("pay --from ada --to grace --amount 1 --wait").ok();

@@ -19,6 +19,12 @@ async fn receipt(test: &TestBank, token: &str, seq: u64) -> Result<(u16, Value)>
     test.get(Service::Ledger, &path, token).await
 }
 
+/// The answer alone.
+async fn transaction(test: &TestBank, token: &str, seq: u64) -> Result<(u16, Value)> {
+    let path = format!("/transactions/{seq}");
+    test.get(Service::Ledger, &path, token).await
+}
+
 /// The newest checkpoint, opened with the key that the ledger names beside it.
 async fn checkpoint(test: &TestBank) -> Result<(Checkpoint, PublicKey)> {
     let (status, body) = test
@@ -52,6 +58,8 @@ async fn a_receipt_proves_a_payment_to_those_it_concerns() -> Result<()> {
     let published = test.answer(seq).await?;
     ensure!(full.answer.body.as_bytes() == published.payload);
     ensure!(published.header("Quittance-Chain") == Some(&*proven.chain));
+    let seen = transaction(&test, &test.ada, seq).await?;
+    ensure!(seen == (200, serde_json::from_slice(&published.payload)?));
 
     let (status, body) = receipt(&test, &grace, seq).await?;
     ensure!(status == 200, "{status} {body}");
@@ -61,6 +69,8 @@ async fn a_receipt_proves_a_payment_to_those_it_concerns() -> Result<()> {
     for hidden in ["970.00", "of Ada's own", "balance"] {
         ensure!(!body.to_string().contains(hidden), "{hidden}: {body}");
     }
+    let seen = transaction(&test, &grace, seq).await?;
+    ensure!(seen == (200, serde_json::from_str(&shared.answer.body)?));
     // Staff see all; what does not concern her, Grace does not see, and neither does anybody what is not there.
     let (status, _) = receipt(&test, &test.staff, seq).await?;
     ensure!(status == 200, "{status}");
@@ -77,6 +87,8 @@ async fn a_receipt_proves_a_payment_to_those_it_concerns() -> Result<()> {
         (&test.staff, u64::MAX, 404),
     ] {
         let (status, body) = receipt(&test, token, seq).await?;
+        ensure!(status == expected, "{seq}: {status} {body}");
+        let (status, body) = transaction(&test, token, seq).await?;
         ensure!(status == expected, "{seq}: {status} {body}");
     }
     in_python(&full, &key)

@@ -11,28 +11,17 @@ use chrono::{DateTime, Utc};
 use common::http::describe::Of;
 use common::http::describe::answers::{Problems, Reply};
 use common::http::problem::Problem;
-use common::ids::{AccountId, owner_spelling};
-use common::token::{Claims, Scope};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::app::App;
+use super::transactions::{READERS, body_in, shown_to};
 use crate::core::chain::{Chain, Digest};
 use crate::core::merkle::root_by_inclusion;
-use crate::receipts::document::{AnswerForm, Receipt, ReceiptAnswer};
+use crate::receipts::document::{Receipt, ReceiptAnswer};
 use crate::receipts::leaf::Leaf;
-use crate::receipts::shared::shared_form;
 use crate::receipts::tree::TreeError;
-use crate::store::{self, AnsweredRow, CheckpointRow};
-
-/// Whoever may read anything of the kind; what exactly, the answer tells.
-pub(super) const READERS: &[Scope] = &[
-    Scope::PaymentsRead,
-    Scope::AccountsRead,
-    Scope::AuditRead,
-    Scope::BankOperate,
-];
+use crate::store::{self, CheckpointRow};
 
 /// The tree as it was signed.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -108,16 +97,7 @@ pub(super) async fn receipt(
 ) -> Result<Response, Problem> {
     let caller = app.caller(&headers, READERS).await?;
     let Path(seq) = seq?;
-    // Somebody else's transaction is as good as none, so that nobody can find out what happened when.
-    let nothing = || {
-        Problem::new(
-            StatusCode::NOT_FOUND,
-            format!("you have no answer {seq} in the log"),
-        )
-    };
-    let row = store::answered(&app.pool, seq).await?.ok_or_else(nothing)?;
-    let form = form_for(&app, caller.claims(), &row).await?;
-    let form = form.ok_or_else(nothing)?;
+    let (row, form) = shown_to(&app, caller.claims(), seq).await?;
     let checkpoint = app.tree.checkpoint_over(seq).await?;
     let proof = app.tree.inclusion(seq - 1, checkpoint.size).await?;
     let before = store::chain_after(&app.pool, seq - 1).await?;
@@ -126,44 +106,13 @@ pub(super) async fn receipt(
     if root_by_inclusion(seq - 1, checkpoint.size, leaf.hash(), &proof) != Some(checkpoint.root) {
         return Err(TreeError::Torn(checkpoint.size).into());
     }
-    let body = match form {
-        AnswerForm::Full => row.body,
-        AnswerForm::Shared => shared_form(&row.body),
-    };
+    let body = body_in(form, row.body);
     let answer = ReceiptAnswer {
         form,
         body: String::from_utf8_lossy(&body).into_owned(),
     };
     let (note, key) = (checkpoint.note, app.tree.key()?);
     Ok(Json(Receipt::new(&leaf, answer, &proof, note, &key)).into_response())
-}
-
-/// How much of an answer a caller may see; `None` for nothing.
-async fn form_for(
-    app: &App,
-    claims: &Claims,
-    row: &AnsweredRow,
-) -> Result<Option<AnswerForm>, Problem> {
-    let is_bank = claims.allows_any(&[Scope::BankOperate, Scope::AuditRead]);
-    if is_bank || row.client_id.as_deref() == Some(claims.client_id.as_str()) {
-        return Ok(Some(AnswerForm::Full));
-    }
-    let body: Value = serde_json::from_slice(&row.body).unwrap_or_default();
-    let id = |value: &Value| value.as_str().and_then(|text| text.parse().ok());
-    let postings = body["postings"].as_array().map_or(&[][..], Vec::as_slice);
-    // Of several who are paid together, none shall learn what the others get.
-    if postings.len() > 2 {
-        return Ok(None);
-    }
-    // Whoever would have been paid hears of it when it was booked, and not before.
-    let accounts: Vec<AccountId> = postings
-        .iter()
-        .filter_map(|posting| id(&posting["account"]))
-        .chain(id(&body["debtor_account"]))
-        .collect();
-    let owners = [claims.sub.clone(), owner_spelling(&claims.sub).into()];
-    let owns = store::owns_one(&app.pool, &accounts, &owners).await?;
-    Ok(owns.then_some(AnswerForm::Shared))
 }
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]

@@ -15,7 +15,7 @@ use common::http::problem::Problem;
 use common::tile::Tile;
 
 use super::app::App;
-use super::receipts::READERS;
+use super::transactions::READERS;
 use crate::store;
 
 /// Hashes that were signed never change. Only the asking client may keep them, since it had to show a token.
