@@ -86,6 +86,10 @@ async fn history_is_only_ever_added_to_and_always_balances() {
         ("answer", "request_seq"),
         ("posting", "request_seq"),
         ("rules_raised", "raised_seq"),
+        ("reversal", "original_seq"),
+        ("batch_payment", "request_seq"),
+        ("revocation", "request_seq"),
+        ("event", "what"),
     ] {
         for change in [
             format!("delete from {table}"),
@@ -96,6 +100,13 @@ async fn history_is_only_ever_added_to_and_always_balances() {
             refused(&owner, &change, "is append-only").await;
         }
     }
+    // A hold goes on to its end, and stays the hold that it was.
+    for change in ["delete from hold", "truncate hold"] {
+        refused(&ledger, change, "permission denied").await;
+        refused(&owner, change, "is append-only").await;
+    }
+    let larger = "update hold set amount = amount * 2";
+    refused(&ledger, larger, "permission denied").await;
 }
 
 /// The same walls, met as batches of payments are written. A connection that was refused something goes on.

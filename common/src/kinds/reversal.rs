@@ -18,7 +18,7 @@ use crate::reason::{Code, Reason};
 pub struct ReversalRequest {
     /// Its own id, as a payment's.
     pub payment_id: PaymentId,
-    /// The `payment_id` of what is reversed: a payment, a capture or a transaction.
+    /// The `payment_id` of what is reversed: a payment or a capture.
     pub reverses: PaymentId,
     /// Whose payment that is; the caller's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -165,9 +165,9 @@ struct Used {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Hold {
-    debtor: Uuid,
+    pub(crate) debtor: Uuid,
     creditor: Uuid,
-    remaining: Minor,
+    pub(crate) remaining: Minor,
     /// `authorised`, `captured`, `voided` or `expired`.
     pub(crate) status: &'static str,
     pub(crate) ends: Option<DateTime<Utc>>,

@@ -179,12 +179,20 @@ impl System {
             .await
             .expect("holds");
         assert_eq!(holds.len(), reference.holds.len(), "holds");
+        let mut held: HashMap<Uuid, Decimal> = HashMap::new();
         for (client, id, status, remaining, expires_at) in holds {
             let Hold {
+                debtor,
+                remaining: left,
                 status: expected,
                 ends,
                 ..
             } = &reference.holds[&(client, id.to_string())];
+            let left = decimal(*left, &reference.accounts[debtor].currency);
+            assert_eq!(remaining, left, "hold {id}, which is {status}");
+            if status == "authorised" {
+                *held.entry(*debtor).or_default() += left;
+            }
             // The table hears of an end when something touches the hold.
             let is_as_expected =
                 status == *expected || (*expected == "expired" && status == "authorised");
@@ -194,15 +202,15 @@ impl System {
             );
             assert_eq!(expires_at, *ends, "hold {id}");
         }
-        let accounts = "select id, opened_seq, status, posted.balance from account
+        let accounts = "select id, opened_seq, status, held, posted.balance from account
                         left join lateral (select balance from posting where account_seq = opened_seq
                                            order by number desc limit 1) posted on true";
-        let accounts: Vec<(Uuid, i64, String, Option<Decimal>)> = sqlx::query_as(accounts)
+        let accounts: Vec<(Uuid, i64, String, Decimal, Option<Decimal>)> = sqlx::query_as(accounts)
             .fetch_all(&mut *snapshot)
             .await
             .expect("accounts");
         assert_eq!(accounts.len(), reference.accounts.len(), "accounts");
-        for (id, seq, status, posted) in accounts {
+        for (id, seq, status, is_held, posted) in accounts {
             let account = &reference.accounts[&id];
             let expected = match (account.is_closed, account.no_debits, account.no_credits) {
                 (true, ..) => "closed",
@@ -212,9 +220,9 @@ impl System {
                 (_, false, false) => "open",
             };
             assert_eq!(status, expected, "account {id}");
-            let money = |minor: Minor| -> Decimal {
-                text(minor, &account.currency).parse().expect("a decimal")
-            };
+            let money = |minor: Minor| decimal(minor, &account.currency);
+            let expected = held.get(&id).copied().unwrap_or_default();
+            assert_eq!(is_held, expected, "held on account {id}");
             assert_eq!(
                 posted.unwrap_or_default(),
                 money(account.posted()),
@@ -278,4 +286,8 @@ fn login(servers: &Servers, user: &str) -> broker::Config {
         password: servers.nats_password(user).to_owned(),
         ca: None,
     }
+}
+
+fn decimal(minor: Minor, currency: &str) -> Decimal {
+    text(minor, currency).parse().expect("a decimal")
 }
