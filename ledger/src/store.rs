@@ -59,9 +59,9 @@ pub(crate) use statement::{
     read_batches, rows_as_booked, rows_by_value_date, seq_before, standing,
 };
 pub(crate) use verify::{
-    BookedAnswerRow, LinedPostingRow, MisheldAccount, OpenedAccountRow, accounts_behind,
-    all_reversals, answered_batches, answered_openings, booked_answers, misheld_account,
-    postings_behind, signed_roots, tiles_behind, unanswered_posting,
+    BookedAnswerRow, LinedPostingRow, MisheldAccount, OpenedAccountRow, REVERSED, ReversalRow,
+    accounts_behind, answered_batches, answered_openings, booked_answers, misheld_account,
+    postings_behind, reversals_with_answers, signed_roots, tiles_behind, unanswered_posting,
 };
 pub(crate) use write::write_batch;
 

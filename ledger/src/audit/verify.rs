@@ -1,10 +1,10 @@
 //! The books against themselves and against SETTLEMENTS, without deciding anything again.
 //!
-//! In order: every answer follows the one before in the hash chain, says what its columns say, booked what it says and
-//! sums to zero, and is published like that; every account has its postings without a gap, each with the balance that
-//! follows from the one before, and is within its limit; every account was opened by an answer, and blocks and limits what
-//! answers say; every reversal is that of an answer; the tree of receipts is that of the answers, and so is every root that
-//! was signed. The first fault ends it.
+//! Every answer follows the one before in the hash chain, says what its columns say, booked what it says and sums to zero,
+//! and is published like that; every batch used up the ids, and every reversal is of the payment and the amount, that its
+//! answer says; the tree of receipts is that of the answers, and so is every root that was signed; every account has its
+//! postings without a gap, each with the balance that follows from the one before; every account was opened by an answer,
+//! blocks and limits what answers say, and is within its limit. The first fault ends it.
 //!
 //! What a replay finds besides, needs the requests: whether the answers are those that the rules lead to.
 
@@ -112,7 +112,7 @@ async fn verify_all(
     })
     .await?;
     batches::check(&mut tx).await?;
-    booked.reversals.check(&mut tx).await?;
+    reversals::check(&mut tx).await?;
     tree.compare(&mut tx).await?;
     postings::check(&mut tx, cursor, booked.postings, &mut |at| {
         progress(Part::Postings, at, booked.postings);

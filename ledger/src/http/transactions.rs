@@ -28,8 +28,9 @@ pub(super) const READERS: &[Scope] = &[
 /// Get the answer to a request
 ///
 /// What the ledger published as the settlement event of request `seq`. The sender of the request and the bank get the whole
-/// answer; the owner of the other account of a payment gets it without balances and metadata. A receipt proves that it is in
-/// the signed log: `/transactions/{seq}/receipt`.
+/// answer; the owner of the other account of a payment gets it without balances and metadata. Of a batch of payments, and of a
+/// transaction of more than two postings, others are shown nothing of each other. A receipt proves that the answer is in the
+/// signed log: `/transactions/{seq}/receipt`.
 #[utoipa::path(
     get,
     path = "/transactions/{seq}",

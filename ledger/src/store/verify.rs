@@ -156,7 +156,8 @@ pub(crate) async fn accounts_behind(
     rows_max: i64,
 ) -> sqlx::Result<Vec<OpenedAccountRow>> {
     let rows = sqlx::query!(
-        r#"select id, opened_seq, owner, currency, category, status, overdraft_limit, controls, event_type as "event_type?", body as "body?",
+        r#"select id, opened_seq, owner, currency, category, status, overdraft_limit, controls,
+                  event_type as "event_type?", body as "body?",
                   coalesce(last.balance, 0) - held + overdraft_limit as "available!"
            from account left join answer on request_seq = opened_seq
            left join lateral (
@@ -183,23 +184,36 @@ pub(crate) async fn accounts_behind(
     Ok(rows.collect())
 }
 
-/// A reversal with the name of what it reversed.
+/// The type of an answer that booked something back.
+pub(crate) const REVERSED: &str = "payment.reversed.v1";
+
+/// A reversal with the name of what it reversed, and the answer that says so.
 pub(crate) struct ReversalRow {
     pub(crate) request_seq: i64,
-    pub(crate) amount: Decimal,
+    /// `None` when there is no such reversal.
+    pub(crate) amount: Option<Decimal>,
     pub(crate) client_id: Option<String>,
     pub(crate) payment_id: Option<Uuid>,
+    /// `None` when there is no such answer.
+    pub(crate) body: Option<Vec<u8>>,
 }
 
-/// All reversals in order.
-pub(crate) fn all_reversals(db: &mut PgConnection) -> BoxStream<'_, sqlx::Result<ReversalRow>> {
+/// All reversals and all answers that reverse something, in order.
+pub(crate) fn reversals_with_answers(
+    db: &mut PgConnection,
+) -> BoxStream<'_, sqlx::Result<ReversalRow>> {
     sqlx::query_as!(
         ReversalRow,
-        r#"select reversal.request_seq, amount, answer.client_id as "client_id?",
-                  coalesce(batch_payment.payment_id, answer.payment_id) as payment_id
-           from reversal left join answer on answer.request_seq = original_seq
-           left join batch_payment on batch_payment.request_seq = original_seq and item = original_item
-           order by reversal.request_seq"#
+        r#"select coalesce(said.request_seq, reversal.request_seq) as "request_seq!", amount as "amount?",
+                  original.client_id as "client_id?", coalesce(used.payment_id, original.payment_id) as "payment_id?",
+                  said.body as "body?"
+           from reversal
+           full join (select request_seq, body from answer where event_type = $1) as said
+             on said.request_seq = reversal.request_seq
+           left join answer as original on original.request_seq = original_seq
+           left join batch_payment as used on used.request_seq = original_seq and used.item = original_item
+           order by 1"#,
+        REVERSED,
     )
     .fetch(db)
 }

@@ -26,6 +26,10 @@ fn currencies_are_exchanged_over_accounts_of_the_bank() {
         "A=100 Y:JPY=0 B=0 Z:JPY=2000 | shop: book debit:A:10 credit:B:10 debit:Z:1600 credit:Y:1600 #1 | settled | A=90 B=10 Y=1600 Z=400",
     );
     check("A=100 Y:JPY=0 | book debit:A:10 credit:Y:10 #1 | NARR | A=100 Y=0");
+    // What is left of a split by three goes to an account that is named.
+    check(
+        "A=10 B=0 C=0 D=0 Cents:income=0 | bank: book debit:A:10 credit:B:3.33 credit:C:3.33 credit:D:3.33 credit:Cents:0.01 #1 | settled | A=0 B=3.33 C=3.33 D=3.33 Cents=0.01",
+    );
 }
 
 #[test]

@@ -14,7 +14,6 @@ use uuid::Uuid;
 use super::batches;
 use super::controls::Controlled;
 use super::fault;
-use super::reversals::Reversals;
 use super::tree::Made;
 use crate::audit::error::Stop;
 use crate::audit::published::Published;
@@ -33,7 +32,6 @@ pub(super) struct Booked {
     /// By currency.
     pub(super) sums: BTreeMap<String, Decimal>,
     pub(super) controlled: Controlled,
-    pub(super) reversals: Reversals,
 }
 
 /// Checks every answer. Returns what they booked and changed.
@@ -71,7 +69,6 @@ pub(super) async fn check(
         columns(&row, seq, &body)?;
         postings(&row, seq, &body, &mut booked)?;
         booked.controlled.hear(&row.event_type, &row.body);
-        booked.reversals.hear(seq, &row.event_type, &row.body);
         if published.is_some() {
             portion.push(event(row, seq, chain));
         }
