@@ -66,6 +66,17 @@ pub(crate) fn folded(line: &str, indent: usize) -> String {
     lines.join("\n")
 }
 
+/// A path in so many columns: where it is longer, its last parts behind an ellipsis.
+pub(crate) fn path_in(columns: usize, path: &str) -> String {
+    let count = path.chars().count();
+    if count <= columns {
+        return path.to_owned();
+    }
+    let end: String = path.chars().skip(count - columns + 1).collect();
+    let whole_parts = end.find('/').map_or(&*end, |at| &end[at..]);
+    format!("…{whole_parts}")
+}
+
 /// Prints a document, indented.
 pub(crate) fn json<T: Serialize>(value: &T) -> io::Result<()> {
     line(&serde_json::to_string_pretty(value)?)
@@ -165,6 +176,21 @@ mod tests {
                 .all(|line| line.starts_with("          "))
         );
         assert_eq!(folded("short  line", 10), "short  line");
+    }
+
+    #[test]
+    fn a_long_path_keeps_its_end() {
+        let path = "/home/somebody/.local/state/quittance/main-1a2b3c4d";
+        for (columns, shown) in [
+            (51, path),
+            (46, "…/.local/state/quittance/main-1a2b3c4d"),
+            (26, "…/quittance/main-1a2b3c4d"),
+            (25, "…/quittance/main-1a2b3c4d"),
+            (24, "…/main-1a2b3c4d"),
+            (9, "…1a2b3c4d"),
+        ] {
+            assert_eq!(path_in(columns, path), shown, "{columns}");
+        }
     }
 
     #[test]

@@ -85,10 +85,13 @@ pub(crate) async fn run(options: &Options, choice: &Choice) -> Result<ExitCode> 
         ("PostgreSQL", &status.postgres, postgres),
     ]);
     let parts = parts.map(|(name, url, health)| (name, &**url, health.map_err(not_well)));
-    let home = running.home.display().to_string();
+    let home = print::path_in(PLACE_COLUMNS, &running.home.display().to_string());
     let disk = disk(&running.home).map_err(|problem| format!("FULL: {problem}"));
     tell(parts.chain([("disk", &*home, disk)]))
 }
+
+/// As much as an address of a part may take: a line is to fit a terminal.
+const PLACE_COLUMNS: usize = 34;
 
 fn not_well(problem: String) -> String {
     format!("DOWN: {problem}")

@@ -1,4 +1,4 @@
-//! What a person is told who typed another word, or whose bank does not answer.
+//! What a person is told who typed another word, whose shell completes one, or whose bank does not answer.
 
 use std::fs;
 use std::path::Path;
@@ -51,4 +51,18 @@ fn a_ledger_that_hangs_is_told_within_seconds() {
     );
     let hint = format!("--home {} status` tells which part is down", path.display());
     assert!(ran.stderr.contains(&hint), "{}", ran.stderr);
+}
+
+#[test]
+fn completions_know_the_commands() {
+    let bash = run(Path::new("/nowhere"), "completions bash").ok();
+    for word in [
+        "_quittance",
+        "--detach",
+        "--payment-id",
+        "replay",
+        "cash ada grace",
+    ] {
+        assert!(bash.contains(word), "{word}");
+    }
 }

@@ -85,20 +85,6 @@ fn every_command_tells_its_options() {
 }
 
 #[test]
-fn completions_know_the_commands() {
-    let bash = run(Path::new("/nowhere"), "completions bash").ok();
-    for word in [
-        "_quittance",
-        "--detach",
-        "--payment-id",
-        "replay",
-        "cash ada grace",
-    ] {
-        assert!(bash.contains(word), "{word}");
-    }
-}
-
-#[test]
 fn a_usage_error_is_exit_code_2() {
     let usage = |arguments: &str| {
         let ran = run(Path::new("/nowhere"), arguments);
