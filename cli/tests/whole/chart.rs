@@ -9,6 +9,7 @@ use common::money::Currency;
 use common::wire;
 use local::{Part, Service};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::bank::TestBank;
 
@@ -57,6 +58,76 @@ async fn a_bank_has_its_own_accounts_in_each_currency_once() -> Result<()> {
     test.check_invariants().await.map(drop)
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exchange_is_booked_with_its_rate_and_its_rounding() -> Result<()> {
+    let test = TestBank::start_with(&[CURRENCIES]).await?;
+    let of_bank =
+        |purpose, currency| Ok::<_, anyhow::Error>(bank_account(purpose, currency)?.account_id.0);
+    let (nostro, nostro_yen) = (
+        of_bank(Purpose::Nostro, "EUR")?,
+        of_bank(Purpose::Nostro, "JPY")?,
+    );
+    let rounding = of_bank(Purpose::Rounding, "JPY")?;
+    let yen = Uuid::now_v7();
+    let owner = test.account(test.adas).await?["owner"].clone();
+    test.open(
+        json!({"account_id": yen, "owner": owner, "currency": "JPY", "category": "liability"}),
+    )
+    .await?;
+    let arrives = crate::bank::payment(nostro, test.adas, "50.00");
+    test.pay(&test.staff, arrives, Some(20)).await?;
+
+    // 10 euros are 1623.55 yen: the market gives 1624, Ada gets 1623, and the bank wins one.
+    let posting = |account: Uuid, direction: &str, amount: &str, currency: &str| json!({"account": account, "direction": direction, "amount": amount, "currency": currency});
+    let rates = json!([{"from": "EUR", "to": "JPY", "rate": "162.355"}]);
+    let exchange = |given: &str| {
+        json!({
+            "payment_id": Uuid::now_v7(), "rates": rates, "reference": "Yen for the journey",
+            "postings": [
+                posting(test.adas, "debit", "10.00", "EUR"), posting(nostro, "credit", "10.00", "EUR"),
+                posting(nostro_yen, "debit", "1624", "JPY"), posting(yen, "credit", given, "JPY"),
+                posting(rounding, "credit", "1", "JPY"),
+            ],
+        })
+    };
+    let ask = async |given| {
+        let (asked, staff) = (exchange(given), &test.staff);
+        test.post(Service::Payments, "/transactions", staff, &asked, Some(20))
+            .await
+    };
+    let (status, unbalanced) = ask("1624").await?;
+    ensure!(
+        status == 422 && unbalanced["reason"]["code"] == "NARR",
+        "{status} {unbalanced}"
+    );
+    let (_, exchanged) = ask("1623").await?;
+    ensure!(exchanged["status"] == "settled", "{exchanged}");
+    let seq = exchanged["request_seq"].as_u64().context("no sequence")?;
+    let (_, answer) = test
+        .get(
+            Service::Ledger,
+            &format!("/transactions/{seq}"),
+            &test.staff,
+        )
+        .await?;
+    ensure!(
+        answer["rates"] == rates && answer["postings"].as_array().map(Vec::len) == Some(5),
+        "{answer}"
+    );
+    for (account, posted) in [
+        (test.adas, "1040.00"),
+        (nostro, "40.00"),
+        (nostro_yen, "1624"),
+        (yen, "1623"),
+        (rounding, "-1"),
+    ] {
+        let found = test.posted(account).await?;
+        ensure!(found == posted, "{account}: {found}");
+    }
+    test.check_invariants().await?;
+    crate::proof::holds_together_and_replays_from_a_file(&test).await
+}
+
 fn bank_account(purpose: Purpose, currency: &str) -> Result<OpenBankAccount> {
     let currency = Currency::from_code(currency).context("a currency")?;
     Ok(OpenBankAccount::of(purpose, currency))
@@ -69,7 +140,7 @@ async fn deposit(test: &TestBank, amount: &str) -> Result<String> {
     let (_, as_ada) = test.pay(&test.ada, payment.clone(), Some(20)).await?;
     ensure!(as_ada["reason"]["code"] == "AG01", "{as_ada}");
     let mut payment = payment;
-    payment["payment_id"] = json!(uuid::Uuid::now_v7());
+    payment["payment_id"] = json!(Uuid::now_v7());
     let (_, settled) = test.pay(&test.staff, payment, Some(20)).await?;
     Ok(settled["status"].as_str().unwrap_or_default().to_owned())
 }
