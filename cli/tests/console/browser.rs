@@ -128,7 +128,8 @@ impl Browser {
         .await;
     }
 
-    /// Presses the button with this text, and waits until the page that it leads to is there: what the old page said answers nothing.
+    /// Presses the button with this text, and waits until the page that it leads to is there: what the old page said answers
+    /// nothing.
     pub(crate) async fn press(&self, text: &str) {
         let old = self.driver.find(Locator::Css("html")).await.unwrap();
         let path = format!("//main//button[normalize-space()='{text}']");
@@ -171,15 +172,20 @@ impl Browser {
         .await
     }
 
-    /// Does this until it can be done: pages renew what is on them, so what was found may be gone before it is used.
+    /// Does this until it can be done: pages renew what is on them, so what was found may be gone before it is used. Nothing
+    /// that may have been done is done again.
     async fn again<T>(&self, what: &str, attempt: impl AsyncFn() -> Result<T, CmdError>) -> T {
         let begun = Instant::now();
         loop {
-            match attempt().await {
+            let error = match attempt().await {
                 Ok(done) => return done,
-                Err(error) if begun.elapsed() > PATIENCE => panic!("{what}: {error}"),
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-            }
+                Err(error) => error,
+            };
+            let is_undone = error.is_stale_element_reference()
+                || error.is_no_such_element()
+                || error.is_element_not_interactable();
+            assert!(is_undone && begun.elapsed() < PATIENCE, "{what}: {error}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
