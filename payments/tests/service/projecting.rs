@@ -331,20 +331,15 @@ async fn a_log_that_was_replaced_stops_it() {
 
 #[tokio::test]
 async fn a_gap_in_a_log_stops_it() {
-    let world = World::with_key().await;
-    let requests = vec![outgoing(SHOP, &payment(Uuid::now_v7())); 2];
+    // Without an answer: one that is projected in time would spare the projection its request.
+    let world = World::empty().await;
+    let requests = vec![outgoing(SHOP, &payment(Uuid::now_v7())); 3];
     assert_eq!(world.publish_requests(requests).await, 3);
-    let mut stream = world.jetstream().get_stream(REQUESTS).await.unwrap();
-    let mut config = stream.info().await.unwrap().config.clone();
+    let stream = world.jetstream().get_stream(REQUESTS).await.unwrap();
+    let mut config = stream.cached_info().config.clone();
     config.max_messages = 1;
     config.discard = async_nats::jetstream::stream::DiscardPolicy::Old;
     world.jetstream().update_stream(config).await.unwrap();
-    // The broker may answer before it has dropped them.
-    eventually("all but the last are dropped", async || {
-        let first = stream.info().await.unwrap().state.first_sequence;
-        (first == 3).then_some(())
-    })
-    .await;
     let error = world.serve_unready().end().await.unwrap_err();
     let text = format!("{error:#}");
     assert!(text.contains("REQUESTS jumps from 1 to 3"), "{text}");
