@@ -25,9 +25,7 @@ struct Docs {
 
 impl Docs {
     async fn start() -> Self {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let listen = free.local_addr().expect("just bound");
-        drop(free);
+        let listen = local::testing::free_address();
         let web = Web {
             listen,
             allowed_origins: Vec::new(),

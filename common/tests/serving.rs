@@ -25,9 +25,7 @@ struct Service {
 
 impl Service {
     async fn start() -> Self {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = free.local_addr().expect("just bound");
-        drop(free);
+        let address = local::testing::free_address();
         let routes = Router::new()
             .route("/echo", post(|body: String| async { body }))
             .layer(from_fn(limit_body))

@@ -5,6 +5,7 @@ mod python;
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use std::{env, fs};
@@ -14,7 +15,7 @@ pub use python::python;
 
 use crate::home::{Home, TEMPORARY_PREFIX};
 use crate::install::{self, Kept, Wanted};
-use crate::ports::Ports;
+use crate::ports::{self, Ports};
 use crate::producer::Producer;
 use crate::progress::silent;
 use crate::secrets::write_private;
@@ -23,6 +24,13 @@ use crate::{lock, staging};
 
 /// Older than this and held by nobody: its test was killed.
 const LEFTOVER_AGE: Duration = Duration::from_secs(600);
+
+/// An address on loopback where nobody listens, other each time: the system hands out ports of its own again at once.
+/// Panics when there is none.
+#[must_use]
+pub fn free_address() -> SocketAddr {
+    ports::loopback(ports::free().expect("a free port"))
+}
 
 /// Fresh, private servers on free ports, in a temporary directory that goes when they are dropped,
 /// with one producer, `demo-shop`, which publishes directly: no payments service runs here. Panics when they cannot be had: a test has nothing else to do then.

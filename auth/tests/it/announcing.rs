@@ -111,9 +111,7 @@ async fn two_instances_that_start_at_once_agree_on_one_key() {
     let bank = Bank::new().await;
     let _ledger = bank.ledger(KeyStatus::Noted).await;
     let mut other = bank.config();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    other.service.web.listen = port.local_addr().unwrap();
-    drop(port);
+    other.service.web.listen = local::testing::free_address();
     let there = format!("http://{}/.well-known/jwks.json", other.service.web.listen);
     let (_one, _two) = (bank.auth(), Auth::start(other));
     bank.wait_until_ready().await;

@@ -330,6 +330,10 @@ async fn a_wrong_password_does_not_tell_who_was_imported() {
     // Who may not log in does not count: nothing is slow any more when both are out.
     bank.sql("update users set is_active = false where email ilike '%@example.com'")
         .await;
-    let quick = timed(EMAIL).await;
+    bank.sql("delete from login_tries").await;
+    let mut quick = Duration::MAX;
+    for _ in 0..3 {
+        quick = timed(EMAIL).await.min(quick);
+    }
     assert!(quick < least / 2, "{quick:?} of {least:?}");
 }

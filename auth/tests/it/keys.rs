@@ -261,9 +261,7 @@ async fn auth_that_dies_while_a_key_waits_for_its_successor_goes_on() {
 async fn two_instances_rotate_once() {
     let (bank, _auth, _ledger) = Bank::open().await;
     let mut other = bank.config();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    other.service.web.listen = port.local_addr().expect("just bound");
-    drop(port);
+    other.service.web.listen = local::testing::free_address();
     let login = format!("http://{}/api/token/", other.service.web.listen);
     let _other = Auth::start(other);
     let there = async || {

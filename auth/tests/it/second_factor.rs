@@ -118,14 +118,10 @@ async fn who_has_a_second_factor_logs_in_with_a_code_and_each_code_passes_once()
             refused(log_in_with(&bank, path, &missing).await, "otp_required").await;
         }
         forget_steps(&bank).await;
-        let answer = log_in_with(&bank, path, &json!(code(&secret))).await;
+        let used = code(&secret);
+        let answer = log_in_with(&bank, path, &json!(used)).await;
         assert_eq!(answer.status(), StatusCode::OK, "{path}");
-        for wrong in [
-            json!(WRONG),
-            json!("000-000"),
-            json!(code(&secret)),
-            json!(12),
-        ] {
+        for wrong in [json!(WRONG), json!("000-000"), json!(used), json!(12)] {
             refused(log_in_with(&bank, path, &wrong).await, "otp_invalid").await;
             bank.sql("delete from login_tries").await;
         }
@@ -224,7 +220,8 @@ async fn wrong_codes_are_wrong_tries_and_lock_the_account() {
         statuses.push(answer.status().as_u16());
     }
     assert!(statuses.starts_with(&[401, 401, 401]), "{statuses:?}");
-    assert_eq!(statuses.last(), Some(&429), "{statuses:?}");
+    assert!(statuses.contains(&429), "{statuses:?}");
+    bank.hold_the_locks().await;
     let right = log_in_with(&bank, "/api/token/", &json!(code(&secret))).await;
     assert_eq!(right.status(), StatusCode::TOO_MANY_REQUESTS);
 }

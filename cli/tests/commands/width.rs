@@ -53,6 +53,11 @@ fn everything_fits_a_terminal() {
             .output()
             .unwrap()
             .into();
-        fits(command, &ran.ok());
+        // What it finds is this machine's.
+        if command == "doctor" {
+            fits(command, &ran.stdout);
+        } else {
+            fits(command, &ran.ok());
+        }
     }
 }

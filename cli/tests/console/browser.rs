@@ -2,7 +2,6 @@
 
 use std::env;
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -172,6 +171,18 @@ impl Browser {
         .await
     }
 
+    /// Where these links lead.
+    pub(crate) async fn links(&self, css: &str) -> Vec<String> {
+        self.again(css, async || {
+            let mut links = Vec::new();
+            for element in self.driver.find_all(Locator::Css(css)).await? {
+                links.extend(element.attr("href").await?);
+            }
+            Ok(links)
+        })
+        .await
+    }
+
     /// Does this until it can be done: pages renew what is on them, so what was found may be gone before it is used. Nothing
     /// that may have been done is done again.
     async fn again<T>(&self, what: &str, attempt: impl AsyncFn() -> Result<T, CmdError>) -> T {
@@ -227,9 +238,7 @@ impl Browser {
 
 impl Driver {
     fn start(program: &Path) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        drop(listener);
+        let port = local::testing::free_address().port();
         let child = Command::new(program)
             .arg(format!("--port={port}"))
             .stdin(Stdio::null())

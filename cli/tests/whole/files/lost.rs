@@ -40,7 +40,7 @@ async fn a_ledger_that_dies_before_a_file_is_filed_hands_out_no_half_of_it() -> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_is_gone_after_its_time_also_when_the_ledger_died_meanwhile() -> Result<()> {
-    let mut test = TestBank::start_with(&[("QUITTANCE_MEDIA_SECONDS", "3")]).await?;
+    let mut test = TestBank::start_with(&[("QUITTANCE_MEDIA_SECONDS", "6")]).await?;
     let ada = Desk::at_the_ledger(&test, &test.ada);
     let id = ada.ask(&statement(test.adas, "csv")).await?;
     ada.content(id).await?;
