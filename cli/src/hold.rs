@@ -76,12 +76,12 @@ pub(crate) struct Void {
 /// Options of `quittance reverse`.
 #[derive(Debug, Args)]
 pub(crate) struct Reverse {
-    /// The id of the payment or capture
+    /// The id of the payment, capture or transaction
     reverses: PaymentId,
     /// Whose payment: ada, grace, shop, or a client's id [default: that of --as]
     #[arg(long, value_name = "CLIENT")]
     client_id: Option<String>,
-    /// How much of it [default: all that was not reversed before]
+    /// How much of it; a transaction is reversed whole [default: all that was not reversed before]
     #[arg(long, allow_hyphen_values = true)]
     amount: Option<String>,
     /// Text for both statements, up to 140 characters

@@ -279,10 +279,21 @@ fn shown(payment: &Value, follow_ups: &[Value]) -> Result<String> {
 /// What is held or was captured, what can still be reversed, and what it belongs to: each on a line of its own.
 fn stands(payment: &Value, follow_ups: &[Value]) -> Option<String> {
     let text = |name: &str| payment[name].as_str();
+    let stands = (text("kind")?, text("status")?);
+    match stands {
+        ("payment" | "transaction", "reversed") => {
+            return Some("\nAll of it was booked back.".to_owned());
+        }
+        ("reversal", "reversed") => {
+            let of = payment["reverses"]["payment_id"].as_str()?;
+            return Some(format!("\nOf {of}."));
+        }
+        _ => {}
+    }
     let (amount, currency) = (text("amount")?, text("currency")?);
     let remaining = text("remaining").unwrap_or(amount);
     let hold = || text("hold_id").map(|id| format!("\nOf hold {id}."));
-    match (text("kind")?, text("status")?) {
+    match stands {
         ("hold", "authorised") => {
             let end = text("expires_at").map_or_else(
                 || "until it is captured or voided".to_owned(),
@@ -306,13 +317,8 @@ fn stands(payment: &Value, follow_ups: &[Value]) -> Option<String> {
         ("payment", "settled") if payment["remaining"].is_string() => Some(format!(
             "\n{remaining} of {amount} {currency} can still be reversed."
         )),
-        ("payment", "reversed") => Some("\nAll of it was booked back.".to_owned()),
         ("capture", "reversed") => Some(format!("{}\nAll of it was booked back.", hold()?)),
         ("void", "voided") => Some(format!("{}\n{amount} {currency} is free again.", hold()?)),
-        ("reversal", "reversed") => {
-            let of = payment["reverses"]["payment_id"].as_str()?;
-            Some(format!("\nOf payment {of}."))
-        }
         _ => None,
     }
 }
@@ -344,6 +350,7 @@ mod tests {
             ("reversal", "rejected", "rejected reversal"),
             ("transaction", "settled", "transaction"),
             ("transaction", "rejected", "rejected transaction"),
+            ("transaction", "reversed", "reversed transaction"),
         ] {
             assert_eq!(standing(kind, status, " "), told);
         }

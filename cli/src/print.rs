@@ -12,7 +12,8 @@ pub(crate) fn line(text: &str) -> io::Result<()> {
     writeln!(io::stdout(), "{}", lines(text))
 }
 
-/// What a stranger wrote, on one line: a terminal obeys control characters, so they are escaped, as JSON does it.
+/// What a stranger wrote, on one line: a terminal obeys control characters, and marks of direction change the order of what
+/// stands behind them, so they are escaped, as JSON does it.
 pub(crate) fn readable(text: &str) -> String {
     escaped(text, |_| false)
 }
@@ -25,13 +26,19 @@ pub(crate) fn lines(text: &str) -> String {
 fn escaped(text: &str, is_wanted: impl Fn(char) -> bool) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
-        if character.is_control() && !is_wanted(character) {
+        let is_obeyed = character.is_control() || gives_direction(character);
+        if is_obeyed && !is_wanted(character) {
             out += &format!("\\u{:04x}", u32::from(character));
         } else {
             out.push(character);
         }
     }
     out
+}
+
+/// Marks that a bidirectional text is ordered by.
+fn gives_direction(character: char) -> bool {
+    matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Columns of a terminal that nobody has widened.
@@ -145,6 +152,10 @@ mod tests {
         let text = "a\u{1b}[2J\u{7f}\u{9b}2J\r\n\u{7}";
         let expected = r"a\u001b[2J\u007f\u009b2J\u000d\u000a\u0007";
         assert_eq!(readable(text), expected);
+        assert_eq!(
+            readable("a\u{202e}b\u{2066}\u{200f}é"),
+            r"a\u202eb\u2066\u200fé"
+        );
         assert_eq!(lines("a\n\tb\u{1b}c\r\n"), "a\n\tb\\u001bc\\u000d\n");
         // In JSON it means the same character.
         let json = lines("\"\u{9b}\"");

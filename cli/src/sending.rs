@@ -250,6 +250,9 @@ fn held_text(settlement: &PaymentAnswer) -> String {
         PaymentStatus::Voided | PaymentStatus::Expired => {
             format!("\n{amount} {currency} is free again.")
         }
+        PaymentStatus::Reversed if settlement.amount.is_none() => {
+            "\nAll of it is booked back.".to_owned()
+        }
         PaymentStatus::Reversed => format!("\n{remaining} {currency} can still be reversed."),
         PaymentStatus::Settled | PaymentStatus::Rejected | PaymentStatus::Duplicate => {
             String::new()

@@ -51,7 +51,7 @@ pub(crate) use receipts::{
     AnsweredRow, CheckpointRow, LeafRow, answered, chain_after, checkpoint_up_to, leaves_behind,
     move_tree, owns_one, put_checkpoint, put_tiles, tiles, tree_size, without_waiting_for_the_disk,
 };
-pub(crate) use reversals::{BookedBy, originals, reversed_sums};
+pub(crate) use reversals::{BookedBy, ReversedSum, originals, reversed_sums};
 pub use revocations::revocations;
 pub(crate) use revocations::{is_revoked, relevant as relevant_revocations};
 pub(crate) use statement::{

@@ -104,6 +104,14 @@ async fn a_clerk_holds_captures_voids_and_reverses() {
     browser.click(Locator::XPath(shown)).await;
     browser.wait_for("h1", "Transaction").await;
     browser.wait_for(".big", "settled").await;
+    browser.fill_in("#reverse", "reason", "Posted twice").await;
+    browser.press("Reverse").await;
+    browser
+        .wait_for("[role=status]", "All of it is booked back.")
+        .await;
+    browser.wait_for(".path", "settled → reversed").await;
+    browser.wait_for("#followed", "reversal").await;
+    browser.picture("transaction-reversed").await;
     assert_eq!(browser.complaints().await, Vec::<String>::new());
     browser.stop().await;
 }

@@ -43,6 +43,27 @@ impl TestBank {
         Self::start_with(&[]).await
     }
 
+    /// A transaction of three postings: the bank books cash in for Ada. Returns its id.
+    pub(crate) async fn deposit_in_two(&self) -> Result<Uuid> {
+        let posting = |account: Uuid, direction: &str, amount: &str| json!({"account": account, "direction": direction, "amount": amount, "currency": "EUR"});
+        let id = Uuid::now_v7();
+        let body = json!({"payment_id": id, "postings": [
+            posting(self.cash, "debit", "3.00"),
+            posting(self.adas, "credit", "2.00"),
+            posting(self.adas, "credit", "1.00"),
+        ]});
+        let asked = self.post(
+            Service::Payments,
+            "/transactions",
+            &self.staff,
+            &body,
+            Some(20),
+        );
+        let (status, booked) = asked.await?;
+        ensure!(booked["status"] == "settled", "{status} {booked}");
+        Ok(id)
+    }
+
     /// The same, with these variables in the ledger's environment.
     pub(crate) async fn start_with(ledger: &[(&str, &str)]) -> Result<Self> {
         Self::start_as(ledger, None).await

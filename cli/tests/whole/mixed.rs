@@ -45,7 +45,8 @@ async fn a_ledger_that_dies_in_a_mix_of_all_kinds_loses_nothing() -> Result<()> 
             .set_env(Service::Ledger, "QUITTANCE_CRASH_AT", place);
         test.bank
             .set_env(Service::Ledger, "QUITTANCE_CRASH_VISIT", visit);
-        test.bank.start_part(Part::Ledger).await?;
+        // It may die before anybody has asked whether it is ready.
+        test.bank.spawn_part(Service::Ledger)?;
         mix.send(&test, &senders).await?;
         match death {
             Some(_) => test.wait_until_dead(Part::Ledger).await?,
@@ -87,7 +88,7 @@ async fn a_ledger_that_dies_in_a_mix_of_all_kinds_loses_nothing() -> Result<()> 
 
 /// Publishes one request of each kind that succeeds whatever the dice say later: while they run, accounts may be frozen.
 async fn one_of_each(test: &TestBank, senders: &Senders) -> Result<()> {
-    let [paid, captured, voided, expires] = [(); 4].map(|()| Uuid::now_v7());
+    let [paid, captured, voided, expires, booked] = [(); 5].map(|()| Uuid::now_v7());
     let pay = |id| {
         json!({
             "payment_id": id, "debtor_account": test.adas, "creditor_account": test.graces, "amount": "1.00",
@@ -102,13 +103,19 @@ async fn one_of_each(test: &TestBank, senders: &Senders) -> Result<()> {
     hold_with_nul["reference"] = json!(TEXTS[0]);
     let mut hold_with_end = pay(expires);
     hold_with_end["expires_at"] = json!(common::service::now() + TimeDelta::seconds(2));
+    let mut transaction = transfer(test.adas, test.graces, "1.00");
+    transaction["payment_id"] = json!(booked);
     let control = |action, side| json!({"action": action, "account_id": test.adas, "side": side});
     // An account that has no limits is not limited again by none: that would be a duplicate.
     let limits = json!({"maximum_balance": "100000.00"});
     let limits = json!({"action": "limit", "account_id": test.adas, "limits": limits});
     let requests = [
         ("payment", pay(paid)),
-        ("transaction", own(transfer(test.adas, test.graces, "1.00"))),
+        ("transaction", transaction),
+        (
+            "reversal",
+            own(json!({"reverses": booked, "client_id": SHOP})),
+        ),
         ("hold", hold_with_end),
         ("hold", hold_with_nul),
         ("capture", own(json!({"hold_id": captured}))),

@@ -169,6 +169,7 @@ async fn a_verification_names_whatever_was_changed_by_hand() -> Result<()> {
         .pay(&test.ada, payment(test.adas, test.graces, "7.00"), Some(20))
         .await?;
     let seq = paid["request_seq"].as_u64().context("no sequence")?;
+    let whole = reverse_whole(&test).await?;
     let requests = test.check_invariants().await?.requests;
     let Verified::Sound(sound) = verified(&test).await? else {
         anyhow::bail!("sound books have a fault")
@@ -177,7 +178,7 @@ async fn a_verification_names_whatever_was_changed_by_hand() -> Result<()> {
         sound.answers == requests
             && sound.published == requests
             && sound.accounts == 3
-            && sound.postings == 14
+            && sound.postings == 20
             && sound.sums["EUR"] == "0",
         "{sound:?}"
     );
@@ -189,9 +190,18 @@ async fn a_verification_names_whatever_was_changed_by_hand() -> Result<()> {
     test.bank.stop_part(Part::Ledger);
     let superuser = test.bank.servers().superuser_database_url(Service::Ledger);
     let mut database = PgConnection::connect(&superuser).await?;
+    let twice = format!(
+        "insert into reversal (request_seq, original_seq) select 1000000, original_seq from reversal where request_seq = {whole}"
+    );
+    let refused = change_by_hand(&mut database, &twice).await;
+    let refused = refused.err().context("a transaction is reversed twice")?;
+    ensure!(
+        refused.to_string().contains("reversal_of_transaction_once"),
+        "{refused}"
+    );
     let mut forgeries = forged_answers(seq, requests);
     forgeries.extend(forged_postings(seq, test.graces));
-    forgeries.extend(forged_controls(reversal, test.graces, test.adas));
+    forgeries.extend(forged_controls([reversal, whole], test.graces, test.adas));
     for (forgery, undone, expected) in forgeries {
         change_by_hand(&mut database, &forgery).await?;
         let found = match verified(&test).await? {
@@ -235,5 +245,35 @@ async fn reverse_and_control(test: &TestBank) -> Result<u64> {
     let limited = limited.json(&json!({"overdraft_limit": "10", "day_amount_max": "500"}));
     let limited = limited.send().await?;
     ensure!(limited.status() == 200, "{limited:?}");
+    reversed["request_seq"].as_u64().context("no sequence")
+}
+
+/// Books a transaction and reverses it. Returns the sequence of the reversal.
+async fn reverse_whole(test: &TestBank) -> Result<u64> {
+    let id = test.deposit_in_two().await?;
+    let path = format!("/payments/{id}/reverse");
+    let part = json!({"payment_id": Uuid::now_v7(), "amount": "1.00"});
+    let (_, refused) = test
+        .post(Service::Payments, &path, &test.staff, &part, Some(20))
+        .await?;
+    ensure!(refused["reason"]["code"] == "AM12", "{refused}");
+    let whole = json!({"payment_id": Uuid::now_v7(), "reason": "Posted twice"});
+    let (status, reversed) = test
+        .post(Service::Payments, &path, &test.staff, &whole, Some(20))
+        .await?;
+    ensure!(reversed["status"] == "reversed", "{status} {reversed}");
+    let path = format!("/payments/{id}");
+    let (_, shown) = test.get(Service::Payments, &path, &test.staff).await?;
+    ensure!(
+        shown["status"] == "reversed" && shown["kind"] == "transaction",
+        "{shown}"
+    );
+    let path = format!("/payments/{id}/follow-ups");
+    let (_, followed) = test.get(Service::Payments, &path, &test.staff).await?;
+    let followed = followed["payments"].as_array().context("a list")?;
+    ensure!(
+        followed.len() == 1 && followed[0]["payment_id"] == whole["payment_id"],
+        "{followed:?}"
+    );
     reversed["request_seq"].as_u64().context("no sequence")
 }

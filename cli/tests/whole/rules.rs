@@ -10,6 +10,9 @@ use common::message::Outgoing;
 use common::wire::REQUESTS;
 use local::{Part, Service};
 
+use serde_json::json;
+use uuid::Uuid;
+
 use crate::backup::Backup;
 use crate::bank::{TestBank, payment};
 
@@ -40,6 +43,27 @@ async fn a_newer_ledger_raises_the_rules_and_a_replay_agrees_over_both() -> Resu
         summary.requests
     );
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_by_older_rules_is_reversed_by_newer_ones() -> Result<()> {
+    let mut test = TestBank::start_with(&[("QUITTANCE_RULES", "5")]).await?;
+    let id = test.deposit_in_two().await?;
+    let path = format!("/payments/{id}/reverse");
+    let reverse = async |test: &TestBank| {
+        let asked = json!({"payment_id": Uuid::now_v7()});
+        let asked = test.post(Service::Payments, &path, &test.staff, &asked, Some(20));
+        anyhow::Ok(asked.await?.1)
+    };
+    let refused = reverse(&test).await?;
+    ensure!(
+        refused["reason"]["code"] == "NARR" || refused["settlement"]["reason"]["code"] == "NARR",
+        "{refused}"
+    );
+    be_new(&mut test).await?;
+    let reversed = reverse(&test).await?;
+    ensure!(reversed["status"] == "reversed", "{reversed}");
+    test.check_invariants().await.map(drop)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -161,8 +161,8 @@ pub struct Limit {
 
 /// How far an account may go. Amounts are in its currency and not negative.
 ///
-/// What is counted per day and month is what leaves the account by payments, transactions and holds from the time on at
-/// which a limit of that kind is set. Days and months are those of the published time in UTC.
+/// What is counted per day and month is what leaves the account by payments, transactions and holds, not by reversals, from
+/// the time on at which a limit of that kind is set. Days and months are those of the published time in UTC.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(example = serde_json::json!({"overdraft_limit": "50.00", "day_amount_max": "1000.00"}))]

@@ -32,3 +32,14 @@ pub enum Direction {
     /// Right: liabilities, equity and income grow.
     Credit,
 }
+
+impl Direction {
+    /// The other side.
+    #[must_use]
+    pub fn opposite(self) -> Self {
+        match self {
+            Self::Debit => Self::Credit,
+            Self::Credit => Self::Debit,
+        }
+    }
+}

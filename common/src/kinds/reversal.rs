@@ -1,4 +1,5 @@
-//! A reversal: what a payment booked is booked back, in full or in part. The payment's own postings stay.
+//! A reversal: what a payment booked is booked back, in full or in part; what a transaction booked, in full. The first
+//! postings stay.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,12 +19,12 @@ use crate::reason::{Code, Reason};
 pub struct ReversalRequest {
     /// Its own id, as a payment's.
     pub payment_id: PaymentId,
-    /// The `payment_id` of what is reversed: a payment or a capture.
+    /// The `payment_id` of what is reversed: a payment or a capture, from rules 6 on also a transaction, for the bank.
     pub reverses: PaymentId,
     /// Whose payment that is; the caller's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<ClientId>,
-    /// At most what was not reversed before; all of that when absent.
+    /// At most what was not reversed before; all of that when absent. A transaction is reversed whole, without an amount.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^[0-9]{1,15}(\.[0-9]{1,4})?$"))]
     pub amount: Option<String>,

@@ -11,7 +11,7 @@ use crate::timestamp;
 /// The `ce-type` of a raise.
 pub const REQUESTED: &str = "rules.requested.v1";
 /// The newest rules whose answers this program can read; the ledger decides by these or older ones.
-pub const NEWEST: u32 = 5;
+pub const NEWEST: u32 = 6;
 /// From these rules on, a request needs a token for the log ([`crate::token::Audience::Log`]).
 pub const LOG_TOKENS: u32 = 4;
 /// Where the ledger raises its rules.

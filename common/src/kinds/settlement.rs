@@ -32,7 +32,8 @@ pub struct PaymentAnswer {
     pub debtor_account: Option<AccountId>,
     /// The account that was to be paid.
     pub creditor_account: Option<AccountId>,
-    /// With all decimals of its currency; as it was sent when it is no amount.
+    /// With all decimals of its currency; as it was sent when it is no amount. `null` of a transaction and of its reversal, where
+    /// each posting says its own.
     pub amount: Option<String>,
     /// As it was sent.
     pub currency: Option<String>,
@@ -59,7 +60,8 @@ pub struct PaymentAnswer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "date-time"))]
     pub expires_at: Option<String>,
-    /// What is still held after what was done with a hold, or can still be reversed after a reversal.
+    /// What is still held after what was done with a hold, or can still be reversed after a reversal; absent when a transaction
+    /// is reversed, which is done whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remaining: Option<String>,
     /// What a reversal is about; absent from other answers.

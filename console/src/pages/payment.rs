@@ -329,9 +329,14 @@ fn postings(body: &Value, prefix: &Prefix) -> Vec<Line> {
     let postings = body["postings"].as_array().into_iter().flatten();
     let lines = postings.map(|posting| {
         let text = |name: &str| posting[name].as_str().unwrap_or_default().to_owned();
+        // Of a transaction each has its own.
+        let amount = match posting["currency"].as_str() {
+            Some(currency) => format!("{} {currency}", text("amount")),
+            None => text("amount"),
+        };
         let (debit, credit) = match posting["direction"].as_str() {
-            Some("debit") => (text("amount"), String::new()),
-            _ => (String::new(), text("amount")),
+            Some("debit") => (amount, String::new()),
+            _ => (String::new(), amount),
         };
         Line {
             account: Id::account(text("account"), prefix),

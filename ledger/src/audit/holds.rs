@@ -6,7 +6,8 @@ use rust_decimal::Decimal;
 
 use crate::core::book::Book;
 use crate::core::book::hold::Hold;
-use crate::store::BookedBy;
+use crate::core::book::usage::Booking;
+use crate::store::{BookedBy, ReversedSum};
 
 /// The first hold that is not as the log makes it.
 pub(super) fn differ(book: &Book, stored: &[Hold]) -> Option<String> {
@@ -47,25 +48,33 @@ fn facts(hold: &Hold) -> String {
     )
 }
 
-/// The first payment of which the database says that another amount was reversed.
-pub(super) fn reversals_differ(book: &Book, stored: &[(BookedBy, Decimal)]) -> Option<String> {
-    let ours: BTreeMap<BookedBy, Decimal> = book
-        .originals
-        .values()
-        .map(|original| {
-            let place = (original.request_seq, original.item);
-            (place, original.reversed.amount())
-        })
-        .collect();
-    let theirs: BTreeMap<BookedBy, Decimal> = stored.iter().copied().collect();
+/// The first payment or transaction of which the database says that another amount was reversed.
+pub(super) fn reversals_differ(book: &Book, stored: &[(BookedBy, ReversedSum)]) -> Option<String> {
+    let ours = book.originals.values().map(|original| {
+        let place = (original.request_seq, original.item);
+        let sum = match &original.booking {
+            Booking::Payment { reversed, .. } => ReversedSum {
+                amount: reversed.amount(),
+                whole: 0,
+            },
+            Booking::Transaction { is_reversed, .. } => ReversedSum {
+                amount: Decimal::ZERO,
+                whole: i64::from(*is_reversed),
+            },
+        };
+        (place, sum)
+    });
+    let ours: BTreeMap<BookedBy, ReversedSum> = ours.collect();
+    let theirs: BTreeMap<BookedBy, ReversedSum> = stored.iter().copied().collect();
     let places = ours.keys().chain(theirs.keys());
     let place = places
         .copied()
         .filter(|place| ours.get(place) != theirs.get(place))
         .min()?;
-    let text = |sums: &BTreeMap<BookedBy, Decimal>| {
-        sums.get(&place)
-            .map_or_else(|| "nothing".to_owned(), Decimal::to_string)
+    let text = |sums: &BTreeMap<BookedBy, ReversedSum>| match sums.get(&place) {
+        None => "nothing".to_owned(),
+        Some(ReversedSum { amount, whole: 0 }) => amount.to_string(),
+        Some(ReversedSum { amount, whole }) => format!("{amount} and {whole} times all"),
     };
     let (seq, item) = place;
     let item = item.map(|item| format!("{} ", item + 1));

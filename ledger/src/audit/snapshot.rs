@@ -1,7 +1,6 @@
 //! The database at one moment.
 
 use common::token::{Keys, Target};
-use rust_decimal::Decimal;
 use sqlx::{Connection as _, PgConnection};
 
 use crate::core::book::hold::Hold;
@@ -18,8 +17,8 @@ pub(super) struct Snapshot {
     pub(super) revocations: Vec<(u64, Target)>,
     pub(super) accounts: Vec<AuditedAccount>,
     pub(super) holds: Vec<Hold>,
-    /// What was reversed of each payment.
-    pub(super) reversed: Vec<(store::BookedBy, Decimal)>,
+    /// What was reversed of each payment and transaction.
+    pub(super) reversed: Vec<(store::BookedBy, store::ReversedSum)>,
     /// How many payment ids batches have used up.
     pub(super) batch_payments: u64,
     /// Postings on no account.

@@ -1,8 +1,8 @@
 //! The books against themselves and against SETTLEMENTS, without deciding anything again.
 //!
 //! Every answer follows the one before in the hash chain, says what its columns say, booked what it says and sums to zero,
-//! and is published like that; every batch used up the ids, and every reversal is of the payment and the amount, that its
-//! answer says; the tree of receipts is that of the answers, and so is every root that was signed; every account has its
+//! and is published like that; every batch used up the ids, and every reversal is of the payment or transaction, and the
+//! amount, that its answer says; the tree of receipts is that of the answers, and so is every root that was signed; every account has its
 //! postings without a gap, each with the balance that follows from the one before; every account was opened by an answer,
 //! blocks and limits what answers say, and is within its limit. The first fault ends it.
 //!

@@ -12,7 +12,6 @@ pub mod usage;
 use std::collections::HashMap;
 
 use common::ids::AccountId;
-use common::money::Money;
 use common::token::{Keys, Revocations};
 
 use crate::core::change::Change;
@@ -35,7 +34,7 @@ pub struct Book {
     pub payments: Map<PaymentKey, UsedPaymentId>,
     /// Holds.
     pub holds: Holds,
-    /// Payments of which something was reversed, or may be.
+    /// Payments and transactions of which something was reversed, or may be.
     pub originals: Map<PaymentKey, Original>,
     /// Keys that tokens may be signed with.
     pub keys: Keys,
@@ -61,7 +60,7 @@ impl Book {
     pub fn apply(&mut self, change: &Change) {
         match change {
             Change::PaymentIdUsed(key, used) => {
-                self.payments.insert(key.clone(), *used);
+                self.payments.insert(key.clone(), used.clone());
             }
             Change::Posted(entry) => {
                 let account = self.accounts.get_mut(&entry.account);
@@ -80,7 +79,7 @@ impl Book {
             Change::HoldStands(hold) => self.holds.insert((**hold).clone()),
             Change::Reversed(reversal) => {
                 self.originals
-                    .insert(reversal.of.clone(), reversal.original);
+                    .insert(reversal.of.clone(), reversal.original.clone());
             }
             Change::KeyNoted(key) => {
                 let noted = self.keys.insert(&key.kid, &key.issuer, &key.n, &key.e);
@@ -107,24 +106,22 @@ impl Book {
         }
     }
 
-    /// A payment that was booked, with what was reversed of it; `None` also where that has no two parties.
+    /// What was booked under this id, with what was reversed of it.
     #[must_use]
     pub fn original(&self, key: &PaymentKey) -> Option<Original> {
         let fresh = || {
             let used = self.payments.get(key)?;
-            let moved = used.moved?;
             Some(Original {
                 request_seq: used.request_seq,
                 item: used.item,
-                moved,
-                reversed: Money::zero(moved.money.currency()),
+                booking: used.booking.clone()?,
                 changed_seq: 0,
             })
         };
-        self.originals.get(key).copied().or_else(fresh)
+        self.originals.get(key).cloned().or_else(fresh)
     }
 
-    /// Forgets what was reversed of a payment, unless a request behind `written` has reversed more.
+    /// Forgets what was reversed of a payment or transaction, unless a request behind `written` has reversed more.
     pub fn forget_original(&mut self, key: &PaymentKey, written: u64) {
         let known = self.originals.get(key);
         if known.is_some_and(|original| original.changed_seq <= written) {

@@ -27,7 +27,7 @@ pub enum Change {
     AccountStands(AccountId, Box<Standing>),
     /// A hold is authorised, captured, voided or ended.
     HoldStands(Box<Hold>),
-    /// Some of a payment is reversed.
+    /// Some of a payment is reversed, or a transaction.
     Reversed(Box<Reversal>),
     /// A signing key is noted; tokens that it signs are valid in every later request.
     KeyNoted(Box<AnnounceKey>),
@@ -40,10 +40,10 @@ pub enum Change {
 /// A reversal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reversal {
-    /// The payment that is reversed.
+    /// The payment or transaction that is reversed.
     pub of: PaymentKey,
     /// How it stands after it.
     pub original: Original,
-    /// How much was reversed now.
-    pub amount: Money,
+    /// How much was reversed now; `None` when it is a transaction.
+    pub amount: Option<Money>,
 }

@@ -16,6 +16,7 @@ mod account;
 mod bulk;
 mod controls;
 mod hold;
+mod legs;
 mod payment;
 mod reversal;
 mod revocation;
@@ -127,6 +128,11 @@ fn end_due_holds(book: &mut Book, at: At, content: &Content) -> Vec<Change> {
         for payment in accepted.request.readable() {
             end_due_holds_of(book, at, payment.request.debtor_account, &mut ended);
         }
+    } else if let Content::Reversal(accepted) = content {
+        let request = &accepted.request.request;
+        for id in reversal::payers(book, at, &accepted.token.claims, request) {
+            end_due_holds_of(book, at, id, &mut ended);
+        }
     } else if let Some(id) = holding_account(book, content) {
         end_due_holds_of(book, at, id, &mut ended);
     }
@@ -159,10 +165,6 @@ fn holding_account(book: &Book, content: &Content) -> Option<AccountId> {
             of_hold(&void_key(&accepted.token.claims, &accepted.request.request))
         }
         Content::Expiry(expiry) => of_hold(&(expiry.client_id.clone(), expiry.hold_id)),
-        Content::Reversal(accepted) => {
-            let key = original_key(&accepted.token.claims, &accepted.request.request);
-            book.original(&key).map(|original| original.moved.creditor)
-        }
         Content::Account(accepted) => match &accepted.request {
             AccountRequest::Close(close) => Some(close.account_id),
             AccountRequest::Limit(limit) => Some(limit.account_id),
@@ -172,6 +174,7 @@ fn holding_account(book: &Book, content: &Content) -> Option<AccountId> {
         },
         Content::Transaction(_)
         | Content::Bulk(_)
+        | Content::Reversal(_)
         | Content::Chart(_)
         | Content::Key(_)
         | Content::Revocation(_)

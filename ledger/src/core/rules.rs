@@ -11,6 +11,7 @@
 //! | 3 | a token is valid neither long before nor long after it was issued: `exp - nbf` is bounded as `exp - iat` is, and `iat` is not in the future |
 //! | 4 | a token in the log is one for the log (`aud` is `quittance-log`), which passes nowhere else; revocations are taken in, and a revoked token is refused; a token's own limits hold: the most per payment, the accounts that may be debited |
 //! | 5 | accounts are frozen, unfrozen, closed and limited; money is held, captured, voided, and freed by time; payments are reversed; transactions have several postings; batches have many payments in one request; accounts carry metadata; the ledger opens the bank's own accounts |
+//! | 6 | the bank reverses a transaction of several postings, whole; only the bank reverses what was paid to an account that is not a customer's |
 
 use common::token::{Audience, Policy, Times};
 
@@ -28,13 +29,22 @@ pub enum Rules {
     Four,
     /// Controls on accounts, holds, reversals, transactions of several postings.
     Five,
+    /// Reversals of transactions.
+    Six,
 }
 
 impl Rules {
     /// All, in order.
-    pub const ALL: [Self; 5] = [Self::One, Self::Two, Self::Three, Self::Four, Self::Five];
+    pub const ALL: [Self; 6] = [
+        Self::One,
+        Self::Two,
+        Self::Three,
+        Self::Four,
+        Self::Five,
+        Self::Six,
+    ];
     /// The newest that this program knows.
-    pub const NEWEST: Self = Self::Five;
+    pub const NEWEST: Self = Self::Six;
 
     /// The number in the log.
     #[must_use]
@@ -45,6 +55,7 @@ impl Rules {
             Self::Three => 3,
             Self::Four => 4,
             Self::Five => 5,
+            Self::Six => 6,
         }
     }
 
@@ -135,6 +146,19 @@ impl Rules {
     #[must_use]
     pub fn take_reversals(self) -> bool {
         self >= Self::Five
+    }
+
+    /// The bank can reverse a transaction of several postings, whole.
+    #[must_use]
+    pub fn reverse_transactions(self) -> bool {
+        self >= Self::Six
+    }
+
+    /// Only the bank reverses a payment to an account on which a credit is no gain: on an asset of theirs, its owners would owe
+    /// it again.
+    #[must_use]
+    pub fn reverse_for_customers_only(self) -> bool {
+        self >= Self::Six
     }
 
     /// Transactions of several postings are requests that the ledger knows.

@@ -15,7 +15,7 @@ pub struct Touched {
     pub payments: Vec<PaymentKey>,
     /// Holds, as far as they exist, with their accounts.
     pub holds: Vec<PaymentKey>,
-    /// Payments that may be reversed, with their accounts.
+    /// Payments and transactions that may be reversed, with their accounts.
     pub originals: Vec<PaymentKey>,
 }
 

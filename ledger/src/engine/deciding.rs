@@ -203,6 +203,9 @@ impl Deciding {
             let parties = [hold.debtor.account, hold.creditor.account];
             touched.accounts.extend(parties);
         }
+        // Many may name the same one.
+        touched.originals.sort_unstable();
+        touched.originals.dedup();
         let originals = touched.originals.iter();
         let missing = originals.filter(|key| self.book.original(key).is_none());
         let missing: Vec<PaymentKey> = missing.cloned().collect();
@@ -212,8 +215,7 @@ impl Deciding {
         }
         for key in &touched.originals {
             if let Some(original) = self.book.original(key) {
-                let moved = original.moved;
-                touched.accounts.extend([moved.debtor, moved.creditor]);
+                touched.accounts.extend(original.booking.accounts());
             }
         }
         Ok(())

@@ -120,7 +120,7 @@ fn number(xml: &mut Xml, number: AccountNumber) {
 fn balance(xml: &mut Xml, statement: &Statement, code: &str, balance: Money, day: NaiveDate) {
     let normal = normal_side(statement.account.category);
     let (side, amount) = if balance.is_negative() {
-        (other(normal), balance.negated())
+        (normal.opposite(), balance.negated())
     } else {
         (normal, balance)
     };
@@ -199,13 +199,6 @@ fn account_id(xml: &mut Xml, id: AccountId) {
     xml.within("Id", |xml| {
         xml.within("Othr", |xml| xml.text("Id", &id.0.simple().to_string()));
     });
-}
-
-fn other(side: Direction) -> Direction {
-    match side {
-        Direction::Debit => Direction::Credit,
-        Direction::Credit => Direction::Debit,
-    }
 }
 
 fn indicator(side: Direction) -> &'static str {

@@ -1,13 +1,17 @@
-//! Reversals, and the payments that they are about.
+//! Reversals, and the payments and transactions that they are about.
 
 #![expect(
     clippy::as_conversions,
     reason = "how sqlx is told that the elements of an array may be null"
 )]
 
+use std::sync::Arc;
+
 use common::ids::{ClientId, PaymentId};
 use common::kinds::Answer;
 use common::kinds::payment::PaymentAnswer;
+use common::kinds::posting::Posting;
+use common::kinds::transaction::Leg;
 use common::money::{Currency, Money};
 use rust_decimal::Decimal;
 use sqlx::{PgConnection, PgExecutor};
@@ -15,7 +19,7 @@ use uuid::Uuid;
 
 use super::bulk::{self, smallint};
 use super::values::{bigint, column, from_bigint, unreadable};
-use crate::core::book::usage::{Moved, Original, PaymentKey};
+use crate::core::book::usage::{Booking, Moved, Original, PaymentKey};
 use crate::core::change::Reversal;
 
 /// Adds reversals, each with its request.
@@ -31,7 +35,9 @@ pub(super) async fn insert_reversals(
         &column(reversals, |(_, reversal)| bigint(
             reversal.original.request_seq
         )),
-        &column(reversals, |(_, reversal)| reversal.amount.amount()),
+        &column(reversals, |(_, reversal)| reversal
+            .amount
+            .map(|amount| amount.amount())) as &[Option<Decimal>],
         &column(reversals, |(_, reversal)| item(reversal)) as &[Option<i16>],
     )
     .execute(db)
@@ -39,18 +45,19 @@ pub(super) async fn insert_reversals(
     .map(drop)
 }
 
-/// What was reversed of a payment before.
+/// What was booked under a name, and what was reversed of it before.
 struct Reversed {
     client_id: String,
     payment_id: Uuid,
     request_seq: i64,
     item: Option<i16>,
+    is_transaction: bool,
     amount: Decimal,
     /// The last request that reversed some of it; 0 when none did.
     last: i64,
 }
 
-/// The payments with these names that were booked, with what was reversed of each.
+/// What was booked under these names, with what was reversed of each.
 pub(crate) async fn originals(
     db: &mut PgConnection,
     keys: &[PaymentKey],
@@ -81,19 +88,18 @@ async fn alone(
         &column(keys, |(client, _)| client.as_str()) as &[&str],
         &column(keys, |(_, payment)| payment.0),
     );
-    let rows = rows.fetch_all(db).await?.into_iter().filter_map(|row| {
-        let is_transaction = row.subject.starts_with("settlement.transaction.");
-        (!is_transaction).then_some(row)
-    });
+    let rows = rows.fetch_all(db).await?.into_iter();
     let rows = rows.map(|row| {
         let Ok(Answer::Payment(answer)) = Answer::from_json(&row.event_type, &row.body) else {
             return Err(broken(row.request_seq));
         };
+        let is_transaction = row.subject.starts_with("settlement.transaction.");
         let reversed = Reversed {
             client_id: row.client_id,
             payment_id: row.payment_id,
             request_seq: row.request_seq,
             item: None,
+            is_transaction,
             amount: row.reversed,
             last: row.last,
         };
@@ -129,6 +135,7 @@ async fn of_batches(
             payment_id: row.payment_id,
             request_seq: row.request_seq,
             item: Some(row.item),
+            is_transaction: false,
             amount: row.reversed,
             last: row.last,
         };
@@ -140,24 +147,47 @@ async fn of_batches(
 fn original(reversed: Reversed, answer: &PaymentAnswer) -> sqlx::Result<(PaymentKey, Original)> {
     let seq = reversed.request_seq;
     let client: ClientId = reversed.client_id.parse().map_err(|_| broken(seq))?;
-    let currency = answer.currency.as_deref().and_then(Currency::from_code);
-    let currency = currency.ok_or_else(|| broken(seq))?;
-    let amount = answer.amount.as_deref();
-    let amount = amount.and_then(|text| Money::positive(text, currency).ok());
-    let moved = Moved {
-        debtor: answer.debtor_account.ok_or_else(|| broken(seq))?,
-        creditor: answer.creditor_account.ok_or_else(|| broken(seq))?,
-        money: amount.ok_or_else(|| broken(seq))?,
+    let booking = if reversed.is_transaction {
+        let legs = answer
+            .postings
+            .iter()
+            .map(leg)
+            .collect::<Option<Arc<[Leg]>>>();
+        let is_reversed = reversed.last > 0;
+        let legs = legs.filter(|legs| !legs.is_empty());
+        legs.map(|legs| Booking::Transaction { legs, is_reversed })
+    } else {
+        moved(answer).map(|moved| Booking::Payment {
+            moved,
+            reversed: Money::stored(reversed.amount, moved.money.currency()),
+        })
     };
     let item = reversed.item.map(u16::try_from).transpose();
     let original = Original {
         request_seq: from_bigint(seq)?,
         item: item.map_err(|_| broken(seq))?,
-        moved,
-        reversed: Money::stored(reversed.amount, currency),
+        booking: booking.ok_or_else(|| broken(seq))?,
         changed_seq: from_bigint(reversed.last)?,
     };
     Ok(((client, PaymentId(reversed.payment_id)), original))
+}
+
+fn moved(answer: &PaymentAnswer) -> Option<Moved> {
+    let currency = Currency::from_code(answer.currency.as_deref()?)?;
+    Some(Moved {
+        debtor: answer.debtor_account?,
+        creditor: answer.creditor_account?,
+        money: Money::positive(answer.amount.as_deref()?, currency).ok()?,
+    })
+}
+
+fn leg(posting: &Posting) -> Option<Leg> {
+    let currency = Currency::from_code(posting.currency.as_deref()?)?;
+    Some(Leg {
+        account: posting.account,
+        direction: posting.direction,
+        money: Money::positive(&posting.amount, currency).ok()?,
+    })
 }
 
 fn broken(seq: i64) -> sqlx::Error {
@@ -167,19 +197,33 @@ fn broken(seq: i64) -> sqlx::Error {
 /// A payment, by the request that booked it and its place in that, if that was a batch.
 pub(crate) type BookedBy = (u64, Option<u16>);
 
-/// What was reversed of each payment.
+/// What the reversals of one payment or transaction come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ReversedSum {
+    /// Of a payment.
+    pub(crate) amount: Decimal,
+    /// How often it was reversed whole, as a transaction is.
+    pub(crate) whole: i64,
+}
+
+/// What was reversed of each payment and transaction.
 pub(crate) async fn reversed_sums(
     db: impl PgExecutor<'_>,
-) -> sqlx::Result<Vec<(BookedBy, Decimal)>> {
+) -> sqlx::Result<Vec<(BookedBy, ReversedSum)>> {
     let rows = sqlx::query!(
-        r#"select original_seq, original_item, sum(amount) as "sum!" from reversal
-           group by original_seq, original_item order by original_seq, original_item"#
+        r#"select original_seq, original_item, coalesce(sum(amount), 0) as "amount!",
+                  count(*) filter (where amount is null) as "whole!"
+           from reversal group by original_seq, original_item order by original_seq, original_item"#
     );
     let rows = rows.fetch_all(db).await?.into_iter();
     rows.map(|row| {
         let item = row.original_item.map(u16::try_from).transpose();
         let item = item.map_err(|_| broken(row.original_seq))?;
-        Ok(((from_bigint(row.original_seq)?, item), row.sum))
+        let sum = ReversedSum {
+            amount: row.amount,
+            whole: row.whole,
+        };
+        Ok(((from_bigint(row.original_seq)?, item), sum))
     })
     .collect()
 }

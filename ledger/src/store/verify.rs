@@ -190,7 +190,9 @@ pub(crate) const REVERSED: &str = "payment.reversed.v1";
 /// A reversal with the name of what it reversed, and the answer that says so.
 pub(crate) struct ReversalRow {
     pub(crate) request_seq: i64,
-    /// `None` when there is no such reversal.
+    /// `false` when there is no such reversal.
+    pub(crate) is_stored: bool,
+    /// `None` also when a transaction is reversed.
     pub(crate) amount: Option<Decimal>,
     pub(crate) client_id: Option<String>,
     pub(crate) payment_id: Option<Uuid>,
@@ -204,7 +206,8 @@ pub(crate) fn reversals_with_answers(
 ) -> BoxStream<'_, sqlx::Result<ReversalRow>> {
     sqlx::query_as!(
         ReversalRow,
-        r#"select coalesce(said.request_seq, reversal.request_seq) as "request_seq!", amount as "amount?",
+        r#"select coalesce(said.request_seq, reversal.request_seq) as "request_seq!",
+                  reversal.request_seq is not null as "is_stored!", amount as "amount?",
                   original.client_id as "client_id?", coalesce(used.payment_id, original.payment_id) as "payment_id?",
                   said.body as "body?"
            from reversal

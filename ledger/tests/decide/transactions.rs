@@ -74,14 +74,11 @@ fn the_first_reason_in_the_order_of_precedence_is_the_answer() {
 }
 
 #[test]
-fn asked_twice_it_is_booked_once_and_another_one_takes_it_back() {
+fn asked_twice_it_is_booked_once() {
     check(
         "A=100 B=0 | book debit:A:30 credit:B:30 #1, book debit:A:30.00 credit:B:30.0 #1 | settled duplicate | A=70 B=30",
     );
     check(
         "A=100 B=0 | book debit:A:30 credit:B:30 #1, book debit:A:31 credit:B:31 #1, A->B 30 #1 | settled AM05 AM05 | A=70 B=30",
-    );
-    check(
-        "A=100 B=0 | book debit:A:30 credit:B:30 #1, bank: reverse 1 of a #2, b: book debit:B:30 credit:A:30 #3 | settled NARR settled | A=100 B=0",
     );
 }

@@ -1,4 +1,4 @@
-//! Controls, holds, reversals and transactions; by rules 5.
+//! Controls, holds, reversals and transactions; by rules 5, reversals of transactions by rules 6.
 
 use serde_json::{Value, json};
 
@@ -148,10 +148,48 @@ pub(crate) fn rows(key: &Key, ends_at: &str) -> [Vec<Row>; 2] {
                 [("debit", 2, "3"), ("credit", 3, "2"), ("credit", 1, "1")],
             ),
         ),
+        row("reversal.v1.ada", &ada, reversal(174, 180, json!({}))),
         row(
             "reversal.v1.staff",
             &staff,
-            reversal(166, 180, json!({"client_id": "ada"})),
+            reversal(175, 180, json!({"client_id": "ada", "amount": "3"})),
+        ),
+        row(
+            "reversal.v1.staff",
+            &staff,
+            reversal(
+                166,
+                180,
+                json!({"client_id": "ada", "reason": "Posted twice"}),
+            ),
+        ),
+        row(
+            "reversal.v1.staff",
+            &staff,
+            reversal(
+                166,
+                180,
+                json!({"client_id": "ada", "reason": "Posted twice"}),
+            ),
+        ),
+        row(
+            "reversal.v1.staff",
+            &staff,
+            reversal(176, 180, json!({"client_id": "ada"})),
+        ),
+        row("reversal.v1.staff", &staff, reversal(177, 166, json!({}))),
+        row(
+            "transaction.v1.ada",
+            &ada,
+            transaction(
+                183,
+                [("debit", 2, "5"), ("credit", 2, "1"), ("credit", 3, "4")],
+            ),
+        ),
+        row(
+            "reversal.v1.staff",
+            &staff,
+            reversal(178, 183, json!({"client_id": "ada"})),
         ),
         row("account.v1.ada", &ada, control("freeze", json!({}))),
         row(

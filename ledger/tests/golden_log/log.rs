@@ -44,7 +44,7 @@ pub(crate) fn new() -> Vec<Message> {
         ("auth.v1.keys", Some(&first), announcement.clone()),
         ("auth.v1.keys", Some(&first), announcement.clone()),
         ("hold.v1.ada", Some(&ada), payment(51, 2, 3, "1").to_string()),
-        ("rules.v1.ledger", None, r#"{"rules":5}"#.to_owned()),
+        ("rules.v1.ledger", None, r#"{"rules":6}"#.to_owned()),
         ("auth.v1.keys", Some(&first), announcement.clone()),
         ("auth.v1.keys", Some(&auth), announcement),
         (

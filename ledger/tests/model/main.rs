@@ -99,7 +99,9 @@ impl Model {
                 "request {}, {} at {}: {}\nunder {:?}\nis answered {answer}",
                 request.seq, request.subject, request.at, request.body, request.claims
             );
-            let reason = expected.reason.unwrap_or_default();
+            let is_whole = expected.status == "reversed" && expected.amount.is_none();
+            let detail = if is_whole { "whole" } else { "" };
+            let reason = expected.reason.unwrap_or(detail);
             let outcome = format!("{} {} {reason}", request.kind, expected.status);
             *self.outcomes.entry(outcome).or_default() += 1;
             for item in &expected.items {
@@ -134,6 +136,7 @@ impl Model {
             "capture captured ",
             "void voided ",
             "reversal reversed ",
+            "reversal reversed whole",
             "transaction settled ",
             "payment-batch answered ",
             "item settled ",

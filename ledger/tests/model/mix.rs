@@ -4,6 +4,7 @@
 
 mod accounts;
 mod batches;
+mod following;
 
 use std::collections::HashSet;
 
@@ -113,6 +114,18 @@ impl Mix {
             });
             requests.push(message(Door::Payments, "payment.v1.bank", &bank, &body));
         }
+        // By chance a short run may have none that is booked.
+        let transaction = self.random.id();
+        let posting = |number: usize, direction: &str, amount: &str| json!({"account": self.accounts[number], "direction": direction, "amount": amount, "currency": "EUR"});
+        let postings = [
+            posting(6, "debit", "30"),
+            posting(0, "credit", "20"),
+            posting(1, "credit", "10"),
+        ];
+        let body = json!({"payment_id": transaction, "postings": postings});
+        requests.push(message(Door::Payments, "transaction.v1.bank", &bank, &body));
+        let body = json!({"payment_id": self.random.id(), "reverses": transaction});
+        requests.push(message(Door::Payments, "reversal.v1.bank", &bank, &body));
         requests
     }
 
@@ -199,8 +212,10 @@ impl Mix {
         } else {
             age
         };
+        // Asked twice, the clock may begin a second between.
+        let from = seconds(-age);
         let mut claims = json!({
-            "iat": seconds(-age), "nbf": seconds(-age), "exp": seconds(900 - age),
+            "iat": from, "nbf": from, "exp": from + 900,
             "jti": format!("token {}", self.minted), "sid": format!("session {}", self.minted / 3),
         });
         if self.random.one_in(12) && sender < BANK {
@@ -226,7 +241,7 @@ impl Mix {
             _ => json!({"kind": "token", "jti": format!("token {recent}")}),
         };
         let body = json!({"revocation_id": self.random.id(), "target": target, "because": "mixed"});
-        let times = json!({"iat": seconds(0), "nbf": seconds(0), "exp": seconds(900)});
+        let times = json!({"iat": seconds(0), "nbf": seconds(0), "exp": seconds(600)});
         let token = self.key.with("auth", "auth:admin", times);
         message(Door::Auth, "auth.v1.revocations", &token, &body)
     }
@@ -292,64 +307,6 @@ impl Mix {
             body["expires_at"] = json!(now() + TimeDelta::milliseconds(wait));
         }
         body
-    }
-
-    /// The id and sender of something that was sent, mostly of one of these kinds.
-    fn known(&mut self, kinds: &[&str]) -> (Value, usize) {
-        for _ in 0..20 {
-            if self.sent.is_empty() {
-                break;
-            }
-            let newest = self.sent.len().min(200);
-            let (kind, sender, body) = &self.sent[self.sent.len() - 1 - self.random.below(newest)];
-            let id = body["payment_id"].as_str().unwrap_or_default();
-            // What was rejected, or is not answered yet, is asked about more rarely.
-            if kinds.contains(kind) && (self.granted.contains(id) || self.random.one_in(8)) {
-                return (json!(id), *sender);
-            }
-        }
-        (json!(self.random.id()), 0)
-    }
-
-    fn capture(&mut self) -> Follow {
-        let (hold, sender) = self.known(&["hold"]);
-        let mut body = json!({"payment_id": self.random.id(), "hold_id": hold});
-        if self.random.one_in(2) {
-            body["amount"] = json!(self.amount());
-        }
-        if self.random.one_in(3) {
-            body["final"] = json!(true);
-        }
-        ("capture", Some(sender), body)
-    }
-
-    fn void(&mut self) -> Follow {
-        let (hold, sender) = self.known(&["hold"]);
-        let mut body = json!({"payment_id": self.random.id(), "hold_id": hold});
-        if self.random.one_in(2) {
-            body["client_id"] = json!(SENDERS[sender].0);
-        }
-        ("void", Some(sender), body)
-    }
-
-    fn reversal(&mut self) -> Follow {
-        let (reverses, sender) = self.known(&[
-            "payment",
-            "capture",
-            "payment",
-            "capture",
-            "transaction",
-            "reversal",
-        ]);
-        let mut body = json!({"payment_id": self.random.id(), "reverses": reverses});
-        if !self.random.one_in(6) {
-            body["client_id"] = json!(SENDERS[sender].0);
-        }
-        if self.random.one_in(2) {
-            body["amount"] = json!(self.amount());
-        }
-        let by_the_bank = !self.random.one_in(3);
-        ("reversal", by_the_bank.then_some(BANK), body)
     }
 
     fn transaction(&mut self, sender: usize) -> Value {

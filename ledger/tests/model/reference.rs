@@ -7,6 +7,7 @@ mod accounts;
 mod batches;
 mod holds;
 mod payments;
+mod reversals;
 mod transactions;
 
 pub(crate) use batches::Item;
@@ -19,6 +20,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::log::{Claims, Request};
+use payments::Shown;
+use reversals::Booked;
 
 /// Money in minor units.
 pub(crate) type Minor = i128;
@@ -30,8 +33,7 @@ pub(crate) struct Expected {
     pub(crate) reason: Option<&'static str>,
     pub(crate) amount: Option<String>,
     pub(crate) remaining: Option<String>,
-    /// Account, side, amount, and the balance after it where it is shown.
-    pub(crate) postings: Vec<(Uuid, String, String, Option<String>)>,
+    pub(crate) postings: Vec<Shown>,
     /// Request, status and reason of the first with this id.
     pub(crate) original: Option<(u64, String, Option<String>)>,
     /// Only requests about payments say it.
@@ -158,8 +160,9 @@ struct Used {
     content: Value,
     status: &'static str,
     reason: Option<Refused>,
-    /// Who paid whom how much, where that can be reversed.
-    moved: Option<(Uuid, Uuid, Minor)>,
+    /// Where that can be reversed.
+    booked: Option<Booked>,
+    /// How much of it was, of a transaction only whether.
     reversed: Minor,
 }
 
@@ -328,13 +331,13 @@ impl Reference {
             "transaction" => self.book(asked),
             other => panic!("the reference knows no {other}"),
         };
-        let (answer, moved) = outcome.unwrap_or_else(|reason| (Expected::rejected(reason), None));
+        let (answer, booked) = outcome.unwrap_or_else(|reason| (Expected::rejected(reason), None));
         let used = Used {
             seq: asked.seq,
             content,
             status: answer.status,
             reason: answer.reason,
-            moved,
+            booked,
             reversed: 0,
         };
         self.used.insert(key, used);

@@ -105,7 +105,7 @@ pub(super) async fn void(
     .await
 }
 
-/// A reversal of a payment or capture.
+/// A reversal of a payment, capture or transaction.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(example = json!({"payment_id": "019a5c3e-7b1a-7c3f-9d43-5b7d3c1f2a13", "reason": "Paid twice"}))]
@@ -114,7 +114,7 @@ pub(super) struct NewReversal {
     payment_id: PaymentId,
     /// Whose payment it is; the caller's when absent.
     client_id: Option<ClientId>,
-    /// At most what was not reversed before; all of that when absent.
+    /// At most what was not reversed before; all of that when absent, as for a transaction, which is reversed whole.
     #[schemars(regex(pattern = r"^[0-9]{1,15}(\.[0-9]{1,4})?$"))]
     amount: Option<String>,
     /// Free text for both parties' statements.
@@ -124,13 +124,13 @@ pub(super) struct NewReversal {
 
 /// Reverse a payment
 ///
-/// Books it back, in full or in part; the payment's own postings stay. For the bank, and for whoever owns the account that
-/// was paid.
+/// Books it back, in full or in part; its own postings stay. For the bank, and for the customer whose account was paid. A
+/// transaction is reversed whole, and by the bank only.
 #[utoipa::path(
     post,
     path = "/payments/{payment_id}/reverse",
     tag = "Payments",
-    params(("payment_id" = Uuid, Path, description = "The payment or capture.", example = "019a5c3e-7b1a-7c3f-9d43-5b7d3c1f2a10"), Wait, Trace, Body<NewReversal>),
+    params(("payment_id" = Uuid, Path, description = "The payment, capture or transaction.", example = "019a5c3e-7b1a-7c3f-9d43-5b7d3c1f2a10"), Wait, Trace, Body<NewReversal>),
     responses(Submission<202, Submitted>, Problems<409>, Problems<422>, Problems<429>),
     security(("bearer" = ["payments:submit"]), ("bearer" = ["payments:submit-any"]), ("bearer" = ["bank:operate"])),
 )]

@@ -1,4 +1,5 @@
-//! What was asked about a payment later: the captures and voids of a hold, the reversals of a payment.
+//! What was asked about a payment later: the captures and voids of a hold, the reversals of a payment or
+//! transaction.
 
 use std::sync::Arc;
 
@@ -42,7 +43,7 @@ pub(super) struct ListQuery {
 
 /// List what followed on a payment
 ///
-/// The captures and voids of a hold, the reversals of a payment or capture, the newest first; only what was granted. Each
+/// The captures and voids of a hold, the reversals of a payment, capture or transaction, the newest first; only what was granted. Each
 /// has its own client: without `bank:operate` only the caller's own are listed.
 #[utoipa::path(
     get,

@@ -66,7 +66,7 @@ pub(super) struct Payment {
     /// Of a hold, when it ends by itself.
     expires_at: Option<String>,
     /// Of a hold what is still held, of a payment or capture what can still be reversed; `null` where that is the
-    /// amount, and of a void or reversal.
+    /// amount, and of a void, reversal or transaction.
     remaining: Option<String>,
     /// Of a reversal, what it is about.
     reverses: Option<Reverses>,

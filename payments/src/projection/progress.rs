@@ -35,7 +35,11 @@ pub(super) fn of(answer: &PaymentAnswer) -> Option<ProgressRow> {
         PaymentStatus::Voided => (Some(Heard::Voided), nothing(answer)),
         PaymentStatus::Expired => (Some(Heard::Expired), nothing(answer)),
         PaymentStatus::Captured => (is_over.then_some(Heard::Captured), answer.remaining.clone()),
-        _ => (is_over.then_some(Heard::Reversed), answer.remaining.clone()),
+        // Of a transaction nothing remains: it is reversed whole.
+        _ => {
+            let is_over = is_over || answer.remaining.is_none();
+            (is_over.then_some(Heard::Reversed), answer.remaining.clone())
+        }
     };
     Some(ProgressRow {
         client_id: client_id.clone(),

@@ -40,6 +40,9 @@ impl Story {
             body = json!({"payment_id": id, "reverses": said["reverses"]["payment_id"]});
         } else if kind == "expiry" {
             body = json!({"client_id": "shop", "hold_id": id});
+        } else if kind == "transaction" {
+            let posting = |account: u128, direction: &str| json!({"account": Uuid::from_u128(account), "direction": direction, "amount": "30.00", "currency": "EUR"});
+            body = json!({"payment_id": id, "postings": [posting(0xA, "debit"), posting(0xB, "credit")]});
         }
         let mut answer = json!({
             "payment_id": id, "client_id": "shop", "status": status, "reason": null,
@@ -62,6 +65,11 @@ impl Story {
     fn payment(&mut self, name: &'static str) {
         let id = self.id(name);
         self.step("payment", id, "settled", &json!({}));
+    }
+
+    fn transaction(&mut self, name: &'static str) {
+        let id = self.id(name);
+        self.step("transaction", id, "settled", &whole());
     }
 
     fn hold(&mut self, name: &'static str) {
@@ -92,12 +100,21 @@ impl Story {
         self.step("reversal", id, "reversed", &said);
     }
 
-    /// Everything that can become of a hold, a capture and a payment.
+    fn reverse_whole(&mut self, name: &'static str, of: &'static str) {
+        let (id, of) = (self.id(name), self.id(of));
+        let mut said = whole();
+        said["reverses"] = json!({"client_id": "shop", "payment_id": of});
+        self.step("reversal", id, "reversed", &said);
+    }
+
+    /// Everything that can become of a hold, a capture, a payment and a transaction.
     fn all() -> Self {
         let mut story = Self::default();
         for name in ["paid", "half back", "all back"] {
             story.payment(name);
         }
+        story.transaction("booked");
+        story.transaction("booked back");
         for name in [
             "held",
             "partly",
@@ -123,6 +140,7 @@ impl Story {
         story.reverse("back 4", "of captured 1", "4.00", "6.00");
         story.reverse("back 5", "of captured 2", "4.00", "16.00");
         story.reverse("back 6", "of captured 2", "16.00", "0.00");
+        story.reverse_whole("back 7", "booked back");
         story
     }
 
@@ -187,6 +205,11 @@ impl Story {
     }
 }
 
+/// What the answer to a transaction, or to its reversal, does not say.
+fn whole() -> Value {
+    json!({"debtor_account": null, "creditor_account": null, "amount": null, "currency": null})
+}
+
 const EXPECTED: &[&str] = &[
     "all back > back 2",
     "all back > back 3",
@@ -197,6 +220,10 @@ const EXPECTED: &[&str] = &[
     "back 4: reversal reversed, –",
     "back 5: reversal reversed, –",
     "back 6: reversal reversed, –",
+    "back 7: reversal reversed, –",
+    "booked back > back 7",
+    "booked back: transaction reversed, –",
+    "booked: transaction settled, –",
     "captured > of captured 1",
     "captured > of captured 2",
     "captured: hold captured, 0.00",
@@ -302,6 +329,11 @@ async fn two_answers_come_to_the_same_in_one_batch_and_in_two() {
     for first in SAID {
         for then in SAID {
             if [first, then].iter().all(|said| GRANTED.contains(said)) && first != then {
+                continue;
+            }
+            // The ledger answers "duplicate" to an id that is used up. Otherwise such an answer leaves what was read of the
+            // request, if it was read before the answer.
+            if then == "duplicate" && matches!(first, "duplicate" | "retryable") {
                 continue;
             }
             let id = Uuid::now_v7();

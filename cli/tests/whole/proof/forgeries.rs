@@ -135,9 +135,9 @@ pub(super) fn forged_postings(seq: u64, graces: Uuid) -> Vec<(String, String, St
     ]
 }
 
-/// The same for what staff did.
+/// The same for what staff did: a reversal of a part, one of a transaction, a freeze and limits.
 pub(super) fn forged_controls(
-    reversal: u64,
+    [reversal, whole]: [u64; 2],
     graces: Uuid,
     adas: Uuid,
 ) -> Vec<(String, String, String)> {
@@ -191,13 +191,23 @@ pub(super) fn forged_controls(
             format!("the amount of reversal {reversal} is 0.50 in the database, but 1.50"),
         ),
         row(
+            reversed("amount = null"),
+            reversed("amount = 1.5"),
+            format!("the amount of reversal {reversal} is none in the database, but 1.50"),
+        ),
+        row(
+            format!("update reversal set amount = 2 where request_seq = {whole}"),
+            format!("update reversal set amount = null where request_seq = {whole}"),
+            format!("the amount of reversal {whole} is 2 in the database, but none"),
+        ),
+        row(
             reversed("original_seq = original_seq - 1"),
             reversed("original_seq = original_seq + 1"),
             format!("reversal {reversal} is of another payment in the database"),
         ),
         row(
             format!(
-                "create temporary table reversed as select * from reversal; delete from reversal where request_seq = {reversal}"
+                "create temporary table reversed as select * from reversal where request_seq = {reversal}; delete from reversal where request_seq = {reversal}"
             ),
             "insert into reversal select * from reversed".to_owned(),
             format!("reversal {reversal} is missing: answer {reversal} says"),

@@ -136,8 +136,8 @@ kinds! {
         "AM14: the account has a limit for what may leave it in one day or month, and this would be more.",
         "`detail` says how much is left to whom it concerns. Wait for the next day or month (UTC), or ask the bank. Nothing was booked.";
     UnknownOriginal "unknown-original" [422], "Unknown Original",
-        "NOOR: there is no hold or payment with the id that the request names, or none that the caller may use.",
-        "Check the id, and whose it is. Nothing was booked.";
+        "NOOR: there is no hold, payment or transaction with the id that the request names, or none that the caller may use.",
+        "Check the id, and whose it is: `client_id` names another client's. Nothing was booked.";
     CurrencyNotAllowed "currency-not-allowed" [422], "Currency Not Allowed",
         "AM03: the currency is unknown, or is not that of both accounts.",
         "Send the ISO 4217 code of the accounts' currency.";
@@ -151,8 +151,8 @@ kinds! {
         "Another payment was sent with the same Idempotency-Key before. Nothing was done.",
         "Look at the payment that `payment_id` names. For something else send a new key; to try the same again send the same body.";
     InvalidAmount "invalid-amount" [422], "Invalid Amount",
-        "AM12: the amount is no positive decimal of the currency's places.",
-        "Send the amount as text, such as \"12.50\", with at most as many places as the currency has.";
+        "AM12: the amount is no positive decimal of the currency's places, or stands where none may.",
+        "Send the amount as text, such as \"12.50\", with at most as many places as the currency has. Leave it out where a transaction is reversed.";
     Malformed "malformed" [400, 422], "Malformed",
         "FF01: the request has a field missing, unknown or of the wrong form.",
         "`detail` names the field. Compare the body with its schema at /docs.";

@@ -18,7 +18,7 @@ use crate::operator::Operator;
 use crate::show::State as Shown;
 
 /// It is usually decided within milliseconds.
-const WAIT_SECONDS: u64 = 2;
+const WAIT_SECONDS: u64 = 5;
 
 pub(in super::super) async fn act(
     State(app): State<Arc<App>>,
@@ -98,6 +98,7 @@ fn sentence(status: &str, settlement: &Value) -> String {
             format!("{amount} {currency} is booked; {remaining} {currency} is still held.")
         }
         "voided" => format!("{amount} {currency} is free again."),
+        "reversed" if settlement["amount"].is_null() => "All of it is booked back.".to_owned(),
         "reversed" => format!(
             "{amount} {currency} is booked back; {remaining} {currency} can still be reversed."
         ),

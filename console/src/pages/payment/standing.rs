@@ -34,6 +34,8 @@ pub(super) struct Standing {
     capture: Option<Uuid>,
     void: Option<Uuid>,
     reverse: Option<Uuid>,
+    /// Whether a part of it can be reversed, as of anything but a transaction.
+    in_parts: bool,
 }
 
 impl askama::filters::HtmlSafe for Standing {}
@@ -65,7 +67,7 @@ impl Standing {
         let (kind, status) = (text("kind"), text("status"));
         let client = text("client_id").to_owned();
         let is_granted = !matches!(status, "pending" | "rejected");
-        let page = if is_granted && matches!(kind, "payment" | "hold" | "capture") {
+        let page = if is_granted && matches!(kind, "payment" | "hold" | "capture" | "transaction") {
             let query = [("client_id", client.clone()), ("limit", ROWS.to_string())];
             app.client.follow_ups(&who.token, id, &query).await
         } else {
@@ -77,7 +79,7 @@ impl Standing {
         let holds = kind == "hold" && status == "authorised";
         let can_be_reversed = matches!(
             (kind, status),
-            ("payment", "settled") | ("capture", "captured")
+            ("payment" | "transaction", "settled") | ("capture", "captured")
         );
         // Each form has its own id, so that one that is sent twice does nothing twice.
         let form = |is_shown: bool| (may_act && is_shown).then(Uuid::now_v7);
@@ -96,6 +98,7 @@ impl Standing {
             capture: form(holds && client == who.session.client_id),
             void: form(holds),
             reverse: form(can_be_reversed),
+            in_parts: kind != "transaction",
             client,
         }
     }
@@ -104,7 +107,7 @@ impl Standing {
 fn path(kind: &str, status: &str) -> Vec<Shown> {
     let before = match (kind, status) {
         ("hold", "captured" | "voided" | "expired") => Some("authorised"),
-        ("payment", "reversed") => Some("settled"),
+        ("payment" | "transaction", "reversed") => Some("settled"),
         ("capture", "reversed") => Some("captured"),
         _ => None,
     };
@@ -114,6 +117,10 @@ fn path(kind: &str, status: &str) -> Vec<Shown> {
 /// What is still held or can still be reversed, in a sentence. `followed` is everything that followed, if it is known.
 fn rest(payment: &Value, followed: Option<&[Value]>) -> Option<String> {
     let text = |name: &str| payment[name].as_str();
+    let stands = (text("kind")?, text("status")?);
+    if let ("payment" | "capture" | "transaction", "reversed") = stands {
+        return Some("All of it was booked back.".to_owned());
+    }
     let (amount, currency) = (text("amount")?, text("currency")?);
     let remaining = text("remaining").unwrap_or(amount);
     let captured = || {
@@ -122,7 +129,7 @@ fn rest(payment: &Value, followed: Option<&[Value]>) -> Option<String> {
             format!("{sum} of {amount} {currency} was captured. ")
         })
     };
-    match (text("kind")?, text("status")?) {
+    match stands {
         ("hold", "authorised") => Some(format!(
             "{}{remaining} {currency} is still held.",
             captured()
@@ -132,7 +139,6 @@ fn rest(payment: &Value, followed: Option<&[Value]>) -> Option<String> {
         ("payment", "settled") | ("capture", "captured") => Some(format!(
             "{remaining} of {amount} {currency} can still be reversed."
         )),
-        ("payment" | "capture", "reversed") => Some("All of it was booked back.".to_owned()),
         _ => None,
     }
 }
@@ -170,7 +176,10 @@ fn follow_up(row: &Value, prefix: &Prefix) -> FollowUp {
         kind: text("kind").to_owned(),
         id: Id::payment(text("payment_id"), row["client_id"].as_str(), prefix),
         state: Shown::new(text("status")),
-        amount: format!("{} {}", text("amount"), text("currency")),
+        amount: match row["amount"].as_str() {
+            Some(amount) => format!("{amount} {}", text("currency")),
+            None => String::new(),
+        },
         client: text("client_id").to_owned(),
     }
 }

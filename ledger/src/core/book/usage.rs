@@ -1,7 +1,10 @@
 //! Payment ids that are used up.
 
+use std::sync::Arc;
+
 use common::ids::{AccountId, ClientId, PaymentId};
 use common::kinds::payment::PaymentStatus;
+use common::kinds::transaction::Leg;
 use common::money::Money;
 use common::reason::Code;
 
@@ -11,7 +14,7 @@ use crate::core::chain::Digest;
 pub type PaymentKey = (ClientId, PaymentId);
 
 /// What became of the payment that used an id up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsedPaymentId {
     /// The request that did.
     pub request_seq: u64,
@@ -24,7 +27,55 @@ pub struct UsedPaymentId {
     /// Why, if rejected.
     pub reason: Option<Code>,
     /// What it booked, as far as that is known here and can be reversed.
-    pub moved: Option<Moved>,
+    pub booking: Option<Booking>,
+}
+
+/// What a request booked, and how far that was reversed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Booking {
+    /// A payment or capture, which may be reversed in parts.
+    Payment {
+        /// What it booked.
+        moved: Moved,
+        /// What was reversed of it before.
+        reversed: Money,
+    },
+    /// A transaction, which is reversed whole.
+    Transaction {
+        /// Its postings, in order.
+        legs: Arc<[Leg]>,
+        /// Whether it was reversed before.
+        is_reversed: bool,
+    },
+}
+
+impl Booking {
+    /// What is just booked by a payment or capture.
+    #[must_use]
+    pub fn payment(moved: Moved) -> Self {
+        Self::Payment {
+            moved,
+            reversed: Money::zero(moved.money.currency()),
+        }
+    }
+
+    /// What is just booked by a transaction.
+    #[must_use]
+    pub fn transaction(legs: Vec<Leg>) -> Self {
+        Self::Transaction {
+            legs: legs.into(),
+            is_reversed: false,
+        }
+    }
+
+    /// The accounts that it is booked on; one may come twice.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<AccountId> {
+        match self {
+            Self::Payment { moved, .. } => vec![moved.debtor, moved.creditor],
+            Self::Transaction { legs, .. } => legs.iter().map(|leg| leg.account).collect(),
+        }
+    }
 }
 
 /// What a payment or a capture booked.
@@ -38,17 +89,15 @@ pub struct Moved {
     pub money: Money,
 }
 
-/// A payment that may be reversed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A payment, capture or transaction that may be reversed.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Original {
     /// The request that booked it.
     pub request_seq: u64,
     /// Which payment of it, from 0, if it was a batch.
     pub item: Option<u16>,
-    /// What it booked.
-    pub moved: Moved,
-    /// What was reversed of it before.
-    pub reversed: Money,
+    /// What it booked, and how far that was reversed.
+    pub booking: Booking,
     /// The last request that reversed some of it; 0 when none did.
     pub changed_seq: u64,
 }

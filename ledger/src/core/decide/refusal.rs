@@ -21,6 +21,8 @@ pub(super) enum Refusal {
     NoCreditor(AccountId),
     /// An account of the bank's own, and the caller is not the bank.
     OnlyTheBank,
+    /// A transaction, and the caller who wants it back is not the bank.
+    OnlyByTheBank,
     /// The debtor is somebody else.
     NotTheCallers(AccountId),
     /// The token names the accounts that it may debit, and this is none of them.
@@ -124,6 +126,9 @@ impl From<Refusal> for Reason {
                 Code::AG01,
                 "only bank:operate may use accounts that are not a customer's",
             ),
+            Refusal::OnlyByTheBank => {
+                Self::new(Code::AG01, "only bank:operate may reverse a transaction")
+            }
             Refusal::NotTheCallers(id) => {
                 Self::new(Code::AG01, format!("account {id} is not the caller's"))
             }

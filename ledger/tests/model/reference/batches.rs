@@ -112,7 +112,7 @@ impl Reference {
             content,
             status: "rejected",
             reason: Some(reason),
-            moved: None,
+            booked: None,
             reversed: 0,
         };
         self.used.insert(key, used);

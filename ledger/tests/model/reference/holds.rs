@@ -5,6 +5,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::payments::{Outcome, above_zero, decimals, text, value_date};
+use super::reversals::Booked;
 use super::{Asked, Expected, Hold, Minor, Reference, Refused, Side};
 
 impl Reference {
@@ -111,7 +112,8 @@ impl Reference {
             postings,
             ..Expected::status("captured")
         };
-        Ok((answer, Some((hold.debtor, hold.creditor, amount))))
+        let booked = Booked::Payment(hold.debtor, hold.creditor, amount);
+        Ok((answer, Some(booked)))
     }
 
     fn both_can_take(&self, [debtor, creditor]: [Uuid; 2], amount: Minor) -> Result<(), Refused> {

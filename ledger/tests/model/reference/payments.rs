@@ -1,13 +1,17 @@
-//! Payments and reversals: money from one account to another, and back.
+//! Payments: money from one account to another.
 
 use chrono::NaiveDate;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::reversals::Booked;
 use super::{Account, Asked, Expected, Minor, Reference, Refused, Side};
 
 /// What a request leads to: the answer, and what can be reversed later.
-pub(super) type Outcome = Result<(Expected, Option<(Uuid, Uuid, Minor)>), Refused>;
+pub(super) type Outcome = Result<(Expected, Option<Booked>), Refused>;
+
+/// A posting of an answer: account, side, amount, and the balance after it where it is shown.
+pub(crate) type Shown = (Uuid, String, String, Option<String>);
 
 /// Decimals of the currencies that the mix uses.
 pub(super) fn decimals(currency: &str) -> Option<u32> {
@@ -196,7 +200,7 @@ impl Reference {
         [debtor, creditor]: [Uuid; 2],
         amount: Minor,
         value_date: Option<NaiveDate>,
-    ) -> Vec<(Uuid, String, String, Option<String>)> {
+    ) -> Vec<Shown> {
         let legs = [(debtor, Side::Debit), (creditor, Side::Credit)];
         let legs = legs.map(|(id, side)| self.post(asked, id, side, amount, value_date));
         legs.into()
@@ -214,7 +218,7 @@ impl Reference {
         side: Side,
         amount: Minor,
         value_date: Option<NaiveDate>,
-    ) -> (Uuid, String, String, Option<String>) {
+    ) -> Shown {
         let value_date = value_date.filter(|date| *date != asked.day());
         let account = self.account(id);
         account.post(asked.seq, side, amount, value_date);
@@ -263,54 +267,6 @@ impl Reference {
             postings,
             ..Expected::status("settled")
         };
-        Ok((answer, Some((debtor, creditor, amount))))
-    }
-
-    pub(super) fn reverse(&mut self, asked: &Asked<'_>) -> Outcome {
-        let key = asked.key("reverses");
-        let is_own = key.0 == asked.claims.client_id;
-        let original = self.used.get(&key).ok_or("NOOR")?;
-        let Some((payer, paid, amount)) = original.moved else {
-            return Err(if asked.is_bank() || is_own {
-                "NARR"
-            } else {
-                "NOOR"
-            });
-        };
-        // Now the account that was paid pays.
-        let (debtor, creditor) = (paid, payer);
-        if !asked.is_bank() && !self.accounts[&debtor].is_owned_by(asked) {
-            return Err(if is_own { "AG01" } else { "NOOR" });
-        }
-        let rest = amount - original.reversed;
-        if rest == 0 {
-            return Err("NARR");
-        }
-        let parties = self.parties(debtor, creditor)?;
-        let currency = parties[0].currency.clone();
-        let amount = match asked.text("amount") {
-            None => rest,
-            Some(text) => above_zero(text, &currency)?,
-        };
-        Self::may_debit(asked, debtor)?;
-        Self::within_maximum(asked, amount, &currency)?;
-        parties[0].takes_part(Side::Debit, &currency)?;
-        parties[1].takes_part(Side::Credit, &currency)?;
-        if amount > rest {
-            return Err("AM02");
-        }
-        self.can_take(debtor, Side::Debit, amount)?;
-        self.can_take(creditor, Side::Credit, amount)?;
-        let postings = self.post_both(asked, [debtor, creditor], amount, None);
-        if let Some(original) = self.used.get_mut(&key) {
-            original.reversed += amount;
-        }
-        let answer = Expected {
-            amount: Some(text(amount, &currency)),
-            remaining: Some(text(rest - amount, &currency)),
-            postings,
-            ..Expected::status("reversed")
-        };
-        Ok((answer, None))
+        Ok((answer, Some(Booked::Payment(debtor, creditor, amount))))
     }
 }

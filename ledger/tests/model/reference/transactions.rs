@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
 use uuid::Uuid;
 
-use super::payments::{Outcome, above_zero, decimals, value_date};
-use super::{Asked, Expected, Minor, Reference, Side};
+use super::payments::{Outcome, Shown, above_zero, decimals, value_date};
+use super::reversals::Booked;
+use super::{Asked, Expected, Minor, Reference, Refused, Side};
 
-struct Leg {
-    account: Uuid,
-    side: Side,
+/// A posting that is asked for.
+#[derive(Clone)]
+pub(super) struct Leg {
+    pub(super) account: Uuid,
+    pub(super) side: Side,
     amount: Minor,
     currency: String,
 }
@@ -58,12 +62,27 @@ impl Reference {
             }
         }
         self.may_book(asked, &legs)?;
-        for leg in &legs {
+        let answer = Expected {
+            postings: self.book_legs(asked, &legs, date, true)?,
+            ..Expected::status("settled")
+        };
+        Ok((answer, Some(Booked::Transaction(legs))))
+    }
+
+    /// Books them, if every account takes part and can take it; what leaves one may count for its limits.
+    pub(super) fn book_legs(
+        &mut self,
+        asked: &Asked<'_>,
+        legs: &[Leg],
+        date: Option<NaiveDate>,
+        counts: bool,
+    ) -> Result<Vec<Shown>, Refused> {
+        for leg in legs {
             self.accounts[&leg.account].takes_part(leg.side, &leg.currency)?;
         }
         // What each account gains, on its own side. Only the difference must be there.
         let mut gains = BTreeMap::<Uuid, Minor>::new();
-        for leg in &legs {
+        for leg in legs {
             let grows = self.accounts[&leg.account].grows_by() == leg.side;
             *gains.entry(leg.account).or_default() += if grows { leg.amount } else { -leg.amount };
         }
@@ -73,21 +92,19 @@ impl Reference {
                 self.can_take(*id, account.grows_by(), *gain)?;
             } else if *gain < 0 {
                 self.can_spare(*id, -gain)?;
-                account.may_leave(asked, -gain)?;
+                if counts {
+                    account.may_leave(asked, -gain)?;
+                }
             }
         }
-        for (id, gain) in gains.into_iter().filter(|(_, gain)| *gain < 0) {
+        for (id, gain) in gains.into_iter().filter(|(_, gain)| counts && *gain < 0) {
             self.account(id).leaves(asked, -gain);
         }
         let post = |leg: &Leg| self.post(asked, leg.account, leg.side, leg.amount, date);
-        let answer = Expected {
-            postings: legs.iter().map(post).collect(),
-            ..Expected::status("settled")
-        };
-        Ok((answer, None))
+        Ok(legs.iter().map(post).collect())
     }
 
-    fn may_book(&self, asked: &Asked<'_>, legs: &[Leg]) -> Result<(), &'static str> {
+    fn may_book(&self, asked: &Asked<'_>, legs: &[Leg]) -> Result<(), Refused> {
         let is_customers = |leg: &Leg| self.accounts[&leg.account].category == "liability";
         let is_own = |leg: &Leg| {
             leg.side == Side::Credit
@@ -97,6 +114,11 @@ impl Reference {
         if !asked.is_bank() && !legs.iter().all(|leg| is_customers(leg) && is_own(leg)) {
             return Err("AG01");
         }
+        Self::within_the_token(asked, legs)
+    }
+
+    /// A token may name the accounts that it debits and the most that it moves.
+    pub(super) fn within_the_token(asked: &Asked<'_>, legs: &[Leg]) -> Result<(), Refused> {
         let mut sums = BTreeMap::<&str, Minor>::new();
         for leg in legs.iter().filter(|leg| leg.side == Side::Debit) {
             Self::may_debit(asked, leg.account)?;
