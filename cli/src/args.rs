@@ -91,7 +91,7 @@ enum Command {
     Capture(hold::Capture),
     /// Free what a hold still holds
     Void(hold::Void),
-    /// Book a payment back, in full or in part
+    /// Book a payment back, in full or in part, or a transaction, whole
     Reverse(hold::Reverse),
     /// Book several postings at once: fees, splits, exchanges
     Transaction(transaction::Transaction),

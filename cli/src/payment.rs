@@ -1,10 +1,10 @@
 //! `quittance payment`: shows payments and what became of them.
 
+mod shown;
+
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
 use common::ids::{AccountId, PaymentId};
-use common::kinds::payment::PaymentAnswer;
-use common::money::{Currency, Money};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -13,8 +13,8 @@ use crate::bank::Bank;
 use crate::failure::{Exit, Hinted as _};
 use crate::names::{self, Person, short_account_name};
 use crate::print;
-use crate::sending::{capital, settled_text};
 use client::Client;
+use shown::shown;
 
 /// What to do with payments.
 #[derive(Debug, Subcommand)]
@@ -250,86 +250,6 @@ pub(crate) async fn client_id(bank: &Bank, asked: Option<&str>) -> Result<Option
     Ok(match asked {
         Some(asked) => Some(names::client_id(asked, bank).await?),
         None => None,
-    })
-}
-
-/// The payment, and where it stands now, which its own answer can't tell.
-fn shown(payment: &Value, follow_ups: &[Value]) -> Result<String> {
-    let text = |name: &str| payment[name].as_str().unwrap_or_default();
-    let kind = text("kind");
-    if payment["status"] == "pending" {
-        return Ok(format!(
-            "{} {} is not decided yet: request {}.",
-            capital(kind),
-            text("payment_id"),
-            payment["request_seq"]
-        ));
-    }
-    let settlement = PaymentAnswer::deserialize(payment);
-    let mut told = settled_text(
-        kind,
-        &settlement.context("payments answered in an unknown form")?,
-    );
-    if let Some(stands) = stands(payment, follow_ups) {
-        told.insert_str(told.find("\n\n").unwrap_or(told.len()), &stands);
-    }
-    Ok(told)
-}
-
-/// What is held or was captured, what can still be reversed, and what it belongs to: each on a line of its own.
-fn stands(payment: &Value, follow_ups: &[Value]) -> Option<String> {
-    let text = |name: &str| payment[name].as_str();
-    let stands = (text("kind")?, text("status")?);
-    match stands {
-        ("payment" | "transaction", "reversed") => {
-            return Some("\nAll of it was booked back.".to_owned());
-        }
-        ("reversal", "reversed") => {
-            let of = payment["reverses"]["payment_id"].as_str()?;
-            return Some(format!("\nOf {of}."));
-        }
-        _ => {}
-    }
-    let (amount, currency) = (text("amount")?, text("currency")?);
-    let remaining = text("remaining").unwrap_or(amount);
-    let hold = || text("hold_id").map(|id| format!("\nOf hold {id}."));
-    match stands {
-        ("hold", "authorised") => {
-            let end = text("expires_at").map_or_else(
-                || "until it is captured or voided".to_owned(),
-                |end| format!("until {end}"),
-            );
-            let captured = captured(follow_ups, currency)?;
-            Some(format!(
-                "\n{captured} of {amount} {currency} was captured.\n{remaining} {currency} is still held, {end}."
-            ))
-        }
-        ("hold", "captured" | "voided" | "expired") => {
-            let captured = captured(follow_ups, currency)?;
-            Some(format!(
-                "\n{captured} of {amount} {currency} was captured.\nNothing is held any more."
-            ))
-        }
-        ("capture", "captured") => Some(format!(
-            "{}\n{remaining} of {amount} {currency} can still be reversed.",
-            hold()?
-        )),
-        ("payment", "settled") if payment["remaining"].is_string() => Some(format!(
-            "\n{remaining} of {amount} {currency} can still be reversed."
-        )),
-        ("capture", "reversed") => Some(format!("{}\nAll of it was booked back.", hold()?)),
-        ("void", "voided") => Some(format!("{}\n{amount} {currency} is free again.", hold()?)),
-        _ => None,
-    }
-}
-
-/// The sum of the captures.
-fn captured(follow_ups: &[Value], currency: &str) -> Option<Money> {
-    let currency = Currency::from_code(currency)?;
-    let mut captures = follow_ups.iter().filter(|one| one["kind"] == "capture");
-    captures.try_fold(Money::zero(currency), |sum, one| {
-        let amount = Money::positive(one["amount"].as_str()?, currency).ok()?;
-        sum.checked_add(amount)
     })
 }
 

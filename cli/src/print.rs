@@ -38,7 +38,7 @@ fn escaped(text: &str, is_wanted: impl Fn(char) -> bool) -> String {
 
 /// Marks that a bidirectional text is ordered by.
 fn gives_direction(character: char) -> bool {
-    matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Columns of a terminal that nobody has widened.
@@ -153,8 +153,8 @@ mod tests {
         let expected = r"a\u001b[2J\u007f\u009b2J\u000d\u000a\u0007";
         assert_eq!(readable(text), expected);
         assert_eq!(
-            readable("a\u{202e}b\u{2066}\u{200f}é"),
-            r"a\u202eb\u2066\u200fé"
+            readable("a\u{202e}b\u{2066}\u{200f}\u{61c}é"),
+            r"a\u202eb\u2066\u200f\u061cé"
         );
         assert_eq!(lines("a\n\tb\u{1b}c\r\n"), "a\n\tb\\u001bc\\u000d\n");
         // In JSON it means the same character.

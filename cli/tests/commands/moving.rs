@@ -23,7 +23,7 @@ All of it is booked back.
   cash              3.00  ";
     assert!(reversed.contains(postings), "{reversed}");
     let shown = home.run(&format!("payment show {id} --as staff")).ok();
-    let stands = format!("Transaction {id} is reversed, as request ");
+    let stands = format!("Transaction {id} is settled, as request ");
     assert!(shown.starts_with(&stands), "{shown}");
     assert!(shown.contains("\nAll of it was booked back.\n"), "{shown}");
 

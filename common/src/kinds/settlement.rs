@@ -32,8 +32,8 @@ pub struct PaymentAnswer {
     pub debtor_account: Option<AccountId>,
     /// The account that was to be paid.
     pub creditor_account: Option<AccountId>,
-    /// With all decimals of its currency; as it was sent when it is no amount. `null` of a transaction and of its reversal, where
-    /// each posting says its own.
+    /// With all decimals of its currency; as it was sent when it is no amount. `null` of a transaction, and of the reversal that
+    /// books it back: each posting says its own.
     pub amount: Option<String>,
     /// As it was sent.
     pub currency: Option<String>,

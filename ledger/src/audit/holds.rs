@@ -74,7 +74,8 @@ pub(super) fn reversals_differ(book: &Book, stored: &[(BookedBy, ReversedSum)]) 
     let text = |sums: &BTreeMap<BookedBy, ReversedSum>| match sums.get(&place) {
         None => "nothing".to_owned(),
         Some(ReversedSum { amount, whole: 0 }) => amount.to_string(),
-        Some(ReversedSum { amount, whole }) => format!("{amount} and {whole} times all"),
+        Some(ReversedSum { amount, whole: 1 }) if amount.is_zero() => "all of it".to_owned(),
+        Some(ReversedSum { amount, whole }) => format!("{amount}, and all of it {whole} times,"),
     };
     let (seq, item) = place;
     let item = item.map(|item| format!("{} ", item + 1));

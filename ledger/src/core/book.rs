@@ -18,7 +18,7 @@ use crate::core::change::Change;
 use crate::core::rules::Rules;
 use account::Account;
 use holds::Holds;
-use usage::{Original, PaymentKey, UsedPaymentId};
+use usage::{Booking, Original, PaymentKey, UsedPaymentId};
 
 /// A map with a cheap hash: a cryptographic one was a twentieth of what a request costs. Strangers choose the keys, so
 /// the hash has a random seed. Keys that collide all the same do little harm: the map holds some thousand payment ids
@@ -114,7 +114,7 @@ impl Book {
             Some(Original {
                 request_seq: used.request_seq,
                 item: used.item,
-                booking: used.booking.clone()?,
+                booking: Booking::fresh(used.booked.as_ref()?),
                 changed_seq: 0,
             })
         };

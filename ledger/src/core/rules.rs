@@ -11,7 +11,7 @@
 //! | 3 | a token is valid neither long before nor long after it was issued: `exp - nbf` is bounded as `exp - iat` is, and `iat` is not in the future |
 //! | 4 | a token in the log is one for the log (`aud` is `quittance-log`), which passes nowhere else; revocations are taken in, and a revoked token is refused; a token's own limits hold: the most per payment, the accounts that may be debited |
 //! | 5 | accounts are frozen, unfrozen, closed and limited; money is held, captured, voided, and freed by time; payments are reversed; transactions have several postings; batches have many payments in one request; accounts carry metadata; the ledger opens the bank's own accounts |
-//! | 6 | the bank reverses a transaction of several postings, whole; only the bank reverses what was paid to an account that is not a customer's |
+//! | 6 | the bank reverses a transaction of several postings, whole; only the bank reverses what was paid to an account that is not a liability |
 
 use common::token::{Audience, Policy, Times};
 
@@ -157,7 +157,7 @@ impl Rules {
     /// Only the bank reverses a payment to an account on which a credit is no gain: on an asset of theirs, its owners would owe
     /// it again.
     #[must_use]
-    pub fn reverse_for_customers_only(self) -> bool {
+    pub fn owners_reverse_on_liabilities_only(self) -> bool {
         self >= Self::Six
     }
 

@@ -146,14 +146,12 @@ impl Deciding {
         let latest = requests.iter().map(|request| request.at.published_at).max();
         let latest = latest.expect("a batch has a message");
         let mut loaded = Loaded::default();
+        // First: what is known as booked here can be read behind it, whatever another ledger does meanwhile.
+        self.load_payment_ids(&mut touched, &mut loaded).await?;
         if !touched.holds.is_empty() || !touched.originals.is_empty() {
             self.load_named(&mut touched, &mut loaded).await?;
         }
-        let Touched {
-            mut accounts,
-            mut payments,
-            ..
-        } = touched;
+        let mut accounts = touched.accounts;
         let mut holding = Vec::new();
         accounts.retain(|id| match self.book.accounts.get(id) {
             Some(known) => {
@@ -164,24 +162,33 @@ impl Deciding {
         });
         accounts.sort_unstable();
         accounts.dedup();
-        payments.retain(|key| !self.book.payments.contains_key(key));
-        // Neighbours are looked up on the same page of the index.
-        payments.sort_unstable_by_key(|(_, payment)| *payment);
         let accounts = store::accounts(&mut self.reading, &accounts).await?;
         holding.extend(accounts.values().filter_map(holds_money));
         self.book.accounts.extend(accounts);
-        let mut used = store::used_payment_ids(&mut self.reading, &payments).await?;
-        if self.has_batches {
-            used.extend(store::ids_used_in_batches(&mut self.reading, &payments).await?);
-        }
-        let payments = used;
-        loaded.payments.extend(payments.keys().cloned());
-        self.book.payments.extend(payments);
         if !holding.is_empty() {
             let due = store::due_holds(&mut self.reading, &holding, latest).await?;
             self.take_holds(due, &mut loaded);
         }
         Ok(loaded)
+    }
+
+    /// Which payment ids are used up.
+    async fn load_payment_ids(
+        &mut self,
+        touched: &mut Touched,
+        loaded: &mut Loaded,
+    ) -> Result<(), Failure> {
+        let payments = &mut touched.payments;
+        payments.retain(|key| !self.book.payments.contains_key(key));
+        // Neighbours are looked up on the same page of the index.
+        payments.sort_unstable_by_key(|(_, payment)| *payment);
+        let mut used = store::used_payment_ids(&mut self.reading, payments).await?;
+        if self.has_batches {
+            used.extend(store::ids_used_in_batches(&mut self.reading, payments).await?);
+        }
+        loaded.payments.extend(used.keys().cloned());
+        self.book.payments.extend(used);
+        Ok(())
     }
 
     /// Holds and payments that requests name, and whose accounts they touch with that.

@@ -173,7 +173,7 @@ pub(crate) async fn ids_used_in_batches(
             content: digest(row.content.clone())?,
             status,
             reason: row.reason.as_deref().and_then(Code::from_word),
-            booking: None,
+            booked: None,
         };
         Ok((row.key()?, used))
     });

@@ -94,7 +94,7 @@ pub(crate) async fn used_payment_ids(
             content: digest(row.content)?,
             status,
             reason,
-            booking: None,
+            booked: None,
         };
         Ok(((client, PaymentId(row.payment_id)), used))
     });

@@ -208,7 +208,8 @@ pub(crate) fn reversals_with_answers(
         ReversalRow,
         r#"select coalesce(said.request_seq, reversal.request_seq) as "request_seq!",
                   reversal.request_seq is not null as "is_stored!", amount as "amount?",
-                  original.client_id as "client_id?", coalesce(used.payment_id, original.payment_id) as "payment_id?",
+                  original.client_id as "client_id?",
+                  case when original_item is null then original.payment_id else used.payment_id end as "payment_id?",
                   said.body as "body?"
            from reversal
            full join (select request_seq, body from answer where event_type = $1) as said

@@ -164,10 +164,10 @@ fn controls_hold_for_reversals_of_transactions_too() {
     );
     // As with payments, what goes back does not count for the day.
     check_transaction(
-        "A=100 B=0 C=0 | book debit:A:30 credit:B:20 credit:C:10 #1, limit B day_amount_max=19, bank: reverse 1 of a #2, B->A 0.01 | settled limited reversed AM04 | A=100 B=0 C=0",
+        "A=100 B=50 C=0 | book debit:A:30 credit:B:20 credit:C:10 #1, limit B day_amount_max=19, bank: reverse 1 of a #2, B->A 19, B->A 0.01 | settled limited reversed settled AM14 | A=119 B=31 C=0",
     );
     check(
-        "A=100 B=0 | A->B 30 #1, limit B day_amount_max=19, bank: reverse 1 of a #2 | settled limited reversed | A=100 B=0",
+        "A=100 B=50 | A->B 30 #1, limit B day_amount_max=19, bank: reverse 1 of a #2, B->A 19, B->A 0.01 | settled limited reversed settled AM14 | A=119 B=31",
     );
     check_transaction(
         "A=100 B=0 C=0 D=0 | book debit:A:30 credit:B:20 credit:C:10 #1, C->D 1 #2, bank: reverse 1 of a #3 | settled settled AM04 | A=70 B=20 C=9 D=1",

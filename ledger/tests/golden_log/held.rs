@@ -13,6 +13,9 @@ pub(crate) fn rows(key: &Key, ends_at: &str) -> [Vec<Row>; 2] {
     let staff = key.token("staff", "bank:operate", 0);
     let ada = key.token("ada", "payments:submit accounts:write", 0);
     let grace = key.token("grace", "payments:submit", 0);
+    // Whoever owns the bank's cash, without the right to operate the bank.
+    let bank = key.token("bank", "bank:operate", 0);
+    let owner = key.token("bank", "payments:submit", 0);
     let row = |subject: &'static str, token: &str, body: Value| {
         (subject, Some(token.to_owned()), body.to_string())
     };
@@ -43,6 +46,7 @@ pub(crate) fn rows(key: &Key, ends_at: &str) -> [Vec<Row>; 2] {
             "rates": [{"from": "EUR", "to": "USD", "rate": "1.0812"}], "metadata": {"order": "9"},
         })
     };
+    let to_cash = |number: u8| with(payment(number, "1"), json!({"creditor_account": id(1)}));
     let limits = |limits: Value| control("limit", json!({"limits": limits}));
     let now = vec![
         row("hold.v1.ada", &ada, hold(140, "10", Value::Null)),
@@ -190,6 +194,19 @@ pub(crate) fn rows(key: &Key, ends_at: &str) -> [Vec<Row>; 2] {
             "reversal.v1.staff",
             &staff,
             reversal(178, 183, json!({"client_id": "ada"})),
+        ),
+        row(
+            "reversal.v1.grace",
+            &grace,
+            reversal(179, 183, json!({"client_id": "ada"})),
+        ),
+        row("payment.v1.bank", &bank, to_cash(184)),
+        row("reversal.v1.bank", &owner, reversal(185, 184, json!({}))),
+        row("payment.v1.staff", &staff, to_cash(186)),
+        row(
+            "reversal.v1.bank",
+            &owner,
+            reversal(187, 186, json!({"client_id": "staff"})),
         ),
         row("account.v1.ada", &ada, control("freeze", json!({}))),
         row(

@@ -124,7 +124,7 @@ pub(super) struct NewReversal {
 
 /// Reverse a payment
 ///
-/// Books it back, in full or in part; its own postings stay. For the bank, and for the customer whose account was paid. A
+/// Books it back, in full or in part; its own postings stay. For the bank, and for the owner of the account that was paid, if it is a liability. A
 /// transaction is reversed whole, and by the bank only.
 #[utoipa::path(
     post,

@@ -201,6 +201,11 @@ pub(super) fn forged_controls(
             format!("the amount of reversal {whole} is 2 in the database, but none"),
         ),
         row(
+            reversed("original_item = 0"),
+            reversed("original_item = null"),
+            format!("reversal {reversal} is of another payment in the database"),
+        ),
+        row(
             reversed("original_seq = original_seq - 1"),
             reversed("original_seq = original_seq + 1"),
             format!("reversal {reversal} is of another payment in the database"),

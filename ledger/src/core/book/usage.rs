@@ -27,7 +27,16 @@ pub struct UsedPaymentId {
     /// Why, if rejected.
     pub reason: Option<Code>,
     /// What it booked, as far as that is known here and can be reversed.
-    pub booking: Option<Booking>,
+    pub booked: Option<Postings>,
+}
+
+/// What a request booked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Postings {
+    /// Those of a payment or capture.
+    Pair(Moved),
+    /// Those of a transaction, in order.
+    Legs(Arc<[Leg]>),
 }
 
 /// What a request booked, and how far that was reversed.
@@ -50,21 +59,18 @@ pub enum Booking {
 }
 
 impl Booking {
-    /// What is just booked by a payment or capture.
+    /// What is just booked, and not reversed yet.
     #[must_use]
-    pub fn payment(moved: Moved) -> Self {
-        Self::Payment {
-            moved,
-            reversed: Money::zero(moved.money.currency()),
-        }
-    }
-
-    /// What is just booked by a transaction.
-    #[must_use]
-    pub fn transaction(legs: Vec<Leg>) -> Self {
-        Self::Transaction {
-            legs: legs.into(),
-            is_reversed: false,
+    pub fn fresh(booked: &Postings) -> Self {
+        match booked {
+            Postings::Pair(moved) => Self::Payment {
+                moved: *moved,
+                reversed: Money::zero(moved.money.currency()),
+            },
+            Postings::Legs(legs) => Self::Transaction {
+                legs: legs.clone(),
+                is_reversed: false,
+            },
         }
     }
 

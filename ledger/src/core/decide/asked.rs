@@ -11,7 +11,7 @@ use super::refusal::Refusal;
 use super::repeated::asked_before;
 use crate::core::at::At;
 use crate::core::book::Book;
-use crate::core::book::usage::{Booking, UsedPaymentId};
+use crate::core::book::usage::{Postings, UsedPaymentId};
 use crate::core::change::Change;
 use crate::core::rejection;
 use crate::core::verify::Asked;
@@ -20,7 +20,7 @@ use crate::core::verify::Asked;
 pub(super) struct Outcome {
     pub(super) answer: PaymentAnswer,
     /// What can be reversed later.
-    pub(super) booking: Option<Booking>,
+    pub(super) booked: Option<Postings>,
     /// Besides the payment id that it uses up.
     pub(super) changes: Vec<Change>,
 }
@@ -44,7 +44,7 @@ pub(super) fn decide<R: ClientRequest>(
     }
     let outcome = fresh().unwrap_or_else(|refusal| Outcome {
         answer: rejected(Reason::from(refusal)),
-        booking: None,
+        booked: None,
         changes: Vec::new(),
     });
     let used = UsedPaymentId {
@@ -53,7 +53,7 @@ pub(super) fn decide<R: ClientRequest>(
         content: asked.content,
         status: outcome.answer.status,
         reason: outcome.answer.reason.as_ref().map(|reason| reason.code),
-        booking: outcome.booking,
+        booked: outcome.booked,
     };
     let mut changes = vec![Change::PaymentIdUsed(key, used)];
     changes.extend(outcome.changes);

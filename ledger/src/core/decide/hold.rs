@@ -22,7 +22,7 @@ use crate::core::at::At;
 use crate::core::book::Book;
 use crate::core::book::account::{Account, Standing, is_above};
 use crate::core::book::hold::{Hold, HoldStatus, Party};
-use crate::core::book::usage::{Booking, Moved, PaymentKey};
+use crate::core::book::usage::{Moved, PaymentKey, Postings};
 use crate::core::change::Change;
 use crate::core::rejection;
 use crate::core::verify::Asked;
@@ -94,7 +94,7 @@ fn hold_money(
     };
     Ok(Outcome {
         answer,
-        booking: None,
+        booked: None,
         changes: vec![
             Change::HoldStands(Box::new(hold)),
             Change::AccountStands(debtor.id, Box::new(standing)),
@@ -219,7 +219,7 @@ fn capture_hold(
     changes.extend(entries.map(Change::Posted));
     Ok(Outcome {
         answer,
-        booking: Some(Booking::payment(Moved {
+        booked: Some(Postings::Pair(Moved {
             debtor: debtor.id,
             creditor: parties.creditor.id,
             money,
@@ -266,7 +266,7 @@ fn void_hold(
     };
     Ok(Outcome {
         answer,
-        booking: None,
+        booked: None,
         changes: ended(hold, parties.debtor, HoldStatus::Voided, at),
     })
 }

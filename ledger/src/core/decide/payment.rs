@@ -16,7 +16,7 @@ use crate::core::at::At;
 use crate::core::book::Book;
 use crate::core::book::account::{Account, Entry};
 use crate::core::book::limits::Usage;
-use crate::core::book::usage::{Booking, Moved, UsedPaymentId};
+use crate::core::book::usage::{Moved, Postings, UsedPaymentId};
 use crate::core::change::Change;
 use crate::core::rejection;
 use crate::core::verify::Payment;
@@ -75,8 +75,8 @@ pub(super) fn outcome(
         content: payment.content,
         status: answer.status,
         reason: answer.reason.as_ref().map(|reason| reason.code),
-        booking: booked.as_ref().map(|booked| {
-            Booking::payment(Moved {
+        booked: booked.as_ref().map(|booked| {
+            Postings::Pair(Moved {
                 debtor: request.debtor_account,
                 creditor: request.creditor_account,
                 money: booked.terms.money,

@@ -23,6 +23,8 @@ pub(super) enum Refusal {
     OnlyTheBank,
     /// A transaction, and the caller who wants it back is not the bank.
     OnlyByTheBank,
+    /// The account that was paid is the caller's, but a credit on it is no gain.
+    NoLiability(AccountId),
     /// The debtor is somebody else.
     NotTheCallers(AccountId),
     /// The token names the accounts that it may debit, and this is none of them.
@@ -125,6 +127,12 @@ impl From<Refusal> for Reason {
             Refusal::OnlyTheBank => Self::new(
                 Code::AG01,
                 "only bank:operate may use accounts that are not a customer's",
+            ),
+            Refusal::NoLiability(id) => Self::new(
+                Code::AG01,
+                format!(
+                    "only bank:operate may reverse what was paid to account {id}, which is not a liability"
+                ),
             ),
             Refusal::OnlyByTheBank => {
                 Self::new(Code::AG01, "only bank:operate may reverse a transaction")

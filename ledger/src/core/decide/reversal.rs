@@ -195,7 +195,7 @@ impl Reversing<'_> {
         changes.extend(booked);
         Outcome {
             answer,
-            booking: None,
+            booked: None,
             changes,
         }
     }
@@ -231,13 +231,14 @@ fn original(book: &Book, claims: &Claims, at: At, key: &PaymentKey) -> Result<Or
             let creditor = book.accounts.get(&moved.creditor);
             let creditor = creditor.expect("the accounts of a payment to reverse are loaded");
             let is_own = creditor.is_owned_by(&claims.sub, at.rules);
-            let is_customers = creditor.category == Category::Liability;
-            if is_bank || is_own && (is_customers || !at.rules.reverse_for_customers_only()) {
+            let is_liability = creditor.category == Category::Liability;
+            if is_bank || is_own && (is_liability || !at.rules.owners_reverse_on_liabilities_only())
+            {
                 return Ok(original);
             }
             if *client == claims.client_id {
                 return Err(if is_own {
-                    Refusal::OnlyTheBank
+                    Refusal::NoLiability(creditor.id)
                 } else {
                     Refusal::NotTheCallers(creditor.id)
                 });

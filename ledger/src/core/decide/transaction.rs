@@ -13,7 +13,7 @@ use super::refusal::Refusal;
 use crate::core::at::At;
 use crate::core::book::Book;
 use crate::core::book::account::Account;
-use crate::core::book::usage::Booking;
+use crate::core::book::usage::Postings;
 use crate::core::verify::Asked;
 
 /// Answers a transaction.
@@ -47,7 +47,7 @@ fn book_all(
     };
     Ok(Outcome {
         answer,
-        booking: Some(Booking::transaction(terms.legs)),
+        booked: Some(Postings::Legs(terms.legs.into())),
         changes: booked.changes,
     })
 }
