@@ -17,7 +17,7 @@ use common::kinds::Answer;
 use common::kinds::revocation::{RevocationStatus, Revoke};
 use common::message::Stored;
 use common::service;
-use common::token::{Audience, Scope};
+use common::token::{Audience, Scope, Target};
 use common::wire;
 use sqlx::postgres::PgListener;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -25,6 +25,7 @@ use uuid::Uuid;
 
 use super::{CLIENT_ID, Streams};
 use crate::app::Auth;
+use crate::keys::SigningKey;
 use crate::store;
 use crate::store::revocations::REVOCATION_CHANNEL;
 use crate::tokens::{self, Subject, Terms};
@@ -182,8 +183,14 @@ async fn publish_waiting(
         if waiting.is_empty() {
             return Ok(());
         }
-        if auth.keys.ring.signing().is_none() {
-            // Another instance may have found the next key.
+        let is_current = |key: &SigningKey| {
+            let revoked = Target::Key {
+                kid: key.kid.clone(),
+            };
+            waiting.iter().all(|waiting| waiting.target.0 != revoked)
+        };
+        if !auth.keys.ring.signing().is_some_and(|key| is_current(&key)) {
+            // Another task or instance may have revoked this key, and found the next.
             auth.keys.keep(&auth.pool).await?;
         }
         let Some(key) = auth.keys.ring.signing() else {
