@@ -33,6 +33,7 @@ mod secrets;
 mod servers;
 mod service;
 mod staging;
+mod standing;
 mod status;
 pub mod testing;
 mod trouble;

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal};
 
+use crate::standing;
 use crate::user::User;
 
 /// How long a process may take to stop in order before it is killed: PostgreSQL writes a checkpoint.
@@ -216,6 +217,13 @@ impl Process {
     /// Stops its clock (SIGSTOP) until [`Process::thaw`]: it is there and answers nothing. For tests.
     pub fn freeze(&mut self) {
         self.signal(Signal::STOP);
+        if !self.is_running() {
+            return;
+        }
+        match self.farewell {
+            Some(Farewell::Drain) => standing::group_stands_still(self.id()),
+            Some(_) | None => standing::stands_still(self.id()),
+        }
     }
 
     /// Lets it go on.

@@ -13,6 +13,8 @@ use std::{env, fs};
 pub use front::Front;
 pub use python::python;
 
+pub use crate::standing::stands_still;
+
 use crate::home::{Home, TEMPORARY_PREFIX};
 use crate::install::{self, Kept, Wanted};
 use crate::ports::{self, Ports};

@@ -33,6 +33,7 @@ fn a_ledger_that_hangs_is_told_within_seconds() {
         assert!(status.unwrap().success());
     };
     signal("-STOP");
+    local::testing::stands_still(pid.trim().parse().unwrap());
     let began = Instant::now();
     let mut show = quittance(&home.path());
     show.env_remove("QUITTANCE_HOME");

@@ -308,6 +308,7 @@ async fn a_source_that_does_not_answer_is_shown_as_such_and_never_as_empty() {
         };
         // A process that stands still takes connections and answers nothing.
         signal("-STOP");
+        local::testing::stands_still(pid.trim().parse().unwrap());
         let pages = paths.iter().map(async |path| {
             let path = path.replace("ACCOUNT", desk.account());
             let answer = desk.get(&path, signed_in.clone()).await;
