@@ -104,7 +104,7 @@ fn captured(follow_ups: &[Value], currency: &str) -> Option<Money> {
 mod tests {
     use super::*;
 
-    /// The first two lines.
+    /// Without the ids.
     fn told(kind: &str, status: &str) -> String {
         let payment = serde_json::json!({
             "request_seq": 9, "payment_id": "0198c0de-0000-7000-8000-000000000001", "client_id": "ada", "kind": kind,

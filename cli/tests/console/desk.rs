@@ -1,5 +1,6 @@
 //! A bank with its gateway and console, and somebody of its staff who asks over HTTP as a browser would.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
@@ -110,4 +111,10 @@ pub(crate) fn cookie(answer: &Response) -> String {
 
 pub(crate) fn with_cookie(cookie: &str) -> HeaderMap {
     HeaderMap::from_iter([(COOKIE, cookie.parse().unwrap())])
+}
+
+/// Sends a signal to a process of the bank.
+pub(crate) fn signal_to(pid: &str, signal: &str) {
+    let sent = Command::new("kill").args([signal, pid]).status();
+    assert!(sent.unwrap().success(), "{signal} {pid}");
 }

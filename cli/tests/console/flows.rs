@@ -1,12 +1,10 @@
 //! What people do at the console, from the first page to the outcome.
 
-use std::process::Command;
-
 use fantoccini::Locator;
 use fantoccini::key::Key;
 
 use crate::browser::Browser;
-use crate::desk::Desk;
+use crate::desk::{Desk, signal_to};
 
 #[tokio::test]
 async fn a_clerk_opens_an_account_deposits_and_watches_the_payment_settle() {
@@ -141,9 +139,4 @@ async fn what_happens_shows_by_itself_and_what_is_away_is_named() {
     browser.click(Locator::LinkText("Sign in")).await;
     browser.wait_for("h1", "Sign in").await;
     browser.stop().await;
-}
-
-fn signal_to(pid: &str, signal: &str) {
-    let sent = Command::new("kill").args([signal, pid]).status();
-    assert!(sent.unwrap().success(), "{signal} {pid}");
 }

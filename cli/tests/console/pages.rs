@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use futures::future::join_all;
 use reqwest::StatusCode;
 use reqwest::header::LOCATION;
 use serde_json::{Value, json};
 
-use crate::desk::Desk;
+use crate::desk::{Desk, signal_to};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 
@@ -302,10 +301,7 @@ async fn a_source_that_does_not_answer_is_shown_as_such_and_never_as_empty() {
     for (service, paths) in SOURCES {
         let pid = desk.home.path().join(format!("run/{service}.pid"));
         let pid = fs::read_to_string(pid).unwrap();
-        let signal = |name: &str| {
-            let sent = Command::new("kill").args([name, pid.trim()]).status();
-            assert!(sent.unwrap().success());
-        };
+        let signal = |name: &str| signal_to(pid.trim(), name);
         // A process that stands still takes connections and answers nothing.
         signal("-STOP");
         local::testing::stands_still(pid.trim().parse().unwrap());
